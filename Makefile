@@ -1,0 +1,70 @@
+# Everything that a fresh machine needs to run, test and check wooshq. `make` alone lists it.
+# Needs: Python 3.11 or later, make, and a package index that pip can reach.
+
+# Which Python makes .venv: `make install PYTHON=/path/to/python3.12`; else the first of these that is new enough.
+PYTHON ?=
+CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Passed on by demo, test and bench: `make test ARGS="-k fan_out -x"`
+ARGS  ?=
+
+# Paths of the caller's own would be seen by the tools, but not by who runs them next.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test check floor bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP) ## .venv with everything in it; .venv/bin/wooshq is the command
+
+# Runs again only when a pin or the package's own description has changed.
+$(STAMP): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || exit 0; \
+	for python in $(CANDIDATES); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "making $(VENV) with $$("$$python" --version) ($$python)"; \
+	    "$$python" -m venv --clear $(VENV) && exit 0; \
+	    echo "$$python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; \
+	  fi; \
+	done; \
+	echo "wooshq needs Python 3.11 or later, and found none as: $(CANDIDATES)." >&2; \
+	echo "Install one, or name it: make install PYTHON=/path/to/python3.12" >&2; exit 1
+	@echo "installing what requirements/dev.txt pins"
+	@$(PIP) install --no-user --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-user --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## a tour on this machine: sandbox API, worker, fan-out with failures, dead letters, replay
+	@$(BIN)/wooshq demo $(ARGS)
+
+test: $(STAMP) ## all tests: unit, integration, chaos
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## lint, format, types, and the rule that an arrow between the layers points only to the left
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy schemas tasks worker
+	$(BIN)/lint-imports --no-logo
+
+floor: requirements/dev.txt ## all tests with the oldest redis-py that pyproject.toml allows
+	@$(MAKE) --no-print-directory install VENV=.venv/floor
+	@floor=$$(sed -n 's/^ *"redis>=\([0-9.]*\).*/\1/p' pyproject.toml) && set -x && \
+	  .venv/floor/bin/python -m pip --disable-pip-version-check --quiet install "redis==$$floor.*" && \
+	  .venv/floor/bin/python -m pytest $(ARGS)
+
+bench: $(STAMP) ## throughput beside the plainest honest loop
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(STAMP) ## write the pins anew from pyproject.toml and dev.in; newer versions with ARGS=--upgrade
+	@requirements/lock $(BIN)/python $(ARGS)
+
+clean: ## remove .venv and caches; never .wooshq, where accepted messages live
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find schemas tasks worker tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
