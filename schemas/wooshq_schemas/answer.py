@@ -1,0 +1,152 @@
+"""What the API answered: both forms of success, and its error envelopes. Any JSON value has a meaning here, none raises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeGuard
+
+GRPC_CODES = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+"""gRPC's codes by number (google.rpc.Code)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The API made a message. unknown_identifiers: recipients that it does not know; no failure."""
+
+    message_code: str
+    unknown_identifiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """
+    An error envelope. code: gRPC's, None where the envelope is that of API 1.3. violations: (field, description) of `BadRequest`.
+
+    retry_delay_s: from `RetryInfo`. status_code: API 1.3's. reason: of `ErrorInfo`.
+    """
+
+    code: int | None
+    code_name: str
+    message: str
+    violations: tuple[tuple[str, str], ...] = ()
+    retry_delay_s: float | None = None
+    status_code: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """Neither a success nor an error that we know."""
+
+    why: str
+
+
+Answer: TypeAlias = Accepted | Refused | NotUnderstood
+
+
+def read_answer(body: object) -> Answer:
+    """What a JSON body says. A success needs a message code; an error envelope inside a 200 is an error."""
+    if not isinstance(body, Mapping):
+        return NotUnderstood(f"the body is {_kind(body)}, not an object")
+    inner = body.get("result")
+    inner = inner if isinstance(inner, Mapping) else body
+    refusal = _refusal(body) or (_refusal(inner) if inner is not body else None)
+    if refusal is not None:
+        return refusal
+    code = inner.get("message_code")
+    if isinstance(code, str) and code.strip():
+        return Accepted(code, tuple(_identifiers(inner.get("unknown_identifiers"))))
+    if "message_code" in inner:
+        return NotUnderstood(f"message_code is {_kind(code)}, not a text" if not isinstance(code, str) else "message_code is empty")
+    return NotUnderstood("the body has no message_code and no error envelope")
+
+
+def _refusal(body: Mapping[Any, Any]) -> Refused | None:
+    nested = body.get("error")
+    if isinstance(nested, Mapping) and "code" in nested:
+        body = nested
+    code, status = body.get("code"), body.get("status_code")
+    if _is_int(code) and code != 0:
+        details = [d for d in _list(body.get("details")) if isinstance(d, Mapping)]
+        return Refused(
+            code=code,
+            code_name=GRPC_CODES[code] if 0 <= code < len(GRPC_CODES) else f"CODE_{code}",
+            message=_string(body.get("message")),
+            violations=tuple(_violations(details)),
+            retry_delay_s=_retry_delay(details),
+            reason=next((_string(d.get("reason")) for d in details if _is(d, "ErrorInfo") and d.get("reason")), None),
+        )
+    if _is_int(status) and status != 200:
+        return Refused(None, f"STATUS_{status}", _string(body.get("status_message")), status_code=status)
+    return None
+
+
+def _violations(details: Iterable[Mapping[Any, Any]]) -> Iterator[tuple[str, str]]:
+    for detail in details:
+        for violation in _list(detail.get("fieldViolations", detail.get("field_violations"))):
+            if isinstance(violation, Mapping):
+                yield _string(violation.get("field")), _string(violation.get("description"))
+
+
+def _retry_delay(details: Iterable[Mapping[Any, Any]]) -> float | None:
+    for detail in details:
+        raw = detail.get("retryDelay", detail.get("retry_delay"))
+        if isinstance(raw, str) and re.fullmatch(r"\d{1,12}(\.\d{1,9})?s", raw):
+            return float(raw[:-1])
+        if isinstance(raw, Mapping):  # the message itself, where a gateway did not turn it into text
+            seconds, nanos = raw.get("seconds", 0), raw.get("nanos", 0)
+            if _is_int(seconds) and _is_int(nanos) and seconds >= 0 and 0 <= nanos < 10**9:
+                return float(min(seconds, 10**12)) + nanos / 1e9
+    return None
+
+
+def _identifiers(raw: object) -> Iterator[str]:
+    lists = raw.values() if isinstance(raw, Mapping) else [raw]
+    for some in lists:
+        if isinstance(some, Mapping):
+            some = some.get("list")
+        for one in _list(some):
+            if isinstance(one, str):
+                yield one
+
+
+def _is(detail: Mapping[Any, Any], name: str) -> bool:
+    return _string(detail.get("@type")).rpartition(".")[2] == name
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _is_int(value: object) -> TypeGuard[int]:
+    # Larger is no code and no duration, and Python neither writes nor divides it at any size.
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
+def _kind(value: object) -> str:
+    names = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
+    return names.get(type(value), "an object")

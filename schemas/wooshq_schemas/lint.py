@@ -1,0 +1,148 @@
+"""What will probably be cut, or is probably a slip: warnings about a valid intent. Never a reason to refuse it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from wooshq_schemas.intent import Intent
+from wooshq_schemas.platforms import PLATFORMS, Platforms
+from wooshq_schemas.problems import nearest
+from wooshq_schemas.render import render
+from wooshq_schemas.request import Block, FrequencyCapping, MessengerTemplate, OpenAction, SendRate
+from wooshq_schemas.values import moment_of
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """One warning. field: path in the rendered request."""
+
+    field: str
+    problem: str
+    hint: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """The object that `--json` prints."""
+        return {"field": self.field, "problem": self.problem, "hint": self.hint}
+
+
+#: Row of the table → (service, bytes of JSON that it takes). The services' own limits, as the reference lists them.
+_LIMITS: Mapping[str, tuple[str, int]] = {
+    "IOS": ("APNs", 4096),
+    "MAC_OS": ("APNs", 4096),
+    "ANDROID": ("FCM", 4096),
+    "AMAZON": ("ADM", 6144),
+    "WINDOWS": ("WNS", 5000),
+    "SAFARI": ("web push", 4096),
+    "CHROME": ("web push", 4096),
+    "FIREFOX": ("web push", 4096),
+}
+_VOIP_LIMIT = 5120
+#: GSM 03.38: one septet each; those of the extension table count two.
+_GSM = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_EXTENSION = frozenset("^{}\\[~]|€\f")
+
+
+def lint(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> list[Warn]:
+    """Everything worth a second look in what would be sent at `now` (aware)."""
+    body = render(intent, now=now, platforms=platforms)
+    kind, inner = next(iter(body.items()))
+    out = list(_request(kind, inner, now))
+    payload = inner.get("payload", {})
+    for path, action in _actions(f"{kind}.payload", payload):
+        out += _slips(path, action, OpenAction)
+    for name, model in (("send_rate", SendRate), ("frequency_capping", FrequencyCapping)):
+        out += _slips(f"{kind}.{name}", inner.get(name, {}), model)
+    if payload.get("silent") and "custom_data" in payload:
+        limit = 4096
+        size = _size(payload["custom_data"])
+        if size > limit:
+            out.append(
+                Warn(f"{kind}.payload.custom_data", f"is {size} bytes, and APNs and FCM take {limit}", "Send a reference to the data")
+            )
+    keys = {row.block: key for key, row in platforms.rows.items() if row.block}
+    for locale, blocks in payload.get("content", {}).get("localized_content", {}).items():
+        for block, fields in blocks.items():
+            path = f"{kind}.payload.content.localized_content.{locale}.{block}"
+            out += _slips(path, fields, Block)
+            out += _slips(f"{path}.template", fields.get("template", {}), MessengerTemplate)
+            out += _too_long(path, keys.get(block, ""), fields, payload)
+    return out
+
+
+def _request(kind: str, inner: Mapping[str, Any], now: datetime) -> Iterator[Warn]:
+    if not re.fullmatch(r"[A-Z0-9]{5}-[A-Z0-9]{5}", inner.get("application") or ""):
+        yield Warn(f"{kind}.application", "does not look like an application code", "Pushwoosh's are XXXXX-XXXXX, in capitals and digits")
+    at = inner["schedule"].get("at")
+    if at is not None and (now - moment_of(at)).total_seconds() > 60:
+        yield Warn(f"{kind}.schedule.at", "lies in the past", "The API will probably send at once, or refuse")
+    payload = inner.get("payload")
+    if payload is not None and not {"preset", "content", "silent", "voip_push"} & payload.keys():
+        yield Warn(f"{kind}.payload", "has nothing to show", 'Give title or body, or "silent": true for data only')
+    locales = inner.get("payload", {}).get("content", {}).get("localized_content")
+    if locales is not None and "default" not in locales and "en" not in locales:
+        yield Warn(
+            f"{kind}.payload.content.localized_content",
+            "has neither default nor en",
+            "A device of another locale gets any of the texts; add default",
+        )
+    if any(row not in inner.get("platforms", ()) for row in ("EMAIL",)) and "email_payload" in inner:
+        yield Warn(f"{kind}.platforms", "does not name EMAIL", 'An email payload goes with "platforms": ["EMAIL"]')
+    attachments = inner.get("email_payload", {}).get("attachments", [])
+    if len(attachments) > 2:
+        yield Warn(f"{kind}.email_payload.attachments", f"has {len(attachments)} files", "API 1.3 took at most two")
+    for i, attachment in enumerate(attachments):
+        if len(attachment["content"]) > 1024 * 1024:
+            yield Warn(f"{kind}.email_payload.attachments.{i}", "is larger than 1 MB in base64", "API 1.3 took at most that; send a link")
+
+
+def _actions(path: str, payload: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if "open_action" in payload:
+        yield f"{path}.open_action", payload["open_action"]
+    for number, action in payload.get("open_actions", {}).items():
+        yield f"{path}.open_actions.{number}", action
+
+
+def _slips(path: str, fields: Mapping[str, Any], model: type) -> Iterator[Warn]:
+    """Names that pass because the form is open, and are near to one that is known."""
+    known = list(model.model_fields)  # type: ignore[attr-defined]
+    for name in fields:
+        near = None if name in known else nearest(name, known)
+        if near is not None and near not in fields:
+            yield Warn(f"{path}.{name[:64]}", "is not a field that the reference knows, and passes as it is", f"Did you mean {near}?")
+
+
+def _too_long(path: str, row: str, fields: Mapping[str, Any], payload: Mapping[str, Any]) -> Iterator[Warn]:
+    if row == "SMS":
+        yield from _sms(f"{path}.body", fields.get("body", ""))
+    if row not in _LIMITS:
+        return
+    service, limit = _LIMITS[row]
+    if payload.get("voip_push") and service == "APNs":
+        limit = _VOIP_LIMIT
+    bound = {k: v for k, v in fields.items() if k != "live_update"}
+    size = _size(bound) + (_size(payload["custom_data"]) if "custom_data" in payload else 0)
+    if size > limit:
+        yield Warn(
+            path, f"is about {size} bytes with custom_data, and {service} takes {limit}", "The message will probably be cut or refused"
+        )
+
+
+def _sms(path: str, text: str) -> Iterator[Warn]:
+    if all(c in _GSM or c in _GSM_EXTENSION for c in text):
+        length, alphabet, one, joined = len(text) + sum(c in _GSM_EXTENSION for c in text), "GSM-7", 160, 153
+    else:
+        length, alphabet, one, joined = len(text.encode("utf-16-le")) // 2, "UCS-2", 70, 67
+    if length > one:
+        parts = -(-length // joined)
+        yield Warn(path, f"takes {parts} SMS ({length} characters of {alphabet}, {one} fit into one)", "Each part is charged")
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))

@@ -1,0 +1,290 @@
+"""The v2 NotifyRequest, every field of it. What the reference marks as open lets unknown fields through; the rest does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, Field, Strict, StringConstraints, ValidationInfo
+
+from wooshq_schemas.platforms import PLATFORMS, Platforms
+from wooshq_schemas.problems import OneOf, did_you_mean, refusal
+from wooshq_schemas.values import OPEN, STRICT, ApplicationCode, Code, Duration, Free, Identifier, JsonObject, Locale, Shape, Time, absent
+
+
+class MessageType(StrEnum):
+    """Controls control-group filtering; the API's default is marketing."""
+
+    MARKETING = "MESSAGE_TYPE_MARKETING"
+    TRANSACTIONAL = "MESSAGE_TYPE_TRANSACTIONAL"
+
+
+class Operation(StrEnum):
+    """What a live update does."""
+
+    START = "OPERATION_START"
+    UPDATE = "OPERATION_UPDATE"
+    END = "OPERATION_END"
+
+
+_BY_NAME = Strict(False)
+"""Enum values travel as their string names: pydantic's core turns the text into the member."""
+
+
+def table_of(context: object) -> Platforms:
+    """The table that a validation is held against: its context's `platforms`; without one, the reference's table."""
+    return getattr(context, "platforms", PLATFORMS)
+
+
+def _in_table(column: Callable[[Platforms], Iterable[str]], problem: str) -> AfterValidator:
+    """A name that the table of this validation's context has to know."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        known = column(table_of(info.context))
+        if name not in known:
+            raise refusal(problem, did_you_mean(name, known))
+        return name
+
+    return AfterValidator(check)
+
+
+PlatformName = Annotated[str, _in_table(lambda table: table.by_name, "is no platform")]
+BlockName = Annotated[str, _in_table(lambda table: table.by_block, "no such field")]
+PlatformNumber = Annotated[str, _in_table(lambda table: sorted(table.numbers, key=int), "is no platform's number")]
+PlatformNames = Annotated[list[PlatformName], Field(min_length=1)]
+MessageTypeName = Annotated[MessageType, _BY_NAME]
+
+
+class Schedule(OneOf):
+    """When the API sends: `at` a moment, or `after` a while."""
+
+    model_config = STRICT
+    groups: ClassVar[Any] = ((("at", "after"), True),)
+    at: Time = absent()
+    after: Duration = absent()
+    follow_user_timezone: bool = absent()
+    past_timezones_behaviour: Code = absent()
+
+
+class SendRate(BaseModel):
+    """Throttling of the send by the API. Inner form open."""
+
+    model_config = OPEN
+    __pydantic_extra__: dict[str, Free]
+    value: Annotated[int, Field(gt=0)] = absent()
+
+
+class FrequencyCapping(BaseModel):
+    """Limits per user. Inner form open."""
+
+    model_config = OPEN
+    __pydantic_extra__: dict[str, Free]
+    days: Annotated[int, Field(ge=1, le=30)] = absent()
+    count: Annotated[int, Field(ge=1)] = absent()
+    avoid: bool = absent()
+    exclude: bool = absent()
+
+
+class OpenAction(OneOf):
+    """What a tap does. Inner form open."""
+
+    model_config = OPEN
+    __pydantic_extra__: dict[str, Free]
+    groups: ClassVar[Any] = ((("link", "deep_link", "rich_media", "remote_page", "custom_page"), False),)
+    link: JsonObject = absent()
+    deep_link: Free = absent()
+    rich_media: Free = absent()
+    remote_page: Free = absent()
+    custom_page: Free = absent()
+
+
+class Segment(BaseModel):
+    """A part of a live update's progress bar."""
+
+    model_config = STRICT
+    color: Annotated[str, Shape(r"^#[0-9A-Fa-f]{6}$", "is not a colour", "Right would be #705289")] = absent()
+    length: Annotated[int, Field(gt=0)] = absent()
+
+
+class LiveUpdate(BaseModel):
+    """`android.live_update`."""
+
+    model_config = STRICT
+    op: Annotated[Operation, _BY_NAME]
+    id: Code
+    progress: int | float = absent()
+    progress_indeterminate: bool = absent()
+    progress_bar: bool = absent()
+    chronometer: bool = absent()
+    chronometer_count_down: bool = absent()
+    show_when: bool = absent()
+    segments: list[Segment] = absent()
+    when: Annotated[int, Field(ge=0)] = absent()
+    extras: JsonObject = absent()
+
+
+class MessengerTemplate(BaseModel):
+    """A template of WhatsApp or Kakao. Inner form open."""
+
+    model_config = OPEN
+    __pydantic_extra__: dict[str, Free]
+    name: Code
+    language: Code = absent()
+    parameters: Free = absent()
+
+
+class BlockFields(BaseModel):
+    """What a block has beside its texts: the fields that platforms share are checked, every other passes as it is (D)."""
+
+    model_config = OPEN
+    __pydantic_extra__: dict[str, Free]
+    badge: int | str = absent()
+    sound: str = absent()
+    ttl: Annotated[int, Field(ge=0)] = absent()
+    icon: str = absent()
+    image: str = absent()
+    priority: int | str = absent()
+    category: str = absent()
+    thread_id: str = absent()
+    interruption_level: str = absent()
+    buttons: list[JsonObject] = absent()
+    root_params: JsonObject = absent()
+    live_update: LiveUpdate = absent()
+    template: MessengerTemplate = absent()
+
+
+class Block(BlockFields):
+    """One platform's content."""
+
+    title: str = absent()
+    subtitle: str = absent()
+    body: str = absent()
+
+
+Content = Annotated[dict[BlockName, Block], Field(min_length=1)]
+
+
+class LocalizedContent(BaseModel):
+    """A device gets its own locale, else `default`, else `en`, else any."""
+
+    model_config = STRICT
+    localized_content: Annotated[dict[Locale, Content], Field(min_length=1)]
+
+
+class Payload(OneOf):
+    """Content of push, SMS and messengers."""
+
+    model_config = STRICT
+    groups: ClassVar[Any] = ((("content", "silent"), False),)
+    preset: Code = absent()
+    content: LocalizedContent = absent()
+    silent: bool = absent()
+    custom_data: JsonObject = absent()
+    open_action: OpenAction = absent()
+    open_actions: dict[PlatformNumber, OpenAction] = absent()
+    voip_push: bool = absent()
+
+
+class Attachment(BaseModel):
+    """A file of an email."""
+
+    model_config = STRICT
+    name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    content: Annotated[
+        str,
+        Shape(
+            r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+            "is not base64",
+            "Encode the bytes in RFC 4648's standard alphabet, with padding and without line breaks",
+        ),
+    ]
+
+
+class Address(BaseModel):
+    """A sender or an address for answers."""
+
+    model_config = STRICT
+    name: str = absent()
+    email: Annotated[str, Shape(r"^[^@\s]{1,256}@[^@\s]{1,256}$", "is not an email address", "Right would be news@example.com")] = absent()
+
+
+class EmailPayload(OneOf):
+    """Content of an email."""
+
+    model_config = STRICT
+    groups: ClassVar[Any] = ((("body", "email_template"), False),)
+    subject: Annotated[dict[Locale, str], Field(min_length=1)] = absent()
+    body: str = absent()
+    email_template: Code = absent()
+    attachments: list[Attachment] = absent()
+    list_unsubscribe: str = absent()
+    from_: Address = Field(default=None, alias="from")  # type: ignore[assignment]
+    reply_to: Address = absent()
+
+
+LISTS = ("users", "hwids", "push_tokens", "test_devices")
+"""The kinds of lists that a transactional request names its recipients in."""
+
+
+class Identifiers(BaseModel):
+    """A list of recipients."""
+
+    model_config = STRICT
+    list: Annotated[list[Identifier], Field(min_length=1)]
+
+
+class _Notify(OneOf):
+    """What both kinds of request take."""
+
+    model_config = STRICT
+    application: ApplicationCode = absent()
+    platforms: PlatformNames = absent()
+    payload: Payload = absent()
+    email_payload: EmailPayload = absent()
+    schedule: Schedule
+    campaign: Code = absent()
+    frequency_capping: FrequencyCapping = absent()
+    send_rate: SendRate = absent()
+    message_type: MessageTypeName = absent()
+    dynamic_content_placeholders: dict[str, str] = absent()
+    meta_data: JsonObject = absent()
+
+
+class SegmentRequest(_Notify):
+    """A message to everyone who fits."""
+
+    groups: ClassVar[Any] = ((("code", "expression", "filter_expression"), True), (("payload", "email_payload"), True))
+    code: Code = absent()
+    expression: Annotated[str, StringConstraints(min_length=1, max_length=65536)] = absent()
+    filter_expression: JsonObject = absent()
+
+
+class TransactionalRequest(_Notify):
+    """A message to the people in a list."""
+
+    groups: ClassVar[Any] = ((LISTS, True), (("payload", "email_payload"), True))
+    users: Identifiers = absent()
+    hwids: Identifiers = absent()
+    push_tokens: Identifiers = absent()
+    test_devices: Identifiers = absent()
+    return_unknown_identifiers: bool = absent()
+    use_latest_user_device: bool = absent()
+
+
+class NotifyRequest(OneOf):
+    """The body of `POST /messaging/v2/notify`: exactly one of its two kinds."""
+
+    model_config = STRICT
+    groups: ClassVar[Any] = ((("segment", "transactional"), True),)
+    segment: SegmentRequest = absent()
+    transactional: TransactionalRequest = absent()
+
+    @property
+    def inner(self) -> SegmentRequest | TransactionalRequest:
+        """The kind that was given."""
+        return self.transactional if self.segment is None else self.segment
+
+    def to_body(self) -> dict[str, Any]:
+        """What goes on the wire: enum names as texts, absent fields absent."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
