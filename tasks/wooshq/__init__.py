@@ -1,0 +1,42 @@
+"""
+wooshq: message intents in, Pushwoosh's Messaging API v2 called, nothing lost.
+
+    from wooshq import enqueue
+    intent_id = enqueue({"to": {"users": ["u1"]}, "message": {"push": {"title": "Hi", "body": "Your order left"}}})
+
+The functions read their settings from the environment at the first call; `Wooshq(settings)` gives the same on a configuration of
+one's own, and `wooshq.aio` the same for asyncio.
+"""
+
+from wooshq.client import Wooshq
+from wooshq.errors import Conflict, IntentInvalid, LedgerUnavailable, LetterUnknown, NotAccepted, Problem, SettingsInvalid, WooshqError
+from wooshq.settings import Settings
+from wooshq.statuses import Status
+
+_default = Wooshq()
+cancel = _default.cancel
+dead_letters = _default.dead_letters
+enqueue = _default.enqueue
+enqueue_many = _default.enqueue_many
+gates = _default.gates
+status = _default.status
+
+__all__ = [
+    "Conflict",
+    "IntentInvalid",
+    "LedgerUnavailable",
+    "LetterUnknown",
+    "NotAccepted",
+    "Problem",
+    "Settings",
+    "SettingsInvalid",
+    "Status",
+    "Wooshq",
+    "WooshqError",
+    "cancel",
+    "dead_letters",
+    "enqueue",
+    "enqueue_many",
+    "gates",
+    "status",
+]

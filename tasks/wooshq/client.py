@@ -1,0 +1,301 @@
+"""wooshq on one configuration: the calls that producers and operators make."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import redis
+from celery import Celery
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from wooshq import gating, letters
+from wooshq.accept import Checked, IntentLike, accept_batch, accept_one, batches, entry_of
+from wooshq.celery_app import make_app
+from wooshq.connect import Places, client, places
+from wooshq.errors import Conflict, LedgerUnavailable, NotAccepted, Problem, SettingsInvalid, explain_settings
+from wooshq.gating import EVERY, Gate
+from wooshq.ledger.ledger import Accepted, Ledger
+from wooshq.ledger.steps import Ask, Steps, run
+from wooshq.letters import Discarded, Filter, Group, Letter, Replayed, WholeLetter
+from wooshq.publish import Publisher
+from wooshq.report import Report
+from wooshq.settings import Settings
+from wooshq.statuses import Status, as_row, status
+
+T = TypeVar("T")
+
+
+def load_settings() -> Settings:
+    """The settings of the environment. Raises SettingsInvalid, a line a problem."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsInvalid("\n".join(explain_settings(error))) from None
+    except SettingsError as error:  # its cause may quote the value
+        field = re.search(r'field "(\w+)"', str(error))
+        name = field[1] if field else ""
+        variable = f"PUSHWOOSH_{name.upper()}" if name.startswith("api_token") else f"WOOSHQ_{name.upper()}"
+        raise SettingsInvalid(f"{variable}: is not JSON") from None
+    try:
+        settings.platform_table  # noqa: B018 - a correction that names no platform must fail at start, not in mid send
+    except ValueError as error:
+        raise SettingsInvalid(f"WOOSHQ_PLATFORMS: {error}") from None
+    return settings
+
+
+class Shared:
+    """What the sync and the async client have in common: settings, places, the Celery app, the publisher. Opened at first use."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._places: Places | None = None
+        self._publisher: Publisher | None = None
+        self._app: Celery | None = None
+
+    @property
+    def settings(self) -> Settings:
+        if self._settings is None:
+            self._settings = load_settings()
+        return self._settings
+
+    @property
+    def places(self) -> Places:
+        if self._places is None:
+            with self._lock:
+                self._places = self._places or places(self.settings)
+        return self._places
+
+    @property
+    def app(self) -> Celery:
+        """The Celery app on which this client publishes."""
+        if self._app is None:
+            with self._lock:
+                self._app = self._app or make_app(self.settings, self.places.broker_url)
+        return self._app
+
+    @property
+    def publisher(self) -> Publisher:
+        if self._publisher is None:
+            with self._lock:
+                self._publisher = self._publisher or Publisher(self.app, ids_per_message=self.settings.ids_per_message)
+        return self._publisher
+
+    def close_shared(self) -> None:
+        """Publish what waits, and let go of the embedded Redis."""
+        if self._publisher is not None:
+            self._publisher.close()
+            self._publisher = None
+        if self._app is not None:
+            self._app.close()
+            self._app = None
+        if self._places is not None:
+            self._places.release()
+            self._places = None
+
+
+def not_accepted(error: LedgerUnavailable, intent_ids: Sequence[str], report: Report | None = None) -> NotAccepted:
+    """The ledger's trouble as the producer must hear it."""
+    if error.maybe_done:
+        advice = "It may have been taken in all the same: call again with the same id (the error's intent_id) and it is still one message."
+    else:
+        advice = "Nothing was accepted; it is safe to call again."
+    done = f" {report.accepted} intents before it were accepted." if report is not None else ""
+    return NotAccepted(f"{error}. {advice}{done}", intent_ids=intent_ids, report=report)
+
+
+def note(report: Report, batch: Iterable[tuple[Checked, Accepted | None, Conflict | None]]) -> None:
+    """Write a batch's outcome into the report."""
+    for checked, accepted, clash in batch:
+        if accepted is not None:
+            report.took(accepted.intent_id)
+        elif clash is not None:
+            field, _, says = str(clash).partition(": ")
+            problem = Problem(field, says, "Use another key, or the same body")
+            report.refuse(checked.index, (problem,))
+        else:
+            report.refuse(checked.index, checked.problems)
+
+
+def new_by_lane(batch: Iterable[tuple[Checked, Accepted | None, Conflict | None]]) -> dict[str, list[str]]:
+    """What a batch brought that the broker has not heard of."""
+    lanes: dict[str, list[str]] = {}
+    for checked, accepted, _ in batch:
+        if accepted is not None and accepted.new and checked.entry is not None:
+            lanes.setdefault(checked.entry.lane, []).append(accepted.intent_id)
+    return lanes
+
+
+class DeadLetters:
+    """The dead letters' calls; filters are those of `Filter`, by name."""
+
+    def __init__(self, owner: Wooshq) -> None:
+        self._w = owner
+
+    def list(self, *, most: int | None = None, **wanted: Any) -> list[Letter]:
+        """Letters that fit, the newest first."""
+        return self._w.do(letters.find(self._w.ledger.keys, Filter(**wanted), most=most))
+
+    def groups(self, **wanted: Any) -> builtins.list[Group]:
+        """Open letters (or those of the `state` given) by reason, detail and application."""
+        return self._w.do(letters.groups(self._w.ledger.keys, Filter(**{"state": "open", **wanted})))
+
+    def show(self, letter_id: str) -> WholeLetter:
+        """Everything about one. Raises LetterUnknown."""
+        return self._w.do(letters.show(self._w.ledger.keys, letter_id))
+
+    def edit(self, letter_id: str, patch: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Change what a replay will send (RFC 7396 merge patch): the intent before and after. Raises LetterUnknown, IntentInvalid."""
+        return self._w.do(letters.edit(self._w.ledger.keys, self._w.settings, letter_id, patch))
+
+    def replay(
+        self, *ids: str, dry_run: bool = False, to_application: str | None = None, to_lane: str | None = None, **wanted: Any
+    ) -> Replayed:
+        """Send letters again: those of `ids`, or all open ones that fit. Raises ValueError for an empty filter."""
+        if not ids:
+            wanted.setdefault("state", "open")
+        filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
+        done = self._w.do(
+            letters.replay(self._w.ledger, self._w.settings, filter_, dry_run=dry_run, application=to_application, lane=to_lane)
+        )
+        for intent_id, lane in done.lanes.items():
+            self._w.shared.publisher.hand_over(lane, [intent_id])
+        return done
+
+    def discard(self, *ids: str, why: str = "", dry_run: bool = False, **wanted: Any) -> Discarded:
+        """Say that letters need not be sent. Raises ValueError for an empty filter."""
+        if not ids:
+            wanted.setdefault("state", "open")
+        filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
+        return self._w.do(letters.discard(self._w.ledger.keys, filter_, why=why, dry_run=dry_run))
+
+
+class Wooshq:
+    """
+    All calls on one configuration; the module's functions are those of one made from the environment.
+
+    Threads may share it, and forked processes too. Nothing is opened before the first call.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.shared = Shared(settings)
+        self.dead_letters = DeadLetters(self)
+        self._ledger: Ledger | None = None
+        self._redis: redis.Redis | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self.shared.settings
+
+    @property
+    def ledger(self) -> Ledger:
+        if self._ledger is None:
+            self._ledger = Ledger(self.settings)
+        return self._ledger
+
+    def do(self, steps: Steps[T]) -> T:
+        """
+        Carry out steps within `accept_within_s`.
+
+        A connection that had been closed while it lay idle is no outage: one more try, which the ledger's scripts take for the first.
+        Raises LedgerUnavailable.
+        """
+        places_ = self.shared.places
+        if self._redis is None:
+            self._redis = client(places_.redis_url, self.settings.accept_within_s)
+        return run(steps, self._redis, places_.where)
+
+    def enqueue(self, intent: IntentLike) -> str:
+        """
+        Accept one intent: when this returns its id, it is in the ledger and will end as sent, dead, expired or cancelled.
+
+        Takes at most about `accept_within_s`. Raises IntentInvalid (every problem), Conflict (id or idempotency key with another body),
+        NotAccepted (Redis out of reach; carries the id with which to call again).
+        """
+        entry = entry_of(intent, self.settings)
+        try:
+            intent_id = self.do(accept_one(self.ledger, entry))
+        except LedgerUnavailable as error:
+            raise not_accepted(error, [entry.intent_id]) from error
+        self.shared.publisher.hand_over(entry.lane, [intent_id])
+        return intent_id
+
+    def enqueue_many(self, intents: Iterable[IntentLike]) -> Report:
+        """
+        Accept an iterable of intents, in batches of `accept_batch`, one round trip each; a bad one is reported by index and stops no other.
+
+        Memory: one batch, 16 bytes an intent for its id, and the problems of the first 10,000 bad ones.
+        Raises NotAccepted when Redis goes out of reach; its `report` says what had been accepted, its `intent_ids` are the batch in doubt.
+        """
+        if isinstance(intents, (str, bytes, Mapping)):
+            raise TypeError("enqueue_many takes an iterable of intents; for one intent use enqueue")
+        report = Report()
+        for batch in batches(intents, self.settings):
+            try:
+                done = self.do(accept_batch(self.ledger, batch))
+            except LedgerUnavailable as error:
+                raise not_accepted(error, [c.entry.intent_id for c in batch if c.entry], report) from error
+            note(report, done)
+            for lane, ids in new_by_lane(done).items():
+                self.shared.publisher.hand_over(lane, ids)
+        return report
+
+    def status(self, intent_id: str) -> Status | None:
+        """Where an intent is, with every attempt; None where the id is unknown or forgotten. Raises LedgerUnavailable."""
+        return self.do(status(self.ledger.keys, intent_id.lower()))
+
+    def cancel(self, intent_id: str) -> str | None:
+        """Take an intent back that has not left. The state it is in now (`cancelled`, or what came first); None where it is unknown."""
+        application = self.do(self.ledger.fields([intent_id], "app"))[0][0]
+        state = self.do(self.ledger.cancel(intent_id, application or ""))
+        return None if state == "gone" else state
+
+    def gates(self) -> list[Gate]:
+        """Every gate that is not simply open."""
+        return self.do(gating.list_gates(self.ledger.keys))
+
+    def shut_gate(self, name: str, application: str = EVERY, why: str = "shut by hand") -> Gate:
+        """Hold back an application's sends (or everyone's) until the gate is opened. Raises ValueError for an unknown name."""
+        return self.do(gating.shut_gate(self.ledger.keys, name, application, why))
+
+    def open_gate(self, name: str, application: str = EVERY) -> bool:
+        """Open a gate, whoever shut it. False where it was open."""
+        return self.do(gating.open_gate(self.ledger.keys, name, application))
+
+    def counts(self) -> dict[str, int]:
+        """How often each thing happened since the ledger was made, and how many intents are where now (`now_…`)."""
+        keys = self.ledger.keys
+        asked = [("HGETALL", keys.fixed("counts")), *(("ZCARD", q) for q in keys.queues)]
+        asked += [("ZCARD", keys.fixed(n)) for n in ("leases", "due")]
+        answer = self.do(_ask(asked))
+        held = self.do(_ask([("SMEMBERS", keys.fixed("held_applications"))]))[0]
+        names = ("now_queued_transactional", "now_queued_bulk", "now_sending", "now_retrying")
+        counts = {k: int(v) for k, v in as_row(answer[0]).items()} | dict(zip(names, map(int, answer[1:]), strict=True))
+        waits = self.do(_ask([("ZCARD", keys.held(a.decode() if isinstance(a, bytes) else a)) for a in held])) if held else []
+        return counts | {"now_held": sum(map(int, waits))}
+
+    def flush(self, within_s: float = 5.0) -> bool:
+        """Wait until the broker heard of everything accepted here. Never needed for safety. False where the time was not enough."""
+        return self.shared.publisher.flush(within_s)
+
+    def close(self) -> None:
+        """Publish what waits, close connections, let go of the embedded Redis."""
+        self.shared.close_shared()
+        if self._redis is not None:
+            self._redis.close()
+            self._redis = None
+
+    def __enter__(self) -> Wooshq:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _ask(commands: Sequence[tuple[Any, ...]]) -> Steps[list[Any]]:
+    return (yield Ask(commands))  # type: ignore[no-any-return]

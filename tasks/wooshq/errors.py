@@ -1,0 +1,86 @@
+"""The errors a caller can meet: one class for each thing that can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from wooshq_schemas import IntentInvalid, Problem
+
+__all__ = [
+    "Conflict",
+    "IntentInvalid",
+    "LedgerUnavailable",
+    "LetterUnknown",
+    "NotAccepted",
+    "Problem",
+    "SettingsInvalid",
+    "WooshqError",
+    "explain_settings",
+]
+
+
+class WooshqError(Exception):
+    """What every error of wooshq is (IntentInvalid, of the schemas, is a ValueError beside it)."""
+
+
+class SettingsInvalid(WooshqError):
+    """The configuration contradicts itself or lacks something. Mend it and start again."""
+
+
+class LedgerUnavailable(WooshqError):
+    """
+    Redis cannot be asked now. Wait and call again.
+
+    maybe_done: the question had left, so that it may have been carried out although no answer came.
+    """
+
+    def __init__(self, message: str, *, maybe_done: bool) -> None:
+        super().__init__(message)
+        self.maybe_done = maybe_done
+
+
+class NotAccepted(WooshqError):
+    """
+    Nothing is known to have been accepted. It is safe to call again with the id that the error carries.
+
+    intent_ids: the ids of what was not accepted; giving the same id again can never make two.
+    accepted: (enqueue_many) how many intents of the iterable were accepted before this; `report` has their ids.
+    """
+
+    def __init__(self, message: str, *, intent_ids: Sequence[str] = (), report: object = None) -> None:
+        super().__init__(message)
+        self.intent_ids = tuple(intent_ids)
+        self.report = report
+
+    @property
+    def intent_id(self) -> str | None:
+        """The id to give again, where it was one intent."""
+        return self.intent_ids[0] if len(self.intent_ids) == 1 else None
+
+
+class Conflict(WooshqError):
+    """The same id or idempotency key was accepted before with another body. Use another key, or the same body."""
+
+    def __init__(self, what: str, accepted_id: str, fields: Sequence[str]) -> None:
+        self.accepted_id = accepted_id
+        self.fields = tuple(fields)
+        differ = ", ".join(fields) if fields else "its content (the earlier body is no longer kept)"
+        super().__init__(f"{what}: already accepted as intent {accepted_id} with another body; what differs: {differ}")
+
+
+class LetterUnknown(WooshqError):
+    """No dead letter has this id: mistyped, purged after its retention time, or never dead."""
+
+
+def explain_settings(error: ValidationError) -> list[str]:
+    """A line a problem, with the variable's name; never a value, for it may be a secret."""
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in problem["loc"]).upper()
+        if where and not where.startswith(("PUSHWOOSH_", "SENTRY_", "WOOSHQ_")):
+            where = f"WOOSHQ_{where}"
+        text = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {text}" if where else text)
+    return lines

@@ -1,0 +1,39 @@
+-- claim.lua: one worker takes intents for as long as a lease; nobody else can send them meanwhile.
+-- uses clock
+-- KEYS[1]   leases                zset
+-- KEYS[2]   taken                 hash
+-- KEYS[3]   queued:transactional  zset
+-- KEYS[4]   queued:bulk           zset
+-- KEYS[5…]  intent:<id>           hash, one an intent
+-- ARGV      token of this call, length of the lease in ms, then one id an intent
+-- returns   {now ms, {row…}…}: claimed {id, body, v, lane, app, accepted ms, expires ms, fence, lost, attempts};
+--           not claimed {id, state, or 'gone'}
+-- cost      O(intents × log queued); the caller bounds how many
+-- moves     queued → sending (claimed)
+-- again     a row that already carries the token is answered as on the first run
+-- memory    starts with ZREM: when Redis is full (noeviction) a script whose first write frees is let through, so the lanes drain
+local now = now_ms()
+local out = {now}
+for i = 3, #ARGV do
+  local id, row = ARGV[i], KEYS[i + 2]
+  local v = redis.call('HMGET', row, 'state', 'body', 'v', 'lane', 'app', 'at', 'expires', 'lease', 'fence', 'lost', 'n')
+  local mine = v[1] == 'sending' and v[8] == ARGV[1]
+  if v[1] == 'queued' then
+    local queued = v[4] == 'bulk' and KEYS[4] or KEYS[3]
+    local since = redis.call('ZSCORE', queued, id)
+    redis.call('ZREM', queued, id)
+    if since and tonumber(since) > tonumber(redis.call('HGET', KEYS[2], v[4]) or 0) then
+      redis.call('HSET', KEYS[2], v[4], since)
+    end
+    v[9] = tostring(tonumber(v[9] or 0) + 1)
+    redis.call('HSET', row, 'state', 'sending', 'lease', ARGV[1], 'fence', v[9])
+    redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), id)
+    mine = true
+  end
+  if mine then
+    out[#out + 1] = {id, v[2], v[3], v[4], v[5], v[6], v[7] or '', v[9], v[10] or '0', v[11] or '0'}
+  else
+    out[#out + 1] = {id, v[1] or 'gone'}
+  end
+end
+return out

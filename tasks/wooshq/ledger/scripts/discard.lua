@@ -1,0 +1,13 @@
+-- discard.lua: a person says that a letter need not be sent.
+-- KEYS[1]   letter:<letter>  hash
+-- ARGV      why, or ''
+-- returns   'discarded' | 'taken <state>' | 'gone'
+-- cost      O(1)
+-- moves     none
+-- again     a letter that is discarded is answered 'discarded'
+local state = redis.call('HGET', KEYS[1], 'state')
+if not state then return 'gone' end
+if state == 'discarded' then return 'discarded' end
+if state ~= 'open' then return 'taken ' .. state end
+redis.call('HSET', KEYS[1], 'state', 'discarded', 'note', ARGV[1])
+return 'discarded'

@@ -1,0 +1,141 @@
+"""What the ledger wants done, as values: decisions are written once, and a sync or an async client carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+import redis
+import redis.asyncio as aredis
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.scripts import source_of
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One script, in one round trip."""
+
+    script: str
+    keys: Sequence[str]
+    args: Sequence[str | bytes | int | float] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Plain commands in one pipeline; the answer is the list of theirs."""
+
+    commands: Sequence[tuple[Any, ...]]
+
+
+Steps: TypeAlias = Generator[Run | Ask, Any, T]
+"""Yields what to ask Redis, is sent the answer, returns the result."""
+
+#: Answers with which a healthy server says "not now": never a verdict on a message.
+_NOT_NOW = (
+    "OOM",
+    "MISCONF",
+    "READONLY",
+    "LOADING",
+    "BUSY",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "MASTERDOWN",
+    "NOREPLICAS",
+    "NOAUTH",
+    "WRONGPASS",
+    "NOPERM",
+)
+
+#: The same, where redis-py made a class of the word and took it out of the text.
+_NOT_NOW_KINDS = (
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.NoPermissionError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+)
+
+
+def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | None:
+    """`error` as what it means for the caller; None where it is a fault of ours and must be seen as such."""
+    if isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError)):
+        asked = not isinstance(error, redis.ConnectionError) or "reading" in str(error).lower() or "closed" in str(error).lower()
+        return LedgerUnavailable(f"Redis at {where} did not answer ({type(error).__name__})", maybe_done=asked)
+    if isinstance(error, ResponseError):
+        text = str(error)
+        word = next((w for w in _NOT_NOW if w in text[:400]), None)
+        if word is None and isinstance(error, _NOT_NOW_KINDS):
+            word = type(error).__name__
+        if word:
+            return LedgerUnavailable(f"Redis at {where} refuses writes ({word})", maybe_done=False)
+    return None
+
+
+def run(steps: Steps[T], client: redis.Redis, where: str) -> T:
+    """Carry out `steps`. Raises LedgerUnavailable where Redis cannot be asked now."""
+    try:
+        wanted = next(steps)
+        while True:
+            try:
+                answer = _do(wanted, client)
+            except (RedisError, OSError) as error:
+                raise unavailable(error, where) or error from error
+            wanted = steps.send(answer)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    finally:
+        steps.close()
+
+
+async def arun(steps: Steps[T], client: aredis.Redis, where: str) -> T:
+    """`run` for an async client."""
+    try:
+        wanted = next(steps)
+        while True:
+            try:
+                answer = await _ado(wanted, client)
+            except (RedisError, OSError) as error:
+                raise unavailable(error, where) or error from error
+            wanted = steps.send(answer)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    finally:
+        steps.close()
+
+
+def _do(wanted: Run | Ask, client: redis.Redis) -> Any:
+    if isinstance(wanted, Run):
+        source = source_of(wanted.script)
+        command = (source.sha, len(wanted.keys), *wanted.keys, *wanted.args)
+        try:
+            return client.execute_command("EVALSHA", *command)
+        except NoScriptError:  # a server that was restarted or flushed
+            return client.execute_command("EVAL", source.text, *command[1:])
+    if len(wanted.commands) == 1:
+        return [client.execute_command(*wanted.commands[0])]
+    pipe = client.pipeline(transaction=False)
+    for command in wanted.commands:
+        pipe.execute_command(*command)
+    return pipe.execute()
+
+
+async def _ado(wanted: Run | Ask, client: aredis.Redis) -> Any:
+    if isinstance(wanted, Run):
+        source = source_of(wanted.script)
+        command = (source.sha, len(wanted.keys), *wanted.keys, *wanted.args)
+        try:
+            return await client.execute_command("EVALSHA", *command)
+        except NoScriptError:
+            return await client.execute_command("EVAL", source.text, *command[1:])
+    if len(wanted.commands) == 1:
+        return [await client.execute_command(*wanted.commands[0])]
+    pipe = client.pipeline(transaction=False)
+    for command in wanted.commands:
+        pipe.execute_command(*command)
+    return await pipe.execute()
