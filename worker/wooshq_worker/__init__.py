@@ -1,0 +1,1 @@
+"""What runs and sends: claim, render, gate, deliver, settle; retries, the keeper, the command line."""

@@ -1,0 +1,237 @@
+"""An intent's way through a worker: claim, render, admit, deliver, settle. Its fate never depends on its neighbours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.ledger import Claim, Ledger, Settlement, Shut
+from wooshq.ledger.states import Event, Reason
+from wooshq.settings import Settings
+from wooshq_schemas import IntentInvalid, NewerModel, load_stored, render
+from wooshq_worker.backoff import Backoff, wait_before
+from wooshq_worker.deliver import Delivery, ShortRetries, Withheld, deliver, secrets_of
+from wooshq_worker.settler import Settler
+from wooshq_worker.shared import LedgerClient
+from wooshq_worker.transport import Api
+from wooshq_worker.verdict import Dead, Hold, Retry, Sent, Unknown
+
+log = structlog.get_logger("wooshq.batch")
+
+#: How long an intent of a newer model's is left alone before somebody looks at it again.
+_NEWER_WAITS_MS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A claim with the request that it becomes. lease_until: monotonic; after it nothing may be written any more."""
+
+    claim: Claim
+    payload: dict[str, Any]
+    body: bytes
+    token: str
+    on_unknown: str
+    lease_until: float
+    expires_at: float | None  #: monotonic
+
+
+class Batches:
+    """What a worker process needs to send: made once, used by every batch."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, client: LedgerClient, api: Api, settler: Settler) -> None:
+        self._s = settings
+        self._ledger = ledger
+        self._client = client
+        self._api = api
+        self._settler = settler
+        self._short = ShortRetries(tries=settings.short_tries, total_s=settings.short_retry_s)
+        self._backoff = Backoff(base_s=settings.backoff_base_s, ceiling_s=settings.backoff_ceiling_s)
+        self._tokens = {app: token.get_secret_value() for app, token in settings.api_tokens.items()}
+        self._token = settings.api_token.get_secret_value() if settings.api_token else None
+        self._shut_here: dict[str, tuple[str, float]] = {}  # application → gate, until (monotonic): what this process knows already
+        self.stopping = False
+
+    async def send(self, ids: Sequence[str], done: Callable[[int], None], claimed: Callable[[], None]) -> None:
+        """
+        Send what of `ids` may go now. done: gives back slots as the calls end. claimed: from now on the leases look after them.
+
+        Raises LedgerUnavailable where nothing could be claimed; then nothing was sent either.
+        """
+        token = uuid.uuid4().hex
+        asked_at = time.monotonic()
+        claims = await self._client.do(self._ledger.claim(ids, token))  # one round trip
+        claimed()
+        done(len(claims.refused))
+        if not claims.claimed:
+            return
+        ready = self._rendered(claims.claimed, claims.now_ms, asked_at, done)  # pure, but for what is settled at once
+        if not ready:
+            return
+        try:
+            outcomes = await self._client.do(self._ledger.admit([r.claim for r in ready], token))  # one round trip
+        except LedgerUnavailable:  # nothing was written to the API: they go back as soon as the ledger is there
+            for one in ready:
+                self._settler.add(Settlement(one.claim, Event.HANDED_BACK))
+            raise
+        sending = []
+        for one, outcome in zip(ready, outcomes, strict=True):
+            if outcome in ("go", "probe"):
+                if outcome == "probe":
+                    # The ledger says that somebody may try: what this process remembers of a refusal is older.
+                    self._shut_here.pop(one.claim.application, None)
+                    self._settler.watch(one.claim.application)
+                sending.append(asyncio.create_task(self._one(one, done)))
+            else:
+                log.debug("not_admitted", intent_id=one.claim.intent_id, outcome=outcome)
+                done(1)
+        # gather would hold back what came first until the last came; each settles for itself
+        for task in sending:
+            await task
+
+    def _rendered(self, claims: Sequence[Claim], now_ms: int, asked_at: float, done: Callable[[int], None]) -> list[Ready]:
+        now = datetime.fromtimestamp(now_ms / 1000, UTC)
+        ready = []
+        for claim in claims:
+            refused: Settlement
+            try:
+                intent = load_stored(claim.body, claim.version, platforms=self._s.platform_table)
+                payload = render(intent, now=now, platforms=self._s.platform_table)
+                token = self._tokens.get(claim.application) or self._token
+                if token is None:
+                    why = f"no token is set for the application {claim.application}: set PUSHWOOSH_API_TOKEN and restart the worker"
+                    refused = Settlement(claim, Event.SHUT, gate="token")
+                    self._settler.shut(claim.application, Shut("token", why))
+                else:
+                    ready.append(
+                        Ready(
+                            claim=claim,
+                            payload=payload,
+                            body=json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(),
+                            token=token,
+                            on_unknown=intent.on_unknown or self._s.on_unknown,
+                            lease_until=asked_at + self._s.lease_s - self._s.http_total_s,
+                            expires_at=None if claim.expires_at_ms is None else asked_at + (claim.expires_at_ms - now_ms) / 1000,
+                        )
+                    )
+                    continue
+            except NewerModel:
+                refused = Settlement(claim, Event.FAILED, wait_ms=_NEWER_WAITS_MS)
+            except IntentInvalid as error:
+                refused = Settlement(claim, Event.GIVEN_UP, reason=Reason.INVALID, detail="; ".join(str(p) for p in error.problems)[:500])
+            except Exception as error:  # a bug of ours: this one is set aside with what is known, the others go on
+                log.error("render_failed", intent_id=claim.intent_id, error=type(error).__name__, exc_info=True)
+                refused = Settlement(claim, Event.GIVEN_UP, reason=Reason.INVALID, detail=f"could not be rendered ({type(error).__name__})")
+            self._settler.add(refused)
+            done(1)
+        return ready
+
+    async def _one(self, ready: Ready, done: Callable[[int], None]) -> None:
+        """One intent's calls. Never raises: its lease looks after what a bug of ours leaves, and the neighbours go on."""
+        try:
+            await self._deliver(ready)
+        except Exception as error:
+            log.error("send_failed", intent_id=ready.claim.intent_id, error=type(error).__name__, exc_info=True)
+        finally:
+            done(1)
+
+    async def _deliver(self, ready: Ready) -> None:
+        claim = ready.claim
+        delivery = await deliver(
+            lambda: self._api.call(ready.body, ready.token),
+            policy=self._short,
+            retry_after_ceiling_s=self._s.retry_after_ceiling_s,
+            may_go=lambda: self._may_go(ready),
+            secrets=lambda: secrets_of(ready.payload, ready.token),
+        )
+        self._settler.add(self._settlement(ready, delivery))
+        if not isinstance(delivery.verdict, Sent):
+            verdict = delivery.verdict
+            log.warning(
+                f"intent_{verdict.outcome}",
+                intent_id=claim.intent_id,
+                attempts=claim.attempts + len(delivery.attempts),
+                code=getattr(verdict, "code", None),
+                latency_ms=delivery.attempts[-1].latency_ms if delivery.attempts else None,
+            )
+
+    def _may_go(self, ready: Ready) -> str | None:
+        """Asked just before a request is written: a reason to let it be."""
+        at = time.monotonic()
+        if at >= ready.lease_until:
+            return "lease"
+        if ready.expires_at is not None and at >= ready.expires_at:
+            return "expired"
+        shut = self._shut_here.get(ready.claim.application)
+        if shut is not None and at < shut[1]:
+            return f"gate {shut[0]}"
+        return "stopping" if self.stopping else None
+
+    def _settlement(self, ready: Ready, delivery: Delivery) -> Settlement:
+        """The verdict as a move of the ledger; tells the gates, too."""
+        claim, verdict, app = ready.claim, delivery.verdict, ready.claim.application
+        attempts = [dict(a.as_dict()) for a in delivery.attempts]
+        match verdict:
+            case Sent():
+                self._settler.went_well(app)
+                return Settlement(
+                    claim, Event.ACCEPTED, attempts, message_code=verdict.message_code, unknown_identifiers=verdict.unknown_identifiers
+                )
+            case Withheld():
+                if verdict.why == "expired":
+                    return Settlement(claim, Event.EXPIRE, attempts)
+                if verdict.why.startswith("gate "):
+                    return Settlement(claim, Event.SHUT, attempts, gate=verdict.why[5:])
+                return Settlement(claim, Event.HANDED_BACK, attempts)
+            case Dead():
+                self._settler.went_well(app)  # the API is there, and answers
+                return self._dead(ready, attempts, Reason(verdict.reason), verdict.code, verdict.detail)
+            case Hold():
+                self._shut(app, verdict.gate, verdict.detail, verdict.not_before_s or 0.0)
+                return Settlement(claim, Event.SHUT, attempts, gate=verdict.gate)
+            case Retry():
+                if verdict.gate:
+                    self._shut(app, "not_before", verdict.detail, verdict.not_before_s or 0.0)
+                elif verdict.costs_attempt:
+                    self._settler.failed(app)
+                return self._again(ready, attempts, verdict.code, verdict.detail, verdict.not_before_s, doubt=None)
+            case Unknown():
+                self._settler.failed(app)
+                doubt = f"{verdict.code}: the request left, and no answer said what became of it"
+                if ready.on_unknown == "dead_letter":
+                    return self._dead(ready, attempts, Reason.UNKNOWN, verdict.code, verdict.detail, doubt=doubt)
+                return self._again(ready, attempts, verdict.code, verdict.detail, verdict.not_before_s, doubt=doubt)
+
+    def _dead(
+        self, ready: Ready, attempts: Sequence[dict[str, Any]], reason: Reason, code: str, detail: str, doubt: str | None = None
+    ) -> Settlement:
+        return Settlement(
+            ready.claim, Event.GIVEN_UP, attempts, doubt=doubt, reason=reason, detail=detail, code=code, payload=ready.body.decode()
+        )
+
+    def _again(
+        self, ready: Ready, attempts: Sequence[dict[str, Any]], code: str, detail: str, not_before_s: float | None, doubt: str | None
+    ) -> Settlement:
+        """Later, unless it is too old: exponential, full jitter, and never before the API's own "not before"."""
+        claim = ready.claim
+        if time.time() * 1000 - claim.accepted_at_ms >= self._s.max_age_s * 1000:
+            return self._dead(ready, attempts, Reason.EXHAUSTED, code, detail, doubt)
+        dice = random.random()
+        wait_s = wait_before(claim.attempts + len(attempts) + 1, self._backoff, jitter=dice) if attempts else dice
+        if not_before_s:
+            # Spread over what follows, so that not everyone stands at the door in the same second.
+            wait_s = max(wait_s, not_before_s + 0.05 + dice * min(5.0, not_before_s / 4))
+        return Settlement(claim, Event.FAILED, attempts, doubt=doubt, wait_ms=int(wait_s * 1000) + 1)
+
+    def _shut(self, application: str, gate: str, why: str, not_before_s: float) -> None:
+        self._shut_here[application] = (gate, time.monotonic() + max(not_before_s, self._s.breaker_open_s))
+        self._settler.shut(application, Shut(gate, why, not_before_s))

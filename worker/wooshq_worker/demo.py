@@ -1,0 +1,216 @@
+"""The tour: embedded Redis, sandbox API, a real worker; messages on every channel, trouble, dead letters, a replay."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from wooshq import Wooshq
+from wooshq.settings import Settings
+from wooshq_worker.cli.out import ALL_DONE, SOME_REFUSED, emit, people
+from wooshq_worker.sandbox import SandboxThread
+
+APPLICATION = "DEMO0-WOOSH"
+TOKEN = "demo-token"
+MANY = 300
+_WITHIN_S = 50.0
+
+QUICK_START = {
+    "to": {"segment": "active_users"},
+    "message": {"push": {"body": "Hello from v2!"}},
+    "lane": "transactional",
+    "tags": {"demo": "quick start"},
+}
+CHANNELS: Sequence[tuple[str, dict[str, Any]]] = (
+    ("push", {"title": {"en": "Order 4521", "de": "Bestellung 4521"}, "body": {"en": "On its way", "de": "Unterwegs"}}),
+    ("email", {"subject": "Your invoice", "body": "<p>Attached.</p>", "from": {"name": "Example", "email": "billing@example.com"}}),
+    ("sms", {"body": "Your code is 482913"}),
+    ("telegram", {"body": "Your code is 482913"}),
+    ("kakao", {"template": {"name": "code", "language": "ko", "parameters": ["482913"]}}),
+    ("line", {"body": "Your code is 482913"}),
+    ("whatsapp", {"template": {"name": "code", "language": "en", "parameters": ["482913"]}}),
+)
+
+
+def run_demo(*, as_json: bool = False) -> int:
+    """Run the tour in a folder of its own, which it removes; the command's exit status."""
+    folder = Path(tempfile.mkdtemp(prefix="wooshq-demo-"))
+    signal.signal(signal.SIGTERM, _end)  # so that the worker and the embedded Redis end with it
+    try:
+        with SandboxThread(token=TOKEN, latency_s=0.02, seed=7) as sandbox:
+            settings = Settings(
+                _env_file=None,
+                api_token=SecretStr(TOKEN),
+                application=APPLICATION,
+                base_url=sandbox.url,
+                data_dir=folder,
+                broker_url=None,
+                redis_url=None,
+                api_tokens={},
+                sentry_dsn=None,
+            )
+            with Wooshq(settings) as wooshq:
+                wooshq.counts()  # starts the embedded Redis
+                worker = _start_worker(folder, sandbox.url)
+                try:
+                    return _Tour(wooshq, sandbox, as_json).run()
+                finally:
+                    worker.send_signal(signal.SIGTERM)
+                    try:
+                        worker.wait(15)
+                    except subprocess.TimeoutExpired:
+                        worker.kill()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _start_worker(folder: Path, url: str) -> subprocess.Popen[bytes]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_"))}
+    env |= {
+        "PUSHWOOSH_API_TOKEN": TOKEN,
+        "PUSHWOOSH_APPLICATION": APPLICATION,
+        "PUSHWOOSH_BASE_URL": url,
+        "WOOSHQ_DATA_DIR": str(folder),
+        "WOOSHQ_BACKOFF_BASE_S": "0.5",
+        "WOOSHQ_BREAKER_OPEN_S": "1",
+        "WOOSHQ_BREAKER_CEILING_S": "2",
+    }
+    log = (folder / "worker.log").open("wb")
+    return subprocess.Popen([sys.executable, "-m", "wooshq_worker", "worker"], env=env, cwd=folder, stdout=log, stderr=log)
+
+
+class _Tour:
+    """The steps, in the order in which a person meets them."""
+
+    def __init__(self, wooshq: Wooshq, sandbox: SandboxThread, as_json: bool) -> None:
+        self._w = wooshq
+        self._sandbox = sandbox
+        self._json = as_json
+        self._channel: dict[str, str] = {}
+        self._started = time.monotonic()
+
+    def run(self) -> int:
+        self._say("[bold]wooshq demo[/bold]  sandbox API, embedded Redis and one worker, all on this machine; nothing leaves it\n")
+        first = [self._enqueue("push (segment)", QUICK_START)]
+        for kind, fields in CHANNELS:
+            first.append(self._enqueue(kind, {"to": {"users": ["user-1"]}, "message": {kind: fields}}))
+        self._wait("one message on every channel", first)
+
+        # A bad hour: errors, lost answers, a limit, people who are refused
+        refused = {f"user-{n}" for n in range(0, MANY, 60)}
+        self._sandbox.refuse(refused)
+        self._sandbox.set_unknown({"user-7", "user-77"})
+        self._sandbox.set_faults(
+            {"effect": "status", "status": 503, "probability": 0.15},
+            {"effect": "cut_after", "first": 3},
+            {"effect": "status", "status": 429, "retry_after": 1, "nth": 120},
+        )
+        report = self._w.enqueue_many(
+            {"to": {"users": [f"user-{n}"]}, "message": {"push": {"title": "Sale", "body": f"A code for you: {n}"}}, "lane": "bulk"}
+            for n in range(MANY)
+        )
+        many = [i for i in report.ids if i]
+        self._channel |= dict.fromkeys(many, "push (bulk)")
+        self._wait("300 messages through 503s, lost answers, a 429 and refusals", many)
+
+        self._sandbox.clear_faults()
+        self._sandbox.refuse([])
+        groups = self._w.dead_letters.groups()
+        dead = self._w.dead_letters.list(state="open")
+        done = self._w.dead_letters.replay(reason="rejected")
+        replays = list(done.ids.values())
+        self._channel |= dict.fromkeys(replays, "push (replay)")
+        self._wait("replaying what died, now that the cause is mended", replays)
+        return self._summary([*first, *many, *replays], groups, len(dead), done.replayed)
+
+    def _enqueue(self, channel: str, intent: dict[str, Any]) -> str:
+        intent_id = self._w.enqueue(intent)
+        self._channel[intent_id] = channel
+        return intent_id
+
+    def _wait(self, title: str, ids: Sequence[str]) -> None:
+        waiting = list(ids)
+        ends = time.monotonic() + _WITHIN_S
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=people, disable=not people.is_terminal or self._json) as progress:
+            bar = progress.add_task(title, total=len(ids))
+            while waiting and time.monotonic() < ends:
+                waiting = [i for i in waiting if not _ended(self._w, i)]
+                progress.update(bar, completed=len(ids) - len(waiting))
+                if waiting:
+                    time.sleep(0.1)
+        if not people.is_terminal:
+            self._say(f"{title}: {len(ids) - len(waiting)} of {len(ids)} ended")
+
+    def _summary(self, ids: Sequence[str], groups: Sequence[Any], dead: int, replayed: int) -> int:
+        statuses = [s for s in map(self._w.status, ids) if s is not None]
+        by_channel: dict[str, Counter[str]] = {}
+        for status in statuses:
+            by_channel.setdefault(self._channel[status.id], Counter())[status.state] += 1
+        retried = sum(len(s.attempts) > 1 and s.state == "sent" for s in statuses)
+        unknown = self._w.counts().get("unknown", 0)
+        unknown_identifiers = sorted({u for s in statuses for u in s.unknown_identifiers})
+        left = [s for s in statuses if not s.is_final]
+        good = not left and dead == replayed and all(s.state in ("sent", "dead") for s in statuses)
+        if self._json:
+            emit(
+                {
+                    "channels": {k: dict(v) for k, v in by_channel.items()},
+                    "calls": self._sandbox.count,
+                    "retried": retried,
+                    "unknown": unknown,
+                    "unknown_identifiers": unknown_identifiers,
+                    "dead": dead,
+                    "replayed": replayed,
+                    "doubled": self._sandbox.doubled,
+                    "seconds": round(time.monotonic() - self._started, 1),
+                }
+            )
+            return ALL_DONE if good else SOME_REFUSED
+        sent = Table("channel", "sent", "died", box=None, pad_edge=False, header_style="bold")
+        for channel, states in by_channel.items():
+            sent.add_row(channel, str(states["sent"]), str(states["dead"] or ""))
+        people.print(Panel(sent, title="What was sent, on which channel", title_align="left", expand=False))
+        why = Table("letters", "reason", "what the API said", box=None, pad_edge=False, header_style="bold")
+        for group in groups:
+            why.add_row(str(group.count), group.reason, group.detail[:90])
+        people.print(Panel(why, title="What died, and why", title_align="left", expand=False))
+        lines = [
+            f"[bold]{retried}[/bold] were sent after a retry; [bold]{self._sandbox.count}[/bold] calls in all",
+            f"[bold]{unknown}[/bold] answers were lost, each on record as unknown; the API made {self._sandbox.doubled} message(s) twice",
+            f"[bold]{dead}[/bold] dead letters, [bold]{replayed}[/bold] replayed and closed",
+            f"the API did not know: {', '.join(unknown_identifiers) or 'nobody'}",
+            f"took {time.monotonic() - self._started:.0f} s",
+        ]
+        people.print(Panel("\n".join(lines), title="In a word", title_align="left", expand=False))
+        people.print(
+            "Next: [bold]wooshq doctor[/bold], then [bold]wooshq send --help[/bold]; the README shows how to enqueue from a web app."
+        )
+        return ALL_DONE if good else SOME_REFUSED
+
+    def _say(self, text: str) -> None:
+        if not self._json:
+            people.print(text)
+
+
+def _ended(wooshq: Wooshq, intent_id: str) -> bool:
+    status = wooshq.status(intent_id)
+    return status is not None and status.is_final

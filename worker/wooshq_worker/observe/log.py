@@ -1,0 +1,171 @@
+"""Log events with fields: JSON lines for machines, colours for a terminal; no secret in either."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Collection, Mapping, MutableMapping
+from types import TracebackType
+from typing import Any, Final, TypeAlias
+
+import structlog
+from celery.signals import setup_logging
+
+from wooshq_worker.verdict import MASK
+
+Event: TypeAlias = MutableMapping[str, Any]
+ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
+
+_USERINFO: Final = re.compile(r"(\w[\w+.-]*://)[^\s\"'<>]*@")
+_NAMED: Final = re.compile(
+    r"(?i)\b((?:api_)?token|password|passwd|secret|authorization|dsn)(['\"]?\s*[=:]\s*['\"]?)(?:(?:token|bearer|basic)\s+)?[^\s,;&'\"]+"
+)
+_SECRET_FIELDS: Final = frozenset({"token", "api_token", "password", "secret", "authorization", "dsn"})
+_CONTENT: Final = re.compile(r"(?is)\b(body|args|kwargs|payload)(\s*(?:was)?\s*[:=]).*")
+"""Where Celery and kombu begin to quote a message that they cannot handle: it may hold recipients and texts."""
+_FOREIGN_LIMIT: Final = 2000
+_OURS: Final = ("wooshq",)
+
+QUIET: Final = ("amqp", "asyncio", "aiohttp", "httpx", "httpcore", "kombu", "urllib3")
+"""Loggers of which only warnings and worse are wanted."""
+
+TELLABLE: Final = (OSError, ImportError, AttributeError, NameError, NotImplementedError, MemoryError, RecursionError, AssertionError)
+"""Errors whose message is about machines or code, never about a person."""
+_TELLABLE_FROM: Final = ("redis.", "kombu.", "amqp.", "celery.", "wooshq.", "aiohttp.client_exceptions")
+
+
+def set_up(level: str, style: str, secrets: Collection[str]) -> None:
+    """
+    Route structlog and the standard library's loggers (Celery's, kombu's) to standard error in one form.
+
+    style: `json`, `console`, or `auto`: console on a terminal. secrets: texts that are masked wherever they would appear.
+    Errors that nobody caught, in any thread, are events like all others. Celery is kept from putting handlers of its own.
+    """
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, without_content],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.ExceptionRenderer(told),
+            Masked(secrets),
+            _console() if console else structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    logging.captureWarnings(True)
+    setup_logging.connect(_leave_it, weak=False, dispatch_uid="wooshq.log")
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+
+
+def _leave_it(**_: Any) -> None:
+    """Celery asks whether somebody else sets logging up: that there is a receiver is the answer."""
+
+
+class Masked:
+    """Masks, in every text of an event however deep: the secrets, what follows a word like `password=`, and user and password of URLs."""
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
+
+    def __call__(self, _: Any, __: str, event: Event) -> Event:
+        for name, value in event.items():
+            event[name] = self._value(name, value, 0)
+        return event
+
+    def text(self, text: str) -> str:
+        if not text.isascii():
+            text = text.encode("utf-8", "replace").decode()  # half a character would end the line with an error
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, MASK)
+        if "://" in text:
+            text = _USERINFO.sub(rf"\1{MASK}@", text)
+        return _NAMED.sub(rf"\1\2{MASK}", text)
+
+    def _value(self, name: str, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if name.lower() in _SECRET_FIELDS:
+            return MASK
+        if isinstance(value, Mapping) and depth < 8:
+            return {self.text(str(key)): self._value(str(key), inner, depth + 1) for key, inner in value.items()}
+        if isinstance(value, list | tuple | set | frozenset) and depth < 8:
+            return [self._value("", inner, depth + 1) for inner in value]
+        if isinstance(value, BaseException):
+            return self.text(in_words(value))
+        return self.text(value if isinstance(value, str) else repr(value))
+
+
+def without_content(_: Any, __: str, event: Event) -> Event:
+    """What others' loggers say, without the messages they quote, and not endlessly."""
+    text = str(event.get("event", ""))
+    text = _CONTENT.sub(rf"\1\2 {MASK}", text)
+    event["event"] = text if len(text) <= _FOREIGN_LIMIT else text[:_FOREIGN_LIMIT] + "…"
+    return event
+
+
+def in_words(error: BaseException) -> str:
+    """The error's type, and its message where that cannot quote a recipient, a text or a value."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    tellable = isinstance(error, TELLABLE) or f"{kind.__module__}.".startswith(_TELLABLE_FROM)
+    message = str(error)
+    if not message:
+        return name
+    return f"{name}: {message[:_FOREIGN_LIMIT]}" if tellable else f"{name} (its message is left out: it may quote somebody)"
+
+
+def told(exc_info: ExcInfo) -> str:
+    """A traceback: types, places, lines of code; messages only where `in_words` lets them through. The cause comes first, as in Python."""
+    parts: list[str] = []
+    error: BaseException | None = exc_info[1]
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen and len(seen) < 10:
+        seen.add(id(error))
+        parts.append("".join([*traceback.format_tb(error.__traceback__, limit=-30), in_words(error)]))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n\nled to\n".join(reversed(parts))
+
+
+_log: Final = structlog.get_logger("wooshq")
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    _log.critical("uncaught_error", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
+        thread = args.thread.name if args.thread else None
+        _log.critical("uncaught_error", thread=thread, exc_info=(args.exc_type, args.exc_value, args.exc_traceback))

@@ -1,0 +1,52 @@
+"""`python -m wooshq_worker.sandbox`: runs the sandbox, prints its URL on one line, ends at Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from wooshq_worker.sandbox.record import RECORDINGS
+from wooshq_worker.sandbox.server import run_sandbox
+from wooshq_worker.sandbox.stand_in import DEFAULT_TOKEN
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0 ended as told, 2 used wrongly, 3 could not listen."""
+    parser = argparse.ArgumentParser(
+        prog="python -m wooshq_worker.sandbox",
+        description="A strict stand-in for the Pushwoosh Messaging API v2, with faults on demand.",
+        epilog="Example: python -m wooshq_worker.sandbox --port 0 --token demo --latency-ms 50",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen; loopback unless --allow-other-hosts (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="0: any free one (default: %(default)s)")
+    parser.add_argument("--token", default=DEFAULT_TOKEN, help="the token that it takes (default: %(default)s)")
+    parser.add_argument("--any-token", action="store_true", help="take any token")
+    parser.add_argument("--seed", type=int, default=0, help="of message codes and faults (default: %(default)s)")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="of every answer (default: %(default)s)")
+    parser.add_argument("--bare", action="store_true", help="answer success without the `result` around it")
+    parser.add_argument("--record", choices=RECORDINGS, default="all", help="what to keep of the calls (default: %(default)s)")
+    parser.add_argument("--lean", action="store_true", help="for benchmarks: check the token alone, count only, no faults")
+    parser.add_argument("--allow-other-hosts", action="store_true", help="listen where others can reach it")
+    given = parser.parse_args(arguments)
+    try:
+        run_sandbox(
+            given.host,
+            given.port,
+            token=None if given.any_token else given.token,
+            seed=given.seed,
+            latency_ms=given.latency_ms,
+            bare=given.bare,
+            record=given.record,
+            lean=given.lean,
+            allow_other_hosts=given.allow_other_hosts,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    except OSError as error:
+        print(f"cannot listen on {given.host}:{given.port}: {error.strerror or error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Writing down how calls ended: in small groups as the answers come, and never forgetting one while the ledger is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import structlog
+
+from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.ledger import Ledger, Settlement, Shut
+from wooshq.ledger.states import Event
+from wooshq_worker.observe.sentry import Reporter
+from wooshq_worker.shared import LedgerClient
+
+log = structlog.get_logger("wooshq.settler")
+
+#: Settlements in one round trip: a crash between an answer and its settle leaves at most these, and what is on the wire, unknown.
+_GROUP = 64
+_AGAIN_S = 0.2
+
+
+class Settler:
+    """
+    Takes settlements without waiting, writes them in order of arrival. While one round trip is under way the next group gathers:
+    under load groups are large, when idle each goes at once.
+
+    What the ledger cannot take is kept here and tried again until it is back (an answer must not be lost with it).
+    """
+
+    def __init__(self, ledger: Ledger, client: LedgerClient, report_kind: Reporter) -> None:
+        self._ledger = ledger
+        self._client = client
+        self._report_kind = report_kind
+        self._waiting: list[Settlement] = []
+        self._well: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._shuts: dict[str, dict[str, Shut]] = {}
+        self._watched: set[str] = set()  # applications whose gates want to hear of successes
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def add(self, settlement: Settlement) -> None:
+        """Have it written soon."""
+        self._waiting.append(settlement)
+        self._idle.clear()
+        self._changed.set()
+
+    def went_well(self, application: str) -> None:
+        """The API answered a call as it should."""
+        if application in self._watched:
+            self._well[application] += 1
+
+    def failed(self, application: str) -> None:
+        """The API did not."""
+        self._failed[application] += 1
+        self._watched.add(application)
+
+    def shut(self, application: str, shut: Shut) -> None:
+        """An answer shuts a gate; of several, the longest counts."""
+        known = self._shuts.setdefault(application, {}).get(shut.gate)
+        if known is None or shut.not_before_s > known.not_before_s:
+            self._shuts[application][shut.gate] = shut
+        self._watched.add(application)
+        self._changed.set()
+
+    def watch(self, application: str) -> None:
+        """A probe is under way: its success opens the gate."""
+        self._watched.add(application)
+
+    @property
+    def unsettled(self) -> int:
+        return len(self._waiting)
+
+    async def settled(self, within_s: float) -> bool:
+        """Wait until everything is written. False where the time was not enough."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Write for ever."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._waiting or self._shuts or self._failed or self._well:
+                try:
+                    await self._tell_gates()  # first: what is about to wait for a gate must find it shut
+                    await self._write()
+                except LedgerUnavailable:
+                    await asyncio.sleep(_AGAIN_S)
+                except Exception:  # a bug must not end the one task that must not end
+                    log.error("settle_failed", exc_info=True)
+                    await asyncio.sleep(_AGAIN_S)
+            self._idle.set()
+
+    async def _write(self) -> None:
+        group = self._waiting[:_GROUP]
+        if not group:
+            return
+        settled = await self._client.do(self._ledger.settle(group))
+        del self._waiting[: len(group)]
+        for settlement, done in zip(group, settled, strict=True):
+            if not done:
+                log.warning("settled_late", intent_id=settlement.claim.intent_id, settlement=settlement.event.value)
+            elif settlement.event is Event.GIVEN_UP:
+                self._report_kind(
+                    kind="dead_letter",
+                    reason=str(settlement.reason),
+                    code=settlement.code,
+                    application=settlement.claim.application,
+                    lane=settlement.claim.lane,
+                )
+        log.debug("settled", n=len(group))
+
+    async def _tell_gates(self) -> None:
+        for application in {*self._well, *self._failed, *self._shuts}:
+            well, failed = self._well[application], self._failed[application]
+            shuts = dict(self._shuts.get(application, {}))  # more may come while they are told
+            events = await self._client.do(self._ledger.report(application, well=well, failed=failed, shuts=list(shuts.values())))
+            # only now: had the ledger been away, they would have to be told again
+            self._well[application] -= well
+            self._failed[application] -= failed
+            if self._shuts.get(application) == shuts:
+                self._shuts.pop(application, None)
+            for event in events:
+                log.warning("gate_" + event.split()[0], gate=event.split()[1], application=application)
+                if event.startswith("shut"):
+                    self._report_kind(kind="gate_shut", reason=event.split()[1], code="", application=application, lane="")
+            if well and not failed and not shuts:
+                self._watched.discard(application)
+        self._well += Counter()  # drops zeros
+        self._failed += Counter()

@@ -1,0 +1,133 @@
+"""A worker process: Celery with our consumer, the engine beside it, and an orderly end."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import structlog
+from celery import Celery, bootsteps
+from celery.signals import worker_shutting_down
+
+from wooshq.celery_app import make_app
+from wooshq.client import Wooshq
+from wooshq.ledger.keys import LANES
+from wooshq.settings import Settings
+from wooshq_worker import guard
+from wooshq_worker.consumer import Consumer
+from wooshq_worker.engine import Engine
+from wooshq_worker.observe import log as logs
+from wooshq_worker.observe import sentry
+
+log = structlog.get_logger("wooshq.worker")
+
+#: Exit status of a worker that noticed that it hears nothing (EX_SOFTWARE of sysexits.h).
+DEAF = 70
+
+
+class EngineStep(bootsteps.StartStopStep):
+    """Starts the engine before Celery consumes, and drains it after Celery has stopped to."""
+
+    requires = {"celery.worker.components:Pool"}
+    engine: Engine
+
+    def start(self, _: Any) -> None:
+        self.engine.start()
+
+    def stop(self, _: Any) -> None:
+        drained = self.engine.stop(self.engine.settings.drain_s)
+        log.info("worker_drained" if drained else "worker_not_drained")
+
+    terminate = stop
+
+
+class Watchdog:
+    """Ends the process where a lane has messages and this worker is given none: a supervisor starts a new one (known fault F01)."""
+
+    def __init__(self, engine: Engine, every_s: float) -> None:
+        self._engine = engine
+        self._every_s = every_s
+        threading.Thread(target=self._run, name="wooshq-watchdog", daemon=True).start()
+
+    def _run(self) -> None:
+        heard_at = time.monotonic()
+        while True:
+            time.sleep(self._every_s)
+            deaf_s = time.monotonic() - max(self._engine.took_at, heard_at)
+            if self._engine.is_busy or all(self._engine.depth(lane) <= 0 for lane in self._engine.lanes_consumed):
+                heard_at = time.monotonic()
+            elif deaf_s > self._engine.settings.deaf_after_s:
+                log.critical("worker_is_deaf", for_s=round(deaf_s))
+                os._exit(DEAF)
+
+
+def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
+    """
+    Run a worker until it is told to end (SIGTERM, SIGINT); its exit status. options: Celery's own for `celery worker`.
+
+    One process is one event loop; more processes are more of these. The pool is `solo`, for no task runs in it: the consumer hands ids
+    to the engine, and a pool would only add the hand-over (benchmarks/pools.py measures it).
+    """
+    celery_options = _options(options)
+    tokens = [settings.api_token, *settings.api_tokens.values()]
+    logs.set_up(settings.log_level, settings.log_format, [t.get_secret_value() for t in tokens if t])
+    report_kind = sentry.set_up(settings)
+    guard.install()
+    wooshq = Wooshq(settings)
+    engine = Engine(wooshq, report_kind)
+    try:
+        app = make_app(settings, wooshq.shared.places.broker_url)
+        app.conf.worker_consumer = "wooshq_worker.consumer:Consumer"
+        app.conf.worker_log_format = app.conf.worker_task_log_format = "%(message)s"
+        Consumer.engine = EngineStep.engine = engine
+        guard.quarantine[:] = [lambda raw: engine.offer_submit(None, raw, "its envelope cannot be read", lambda: None)]
+        app.steps["worker"].add(EngineStep)
+        Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
+        log.info("worker_starts", lanes=list(LANES), concurrency=settings.concurrency, redis=wooshq.shared.places.where)
+        if not settings.has_token:
+            log.warning("no_token", hint="everything is held back until PUSHWOOSH_API_TOKEN is set and the worker started again")
+        ours = {
+            "pool_cls": "solo",
+            "concurrency": 1,
+            "without_gossip": True,
+            "without_mingle": True,
+            "without_heartbeat": True,
+            "quiet": True,
+        }
+        worker = app.Worker(**{"loglevel": settings.log_level, **celery_options, **ours})
+        interrupted = _Interrupted()
+        worker.start()
+        # Celery calls every Ctrl-C a failure; one that drained is none.
+        return 0 if interrupted.seen and worker.exitcode == 1 else int(worker.exitcode or 0)
+    finally:
+        sentry.flush()
+        wooshq.close()
+
+
+class _Interrupted:
+    """Whether SIGINT came: Celery's own handler, set after this, is asked through its signal."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        worker_shutting_down.connect(self._see, weak=False)
+
+    def _see(self, sig: str | None = None, **_: Any) -> None:
+        self.seen = self.seen or "INT" in str(sig)
+
+
+def _options(options: Sequence[str]) -> dict[str, Any]:
+    """Celery's command-line options as what its worker takes. Raises click.UsageError for one that it does not have."""
+    from celery.bin.worker import worker as command
+
+    if not options:
+        return {}
+    obj = SimpleNamespace(app=Celery(set_as_current=False), no_color=True, quiet=True)
+    context = command.make_context("wooshq worker", list(options), obj=obj)
+    given = {name: value for name, value in context.params.items() if context.get_parameter_source(name).name == "COMMANDLINE"}
+    for ours in ("pool_cls", "pool", "concurrency", "autoscale", "task_events"):
+        given.pop(ours, None)
+    return given
