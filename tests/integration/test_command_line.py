@@ -1,0 +1,86 @@
+"""The command line has manners: a mistake is a sentence and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rig import Rig, an_intent, wait_until
+from tests.stand_in import StandIn
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with StandIn() as api:
+        made = Rig(tmp_path, api.url)
+        yield made
+        made.close()
+
+
+class WhenItIsUsedWrongly:
+    @pytest.mark.parametrize(
+        ("args", "code", "says"),
+        [
+            (["worker", "--bogus"], 2, "--bogus"),
+            (["send", "no-such-file"], 2, "no-such-file"),
+            (["dead", "edit", "x", "--patch", "@no-such-file"], 2, "no-such-file"),
+            (["dead", "list", "--reason", "bogus"], 2, "rejected"),
+            (["dead", "list", "--since", "soon"], 2, "2026-05-01T09:00:00Z"),
+            (["dead", "replay"], 2, "empty filter"),
+            (["dead", "show", "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"], 1, "no dead letter"),
+            (["status", "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"], 1, "no such intent"),
+            (["gates", "shut", "nope"], 2, "circuit"),
+        ],
+    )
+    def test_it_says_what_would_be_right(self, rig: Rig, args: list[str], code: int, says: str) -> None:
+        done = rig.cli(*args)
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done.stderr
+        assert says in done.stderr.decode().replace("\n", " ")
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "says"),
+        [
+            ("WOOSHQ_LEASE_S", "1", "WOOSHQ_LEASE_S"),
+            ("PUSHWOOSH_API_TOKENS", "{x", "PUSHWOOSH_API_TOKENS"),
+            ("PUSHWOOSH_API_TOKEN", "se cret", "PUSHWOOSH_API_TOKEN"),
+            ("PUSHWOOSH_BASE_URL", "http://169.254.169.254/", "PUSHWOOSH_BASE_URL"),
+            ("WOOSHQ_PLATFORMS", '{"nope": {}}', "WOOSHQ_PLATFORMS"),
+        ],
+    )
+    def test_a_setting_that_cannot_be_is_refused_at_start_without_its_value(self, rig: Rig, variable: str, value: str, says: str) -> None:
+        rig.env[variable] = value
+        done = rig.cli("worker")
+        assert done.returncode == 2, done.stderr
+        assert says in done.stderr.decode()
+        assert b"se cret" not in done.stderr
+        assert b"Traceback" not in done.stderr
+
+    def test_redis_out_of_reach_is_said_and_nothing_could_be_done(self, rig: Rig) -> None:
+        rig.env["WOOSHQ_REDIS_URL"] = rig.env["WOOSHQ_BROKER_URL"] = "redis://127.0.0.1:1/0"
+        done = rig.cli("send", stdin=json.dumps(an_intent()))
+        assert done.returncode == 3
+        assert b"127.0.0.1:1" in done.stderr
+
+
+class WhenAWorkerIsGivenCelerysOptions:
+    def test_they_are_passed_through_and_ctrl_c_ends_it_well(self, rig: Rig) -> None:
+        worker = rig.start_worker("-Q", "transactional", "-n", "w@here")
+        sent = rig.wooshq.enqueue(an_intent())
+        rig.ended([sent])
+        worker.send_signal(signal.SIGINT)
+        assert worker.wait(30) == 0
+
+
+class WhenSomethingIsHeld:
+    def test_the_overview_counts_it(self, rig: Rig) -> None:
+        rig.start_worker()
+        assert rig.cli("gates", "shut", "hand", "--why", "noon").returncode == 0
+        rig.wooshq.enqueue(an_intent())
+        wait_until(lambda: rig.wooshq.counts()["now_held"] == 1)
+        assert json.loads(rig.cli("gates", "--json").stdout)["why"] == "noon"
+        assert rig.cli("gates", "open", "hand").returncode == 0
+        wait_until(lambda: rig.wooshq.counts().get("sent") == 1)

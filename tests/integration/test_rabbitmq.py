@@ -1,0 +1,66 @@
+"""RabbitMQ as the broker: quorum queues, and the same promises."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from kombu import Connection
+
+from tests.rig import Rig, an_intent, wait_until
+from tests.stand_in import StandIn
+from wooshq.celery_app import SUBMIT
+from wooshq.embedded import EmbeddedRedis
+
+#: A broker of one's own may be named; else the one of this machine is used, and where there is none the tests say so.
+BROKER = os.environ.get("TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672//")
+
+
+def _is_there() -> bool:
+    try:
+        with Connection(BROKER) as connection:
+            connection.ensure_connection(max_retries=1, timeout=5)
+    except (OSError, *Connection(BROKER).connection_errors):
+        return False
+    return True
+
+
+@pytest.fixture
+def rig(tmp_path: Path, data_dir: Path) -> Iterator[tuple[Rig, StandIn]]:
+    if not _is_there():
+        pytest.skip("no RabbitMQ here; TEST_AMQP_URL names one")
+    with EmbeddedRedis(data_dir) as embedded, StandIn() as api, Connection(BROKER) as connection:
+        for lane in ("transactional", "bulk"):
+            connection.default_channel.queue_delete(lane)
+        made = Rig(tmp_path, api.url, broker_url=BROKER, redis_url=embedded.url, submit_queue=f"submit-{uuid.uuid4().hex}")
+        yield made, api
+        made.close()
+        for lane in ("transactional", "bulk"):
+            connection.default_channel.queue_delete(lane)
+
+
+class WhenTheBrokerIsRabbitMq:
+    def test_both_lanes_are_sent_once_and_rubbish_ends_nothing(self, rig: tuple[Rig, StandIn]) -> None:
+        installation, api = rig
+        worker = installation.start_worker()
+        report = installation.wooshq.enqueue_many(an_intent(f"u{i}", lane="bulk" if i % 2 else "transactional") for i in range(200))
+        shop = Celery("shop", broker=BROKER, set_as_current=False)
+        with shop.connection_for_write() as connection, connection.channel() as channel:
+            for body in (b"garbage", b"null", b"[]", b'"x"'):
+                message = channel.prepare_message(body, content_type="application/json", content_encoding="utf-8", headers={"task": SUBMIT})
+                channel.basic_publish(message, exchange="", routing_key="transactional")
+            channel.basic_publish(channel.prepare_message(b"\x80", content_type="application/x-python-serialize"), "", "transactional")
+        with shop.connection_for_write() as connection, connection.Producer() as producer:
+            producer.publish(
+                [[an_intent("celery")], {}, {}], routing_key="transactional", headers={"task": SUBMIT, "id": str(uuid.uuid4())}
+            )
+
+        wait_until(lambda: sum(api.accepted.values()) == 201, saw=lambda: (api.accepted.total(), installation.logs()[-2000:]))
+
+        assert report.accepted == 200
+        assert set(api.accepted.values()) == {1}
+        assert worker.poll() is None

@@ -1,0 +1,106 @@
+"""An API of a few lines for the tests: not our sandbox, so that what we send is not judged by what we wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+
+@dataclass
+class Call:
+    """One call as it arrived. at: monotonic."""
+
+    at: float
+    path: str
+    authorization: str
+    content_type: str
+    body: Any
+
+    @property
+    def recipients(self) -> list[str]:
+        inner = next(iter(self.body.values()))
+        return next((inner[k]["list"] for k in ("users", "hwids", "push_tokens", "test_devices") if k in inner), [])
+
+
+@dataclass
+class Reply:
+    """What the stand-in answers. cut: closes the connection instead, after the call counted."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    after_s: float = 0.0
+    cut: bool = False
+
+
+class StandIn:
+    """Runs in a thread. `answer(call, n)` decides; by default every call is accepted. accepted: how often each recipient was."""
+
+    def __init__(self, answer: Callable[[Call, int], Reply | None] = lambda call, n: None, latency_s: float = 0.0) -> None:
+        self.answer = answer
+        self.latency_s = latency_s
+        self.calls: list[Call] = []
+        self.accepted: Counter[str] = Counter()
+        self.url = ""
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> StandIn:
+        self._thread.start()
+        assert self._ready.wait(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._open())
+        self._ready.set()
+        self._loop.run_forever()
+
+    async def _open(self) -> None:
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.router.add_route("*", "/{path:.*}", self._called)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    async def _called(self, request: web.Request) -> web.StreamResponse:
+        raw = await request.read()
+        call = Call(
+            time.monotonic(),
+            request.path,
+            request.headers.get("Authorization", ""),
+            request.headers.get("Content-Type", ""),
+            json.loads(raw),
+        )
+        self.calls.append(call)
+        n = len(self.calls)
+        reply = self.answer(call, n) or Reply()
+        await asyncio.sleep(reply.after_s or self.latency_s)
+        if reply.status == 200 and reply.body is None:
+            self.accepted.update(call.recipients or ["*"])
+        if reply.cut:
+            assert request.transport is not None
+            request.transport.close()
+        body = {"result": {"message_code": f"AAAA-{n:08X}-BBBBBBBB"}} if reply.body is None else reply.body
+        text = body if isinstance(body, str) else json.dumps(body)
+        return web.Response(status=reply.status, text=text, content_type="application/json", headers=reply.headers)
+
+
+def refusal(status: int, code: int, message: str, **headers: str) -> Reply:
+    """An error as the gateway says it."""
+    return Reply(status, {"code": code, "message": message, "details": []}, {k.replace("_", "-"): v for k, v in headers.items()})

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.schemas.build import NOW, a_body, a_push, an_intent, example
+from wooshq_schemas import lint
+
+
+def warned(body: dict[str, Any], **options: Any) -> dict[str, str]:
+    return {
+        warn.field.rsplit("localized_content.", 1)[-1]: warn.problem + " " + warn.hint for warn in lint(an_intent(body, **options), now=NOW)
+    }
+
+
+class WhenNothingIsOdd:
+    def test_nothing_is_said(self) -> None:
+        assert warned(a_body()) == {}
+
+
+class WhenAMessageIsLong:
+    @pytest.mark.parametrize(
+        "platform, block, limit",
+        [
+            ("IOS", "ios", 4096),
+            ("ANDROID", "android", 4096),
+            ("AMAZON", "amazon", 6144),
+            ("WINDOWS", "windows", 5000),
+            ("CHROME", "chrome", 4096),
+        ],
+    )
+    def test_the_limit_of_each_service_counts(self, platform: str, block: str, limit: int) -> None:
+        assert warned({**a_push(body="x" * (limit - 100)), "platforms": [platform]}) == {}
+        assert set(warned({**a_push(body="x" * limit), "platforms": [platform]})) == {f"default.{block}"}
+
+    def test_voip_takes_more(self) -> None:
+        assert warned({**a_push(body="x" * 4500, voip=True), "platforms": ["IOS"]}) == {}
+
+    def test_data_counts_too(self) -> None:
+        assert set(warned({**a_push(body="x", data={"a": "y" * 5000}), "platforms": ["IOS"]})) == {"default.ios"}
+
+    @pytest.mark.parametrize(
+        "text, parts", [("x" * 160, 0), ("x" * 161, 2), ("я" * 70, 0), ("я" * 71, 2), ("€" * 80, 0), ("€" * 81, 2), ("😀" * 36, 2)]
+    )
+    def test_the_parts_of_an_sms_are_counted(self, text: str, parts: int) -> None:
+        said = warned(a_body(message={"sms": {"body": text}}))
+        assert ("default.sms.body" in said) == bool(parts)
+        assert f"takes {parts} SMS" in said.get("default.sms.body", "takes 0 SMS")
+
+
+class WhenSomethingIsProbablyASlip:
+    def test_the_nearest_name_is_told(self) -> None:
+        said = warned(a_push(title="x", overrides={"IOS": {"soud": "x"}}))
+        assert "Did you mean sound?" in said["default.ios.soud"]
+
+    def test_an_exact_body_is_looked_through(self) -> None:
+        body = example("segment-quick-start")
+        inner = body["segment"]
+        inner["payload"]["content"]["localized_content"] = {"de": {"ios": {"titel": "x"}}}
+        inner["send_rate"] = {"valeu": 1}
+        inner["application"] = "short"
+        said = warned({"request": body})
+        assert {"segment.application", "segment.send_rate.valeu", "de.ios.titel", "segment.payload.content.localized_content"} == set(said)
+
+    def test_a_schedule_that_is_over_is_told(self) -> None:
+        said = lint(an_intent({"request": example("segment-quick-start")}), now=NOW + timedelta(days=2))
+        assert [warn.field for warn in said] == ["segment.schedule.at"]
+
+    def test_a_push_that_shows_nothing_is_told(self) -> None:
+        assert set(warned(a_push(data={"a": 1}))) == {"transactional.payload"}
+        assert warned(a_push(data={"a": 1}, silent=True)) == {}

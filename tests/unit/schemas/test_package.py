@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import wooshq_schemas
+
+NAMES = [
+    "MODEL_VERSION",
+    "PLATFORMS",
+    "Accepted",
+    "Intent",
+    "IntentInvalid",
+    "Lane",
+    "NewerModel",
+    "NotUnderstood",
+    "NotifyRequest",
+    "Platform",
+    "Platforms",
+    "Problem",
+    "Refused",
+    "Warn",
+    "lint",
+    "load_stored",
+    "parse_intent",
+    "parse_intent_json",
+    "read_answer",
+    "render",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(wooshq_schemas.__all__) == sorted(NAMES)
+    assert all(hasattr(wooshq_schemas, name) for name in NAMES)
+
+
+def test_nothing_is_imported_but_pydantic_and_the_standard_library() -> None:
+    roots = "import sys, wooshq_schemas, wooshq_schemas.json_schema; print(*{name.partition('.')[0] for name in sys.modules})"
+    folder = Path(wooshq_schemas.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", roots], capture_output=True, text=True, check=True, cwd=folder, timeout=120)
+    allowed = {"wooshq_schemas", "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
+    found = {name for name in done.stdout.split() if name not in sys.stdlib_module_names and not name.startswith("_")}
+    assert found - allowed <= {"sitecustomize", "usercustomize"}
+
+
+def test_the_types_are_for_everybody() -> None:
+    assert (Path(wooshq_schemas.__file__).parent / "py.typed").exists()

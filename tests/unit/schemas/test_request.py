@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tests.unit.schemas.build import EXAMPLES, example
+from wooshq_schemas import NotifyRequest
+from wooshq_schemas.envelope import BareSuccess, ErrorEnvelope, Success
+from wooshq_schemas.problems import from_validation_error
+
+REQUESTS = sorted(path.stem for path in EXAMPLES.glob("*.json") if not path.stem.startswith("answer-"))
+ANSWERS = {
+    "answer-success": Success,
+    "answer-success-bare": BareSuccess,
+    "answer-invalid-argument": ErrorEnvelope,
+    "answer-resource-exhausted": ErrorEnvelope,
+    "answer-unauthenticated": ErrorEnvelope,
+}
+
+
+class WhenTheReferenceGivesAnExample:
+    @pytest.mark.parametrize("name", REQUESTS)
+    def test_the_request_comes_back_unchanged(self, name: str) -> None:
+        assert NotifyRequest.model_validate(example(name)).to_body() == example(name)
+
+    @pytest.mark.parametrize("name", ANSWERS)
+    def test_the_answer_comes_back_unchanged(self, name: str) -> None:
+        assert ANSWERS[name].model_validate(example(name)).to_body() == example(name)
+
+    def test_none_is_forgotten(self) -> None:
+        assert {path.stem for path in EXAMPLES.glob("*.json")} == {*REQUESTS, *ANSWERS}
+        assert len(REQUESTS) == 23
+
+
+def told(change: Any) -> dict[str, str]:
+    body = copy.deepcopy(example("transactional-users"))
+    change(body["transactional"])
+    with pytest.raises(ValidationError) as refused:
+        NotifyRequest.model_validate(body)
+    return {problem.field: problem.problem for problem in from_validation_error(refused.value, NotifyRequest, body)}
+
+
+class WhenARequestIsWrong:
+    @pytest.mark.parametrize(
+        "change, field",
+        [
+            (lambda r: r.update(hwids={"list": ["a"]}), "transactional"),
+            (lambda r: r.pop("users"), "transactional"),
+            (lambda r: r.pop("payload"), "transactional"),
+            (lambda r: r.update(email_payload={}), "transactional"),
+            (lambda r: r.pop("schedule"), "transactional.schedule"),
+            (lambda r: r.update(schedule={}), "transactional.schedule"),
+            (lambda r: r["payload"].update(silent=True), "transactional.payload"),
+            (lambda r: r["payload"].update(open_actions={"4000": {}}), "transactional.payload.open_actions.4000"),
+            (lambda r: r["payload"].update(open_action={"link": {}, "deep_link": "x"}), "transactional.payload.open_action"),
+            (lambda r: r.update(platforms=["ANDROD"]), "transactional.platforms.0"),
+            (lambda r: r.update(frequency_capping={"days": 31}), "transactional.frequency_capping.days"),
+            (lambda r: r.update(message_type=1), "transactional.message_type"),
+            (lambda r: r.update(code="x"), "transactional.code"),
+        ],
+    )
+    def test_the_place_is_told(self, change: Any, field: str) -> None:
+        assert set(told(change)) == {field}
+
+    def test_open_forms_let_unknown_fields_through(self) -> None:
+        body = copy.deepcopy(example("transactional-users"))
+        inner = body["transactional"]
+        inner["payload"]["content"]["localized_content"]["en"]["ios"]["odd"] = {"a": [1, None]}
+        inner.update(send_rate={"odd": 1}, frequency_capping={"odd": 1})
+        inner["payload"]["open_action"] = {"odd": "x"}
+        assert NotifyRequest.model_validate(body).to_body() == body
+
+    def test_the_keys_that_were_given_are_named(self) -> None:
+        assert "these were: users, hwids" in told(lambda r: r.update(hwids={"list": ["a"]}))["transactional"]

@@ -1,0 +1,169 @@
+"""Dockerfile and docker-compose.yml: what they set is what the code reads, and what they copy is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+from pydantic import AliasChoices
+
+from wooshq.connect import Places, places
+from wooshq.embedded import DURABLE
+from wooshq.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
+WORKER: dict[str, Any] = COMPOSE["services"]["worker"]
+REDIS: dict[str, Any] = COMPOSE["services"]["redis"]
+PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
+
+
+def variables() -> set[str]:
+    """Every environment variable that Settings reads."""
+    names = set()
+    for field, info in Settings.model_fields.items():
+        alias = info.validation_alias
+        names.add(str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"WOOSHQ_{field}".upper())
+    return names
+
+
+def instructions(name: str) -> list[str]:
+    """What follows `name` in the Dockerfile, once for each time."""
+    return re.findall(rf"^{name} (.*)$", DOCKERFILE, re.MULTILINE)
+
+
+def seconds(text: str) -> float:
+    """A duration as compose writes it: `30s`, `1m30s`."""
+    parts = re.findall(r"(\d+)(h|m|s)", text)
+    assert "".join(n + unit for n, unit in parts) == text
+    return float(sum(int(n) * {"h": 3600, "m": 60, "s": 1}[unit] for n, unit in parts))
+
+
+class WhenComposeStartsAWorker:
+    def test_every_variable_that_it_sets_is_one_that_the_code_reads(self) -> None:
+        assert set(WORKER["environment"]) <= variables()
+
+    def test_every_variable_that_it_takes_from_outside_keeps_its_name(self) -> None:
+        for name, value in WORKER["environment"].items():
+            assert set(re.findall(r"\$\{(\w+)", value)) <= {name}
+
+    def test_settings_can_be_made_of_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in WORKER["environment"].items():
+            monkeypatch.setenv(name, re.sub(r"\$\{\w+:\?.*?\}", "T0ken", re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value)))
+        settings = Settings()
+        assert (settings.has_token, settings.application, settings.sentry_dsn) == (True, None, None)
+        assert places(settings) == Places("redis://redis:6379/0", "redis://redis:6379/1", None)
+
+    def test_it_waits_longer_than_the_worker_may_take_to_end(self) -> None:
+        assert seconds(WORKER["stop_grace_period"]) >= Settings.model_fields["drain_s"].default + 5
+
+    def test_a_worker_that_ends_itself_is_started_again(self) -> None:
+        assert WORKER["restart"] == "unless-stopped"
+
+    def test_it_finds_redis_under_its_service_name(self) -> None:
+        assert WORKER["environment"]["WOOSHQ_REDIS_URL"].startswith("redis://redis:6379/")
+        assert list(WORKER["depends_on"]) == ["redis"]
+
+
+class WhenComposeStartsRedis:
+    def test_it_is_as_durable_as_the_embedded_one(self) -> None:
+        program, *options = REDIS["command"]
+        assert program == "redis-server"
+        assert dict(zip((o.removeprefix("--") for o in options[::2]), options[1::2], strict=True)) == DURABLE
+
+    def test_its_files_are_on_a_volume_that_compose_keeps(self) -> None:
+        (volume,) = REDIS["volumes"]
+        name, _, path = volume.partition(":")
+        assert (name in COMPOSE["volumes"], path) == (True, "/data")
+
+    def test_it_is_of_a_version_that_the_ledger_can_use(self) -> None:
+        version = re.fullmatch(r"redis:(\d+)(?:\.(\d+))?(?:-\w+)?", REDIS["image"])
+        assert version
+        assert int(version[1]) >= 7 or (int(version[1]), int(version[2])) >= (6, 2)
+
+    def test_nobody_outside_can_reach_it(self) -> None:
+        assert "ports" not in REDIS
+
+
+class WhenTheImageIsBuilt:
+    def test_everything_that_it_copies_is_there(self) -> None:
+        sources = [s for line in instructions("COPY") if not line.startswith("--from") for s in line.split()[:-1]]
+        assert sources
+        assert [s for s in sources if not (REPOSITORY / s).exists()] == []
+
+    def test_nothing_that_it_copies_is_hidden_by_the_dockerignore(self) -> None:
+        shown = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+        sources = {s for line in instructions("COPY") if not line.startswith("--from") for s in line.split()[:-1]}
+        assert sources == shown
+
+    def test_everything_that_the_wheel_is_made_of_is_copied(self) -> None:
+        wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+        copied = {s for line in instructions("COPY") for s in line.split()[:-1]}
+        assert {Path(package).parts[0] for package in wheel} | {PROJECT["project"]["readme"]} <= copied
+
+    def test_its_command_is_the_packages(self) -> None:
+        (program,) = json.loads(instructions("ENTRYPOINT")[0])
+        assert program in PROJECT["project"]["scripts"]
+        assert json.loads(instructions("CMD")[0]) == WORKER["command"]
+        assert json.loads(re.findall(r"^HEALTHCHECK .* CMD (.*)$", DOCKERFILE, re.MULTILINE)[0])[0] == program
+
+    def test_its_variables_are_ones_that_the_code_reads(self) -> None:
+        ours = set(re.findall(r"\b((?:WOOSHQ|PUSHWOOSH|SENTRY)_\w+)=", DOCKERFILE))
+        assert ours <= variables()
+
+    def test_it_does_not_run_as_root(self) -> None:
+        assert instructions("USER") == ["wooshq"]
+
+    def test_its_python_is_one_that_the_package_takes(self) -> None:
+        version = re.match(r"python:(\d+\.\d+)", instructions("FROM")[-1])
+        assert version
+        assert version[1] in Requirement(f"x{PROJECT['project']['requires-python']}").specifier
+
+
+def pins(file: str) -> dict[str, set[str]]:
+    """Name → versions (one for each condition) that a file of pins has."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", (REPOSITORY / "requirements" / file).read_text(), re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+class WhenEverythingIsPinned:
+    @pytest.mark.parametrize("file", ["dev.txt", "worker.txt"])
+    def test_every_pin_has_hashes_and_no_address(self, file: str) -> None:
+        text = (REPOSITORY / "requirements" / file).read_text()
+        entries = re.split(r"\n(?=\S)", text.partition("\n")[2].strip())
+        assert len(entries) > 40
+        assert [e for e in entries if "--hash=sha256:" not in e] == []
+        assert "://" not in text
+        assert not re.search(r"^\s*--(?!hash=)", text, re.MULTILINE)
+
+    def test_the_image_gets_the_versions_that_are_tested(self) -> None:
+        tested = pins("dev.txt")
+        assert {name: versions for name, versions in pins("worker.txt").items() if tested.get(name) != versions} == {}
+
+    def test_every_pin_lies_in_the_range_that_the_package_names(self) -> None:
+        wanted = [Requirement(r) for r in PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["worker"]]
+        pinned = pins("worker.txt")
+        assert [str(r) for r in wanted if not all(v in r.specifier for v in pinned[r.name.lower()])] == []
+
+    def test_redis_py_is_offered_in_no_version_that_kombu_refuses(self) -> None:
+        (ours,) = (Requirement(r) for r in PROJECT["project"]["dependencies"] if r.startswith("redis"))
+        (theirs,) = (
+            r
+            for r in map(Requirement, metadata.requires("kombu") or ())
+            if r.name == "redis" and r.marker and r.marker.evaluate({"extra": "redis"})
+        )
+        (floor,) = (s.version for s in ours.specifier if s.operator == ">=")
+        (end,) = (s.version for s in ours.specifier if s.operator == "<")
+        assert floor in theirs.specifier, "`make floor` runs the tests with it"
+        assert Version(end) <= max(Version(s.version) for s in theirs.specifier if s.operator == "<")

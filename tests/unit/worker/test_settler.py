@@ -1,0 +1,68 @@
+"""The settler: news that comes while other news is told is not lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.ledger import Claim, Ledger, Settlement, Shut
+from wooshq.ledger.states import Event
+from wooshq.settings import Settings
+from wooshq_worker.observe.sentry import silent
+from wooshq_worker.settler import Settler
+
+
+class SlowLedger:
+    """Answers every script after a turn of the loop; `away` times it is out of reach first."""
+
+    def __init__(self, away: int = 0) -> None:
+        self.ran: list[tuple[str, list[Any]]] = []
+        self.under_way = asyncio.Event()
+        self.away = away
+
+    async def do(self, steps: Any) -> Any:
+        wanted = next(steps)
+        self.under_way.set()
+        await asyncio.sleep(0.05)
+        if self.away:
+            self.away -= 1
+            raise LedgerUnavailable("gone", maybe_done=False)
+        self.ran.append((wanted.script, list(wanted.args)))
+        try:
+            steps.send([b"settled"] * (len(wanted.args) - 2) if wanted.script == "settle" else [])
+        except StopIteration as done:
+            return done.value
+
+
+def a_claim(intent_id: str = "i") -> Claim:
+    return Claim(intent_id, "token", "{}", 1, "bulk", "AAAAA-BBBBB", 0, None, 1, 0, 0)
+
+
+async def settle_all(settler: Settler) -> None:
+    task = asyncio.create_task(settler.run())
+    assert await settler.settled(30)
+    task.cancel()
+
+
+async def test_a_longer_retry_after_that_comes_while_a_shorter_is_told_is_told_too() -> None:
+    ledger = SlowLedger()
+    settler = Settler(Ledger(Settings()), ledger, silent)  # type: ignore[arg-type]
+    task = asyncio.create_task(settler.run())
+    settler.shut("AAAAA-BBBBB", Shut("not_before", "slow down", 1.0))
+    await ledger.under_way.wait()
+    settler.shut("AAAAA-BBBBB", Shut("not_before", "slow down", 600.0))
+    settler.add(Settlement(a_claim(), Event.HANDED_BACK))
+    assert await settler.settled(30)
+    task.cancel()
+    assert [args[7] for script, args in ledger.ran if script == "report"] == [1000, 600_000]
+
+
+async def test_what_the_ledger_cannot_take_is_kept_until_it_can() -> None:
+    ledger = SlowLedger(away=3)
+    settler = Settler(Ledger(Settings()), ledger, silent)  # type: ignore[arg-type]
+    for n in range(3):
+        settler.add(Settlement(a_claim(str(n)), Event.HANDED_BACK))
+    await settle_all(settler)
+    assert settler.unsettled == 0
+    assert [script for script, _ in ledger.ran] == ["settle"]
