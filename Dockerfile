@@ -1,0 +1,22 @@
+# A worker's image: `docker build -t wooshq .`; the same command runs every `wooshq …`.
+FROM python:3.12-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/wooshq
+COPY requirements/worker.txt requirements/worker.txt
+RUN /opt/wooshq/bin/pip install --no-cache-dir --require-hashes -r requirements/worker.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY schemas schemas
+COPY tasks tasks
+COPY worker worker
+RUN /opt/wooshq/bin/pip install --no-cache-dir --no-deps .
+
+FROM python:3.12-slim
+RUN useradd --uid 10001 --create-home --home-dir /var/lib/wooshq wooshq
+COPY --from=build /opt/wooshq /opt/wooshq
+ENV PATH=/opt/wooshq/bin:$PATH PYTHONUNBUFFERED=1 WOOSHQ_DATA_DIR=/var/lib/wooshq/data
+USER wooshq
+WORKDIR /var/lib/wooshq
+# Asks Redis and the broker as the worker does; a worker that is alive but deaf ends itself, and is started again.
+HEALTHCHECK --interval=30s --timeout=15s --start-period=20s CMD ["wooshq", "doctor"]
+ENTRYPOINT ["wooshq"]
+CMD ["worker"]

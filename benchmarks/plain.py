@@ -1,0 +1,33 @@
+"""The version that anyone would write first: one Celery task a message, prefork default, tenacity around httpx.post."""
+
+from __future__ import annotations
+
+import os
+
+import httpx
+import tenacity
+from celery import Celery
+
+app = Celery("plain", broker=os.environ.get("BENCH_BROKER", "memory://"))
+app.conf.update(task_ignore_result=True, task_acks_late=True, broker_connection_retry_on_startup=True, task_default_queue="plain")
+URL = os.environ.get("BENCH_API", "") + "/messaging/v2/notify"
+
+
+@app.task
+@tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_random_exponential(max=5), reraise=True)
+def send(user: str) -> None:
+    body = {
+        "transactional": {
+            "application": "AAAAA-BBBBB",
+            "platforms": ["IOS", "ANDROID"],
+            "users": {"list": [user]},
+            "payload": {"content": {"localized_content": {"default": {p: {"title": "Hi", "body": "x"} for p in ("ios", "android")}}}},
+            "schedule": {"at": "2026-05-01T12:00:00Z"},
+        }
+    }
+    httpx.post(URL, json=body, headers={"Authorization": "Token bench"}).raise_for_status()
+
+
+@app.task
+def nothing() -> None:
+    """What Celery itself costs."""
