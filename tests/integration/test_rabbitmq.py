@@ -43,23 +43,34 @@ def rig(tmp_path: Path, data_dir: Path) -> Iterator[tuple[Rig, StandIn]]:
             connection.default_channel.queue_delete(lane)
 
 
+def a_shop() -> Celery:
+    """A producer that only speaks Celery, set up as the README says for RabbitMQ."""
+    shop = Celery("shop", broker=BROKER, set_as_current=False)
+    shop.conf.task_create_missing_queue_type = "quorum"
+    return shop
+
+
 class WhenTheBrokerIsRabbitMq:
+    def test_an_intent_submitted_before_any_worker_was_there_waits_for_one(self, rig: tuple[Rig, StandIn]) -> None:
+        installation, api = rig
+        a_shop().send_task(SUBMIT, args=[an_intent("early")], queue="transactional")
+        installation.start_worker()
+        wait_until(lambda: api.accepted["early"] == 1, saw=installation.logs)
+
     def test_both_lanes_are_sent_once_and_rubbish_ends_nothing(self, rig: tuple[Rig, StandIn]) -> None:
         installation, api = rig
         worker = installation.start_worker()
         report = installation.wooshq.enqueue_many(an_intent(f"u{i}", lane="bulk" if i % 2 else "transactional") for i in range(200))
-        shop = Celery("shop", broker=BROKER, set_as_current=False)
-        with shop.connection_for_write() as connection, connection.channel() as channel:
+        wait_until(lambda: api.accepted, saw=installation.logs)  # a message to a queue that nobody has declared is dropped by RabbitMQ
+        with a_shop().connection_for_write() as connection, connection.channel() as channel:
             for body in (b"garbage", b"null", b"[]", b'"x"'):
                 message = channel.prepare_message(body, content_type="application/json", content_encoding="utf-8", headers={"task": SUBMIT})
                 channel.basic_publish(message, exchange="", routing_key="transactional")
             channel.basic_publish(channel.prepare_message(b"\x80", content_type="application/x-python-serialize"), "", "transactional")
-        with shop.connection_for_write() as connection, connection.Producer() as producer:
-            producer.publish(
-                [[an_intent("celery")], {}, {}], routing_key="transactional", headers={"task": SUBMIT, "id": str(uuid.uuid4())}
-            )
+        a_shop().send_task(SUBMIT, args=[an_intent("celery")], queue="transactional")
 
         wait_until(lambda: sum(api.accepted.values()) == 201, saw=lambda: (api.accepted.total(), installation.logs()[-2000:]))
+        wait_until(lambda: len(installation.wooshq.dead_letters.list(reason="invalid")) == 5, saw=installation.wooshq.dead_letters.list)
 
         assert report.accepted == 200
         assert set(api.accepted.values()) == {1}

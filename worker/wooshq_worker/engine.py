@@ -76,6 +76,10 @@ class Engine:
         self._thread.start()
         self._ready.wait()
 
+    def call_soon(self, call: Callable[[], object]) -> None:
+        """Have `call` run in the engine's thread."""
+        self._loop.call_soon_threadsafe(call)
+
     def offer(self, lane: str, ids: list[str], ack: Callable[[], None], *, alone: bool) -> None:
         """Ids that a lane's message carried."""
         self.took_at = time.monotonic()

@@ -99,24 +99,33 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
             "quiet": True,
         }
         worker = app.Worker(**{"loglevel": settings.log_level, **celery_options, **ours})
-        interrupted = _Interrupted()
+        told = _ToldToEnd(engine, worker)
         worker.start()
         # Celery calls every Ctrl-C a failure; one that drained is none.
-        return 0 if interrupted.seen and worker.exitcode == 1 else int(worker.exitcode or 0)
+        return 0 if told.interrupted and worker.exitcode == 1 else int(worker.exitcode or 0)
     finally:
         sentry.flush()
         wooshq.close()
 
 
-class _Interrupted:
-    """Whether SIGINT came: Celery's own handler, set after this, is asked through its signal."""
+class _ToldToEnd:
+    """
+    What SIGTERM and SIGINT do beside Celery's own handlers, which ask through their signal. interrupted: SIGINT came.
 
-    def __init__(self) -> None:
-        self.seen = False
+    A handler runs within the poll of Celery's loop, which then goes on (PEP 475), for up to ten seconds where nothing arrives. Only what
+    another thread adds to the loop ends the wait: the engine's does.
+    """
+
+    def __init__(self, engine: Engine, worker: Any) -> None:
+        self.interrupted = False
+        self._engine = engine
+        self._worker = worker
         worker_shutting_down.connect(self._see, weak=False)
 
     def _see(self, sig: str | None = None, **_: Any) -> None:
-        self.seen = self.seen or "INT" in str(sig)
+        self.interrupted = self.interrupted or "INT" in str(sig)
+        if (hub := getattr(self._worker, "hub", None)) is not None:
+            self._engine.call_soon(lambda: hub.call_soon(int))
 
 
 def _options(options: Sequence[str]) -> dict[str, Any]:
