@@ -69,14 +69,21 @@ class StandIn:
         self._ready.set()
         self._loop.run_forever()
 
-    async def _open(self) -> None:
+    def go_away(self) -> None:
+        """Refuse every connection, as a host does whose server is down."""
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(30)
+
+    def come_back(self) -> None:
+        """Listen again, at the same address."""
+        asyncio.run_coroutine_threadsafe(self._open(int(self.url.rpartition(":")[2])), self._loop).result(30)
+
+    async def _open(self, port: int = 0) -> None:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._called)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def _called(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()

@@ -437,6 +437,15 @@ def parse_intent_json(
     return intent
 
 
+def migrated(data: Any, version: int) -> Any:
+    """What models of `version` wrote, as today's would have written it. Raises NewerModel."""
+    if version > MODEL_VERSION:
+        raise NewerModel(f"written by models of version {version}, and this is version {MODEL_VERSION}")
+    for step in range(version, MODEL_VERSION):
+        data = MIGRATIONS[step](data)
+    return data
+
+
 def load_stored(raw: str | bytes, version: int, *, platforms: Platforms = PLATFORMS) -> Intent:
     """
     An intent as the ledger has it, written by models of `version`. Its schedule may lie in the past by now, its list may be longer
@@ -444,14 +453,12 @@ def load_stored(raw: str | bytes, version: int, *, platforms: Platforms = PLATFO
 
     An older one is migrated. Raises NewerModel for a newer one, IntentInvalid where it does not pass today's models.
     """
-    if version > MODEL_VERSION:
-        raise NewerModel(f"written by models of version {version}, and this is version {MODEL_VERSION}")
     try:
-        data = from_json(raw)
+        data = migrated(from_json(raw), version)
+    except NewerModel:
+        raise
     except ValueError:
         raise IntentInvalid([Problem("", "what is stored is not JSON")]) from None
-    for step in range(version, MODEL_VERSION):
-        data = MIGRATIONS[step](data)
     try:
         intent: Intent = _validate(data, context=Against(platforms))
     except ValidationError as error:

@@ -19,7 +19,8 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.gating import EVERY, Gate
 from wooshq.ledger.ledger import Ledger
 from wooshq.ledger.steps import Steps, arun
-from wooshq.letters import Discarded, Filter, Group, Letter, Replayed, WholeLetter
+from wooshq.letters import Discarded, Filter, Group, Letter, WholeLetter
+from wooshq.replay import Replayed, Rules, replay
 from wooshq.report import Report
 from wooshq.settings import Settings
 from wooshq.statuses import Status
@@ -51,15 +52,23 @@ class AsyncDeadLetters:
         return await self._w.do(letters.edit(self._w.ledger.keys, self._w.settings, letter_id, patch))
 
     async def replay(
-        self, *ids: str, dry_run: bool = False, to_application: str | None = None, to_lane: str | None = None, **wanted: Any
+        self,
+        *ids: str,
+        dry_run: bool = False,
+        to_application: str | None = None,
+        to_lane: str | None = None,
+        rate: float | None = None,
+        **wanted: Any,
     ) -> Replayed:
-        """Send letters again: those of `ids`, or all open ones that fit. Raises ValueError for an empty filter."""
+        """
+        Send letters again: those of `ids`, or all open ones that fit; at once, or `rate` of them a second.
+
+        to_application, to_lane: instead of a letter's own. Raises ValueError for an empty filter.
+        """
         if not ids:
             wanted.setdefault("state", "open")
         filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        done = await self._w.do(
-            letters.replay(self._w.ledger, self._w.settings, filter_, dry_run=dry_run, application=to_application, lane=to_lane)
-        )
+        done = await self._w.do(replay(self._w.ledger, self._w.settings, filter_, Rules(dry_run, to_application, to_lane, rate)))
         for intent_id, lane in done.lanes.items():
             self._w.shared.publisher.hand_over(lane, [intent_id])
         return done
@@ -94,7 +103,7 @@ class AsyncWooshq:
     async def do(self, steps: Steps[T]) -> T:
         """Carry out steps within `accept_within_s`. Raises LedgerUnavailable."""
         within = self.settings.accept_within_s
-        places = self.shared.places
+        places = await asyncio.to_thread(self.shared.reach, within) if self.shared.is_closed else self.shared.reach(within)
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
@@ -107,7 +116,7 @@ class AsyncWooshq:
             async with asyncio.timeout(within):
                 return await self.do(steps)
         except TimeoutError:
-            raise LedgerUnavailable(f"Redis at {self.shared.places.where} did not answer for {within:g} s", maybe_done=True) from None
+            raise LedgerUnavailable(f"Redis at {self.shared.where} did not answer for {within:g} s", maybe_done=True) from None
 
     async def enqueue(self, intent: IntentLike) -> str:
         """Accept one intent; see `wooshq.enqueue`."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import os
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import redis
@@ -17,12 +18,14 @@ from wooshq import gating, letters
 from wooshq.accept import Checked, IntentLike, accept_batch, accept_one, batches, entry_of
 from wooshq.celery_app import make_app
 from wooshq.connect import Places, client, places
+from wooshq.embedded import EmbeddedRedisError
 from wooshq.errors import Conflict, LedgerUnavailable, NotAccepted, Problem, SettingsInvalid, explain_settings
 from wooshq.gating import EVERY, Gate
 from wooshq.ledger.ledger import Accepted, Ledger
 from wooshq.ledger.steps import Ask, Steps, run
-from wooshq.letters import Discarded, Filter, Group, Letter, Replayed, WholeLetter
+from wooshq.letters import Discarded, Filter, Group, Letter, WholeLetter
 from wooshq.publish import Publisher
+from wooshq.replay import Replayed, Rules, replay
 from wooshq.report import Report
 from wooshq.settings import Settings
 from wooshq.statuses import Status, as_row, status
@@ -48,6 +51,40 @@ def load_settings() -> Settings:
     return settings
 
 
+class _Opening:
+    """A thread that opens places: an embedded Redis that is frozen, or loads a long file, must not hold a producer up."""
+
+    def __init__(self, open_: Callable[[], Places]) -> None:
+        self.pid = os.getpid()
+        self._open = open_
+        self._done = threading.Event()
+        self._places: Places | None = None
+        self._error: Exception | None = None
+        threading.Thread(target=self._run, name="wooshq-opening", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._places = self._open()
+        except Exception as error:
+            self._error = error
+        self._done.set()
+
+    @property
+    def failed(self) -> bool:
+        return self._error is not None
+
+    def result(self, within_s: float) -> Places:
+        """What it opened. Raises LedgerUnavailable where it could not, or not in time; SettingsInvalid where it never will."""
+        if not self._done.wait(within_s):
+            raise LedgerUnavailable(f"the embedded Redis was not ready within {within_s:g} s", maybe_done=False)
+        if isinstance(self._error, EmbeddedRedisError):
+            raise LedgerUnavailable(str(self._error), maybe_done=False) from self._error
+        if self._error is not None:
+            raise self._error
+        assert self._places is not None
+        return self._places
+
+
 class Shared:
     """What the sync and the async client have in common: settings, places, the Celery app, the publisher. Opened at first use."""
 
@@ -55,6 +92,8 @@ class Shared:
         self._settings = settings
         self._lock = threading.RLock()
         self._places: Places | None = None
+        self._opening: _Opening | None = None
+        self._opening_lock = threading.Lock()
         self._publisher: Publisher | None = None
         self._app: Celery | None = None
 
@@ -66,10 +105,35 @@ class Shared:
 
     @property
     def places(self) -> Places:
+        """Where Redis and the broker are; an embedded one may take half a minute to load its file. Raises EmbeddedRedisError."""
         if self._places is None:
             with self._lock:
                 self._places = self._places or places(self.settings)
         return self._places
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing was reached yet: the next one to ask may have to start an embedded Redis."""
+        return self._places is None
+
+    @property
+    def where(self) -> str:
+        """The ledger's Redis as it may be shown."""
+        return self._places.where if self._places is not None else "the embedded Redis"
+
+    def reach(self, within_s: float) -> Places:
+        """
+        `places` for who cannot wait so long: the opening goes on in a thread, and a later call finds it done.
+
+        Raises LedgerUnavailable.
+        """
+        if self._places is not None:
+            return self._places
+        with self._opening_lock:
+            opening = self._opening
+            if opening is None or opening.pid != os.getpid() or opening.failed:
+                opening = self._opening = _Opening(lambda: self.places)
+        return opening.result(within_s)
 
     @property
     def app(self) -> Celery:
@@ -97,6 +161,7 @@ class Shared:
         if self._places is not None:
             self._places.release()
             self._places = None
+        self._opening = None
 
 
 def not_accepted(error: LedgerUnavailable, intent_ids: Sequence[str], report: Report | None = None) -> NotAccepted:
@@ -154,15 +219,23 @@ class DeadLetters:
         return self._w.do(letters.edit(self._w.ledger.keys, self._w.settings, letter_id, patch))
 
     def replay(
-        self, *ids: str, dry_run: bool = False, to_application: str | None = None, to_lane: str | None = None, **wanted: Any
+        self,
+        *ids: str,
+        dry_run: bool = False,
+        to_application: str | None = None,
+        to_lane: str | None = None,
+        rate: float | None = None,
+        **wanted: Any,
     ) -> Replayed:
-        """Send letters again: those of `ids`, or all open ones that fit. Raises ValueError for an empty filter."""
+        """
+        Send letters again: those of `ids`, or all open ones that fit; at once, or `rate` of them a second.
+
+        to_application, to_lane: instead of a letter's own. Raises ValueError for an empty filter.
+        """
         if not ids:
             wanted.setdefault("state", "open")
         filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        done = self._w.do(
-            letters.replay(self._w.ledger, self._w.settings, filter_, dry_run=dry_run, application=to_application, lane=to_lane)
-        )
+        done = self._w.do(replay(self._w.ledger, self._w.settings, filter_, Rules(dry_run, to_application, to_lane, rate)))
         for intent_id, lane in done.lanes.items():
             self._w.shared.publisher.hand_over(lane, [intent_id])
         return done
@@ -205,7 +278,7 @@ class Wooshq:
         A connection that had been closed while it lay idle is no outage: one more try, which the ledger's scripts take for the first.
         Raises LedgerUnavailable.
         """
-        places_ = self.shared.places
+        places_ = self.shared.reach(self.settings.accept_within_s)
         if self._redis is None:
             self._redis = client(places_.redis_url, self.settings.accept_within_s)
         return run(steps, self._redis, places_.where)
@@ -291,6 +364,8 @@ class Wooshq:
             self._redis = None
 
     def __enter__(self) -> Wooshq:
+        """Whoever opens it like this may wait until an embedded Redis has loaded its file. Raises EmbeddedRedisError, SettingsInvalid."""
+        _ = self.shared.places
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from wooshq.celery_app import is_amqp
-from wooshq.embedded import EmbeddedRedis
+from wooshq.embedded import ACQUIRE_S, EmbeddedRedis
 from wooshq.errors import SettingsInvalid
 from wooshq.settings import Settings
 
@@ -37,11 +37,11 @@ class Places:
             self.embedded.release()
 
 
-def places(settings: Settings) -> Places:
+def places(settings: Settings, *, within_s: float = ACQUIRE_S) -> Places:
     """
     Follow the rules of the design's table: an unset ledger is the broker's Redis, what is still unset is embedded.
 
-    Raises SettingsInvalid where a URL is of no kind that we know, EmbeddedRedisError where the embedded one cannot be had.
+    within_s: how long an embedded one may take to be ready. Raises SettingsInvalid where a URL is of no kind that we know, EmbeddedRedisError where the embedded one cannot be had.
     """
     broker, ledger = settings.broker_url, settings.redis_url
     if ledger is None and broker is not None and broker.startswith(("redis://", "rediss://", "redis+socket://", "unix://")):
@@ -50,7 +50,7 @@ def places(settings: Settings) -> Places:
         broker = ledger
     embedded = None
     if broker is None or ledger is None:
-        embedded = EmbeddedRedis(settings.data_dir)
+        embedded = EmbeddedRedis(settings.data_dir, within_s=within_s)
         url = embedded.acquire()
         ledger = ledger or url
         broker = broker or embedded.broker_url

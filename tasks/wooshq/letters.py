@@ -1,4 +1,4 @@
-"""Dead letters: finding them, grouping them, mending them, and the plan of a replay."""
+"""Dead letters: finding them, grouping them, mending them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from wooshq.accept import entry_of_model, new_id
 from wooshq.errors import IntentInvalid, LetterUnknown, Problem
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.ledger import Entry, Ledger
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import LetterState, Reason
 from wooshq.ledger.steps import Ask, Run, Steps
 from wooshq.record import Record, moment
 from wooshq.settings import Settings
 from wooshq.statuses import as_row, attempts_of
-from wooshq_schemas import Intent, parse_intent_json, render
-from wooshq_schemas.intent import loads
+from wooshq_schemas import MODEL_VERSION, Intent, parse_intent_json
 
 #: Letters looked at in one round trip.
 _PAGE = 500
@@ -193,7 +190,7 @@ def find(keys: Keys, wanted: Filter, *, most: int | None = None) -> Steps[list[L
     """
     found: list[Letter] = []
     if wanted.ids:
-        for some in _pages(list(wanted.ids)):
+        for some in pages(list(wanted.ids)):
             found += yield from _fitting(keys, (yield from _resolve(keys, some)), wanted)
         unique = {letter.id: letter for letter in found}
         return list(unique.values())[:most]
@@ -222,17 +219,25 @@ def _fitting(keys: Keys, ids: Sequence[str], wanted: Filter) -> Steps[list[Lette
     letters = [_letter(dict(zip(_FIELDS, map(_maybe, row), strict=True))) for row in rows if row[0] is not None]
     letters = [letter for letter in letters if wanted.fits(letter)]
     if letters and wanted.asks_the_intent:
-        bodies = yield from _bodies(keys, letters)
-        letters = [letter for letter, body in zip(letters, bodies, strict=True) if body is not None and wanted.fits_intent(body)]
+        bodies = yield from bodies_of(keys, letters)
+        letters = [letter for letter, kept in zip(letters, bodies, strict=True) if kept is not None and wanted.fits_intent(kept[0])]
     return letters
 
 
-def _bodies(keys: Keys, letters: Sequence[Letter]) -> Steps[list[str | None]]:
-    """What a replay of each would send: its edited body, else the intent's own."""
+def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[tuple[str, int] | None]]:
+    """What a replay of each would send: its edited body, else the intent's own, with the version of the models that wrote it."""
     asked = yield Ask(
-        [c for letter in letters for c in (("HGET", keys.letter(letter.id), "edited"), ("HGET", keys.intent(letter.intent_id), "body"))]
+        [
+            command
+            for letter in letters
+            for command in (("HMGET", keys.letter(letter.id), "edited", "v"), ("HMGET", keys.intent(letter.intent_id), "body", "v"))
+        ]
     )
-    return [_maybe(edited) or _maybe(body) for edited, body in zip(asked[::2], asked[1::2], strict=True)]
+    found: list[tuple[str, int] | None] = []
+    for edited, own in zip(asked[::2], asked[1::2], strict=True):
+        body, version = edited if edited[0] is not None else own
+        found.append(None if body is None else (_text(body), int(version or 1)))
+    return found
 
 
 def groups(keys: Keys, wanted: Filter) -> Steps[list[Group]]:
@@ -277,8 +282,8 @@ def edit(keys: Keys, settings: Settings, letter_id: str, patch: Mapping[str, Any
     kept = (yield Ask([("HGET", keys.letter(letter.id), "edited")]))[0]
     before = letter.intent if isinstance(letter.intent, dict) else {}
     after = merge(before, patch)
-    body = _checked({k: v for k, v in after.items() if k not in ("id", "idempotency_key")}, settings).to_json()
-    answer = _text((yield Run("edit", (keys.letter(letter.id),), (body, _maybe(kept) or ""))))
+    body = checked({k: v for k, v in after.items() if k not in ("id", "idempotency_key")}, settings).to_json()
+    answer = _text((yield Run("edit", (keys.letter(letter.id),), (body, _maybe(kept) or "", MODEL_VERSION))))
     if answer == "gone":
         raise LetterUnknown("the letter was purged meanwhile")
     if answer != "edited":
@@ -299,100 +304,7 @@ def merge(target: Any, patch: Any) -> Any:
     return out
 
 
-@dataclass(frozen=True)
-class Replayed(Record):
-    """
-    What a replay did, or with `dry_run` would do. skipped: not open (replaying, closed, discarded), gone, or expired.
-
-    invalid: would not pass today's models. why: letter id → why it was left out. ids: letter id → new intent's id.
-    """
-
-    selected: int
-    replayed: int
-    skipped: int
-    invalid: int
-    why: dict[str, str] = field(default_factory=dict, metadata={"shown": False})
-    ids: dict[str, str] = field(default_factory=dict, metadata={"shown": False})
-    lanes: dict[str, str] = field(default_factory=dict, metadata={"shown": False})
-
-
-def replay(
-    ledger: Ledger,
-    settings: Settings,
-    wanted: Filter,
-    *,
-    dry_run: bool = False,
-    application: str | None = None,
-    lane: str | None = None,
-    now: datetime | None = None,
-) -> Steps[Replayed]:
-    """
-    Turn the letters that fit into new intents, each at most once whoever else tries. application, lane: instead of the letter's own.
-
-    Raises ValueError for a filter that picks everything: say `since` at least, or the ids.
-    """
-    if wanted.picks_all:
-        raise ValueError("an empty filter would replay every letter; name ids, a reason, an application, a time or another filter")
-    now = now or datetime.now(UTC)
-    letters = yield from find(ledger.keys, wanted)
-    why: dict[str, str] = {}
-    ids: dict[str, str] = {}
-    lanes: dict[str, str] = {}
-    counts = {"replayed": 0, "skipped": 0, "invalid": 0}
-    for some in _pages(letters):
-        bodies = yield from _bodies(ledger.keys, some)
-        for letter, body in zip(some, bodies, strict=True):
-            kind, said, entry = _plan(letter, body, settings, now, application, lane)
-            if entry is not None and not dry_run:
-                answer = yield from ledger.replay(letter.id, letter.intent_id, entry)
-                if answer != "replayed":
-                    kind, said = "skipped", f"is {answer.removeprefix('taken ')}"
-                else:
-                    ids[letter.id], lanes[entry.intent_id] = entry.intent_id, entry.lane
-            counts[kind] += 1
-            if said:
-                why[letter.id] = said
-    return Replayed(len(letters), **counts, why=why, ids=ids, lanes=lanes)
-
-
-def _plan(
-    letter: Letter, body: str | None, settings: Settings, now: datetime, application: str | None, lane: str | None
-) -> tuple[str, str, Entry | None]:
-    if letter.state != LetterState.OPEN:
-        return "skipped", f"is {letter.state}", None
-    if body is None:
-        return "skipped", "its intent is no longer kept", None
-    try:
-        data = loads(body)
-        if isinstance(data, dict):
-            data = _redirected(data, application, lane)
-        intent = _checked(data, settings)
-        render(intent, now=now, platforms=settings.platform_table)
-    except IntentInvalid as error:
-        return "invalid", "; ".join(str(p) for p in error.problems), None
-    expires = intent.expires_at_dt
-    if expires is not None and expires <= now:
-        return "skipped", "has expired; edit expires_at to send it all the same", None
-    entry = entry_of_model(intent, settings)
-    ttl_ms = entry.ttl_ms  # counts from the replay: the person who replays wants it sent now
-    if ttl_ms is not None:
-        entry = replace(entry, expires_at_ms=int(now.timestamp() * 1000) + ttl_ms, ttl_ms=None)
-    return "replayed", "", replace(entry, intent_id=new_id())
-
-
-def _redirected(data: dict[str, Any], application: str | None, lane: str | None) -> dict[str, Any]:
-    data = {k: v for k, v in data.items() if k not in ("id", "idempotency_key")}
-    if lane is not None:
-        data["lane"] = lane
-    if application is not None:
-        data["application"] = application
-        request = data.get("request")
-        if isinstance(request, dict):
-            data["request"] = {k: {**v, "application": application} if isinstance(v, dict) else v for k, v in request.items()}
-    return data
-
-
-def _checked(data: Any, settings: Settings) -> Intent:
+def checked(data: Any, settings: Settings) -> Intent:
     """An intent that was stored, held against today's models. `now` is not given: a schedule in the past then means at once."""
     text = json.dumps(data, ensure_ascii=False)
     return parse_intent_json(text, application=settings.application, list_limit=settings.list_limit, platforms=settings.platform_table)
@@ -438,9 +350,10 @@ def _letter(row: Mapping[str, str | None]) -> Letter:
     )
 
 
-def _pages(items: Sequence[Any]) -> Iterator[Any]:
-    for start in range(0, len(items), _PAGE):
-        yield items[start : start + _PAGE]
+def pages(items: Sequence[Any], size: int = _PAGE) -> Iterator[Any]:
+    """`items` in sequences of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _json_or_text(body: str | None) -> Any:

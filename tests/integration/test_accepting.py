@@ -125,6 +125,24 @@ class WhenRedisDoesNotAnswer:
             wait_until(lambda: wooshq.status(error.intent_id or "") is not None or True)
             assert wooshq.enqueue(an_intent(id=error.intent_id)) == error.intent_id
 
+    def test_an_embedded_one_that_is_frozen_does_not_hold_up_who_comes_new(self, data_dir: Path) -> None:
+        with EmbeddedRedis(data_dir) as embedded:
+            with redis.Redis.from_url(embedded.url) as server:
+                pid = int(server.info("server")["process_id"])
+            os.kill(pid, signal.SIGSTOP)
+            newcomer, aio = make(data_dir=data_dir), AsyncWooshq(Settings(_env_file=None, application=APPLICATION, data_dir=data_dir))  # type: ignore[call-arg]
+            try:
+                assert "embedded Redis" in str(self._bounded(newcomer))
+                started = time.monotonic()
+                with pytest.raises(NotAccepted):
+                    asyncio.run(aio.enqueue(an_intent()))
+                assert time.monotonic() - started < BOUND_S
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            wait_until(lambda: not newcomer.shared.is_closed)
+            assert newcomer.status(newcomer.enqueue(an_intent())) is not None
+            newcomer.close()
+
     def test_a_full_server_refuses_and_keeps_what_it_has(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded, make(data_dir=data_dir) as wooshq:
             kept = wooshq.enqueue(an_intent())

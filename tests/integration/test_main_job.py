@@ -15,6 +15,7 @@ from celery import Celery
 from tests.rig import APPLICATION, TOKEN, Rig, an_intent, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 from wooshq.celery_app import SUBMIT
+from wooshq.ledger.steps import Ask
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "data" / "examples").glob("[!a]*.json"))
 
@@ -118,6 +119,39 @@ class WhenAnIntentIsRefusedByTheApi:
         assert [d.replayed for d in done] == [1, 0]
         rig.ended(done[0].ids.values())
         assert len(api.calls) == 2
+
+    def test_with_a_rate_they_wait_their_turn_in_the_ledger(self, rig: Rig, api: StandIn) -> None:
+        api.answer = lambda call, n: refusal(400, 3, "no") if n <= 4 else None
+        rig.start_worker()
+        report = rig.wooshq.enqueue_many(an_intent(f"u{i}") for i in range(4))
+        rig.ended(i for i in report.ids if i)
+
+        plan = rig.wooshq.dead_letters.replay(reason="rejected", rate=2, dry_run=True)
+        assert (plan.replayed, plan.takes_s, plan.ids) == (4, 1.5, {})
+        done = rig.wooshq.dead_letters.replay(reason="rejected", rate=2)
+        started = time.monotonic()
+
+        waiting = [s for s in map(rig.wooshq.status, done.ids.values()) if s is not None and s.state == "retrying"]
+        assert waiting, "whoever asked may go away: the ledger holds them back"
+        assert all(s.next_attempt_at for s in waiting)
+        rig.ended(done.ids.values())
+        assert time.monotonic() - started > 1.2
+
+    def test_a_letter_of_a_newer_wooshq_is_left_to_it(self, rig: Rig, api: StandIn) -> None:
+        api.answer = lambda call, n: refusal(400, 3, "no")
+        rig.start_worker()
+        intent_id = rig.wooshq.enqueue(an_intent())
+        rig.ended([intent_id])
+        rig.wooshq.do(_set_version(rig, intent_id, 99))
+
+        done = rig.wooshq.dead_letters.replay(intent_id)
+
+        assert (done.replayed, done.skipped) == (0, 1)
+        assert "newer wooshq" in done.why[intent_id]
+
+
+def _set_version(rig: Rig, intent_id: str, version: int) -> Any:
+    yield Ask([("HSET", rig.wooshq.ledger.keys.intent(intent_id), "v", version)])
 
 
 class WhenTheApiHasTrouble:

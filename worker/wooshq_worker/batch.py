@@ -24,7 +24,7 @@ from wooshq_worker.deliver import Delivery, ShortRetries, Withheld, deliver, sec
 from wooshq_worker.settler import Settler
 from wooshq_worker.shared import LedgerClient
 from wooshq_worker.transport import Api
-from wooshq_worker.verdict import Dead, Hold, Retry, Sent, Unknown
+from wooshq_worker.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict
 
 log = structlog.get_logger("wooshq.batch")
 
@@ -34,7 +34,11 @@ _NEWER_WAITS_MS = 5000
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A claim with the request that it becomes. lease_until: monotonic; after it nothing may be written any more."""
+    """
+    A claim with the request that it becomes. Moments are monotonic, reckoned from the ledger's clock: this machine's may be wrong.
+
+    lease_until: after it nothing may be written any more. too_old_at: after it no further attempt is planned.
+    """
 
     claim: Claim
     payload: dict[str, Any]
@@ -42,7 +46,8 @@ class Ready:
     token: str
     on_unknown: str
     lease_until: float
-    expires_at: float | None  #: monotonic
+    too_old_at: float
+    expires_at: float | None
 
 
 class Batches:
@@ -59,6 +64,7 @@ class Batches:
         self._tokens = {app: token.get_secret_value() for app, token in settings.api_tokens.items()}
         self._token = settings.api_token.get_secret_value() if settings.api_token else None
         self._shut_here: dict[str, tuple[str, float]] = {}  # application → gate, until (monotonic): what this process knows already
+        self._failed_in_row: dict[str, int] = {}  # application → calls
         self.stopping = False
 
     async def send(self, ids: Sequence[str], done: Callable[[int], None], claimed: Callable[[], None]) -> None:
@@ -120,6 +126,7 @@ class Batches:
                             token=token,
                             on_unknown=intent.on_unknown or self._s.on_unknown,
                             lease_until=asked_at + self._s.lease_s - self._s.http_total_s,
+                            too_old_at=asked_at + (claim.accepted_at_ms - now_ms) / 1000 + self._s.max_age_s,
                             expires_at=None if claim.expires_at_ms is None else asked_at + (claim.expires_at_ms - now_ms) / 1000,
                         )
                     )
@@ -151,6 +158,7 @@ class Batches:
             policy=self._short,
             retry_after_ceiling_s=self._s.retry_after_ceiling_s,
             may_go=lambda: self._may_go(ready),
+            heard=lambda verdict: self._heard(claim.application, verdict),
             secrets=lambda: secrets_of(ready.payload, ready.token),
         )
         self._settler.add(self._settlement(ready, delivery))
@@ -176,13 +184,24 @@ class Batches:
             return f"gate {shut[0]}"
         return "stopping" if self.stopping else None
 
+    def _heard(self, application: str, verdict: Verdict) -> None:
+        """Tells the circuit breaker how a call went; one that has heard enough stops this process at once, the ledger's follows."""
+        match verdict:
+            case Sent() | Dead():  # the API is there, and answers
+                self._failed_in_row.pop(application, None)
+                self._settler.went_well(application)
+            case Unknown() | Retry(gate=False, costs_attempt=True):
+                failed = self._failed_in_row[application] = self._failed_in_row.get(application, 0) + 1
+                self._settler.failed(application)
+                if failed >= self._s.breaker_failures:
+                    self._shut_here[application] = ("circuit", time.monotonic() + self._s.breaker_open_s)
+
     def _settlement(self, ready: Ready, delivery: Delivery) -> Settlement:
         """The verdict as a move of the ledger; tells the gates, too."""
         claim, verdict, app = ready.claim, delivery.verdict, ready.claim.application
         attempts = [dict(a.as_dict()) for a in delivery.attempts]
         match verdict:
             case Sent():
-                self._settler.went_well(app)
                 return Settlement(
                     claim, Event.ACCEPTED, attempts, message_code=verdict.message_code, unknown_identifiers=verdict.unknown_identifiers
                 )
@@ -193,7 +212,6 @@ class Batches:
                     return Settlement(claim, Event.SHUT, attempts, gate=verdict.why[5:])
                 return Settlement(claim, Event.HANDED_BACK, attempts)
             case Dead():
-                self._settler.went_well(app)  # the API is there, and answers
                 return self._dead(ready, attempts, Reason(verdict.reason), verdict.code, verdict.detail)
             case Hold():
                 self._shut(app, verdict.gate, verdict.detail, verdict.not_before_s or 0.0)
@@ -201,11 +219,8 @@ class Batches:
             case Retry():
                 if verdict.gate:
                     self._shut(app, "not_before", verdict.detail, verdict.not_before_s or 0.0)
-                elif verdict.costs_attempt:
-                    self._settler.failed(app)
                 return self._again(ready, attempts, verdict.code, verdict.detail, verdict.not_before_s, doubt=None)
             case Unknown():
-                self._settler.failed(app)
                 doubt = f"{verdict.code}: the request left, and no answer said what became of it"
                 if ready.on_unknown == "dead_letter":
                     return self._dead(ready, attempts, Reason.UNKNOWN, verdict.code, verdict.detail, doubt=doubt)
@@ -223,10 +238,10 @@ class Batches:
     ) -> Settlement:
         """Later, unless it is too old: exponential, full jitter, and never before the API's own "not before"."""
         claim = ready.claim
-        if time.time() * 1000 - claim.accepted_at_ms >= self._s.max_age_s * 1000:
+        if time.monotonic() >= ready.too_old_at:
             return self._dead(ready, attempts, Reason.EXHAUSTED, code, detail, doubt)
         dice = random.random()
-        wait_s = wait_before(claim.attempts + len(attempts) + 1, self._backoff, jitter=dice) if attempts else dice
+        wait_s = wait_before(claim.rounds + 2, self._backoff, jitter=dice) if attempts else dice
         if not_before_s:
             # Spread over what follows, so that not everyone stands at the door in the same second.
             wait_s = max(wait_s, not_before_s + 0.05 + dice * min(5.0, not_before_s / 4))

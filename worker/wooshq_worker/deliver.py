@@ -85,12 +85,17 @@ def _goes() -> str | None:
     return None
 
 
+def _nobody(verdict: Verdict) -> None:
+    return None
+
+
 async def deliver(
     call: Callable[[], Awaitable[Outcome]],
     *,
     policy: ShortRetries,
     retry_after_ceiling_s: float,
     may_go: Callable[[], str | None] = _goes,
+    heard: Callable[[Verdict], None] = _nobody,
     secrets: Callable[[], Collection[str]] = tuple,
     now: Callable[[], datetime] = _utc_now,
     monotonic: Callable[[], float] = time.monotonic,
@@ -101,6 +106,7 @@ async def deliver(
     Call until there is a verdict that a short wait cannot better. Raises nothing but CancelledError.
 
     may_go: asked just before each call is written (rest of the lease, expiry, gates); a reason to stay stops every further one.
+    heard: told of each call's verdict as it comes, so that a hundred neighbours need not find out the same, three times each.
     secrets: token and recipients, asked for only where an answer is quoted.
 
     Only a Retry whose wait fits into what is left of `policy.total_s` is tried again here. Given back at once: a longer Retry-After (the
@@ -121,6 +127,7 @@ async def deliver(
         except Exception as error:  # a bug of ours, after which the request may have left: its message may quote anybody, so only its type
             verdict = Unknown("BUG", f"{type(error).__name__} in wooshq's own code: the request may have left")
         attempts.append(_attempt(at, verdict, status, monotonic() - started))
+        heard(verdict)
         return verdict
 
     verdict = await once()

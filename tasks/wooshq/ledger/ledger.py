@@ -55,6 +55,7 @@ class Claim:
     fence: int  #: how often it was claimed, this time included
     lost: int  #: how many workers were lost while they held it
     attempts: int  #: calls made for it so far
+    rounds: int  #: how often it failed and went to the due set
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,16 @@ class Taken:
 
     def __len__(self) -> int:
         return sum(len(ids) for ids in (*self.by_lane.values(), *self.suspects.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A letter that is to become the intent `new`. dead_id: the intent that died last. wait_ms: how long before it may be sent."""
+
+    letter_id: str
+    dead_id: str
+    new: Entry
+    wait_ms: int = 0
 
 
 class Ledger:
@@ -286,20 +297,19 @@ class Ledger:
         keys = (k.intent(intent_id), k.fixed("due"), k.fixed("expiry"), k.fixed("counts"), *k.queues, k.held(application))
         return _text((yield Run("cancel", keys, (intent_id, self._retention_ms))))
 
-    def replay(self, letter_id: str, dead_id: str, new: Entry) -> Steps[str]:
-        """Turn a letter into the new intent. 'replayed', 'taken <state>' or 'gone'."""
+    def replay(self, wanted: Sequence[Replay]) -> Steps[list[str]]:
+        """Turn letters into new intents, each at most once; one round trip. 'replayed', 'taken <state>' or 'gone', in order."""
         k = self.keys
-        keys = (
-            k.letter(letter_id),
-            k.intent(new.intent_id),
-            k.intent(dead_id),
-            *k.queues,
-            k.fixed("expiry"),
-            k.fixed("counts"),
-        )
-        expires = "" if new.expires_at_ms is None else new.expires_at_ms
-        args = (letter_id, new.intent_id, dead_id, new.body, new.lane, new.application, expires, MODEL_VERSION)
-        return _text((yield Run("replay", keys, args)))
+        keys: list[str] = [*k.queues, k.fixed("due"), k.fixed("expiry"), k.fixed("counts")]
+        args: list[str | int] = [MODEL_VERSION]
+        for one in wanted:
+            new = one.new
+            keys += (k.letter(one.letter_id), k.intent(new.intent_id), k.intent(one.dead_id))
+            expires = "" if new.expires_at_ms is None else new.expires_at_ms
+            ttl = "" if new.ttl_ms is None else new.ttl_ms
+            lines = (one.letter_id, new.intent_id, one.dead_id, new.lane, new.application, expires, ttl, one.wait_ms, new.body)
+            args.append("\n".join(map(str, lines)))
+        return [_text(answer) for answer in (yield Run("replay", keys, args))]
 
 
 def _accepted(entry: Entry, raw: Any) -> Accepted:
@@ -312,7 +322,7 @@ def _accepted(entry: Entry, raw: Any) -> Accepted:
 
 
 def _claim(row: Sequence[Any], token: str) -> Claim:
-    i, body, version, lane, application, at, expires, fence, lost, attempts = map(_text, row)
+    i, body, version, lane, application, at, expires, fence, lost, attempts, rounds = map(_text, row)
     return Claim(
         i,
         token,
@@ -325,6 +335,7 @@ def _claim(row: Sequence[Any], token: str) -> Claim:
         int(fence),
         int(lost),
         int(attempts),
+        int(rounds),
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wooshq_worker.deliver import Attempt, Delivery, ShortRetries, Withheld, deliver, secrets_of
-from wooshq_worker.verdict import Answer, Break, Broke, Dead, Hold, Outcome, Retry, Sent, Unknown
+from wooshq_worker.verdict import Answer, Break, Broke, Dead, Hold, Outcome, Retry, Sent, Unknown, Verdict
 
 START = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 SUCCESS = Answer(200, {}, b'{"message_code": "C-1"}')
@@ -45,13 +45,20 @@ class World:
         self.clock_s += seconds
 
     async def deliver(
-        self, *, policy: ShortRetries = POLICY, may_go: Callable[[], str | None] = lambda: None, dice: float = 0.5, secret: str = ""
+        self,
+        *,
+        policy: ShortRetries = POLICY,
+        may_go: Callable[[], str | None] = lambda: None,
+        heard: Callable[[Verdict], None] = lambda verdict: None,
+        dice: float = 0.5,
+        secret: str = "",
     ) -> Delivery:
         return await deliver(
             self.call,
             policy=policy,
             retry_after_ceiling_s=3600,
             may_go=may_go,
+            heard=heard,
             secrets=lambda: [secret] if secret else [],
             now=lambda: START + timedelta(seconds=self.clock_s),
             monotonic=lambda: self.clock_s,
@@ -102,6 +109,13 @@ class WhenAShortRetryMayDo:
         assert [attempt.code for attempt in delivery.attempts] == ["HTTP_503", "REFUSED", None]
         assert [attempt.http_status for attempt in delivery.attempts] == [503, None, 200]
         assert world.slept == [0.125, 0.25]
+
+    async def test_each_verdict_is_told_as_it_comes_and_who_hears_enough_may_stop_the_rest(self) -> None:
+        told: list[Verdict] = []
+        world = World([an_error(503)])
+        delivery = await world.deliver(heard=told.append, may_go=lambda: "gate circuit" if told else None)
+        assert world.calls == 1
+        assert told == [delivery.verdict]
 
     async def test_it_ends_after_the_given_tries_with_the_last_verdict(self) -> None:
         world = World([an_error(503), an_error(500), an_error(502), SUCCESS])

@@ -36,7 +36,7 @@ class SlowLedger:
 
 
 def a_claim(intent_id: str = "i") -> Claim:
-    return Claim(intent_id, "token", "{}", 1, "bulk", "AAAAA-BBBBB", 0, None, 1, 0, 0)
+    return Claim(intent_id, "token", "{}", 1, "bulk", "AAAAA-BBBBB", 0, None, 1, 0, 0, 0)
 
 
 async def settle_all(settler: Settler) -> None:

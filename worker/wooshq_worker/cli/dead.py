@@ -198,6 +198,7 @@ def replay(
     detail: Detail = None,
     to_application: Annotated[str | None, typer.Option(help="Send in the name of another application.")] = None,
     to_lane: Annotated[str | None, typer.Option(help="Send through another lane.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Letters a second; all at once where absent.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -208,13 +209,14 @@ def replay(
     )  # fmt: skip
     with Wooshq() as wooshq, people.status("replaying") if people.is_terminal else people:
         done = wooshq.dead_letters.replay(
-            *(i.lower() for i in ids or ()), dry_run=dry_run, to_application=to_application, to_lane=to_lane, **wanted
+            *(i.lower() for i in ids or ()), dry_run=dry_run, to_application=to_application, to_lane=to_lane, rate=rate, **wanted
         )
     if as_json:
         emit(done)
     else:
         verb, end = ("would be replayed", " Nothing was sent.") if dry_run else ("are on their way", "")
-        say(f"{done.selected} letters fit: {done.replayed} {verb}, {done.skipped} skipped, {done.invalid} invalid.{end}")
+        over = f" over {done.takes_s:.0f} s" if done.takes_s >= 1 else ""
+        say(f"{done.selected} letters fit: {done.replayed} {verb}{over}, {done.skipped} skipped, {done.invalid} invalid.{end}")
         for letter_id, why in list(done.why.items())[:20]:
             say(f"  {letter_id}: {why}")
         if len(done.why) > 20:

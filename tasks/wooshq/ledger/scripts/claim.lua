@@ -6,7 +6,7 @@
 -- KEYS[4]   queued:bulk           zset
 -- KEYS[5…]  intent:<id>           hash, one an intent
 -- ARGV      token of this call, length of the lease in ms, then one id an intent
--- returns   {now ms, {row…}…}: claimed {id, body, v, lane, app, accepted ms, expires ms, fence, lost, attempts};
+-- returns   {now ms, {row…}…}: claimed {id, body, v, lane, app, accepted ms, expires ms, fence, lost, attempts, rounds};
 --           not claimed {id, state, or 'gone'}
 -- cost      O(intents × log queued); the caller bounds how many
 -- moves     queued → sending (claimed)
@@ -16,7 +16,7 @@ local now = now_ms()
 local out = {now}
 for i = 3, #ARGV do
   local id, row = ARGV[i], KEYS[i + 2]
-  local v = redis.call('HMGET', row, 'state', 'body', 'v', 'lane', 'app', 'at', 'expires', 'lease', 'fence', 'lost', 'n')
+  local v = redis.call('HMGET', row, 'state', 'body', 'v', 'lane', 'app', 'at', 'expires', 'lease', 'fence', 'lost', 'n', 'rounds')
   local mine = v[1] == 'sending' and v[8] == ARGV[1]
   if v[1] == 'queued' then
     local queued = v[4] == 'bulk' and KEYS[4] or KEYS[3]
@@ -31,7 +31,7 @@ for i = 3, #ARGV do
     mine = true
   end
   if mine then
-    out[#out + 1] = {id, v[2], v[3], v[4], v[5], v[6], v[7] or '', v[9], v[10] or '0', v[11] or '0'}
+    out[#out + 1] = {id, v[2], v[3], v[4], v[5], v[6], v[7] or '', v[9], v[10] or '0', v[11] or '0', v[12] or '0'}
   else
     out[#out + 1] = {id, v[1] or 'gone'}
   end

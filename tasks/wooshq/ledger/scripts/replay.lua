@@ -1,37 +1,55 @@
--- replay.lua: one dead letter becomes a new intent; of two who try at once, one does.
+-- replay.lua: dead letters become new intents; of two who try at once, one does.
 -- uses clock
--- KEYS[1]   letter:<letter>       hash
--- KEYS[2]   intent:<new id>       hash
--- KEYS[3]   intent:<dead id>      hash
--- KEYS[4]   queued:transactional  zset
--- KEYS[5]   queued:bulk           zset
--- KEYS[6]   expiry                zset
--- KEYS[7]   counts                hash
--- ARGV      letter, new id, dead intent's id, body, lane, application, expires_at ms or '', model version
--- returns   'replayed' | 'taken <state>' | 'gone'
--- cost      O(log queued)
--- moves     → queued
+-- KEYS[1]   queued:transactional  zset
+-- KEYS[2]   queued:bulk           zset
+-- KEYS[3]   due                   zset
+-- KEYS[4]   expiry                zset
+-- KEYS[5]   counts                hash
+-- KEYS[6…]  three a letter: letter:<letter> hash, intent:<new id> hash, intent:<dead id> hash
+-- ARGV[1]   model version
+-- ARGV[2…]  one a letter, nine lines: letter, new id, dead intent's id, lane, application, expires_at ms or '', ttl ms or '' (counts from
+--           when it may be sent), how long it waits before that ms, body
+-- returns   an array, a letter each: 'replayed' | 'taken <state>' | 'gone'
+-- cost      O(letters × log ledger); the caller bounds how many
+-- moves     → queued, → retrying
 -- again     the new id is the token: a letter that is being replayed by it is answered 'replayed'
 local now = now_ms()
-local v = redis.call('HMGET', KEYS[1], 'state', 'replay', 'intent')
-if not v[1] then return 'gone' end
-if v[2] == ARGV[2] or redis.call('EXISTS', KEYS[2]) == 1 then return 'replayed' end
-if v[1] ~= 'open' then return 'taken ' .. v[1] end
-if v[3] ~= ARGV[3] then return 'taken reopened' end
-redis.call('HSET', KEYS[2], 'body', ARGV[4], 'digest', '', 'state', 'queued', 'lane', ARGV[5], 'app', ARGV[6], 'at', now, 'v', ARGV[8],
-  'replay_of', ARGV[3], 'letter', ARGV[1])
-if ARGV[7] ~= '' then
-  redis.call('HSET', KEYS[2], 'expires', ARGV[7])
-  redis.call('ZADD', KEYS[6], ARGV[7], ARGV[2])
+local out = {}
+local LINES = '^' .. string.rep('([^\n]*)\n', 8) .. '(.*)$'
+
+local function replay(letter, row, dead, line)
+  local id, new, died, lane, app, expires, ttl, wait, body = string.match(line, LINES)
+  local v = redis.call('HMGET', letter, 'state', 'replay', 'intent', 'replays')
+  if not v[1] then return 'gone' end
+  if v[2] == new or redis.call('EXISTS', row) == 1 then return 'replayed' end
+  if v[1] ~= 'open' then return 'taken ' .. v[1] end
+  if v[3] ~= died then return 'taken reopened' end
+  local goes = now + tonumber(wait)
+  redis.call('HSET', row, 'body', body, 'digest', '', 'state', 'queued', 'lane', lane, 'app', app, 'at', now, 'v', ARGV[1],
+    'replay_of', died, 'letter', id)
+  if ttl ~= '' then expires = goes + tonumber(ttl) end
+  if expires ~= '' then
+    redis.call('HSET', row, 'expires', expires)
+    redis.call('ZADD', KEYS[4], expires, new)
+  end
+  if goes > now then
+    redis.call('HSET', row, 'state', 'retrying', 'due', goes)
+    redis.call('ZADD', KEYS[3], goes, new)
+  else
+    redis.call('ZADD', lane == 'bulk' and KEYS[2] or KEYS[1], now, new)
+  end
+  redis.call('HSET', letter, 'state', 'replaying', 'replay', new, 'replays', (v[4] and v[4] .. ' ' or '') .. new)
+  redis.call('HDEL', letter, 'note')
+  redis.call('PERSIST', letter)
+  if redis.call('EXISTS', dead) == 1 then
+    local earlier = redis.call('HGET', dead, 'replays')
+    redis.call('HSET', dead, 'replays', (earlier and earlier .. ' ' or '') .. new)
+  end
+  redis.call('HINCRBY', KEYS[5], 'replayed', 1)
+  return 'replayed'
 end
-redis.call('ZADD', ARGV[5] == 'bulk' and KEYS[5] or KEYS[4], now, ARGV[2])
-local replays = redis.call('HGET', KEYS[1], 'replays')
-redis.call('HSET', KEYS[1], 'state', 'replaying', 'replay', ARGV[2], 'replays', (replays and replays .. ' ' or '') .. ARGV[2])
-redis.call('HDEL', KEYS[1], 'note')
-redis.call('PERSIST', KEYS[1])
-if redis.call('EXISTS', KEYS[3]) == 1 then
-  local earlier = redis.call('HGET', KEYS[3], 'replays')
-  redis.call('HSET', KEYS[3], 'replays', (earlier and earlier .. ' ' or '') .. ARGV[2])
+
+for i = 2, #ARGV do
+  out[i - 1] = replay(KEYS[3 * i], KEYS[3 * i + 1], KEYS[3 * i + 2], ARGV[i])
 end
-redis.call('HINCRBY', KEYS[7], 'replayed', 1)
-return 'replayed'
+return out

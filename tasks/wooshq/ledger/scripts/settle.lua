@@ -45,6 +45,7 @@ for i = 3, #ARGV do
       redis.call('HDEL', row, 'lease', 'begun')
       if s.event == 'failed' then
         redis.call('HSET', row, 'state', 'retrying', 'due', now + s.wait_ms)
+        redis.call('HINCRBY', row, 'rounds', 1)
         redis.call('ZADD', KEYS[2], now + s.wait_ms, s.id)
         redis.call('HINCRBY', KEYS[6], 'retrying', 1)
       elseif s.event == 'shut' then

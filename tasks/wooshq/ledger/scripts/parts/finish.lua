@@ -32,9 +32,9 @@ local function bury(row, id, now, letters, expiry, counts, keep_ms, reason, deta
   local again = letter and true
   letter = letter or id
   local key = letter_key(row, id, letter)
-  local v = redis.call('HMGET', row, 'lane', 'app', 'bulk', 'n')
+  local v = redis.call('HMGET', row, 'lane', 'app', 'bulk', 'n', 'v')
   redis.call('HSET', key, 'id', letter, 'intent', id, 'reason', reason, 'detail', detail, 'code', code, 'filed', now,
-    'lane', v[1] or '', 'app', v[2] or '', 'bulk', v[3] or '', 'state', 'open')
+    'lane', v[1] or '', 'app', v[2] or '', 'bulk', v[3] or '', 'v', v[5] or '1', 'state', 'open')
   redis.call('HINCRBY', key, 'attempts', tonumber(v[4] or 0))
   redis.call('HDEL', key, 'replay', 'note', 'edited')
   if payload and payload ~= '' then redis.call('HSET', key, 'payload', payload) end
