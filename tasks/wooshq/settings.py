@@ -75,8 +75,7 @@ class Settings(BaseSettings):
     list_limit: Annotated[int, Field(gt=0, le=100_000)] = 1000
     """Identifiers in one call: an intent with more is refused and pointed to the fan-out."""
     submit_queue: str | None = None
-    """Queue, beside the lanes, where `wooshq.submit` is looked for; left alone at the first task that is not wooshq's. Unset: `celery`, but
-    none where WOOSHQ_NAMESPACE is set. Empty: none."""
+    """Where `wooshq.submit` is looked for beside the lanes, unless others' tasks come there; unset: `celery`, with a namespace none; empty: none."""
 
     # Sending
     concurrency: Annotated[int, Field(gt=0, le=10_000)] = 256
