@@ -645,17 +645,25 @@ def _platform_rules(data: Mapping[str, Any], message: Mapping[str, Any], table: 
 
 def _schedule_rules(data: Mapping[str, Any], now: datetime) -> Iterator[tuple[Location, str, str]]:
     schedule = data["schedule"]
-    at = _moment(schedule.get("at")) if isinstance(schedule, dict) else None
+    if not isinstance(schedule, dict):
+        return
+    name, at = "at", _moment(schedule.get("at"))
+    after = schedule.get("after")
+    if at is None and isinstance(after, str) and _AFTER.fullmatch(after):
+        name, at = "after", now + timedelta(seconds=min(float(after[:-1]), MAX_TTL_S))
     if at is None:
         return
     if at - now < timedelta(seconds=-60):
-        yield ("schedule", "at"), "lies in the past", "Leave schedule out to send now"
+        yield ("schedule", name), "lies in the past", "Leave schedule out to send now"
     expires, ttl_s = _moment(data.get("expires_at")), data.get("ttl_s")
     left = expires - now if expires is not None else None
     if left is None and type(ttl_s) is int and 0 < ttl_s <= MAX_TTL_S:
         left = timedelta(seconds=ttl_s)
     if left is not None and at - now > left:
-        yield ("schedule", "at"), "lies after the intent's expiry", "After expires_at or ttl_s nothing is sent: make it longer"
+        yield ("schedule", name), "lies after the intent's expiry", "After expires_at or ttl_s nothing is sent: make it longer"
+
+
+_AFTER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?s")
 
 
 def _moment(value: object) -> datetime | None:

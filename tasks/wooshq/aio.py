@@ -13,7 +13,7 @@ import redis.asyncio as aredis
 
 from wooshq import gating, letters
 from wooshq.accept import Checked, IntentLike, accept_batch, accept_one, batches, check_one, entry_of
-from wooshq.client import Shared, new_by_lane, not_accepted, note
+from wooshq.client import Shared, new_by_lane, not_accepted, note, tell_report
 from wooshq.connect import aclient
 from wooshq.errors import LedgerUnavailable
 from wooshq.gating import EVERY, Gate
@@ -131,7 +131,7 @@ class AsyncWooshq:
     async def enqueue_many(self, intents: Iterable[IntentLike] | AsyncIterable[IntentLike]) -> Report:
         """Accept an iterable, sync or async, of intents; see `wooshq.enqueue_many`. Other tasks get their turn between the batches."""
         report = Report()
-        async for batch in _batches(intents, self.settings):
+        async for batch in _with_report(_batches(intents, self.settings), report):
             try:
                 done = await self._bounded(accept_batch(self.ledger, batch))
             except LedgerUnavailable as error:
@@ -175,6 +175,15 @@ class AsyncWooshq:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def _with_report(batches: AsyncIterator[T], report: Report) -> AsyncIterator[T]:
+    try:
+        async for batch in batches:
+            yield batch
+    except Exception as error:
+        tell_report(error, report)
+        raise
 
 
 async def _batches(intents: Iterable[Any] | AsyncIterable[Any], settings: Settings) -> AsyncIterator[list[Checked]]:

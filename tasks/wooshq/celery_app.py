@@ -91,21 +91,32 @@ def _queue(name: str, **options: Any) -> Queue:
 
 def adopt_queues(app: Celery, connection: Any) -> None:
     """
-    Declare the queues; one that is there already as another kind (a producer's own Celery made it first) is used as it is.
+    Declare the queues; one that is there already as another kind (a producer's own Celery made it first), or that we may not declare,
+    is used as it is.
 
-    RabbitMQ answers 406 to a declaration that differs, and closes the channel: without this a worker would reconnect for ever, and
-    nothing would leave. Raises the transport's errors where the broker is away or refuses a queue of either kind.
+    RabbitMQ answers 406 to a declaration that differs, 403 to who may not configure, and closes the channel: without this a worker
+    would reconnect for ever, and nothing would leave. Raises the transport's errors where the broker is away or the queue is not there.
     """
     for queue in app.amqp.queues.values():
         try:
-            with connection.channel() as channel:
-                queue(channel).declare()
+            _declare(connection, queue)
         except ChannelError as error:
-            if getattr(error, "reply_code", None) != 406:
+            if (code := getattr(error, "reply_code", None)) == 406:
+                queue.queue_arguments = None if queue.queue_arguments else {"x-queue-type": "quorum"}
+                _declare(connection, queue)
+            elif code == 403:
+                _declare(connection, queue, passive=True)
+                queue.no_declare = True
+            else:
                 raise
-            queue.queue_arguments = None if queue.queue_arguments else {"x-queue-type": "quorum"}
-            with connection.channel() as channel:
-                queue(channel).declare()
+
+
+def _declare(connection: Any, queue: Queue, *, passive: bool = False) -> None:
+    with connection.channel() as channel:
+        if passive:
+            queue(channel).queue_declare(passive=True)
+        else:
+            queue(channel).declare()
 
 
 def transport_options(settings: Settings, broker_url: str) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import builtins
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import redis
@@ -16,7 +17,7 @@ from pydantic_settings import SettingsError
 from wooshq import gating, letters
 from wooshq.accept import Checked, IntentLike, accept_batch, accept_one, batches, entry_of
 from wooshq.celery_app import WooshqApp, make_app
-from wooshq.connect import Places, client, places
+from wooshq.connect import Places, client, places, until
 from wooshq.embedded import EmbeddedRedisError
 from wooshq.errors import Conflict, LedgerUnavailable, NotAccepted, Problem, SettingsInvalid, explain_settings
 from wooshq.gating import EVERY, Gate
@@ -173,6 +174,21 @@ def not_accepted(error: LedgerUnavailable, intent_ids: Sequence[str], report: Re
     return NotAccepted(f"{error}. {advice}{done}", intent_ids=intent_ids, report=report)
 
 
+def with_report(batches: Iterator[T], report: Report) -> Iterator[T]:
+    """The batches; what goes wrong in the caller's own iterable must not take with it what is known of those before."""
+    try:
+        yield from batches
+    except Exception as error:
+        tell_report(error, report)
+        raise
+
+
+def tell_report(error: Exception, report: Report) -> None:
+    """Make an error of somebody else's tell what had been accepted before it."""
+    error.add_note(f"wooshq: {report.accepted} intents before this were accepted; the error's `report` has their ids")
+    error.report = report  # type: ignore[attr-defined]
+
+
 def note(report: Report, batch: Iterable[tuple[Checked, Accepted | None, Conflict | None]]) -> None:
     """Write a batch's outcome into the report."""
     for checked, accepted, clash in batch:
@@ -271,16 +287,17 @@ class Wooshq:
         return self._ledger
 
     def do(self, steps: Steps[T]) -> T:
-        """
-        Carry out steps within `accept_within_s`.
-
-        A connection that had been closed while it lay idle is no outage: one more try, which the ledger's scripts take for the first.
-        Raises LedgerUnavailable.
-        """
-        places_ = self.shared.reach(self.settings.accept_within_s)
+        """Carry out steps, each within `accept_within_s`. Raises LedgerUnavailable."""
+        within_s = self.settings.accept_within_s
+        places_ = self.shared.reach(within_s)
         if self._redis is None:
-            self._redis = client(places_.redis_url, self.settings.accept_within_s)
-        return run(steps, self._redis, places_.where)
+            self._redis = client(places_.redis_url, within_s)
+        return run(steps, self._redis, places_.where, bounded=partial(until.within, within_s))
+
+    def _bounded(self, steps: Steps[T]) -> T:
+        """Carry out steps, all of them together within `accept_within_s`."""
+        with until.within(self.settings.accept_within_s):
+            return self.do(steps)
 
     def enqueue(self, intent: IntentLike) -> str:
         """
@@ -291,7 +308,7 @@ class Wooshq:
         """
         entry = entry_of(intent, self.settings)
         try:
-            intent_id = self.do(accept_one(self.ledger, entry))
+            intent_id = self._bounded(accept_one(self.ledger, entry))
         except LedgerUnavailable as error:
             raise not_accepted(error, [entry.intent_id]) from error
         self.shared.publisher.hand_over(entry.lane, [intent_id])
@@ -303,13 +320,14 @@ class Wooshq:
 
         Memory: one batch, 16 bytes an intent for its id, and the problems of the first 10,000 bad ones.
         Raises NotAccepted when Redis goes out of reach; its `report` says what had been accepted, its `intent_ids` are the batch in doubt.
+        What the iterable itself raises comes through with a note that says how many were accepted, and with the `report`.
         """
         if isinstance(intents, (str, bytes, Mapping)):
             raise TypeError("enqueue_many takes an iterable of intents; for one intent use enqueue")
         report = Report()
-        for batch in batches(intents, self.settings):
+        for batch in with_report(batches(intents, self.settings), report):
             try:
-                done = self.do(accept_batch(self.ledger, batch))
+                done = self._bounded(accept_batch(self.ledger, batch))
             except LedgerUnavailable as error:
                 raise not_accepted(error, [c.entry.intent_id for c in batch if c.entry], report) from error
             note(report, done)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import redis
@@ -65,34 +71,116 @@ def places(settings: Settings, *, within_s: float = ACQUIRE_S) -> Places:
     return Places(ledger, broker, embedded)
 
 
+CONNECTIONS: Final = 64
+"""To the ledger, of one client: those above wait for one that is free."""
+
+
+class _Until(threading.local):
+    """When what this thread asks of Redis must have been answered, monotonic."""
+
+    ends: float = math.inf
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Bound what is asked inside; an earlier end around it stands."""
+        outer, self.ends = self.ends, min(self.ends, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self.ends = outer
+
+
+until: Final = _Until()
+
+
+class _Bounded:
+    """A socket all of whose waiting together ends when the thread's deadline says: a timeout of the socket begins anew with each byte."""
+
+    __slots__ = ("_sock", "_timeout")
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._timeout: float | None = sock.gettimeout()
+
+    def settimeout(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self._sock.settimeout(timeout)
+
+    def recv(self, *args: Any) -> Any:
+        self._arm()
+        return self._sock.recv(*args)
+
+    def recv_into(self, *args: Any) -> Any:
+        self._arm()
+        return self._sock.recv_into(*args)
+
+    def sendall(self, *args: Any) -> Any:
+        self._arm()
+        return self._sock.sendall(*args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def _arm(self) -> None:
+        if until.ends is math.inf or self._timeout == 0:
+            return
+        rest = until.ends - time.monotonic()
+        if rest <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(rest if self._timeout is None else min(rest, self._timeout))
+
+
+class _BoundedConnection(redis.Connection):
+    def _connect(self) -> Any:
+        return _Bounded(super()._connect())  # type: ignore[no-untyped-call]
+
+
+class _BoundedTls(redis.SSLConnection):
+    def _connect(self) -> Any:
+        return _Bounded(super()._connect())  # type: ignore[no-untyped-call]
+
+
+class _BoundedUnix(redis.UnixDomainSocketConnection):
+    def _connect(self) -> Any:
+        return _Bounded(super()._connect())  # type: ignore[no-untyped-call]
+
+
 def client(url: str, within_s: float) -> redis.Redis:
     """
     A client none of whose calls takes longer than about `within_s`: connecting gets a fifth of it for each of a host's two
     addresses, an answer gets the rest, and nothing is tried twice here (redis-py would, for up to a minute: known fault 8).
+
+    `until.within` bounds what a thread asks even where the answer drips.
     """
-    return redis.Redis.from_url(
+    kinds = {"rediss": _BoundedTls, "unix": _BoundedUnix}
+    # Blocking: redis-py's other pool refuses the hundred and first thread instead of letting it wait for a connection.
+    pool = redis.BlockingConnectionPool.from_url(
         url,
+        connection_class=kinds.get(urlsplit(url).scheme, _BoundedConnection),
+        max_connections=CONNECTIONS,
+        timeout=within_s,
         socket_connect_timeout=within_s * 0.2,
         socket_timeout=within_s * 0.55,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
         **_plain(url),
     )
+    return redis.Redis.from_pool(pool)
 
 
-def aclient(url: str, within_s: float, *, connections: int = 64) -> aredis.Redis:
-    """`client` for asyncio."""
+def aclient(url: str, within_s: float) -> aredis.Redis:
+    """`client` for asyncio. Who uses it bounds the whole by `asyncio.timeout`; in a loop that is busy, connecting takes its time."""
     pool = aredis.BlockingConnectionPool.from_url(
         url,
-        max_connections=connections,
+        max_connections=CONNECTIONS,
         timeout=within_s,
-        socket_connect_timeout=within_s * 0.2,
-        socket_timeout=within_s * 0.55,
+        socket_connect_timeout=within_s,
+        socket_timeout=within_s,
         retry=ARetry(NoBackoff(), 0),
         health_check_interval=0,
         **_plain(url),
     )
-    return aredis.Redis(connection_pool=pool)
+    return aredis.Redis.from_pool(pool)
 
 
 def _plain(url: str) -> dict[str, object]:

@@ -34,11 +34,13 @@ class LedgerUnavailable(WooshqError):
     Redis cannot be asked now. Wait and call again.
 
     maybe_done: the question had left, so that it may have been carried out although no answer came.
+    done: of a call in several steps (a replay), what was done before; None for the others.
     """
 
     def __init__(self, message: str, *, maybe_done: bool) -> None:
         super().__init__(message)
         self.maybe_done = maybe_done
+        self.done: object = None
 
 
 class NotAccepted(WooshqError):

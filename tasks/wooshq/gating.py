@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.record import Record, moment
+
+_APPLICATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 EVERY = "*"
 """In place of an application: the gate is every application's."""
@@ -85,8 +88,10 @@ def list_gates(keys: Keys) -> Steps[list[Gate]]:
 
 
 def shut_gate(keys: Keys, name: str, application: str, why: str) -> Steps[Gate]:
-    """Shut a gate by hand; it stays shut until `open_gate`. Raises ValueError for a name that is none."""
+    """Shut a gate by hand; it stays shut until `open_gate`. Raises ValueError for a name or an application code that is none."""
     gate = _known(name)
+    if application != EVERY and not _APPLICATION.fullmatch(application):
+        raise ValueError("application: is not an application code; right would be XXXXX-XXXXX, or leave it out for all of them")
     time = (yield Ask([("TIME",)]))[0]
     kept = {"why": why, "since_ms": _ms(time), "until_ms": 0, "wait_ms": 0, "by_hand": True}
     yield Ask([("HSET", keys.fixed("gates"), f"{gate}|{application}", json.dumps(kept, ensure_ascii=False))])

@@ -115,6 +115,11 @@ class Filter:
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise ValueError(f"{name}: there are {', '.join(known)}")
+        for name in ("application", "lane", "campaign", "recipient", "bulk", "detail"):
+            if getattr(self, name) == "":
+                raise ValueError(f"{name}: must not be empty; leave it out to ask for any")
+        if self.tag is not None and not self.tag[0]:
+            raise ValueError("tag: its name must not be empty")
         for name in ("since", "until"):
             value = getattr(self, name)
             if value is not None and value.tzinfo is None:
@@ -128,7 +133,7 @@ class Filter:
     @property
     def asks_the_intent(self) -> bool:
         """Whether the intent's text must be read to decide."""
-        return bool(self.campaign or self.tag or self.recipient)
+        return any(part is not None for part in (self.campaign, self.tag, self.recipient))
 
     def fits(self, letter: Letter) -> bool:
         """Whether what the letter itself says fits."""
@@ -220,12 +225,21 @@ def _fitting(keys: Keys, ids: Sequence[str], wanted: Filter) -> Steps[list[Lette
     letters = [letter for letter in letters if wanted.fits(letter)]
     if letters and wanted.asks_the_intent:
         bodies = yield from bodies_of(keys, letters)
-        letters = [letter for letter, kept in zip(letters, bodies, strict=True) if kept is not None and wanted.fits_intent(kept[0])]
+        letters = [letter for letter, kept in zip(letters, bodies, strict=True) if kept is not None and wanted.fits_intent(kept.body)]
     return letters
 
 
-def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[tuple[str, int] | None]]:
-    """What a replay of each would send: its edited body, else the intent's own, with the version of the models that wrote it."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a replay would send. version: of the models that wrote it. edited: it is a person's edit, not the intent's own body."""
+
+    body: str
+    version: int
+    edited: bool
+
+
+def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[Kept | None]]:
+    """What a replay of each would send: its edited body, else the intent's own."""
     asked = yield Ask(
         [
             command
@@ -233,10 +247,11 @@ def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[tuple[str, in
             for command in (("HMGET", keys.letter(letter.id), "edited", "v"), ("HMGET", keys.intent(letter.intent_id), "body", "v"))
         ]
     )
-    found: list[tuple[str, int] | None] = []
+    found: list[Kept | None] = []
     for edited, own in zip(asked[::2], asked[1::2], strict=True):
-        body, version = edited if edited[0] is not None else own
-        found.append(None if body is None else (_text(body), int(version or 1)))
+        is_edited = edited[0] is not None
+        body, version = edited if is_edited else own
+        found.append(None if body is None else Kept(_text(body), int(version or 1), is_edited))
     return found
 
 
@@ -275,6 +290,8 @@ def edit(keys: Keys, settings: Settings, letter_id: str, patch: Mapping[str, Any
 
     The result is validated whole. `id` and the lineage cannot be patched. Raises LetterUnknown, IntentInvalid (nothing changed).
     """
+    if not isinstance(patch, Mapping):
+        raise IntentInvalid([Problem("", "must be an object", "A merge patch names the fields that change")])
     forbidden = [name for name in ("id", "idempotency_key") if name in patch]
     if forbidden:
         raise IntentInvalid([Problem(name, "cannot be changed by an edit", "A replay gets an id of its own") for name in forbidden])

@@ -36,7 +36,7 @@ class Line:
 
     def publish(self, lane: str, ids: Sequence[str], *, alone: bool = False) -> None:
         """
-        Send `ids` to `lane`; alone: one a message, for suspects of killing their worker.
+        Send `ids` to `lane`. alone: in a message by themselves, for suspects of killing their worker.
 
         A connection that was closed while it lay idle is tried once more. Raises whatever the transport raises then; every id is in the
         ledger and will be published again, so the caller only logs it.
@@ -55,7 +55,7 @@ class Line:
             self._connection = self._app.connection_for_write()
             adopt_queues(self._app, self._connection)
             self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
-        for some in chunks(ids, 1 if alone else self._ids_per_message):
+        for some in chunks(ids, self._ids_per_message):
             self._app.send_task(
                 SEND,
                 args=[some],

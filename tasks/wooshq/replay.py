@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from wooshq.accept import entry_of_model, new_id
-from wooshq.errors import IntentInvalid
+from wooshq.errors import IntentInvalid, LedgerUnavailable
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.ledger import Entry, Ledger, Replay
 from wooshq.ledger.replies import ms
 from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Ask, Steps
-from wooshq.letters import Filter, Letter, bodies_of, checked, find, pages
+from wooshq.letters import Filter, Kept, Letter, bodies_of, checked, find, pages
 from wooshq.record import Record
 from wooshq.settings import Settings
 from wooshq_schemas import NewerModel, render
@@ -21,6 +22,8 @@ from wooshq_schemas.intent import loads, migrated
 
 #: Letters in one script.
 _TOGETHER = 100
+#: How often a letter is planned anew because somebody edited it meanwhile.
+_LOOKS = 3
 
 
 @dataclass(frozen=True)
@@ -64,43 +67,86 @@ def replay(ledger: Ledger, settings: Settings, wanted: Filter, rules: Rules) -> 
     Turn the letters that fit into new intents, each at most once whoever else tries.
 
     With a rate they wait their turn in the due set, like retries: whoever asked may go away, and `cancel` takes one back.
-    Raises ValueError for a filter that picks everything: say `since` at least, or the ids.
+    Raises ValueError for a filter that picks everything: say `since` at least, or the ids; LedgerUnavailable, whose `done` is what was
+    replayed before.
     """
     if wanted.picks_all:
         raise ValueError("an empty filter would replay every letter; name ids, a reason, an application, a time or another filter")
     time = (yield Ask([("TIME",)]))[0]
     now = datetime.fromtimestamp(ms(time) / 1000, UTC)
     letters = yield from find(ledger.keys, wanted)
-    counts = {"replayed": 0, "skipped": 0, "invalid": 0}
-    why: dict[str, str] = {}
-    ids: dict[str, str] = {}
-    lanes: dict[str, str] = {}
-    step_ms = 1000 / rules.rate if rules.rate is not None else 0.0
-    for some in pages(letters, _TOGETHER):
-        planned: list[Replay] = []
-        bodies = yield from bodies_of(ledger.keys, some)
-        for letter, kept in zip(some, bodies, strict=True):
-            plan = _plan(letter, kept, settings, now, rules)
-            if isinstance(plan, _LeftOut):
-                counts[plan.kind] += 1
-                why[letter.id] = plan.why
-            else:
-                turn = counts["replayed"] + len(planned)
-                planned.append(Replay(letter.id, letter.intent_id, plan, int(turn * step_ms)))
-        answers = (yield from ledger.replay(planned)) if planned and not rules.dry_run else ["replayed"] * len(planned)
-        for one, answer in zip(planned, answers, strict=True):
-            if answer == "replayed":
-                counts["replayed"] += 1
-                ids[one.letter_id] = one.new.intent_id
-                if one.wait_ms == 0:
-                    lanes[one.new.intent_id] = one.new.lane
-            else:
-                counts["skipped"] += 1
-                why[one.letter_id] = f"is {answer.removeprefix('taken ')}"
-    takes_s = max(0, counts["replayed"] - 1) * step_ms / 1000
-    if rules.dry_run:
-        ids, lanes = {}, {}
-    return Replayed(len(letters), **counts, why=why, ids=ids, lanes=lanes, takes_s=takes_s)
+    outcome = _Outcome(rules)
+    try:
+        for some in pages(letters, _TOGETHER):
+            # Whoever edits a letter while it is replayed is either told that it is too late, or sees the edit sent.
+            for _ in range(_LOOKS):
+                if not some:
+                    break
+                some = yield from _replay(ledger, settings, some, now, rules, outcome)
+            for letter in some:
+                outcome.leave_out(letter.id, _LeftOut("skipped", "was edited again and again meanwhile"))
+    except LedgerUnavailable as error:
+        error.done = outcome.so_far(len(letters))
+        raise
+    return outcome.so_far(len(letters))
+
+
+def _replay(
+    ledger: Ledger, settings: Settings, letters: Sequence[Letter], now: datetime, rules: Rules, outcome: _Outcome
+) -> Steps[list[Letter]]:
+    """Replay some letters; those of them that were edited since they were read are given back."""
+    planned: list[tuple[Letter, Replay]] = []
+    for letter, kept in zip(letters, (yield from bodies_of(ledger.keys, letters)), strict=True):
+        plan = _plan(letter, kept, settings, now, rules)
+        if isinstance(plan, _LeftOut):
+            outcome.leave_out(letter.id, plan)
+        else:
+            edited = kept.body if kept is not None and kept.edited else ""
+            planned.append((letter, Replay(letter.id, letter.intent_id, plan, edited, outcome.turn(len(planned)))))
+    if rules.dry_run or not planned:
+        for _, one in planned:
+            outcome.take(one)
+        return []
+    again = []
+    for (letter, one), answer in zip(planned, (yield from ledger.replay([one for _, one in planned])), strict=True):
+        if answer == "changed":
+            again.append(letter)
+        elif answer == "replayed":
+            outcome.take(one)
+        else:
+            outcome.leave_out(letter.id, _LeftOut("skipped", f"is {answer.removeprefix('taken ')}"))
+    return again
+
+
+class _Outcome:
+    """What became of the letters so far."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._step_ms = 1000 / rules.rate if rules.rate is not None else 0.0
+        self._counts = {"replayed": 0, "skipped": 0, "invalid": 0}
+        self._why: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+        self._lanes: dict[str, str] = {}
+
+    def turn(self, after: int) -> int:
+        """How long the next letter but `after` waits, ms."""
+        return int((self._counts["replayed"] + after) * self._step_ms)
+
+    def leave_out(self, letter_id: str, left_out: _LeftOut) -> None:
+        self._counts[left_out.kind] += 1
+        self._why[letter_id] = left_out.why
+
+    def take(self, one: Replay) -> None:
+        self._counts["replayed"] += 1
+        if not self._rules.dry_run:
+            self._ids[one.letter_id] = one.new.intent_id
+            if one.wait_ms == 0:
+                self._lanes[one.new.intent_id] = one.new.lane
+
+    def so_far(self, selected: int) -> Replayed:
+        takes_s = max(0, self._counts["replayed"] - 1) * self._step_ms / 1000
+        return Replayed(selected, **self._counts, why=self._why, ids=self._ids, lanes=self._lanes, takes_s=takes_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +155,14 @@ class _LeftOut:
     why: str
 
 
-def _plan(letter: Letter, kept: tuple[str, int] | None, settings: Settings, now: datetime, rules: Rules) -> Entry | _LeftOut:
+def _plan(letter: Letter, kept: Kept | None, settings: Settings, now: datetime, rules: Rules) -> Entry | _LeftOut:
     """The intent that a letter becomes, held against today's models, or why it cannot become one."""
     if letter.state != LetterState.OPEN:
         return _LeftOut("skipped", f"is {letter.state}")
     if kept is None:
         return _LeftOut("skipped", "its intent is no longer kept")
-    body, version = kept
     try:
-        data = migrated(loads(body), version)
+        data = migrated(loads(kept.body), kept.version)
         if isinstance(data, dict):
             data = _redirected(data, rules.application, rules.lane)
         intent = checked(data, settings)

@@ -127,6 +127,14 @@ class Settings(BaseSettings):
     release_per_s: Count = 1000
     """Intents a second that are let go when a gate opens, per application."""
 
+    # The rate
+    rate_per_s: Annotated[float | None, Field(gt=0, le=1_000_000)] = None
+    """Ceiling of calls a second for each application, all workers together; unset: none but what a 429 asks for."""
+    rates: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]] = {}
+    """JSON object application → ceiling of its own."""
+    transactional_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Part of a ceiling that is kept for the transactional lane."""
+
     # The keeper
     keeper_tick_s: Annotated[float, Field(gt=0, le=10)] = 0.25
     """How often the keeper looks."""
@@ -226,6 +234,10 @@ class Settings(BaseSettings):
     def token_for(self, application: str) -> SecretStr | None:
         """The token that speaks for `application`; None where none is set."""
         return self.api_tokens.get(application) or self.api_token
+
+    def rate_for(self, application: str) -> float | None:
+        """Calls a second that `application` may make; None for no ceiling."""
+        return self.rates.get(application, self.rate_per_s)
 
     @property
     def submit_queue_name(self) -> str | None:

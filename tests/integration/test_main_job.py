@@ -301,6 +301,8 @@ MALFORMED = {
     "no JSON": "garbage", "empty": "", "a number": "5", "null": "null", "a list": "[]", "an empty object": "{}",
     "no properties": json.dumps({"body": "", "headers": {}}),
     "nothing but a body": json.dumps({"body": "x"}),
+    "a tag that is null": _message([[{}], {}, {}], properties__delivery_tag=None),
+    "a tag that is an object": _message([[{}], {}, {}], properties__delivery_tag={}),
     "no delivery tag": json.dumps({"body": "x", "properties": {}}),
     "a lone surrogate": _message([[{"to": {"users": ["\ud800"]}, "message": {"push": {"title": "x"}}}], {}, {}]),
     "a lone surrogate for an intent": _message([["\ud800"], {}, {}]),
@@ -314,6 +316,8 @@ MALFORMED = {
     "an unknown encoding": _message([[{}], {}, {}], properties__body_encoding="rot13"),
     "pickle": _message(b"\x80\x04N.", content_type="application/x-python-serialize"),
     "ids that are none": _message([[[1, None]], {}, {}], headers__task="wooshq.send"),
+    "ids of half characters": _message([[["\ud800" * 36]], {}, {}], headers__task="wooshq.send"),
+    "protocol 1 with an eta": _message({"task": SUBMIT, "id": "x", "args": [{}], "kwargs": {}, "eta": "2030-01-01T00:00:00"}, headers={}),
     "ids that nobody knows": _message([[["0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"]], {}, {}], headers__task="wooshq.send"),
 }  # fmt: skip
 

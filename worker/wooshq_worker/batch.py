@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from wooshq.errors import LedgerUnavailable
-from wooshq.ledger.ledger import Claim, Ledger, Settlement, Shut
+from wooshq.ledger.ledger import Claim, Ledger, Settlement
 from wooshq.ledger.states import Event, Reason
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid, NewerModel, load_stored, render
@@ -24,7 +24,7 @@ from wooshq_worker.deliver import Delivery, ShortRetries, Withheld, deliver, sec
 from wooshq_worker.settler import Settler
 from wooshq_worker.shared import LedgerClient
 from wooshq_worker.transport import Api
-from wooshq_worker.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict
+from wooshq_worker.verdict import Dead, Hold, Retry, Sent, Unknown
 
 log = structlog.get_logger("wooshq.batch")
 
@@ -63,46 +63,58 @@ class Batches:
         self._backoff = Backoff(base_s=settings.backoff_base_s, ceiling_s=settings.backoff_ceiling_s)
         self._tokens = {app: token.get_secret_value() for app, token in settings.api_tokens.items()}
         self._token = settings.api_token.get_secret_value() if settings.api_token else None
-        self._shut_here: dict[str, tuple[str, float]] = {}  # application → gate, until (monotonic): what this process knows already
-        self._failed_in_row: dict[str, int] = {}  # application → calls
+        self._gates = settler.gates
+        self.bytes_held = 0
+        """Of the requests under way, once as values and once as text."""
         self.stopping = False
 
-    async def send(self, ids: Sequence[str], done: Callable[[int], None], claimed: Callable[[], None]) -> None:
+    async def send(self, ids: Sequence[str], done: Callable[[int], None], claimed: Callable[[Sequence[str]], None]) -> None:
         """
-        Send what of `ids` may go now. done: gives back slots as the calls end. claimed: from now on the leases look after them.
+        Send what of `ids` may go now. done: gives back slots as the calls end. claimed: from now on the leases look after all but
+        these, for which the claim had no room.
 
         Raises LedgerUnavailable where nothing could be claimed; then nothing was sent either.
         """
         token = uuid.uuid4().hex
         asked_at = time.monotonic()
-        claims = await self._client.do(self._ledger.claim(ids, token))  # one round trip
-        claimed()
-        done(len(claims.refused))
+        claims = await self._client.sure(lambda: self._ledger.claim(ids, token))  # one round trip
+        claimed(claims.left)
+        done(len(claims.refused) + len(claims.left))
         if not claims.claimed:
             return
         ready = self._rendered(claims.claimed, claims.now_ms, asked_at, done)  # pure, but for what is settled at once
-        if not ready:
-            return
+        # gather would hold back what came first until the last came; each settles for itself
+        size = 2 * sum(len(one.body) for one in ready)
+        self.bytes_held += size
         try:
-            outcomes = await self._client.do(self._ledger.admit([r.claim for r in ready], token))  # one round trip
+            sending = [asyncio.create_task(self._one(one, wait_s, done)) for one, wait_s in await self._admitted(ready, token, done)]
+            for task in sending:
+                await task
+        finally:
+            self.bytes_held -= size
+
+    async def _admitted(self, ready: Sequence[Ready], token: str, done: Callable[[int], None]) -> list[tuple[Ready, float]]:
+        """Who may go, and in how many seconds. One round trip; raises LedgerUnavailable."""
+        if not ready:
+            return []
+        asked_at = time.monotonic()
+        try:
+            admissions = await self._client.sure(lambda: self._ledger.admit([r.claim for r in ready], token))
         except LedgerUnavailable:  # nothing was written to the API: they go back as soon as the ledger is there
             for one in ready:
                 self._settler.add(Settlement(one.claim, Event.HANDED_BACK))
             raise
-        sending = []
-        for one, outcome in zip(ready, outcomes, strict=True):
-            if outcome in ("go", "probe"):
-                if outcome == "probe":
-                    # The ledger says that somebody may try: what this process remembers of a refusal is older.
-                    self._shut_here.pop(one.claim.application, None)
-                    self._settler.watch(one.claim.application)
-                sending.append(asyncio.create_task(self._one(one, done)))
-            else:
-                log.debug("not_admitted", intent_id=one.claim.intent_id, outcome=outcome)
-                done(1)
-        # gather would hold back what came first until the last came; each settles for itself
-        for task in sending:
-            await task
+        going = []
+        for one, admission in zip(ready, admissions, strict=True):
+            if admission.outcome in ("go", "probe"):
+                self._gates.let_go(one.claim.application, asked_at, probe=admission.outcome == "probe")
+                going.append((one, admission.wait_ms / 1000))
+                continue
+            if admission.outcome == "wait":  # no slot under the ceiling: it waits where waiting costs nothing
+                self._settler.add(Settlement(one.claim, Event.FAILED, wait_ms=admission.wait_ms))
+            log.debug("not_admitted", intent_id=one.claim.intent_id, outcome=admission.outcome)
+            done(1)
+        return going
 
     def _rendered(self, claims: Sequence[Claim], now_ms: int, asked_at: float, done: Callable[[int], None]) -> list[Ready]:
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
@@ -116,7 +128,7 @@ class Batches:
                 if token is None:
                     why = f"no token is set for the application {claim.application}: set PUSHWOOSH_API_TOKEN and restart the worker"
                     refused = Settlement(claim, Event.SHUT, gate="token")
-                    self._settler.shut(claim.application, Shut("token", why))
+                    self._gates.must_shut(claim.application, "token", why)
                 else:
                     ready.append(
                         Ready(
@@ -142,9 +154,11 @@ class Batches:
             done(1)
         return ready
 
-    async def _one(self, ready: Ready, done: Callable[[int], None]) -> None:
+    async def _one(self, ready: Ready, wait_s: float, done: Callable[[int], None]) -> None:
         """One intent's calls. Never raises: its lease looks after what a bug of ours leaves, and the neighbours go on."""
         try:
+            if wait_s:
+                await asyncio.sleep(wait_s)
             await self._deliver(ready)
         except Exception as error:
             log.error("send_failed", intent_id=ready.claim.intent_id, error=type(error).__name__, exc_info=True)
@@ -154,11 +168,11 @@ class Batches:
     async def _deliver(self, ready: Ready) -> None:
         claim = ready.claim
         delivery = await deliver(
-            lambda: self._api.call(ready.body, ready.token),
+            lambda: self._api.call(ready.body, ready.token, leaves_within_s=_rest(ready.expires_at)),
             policy=self._short,
             retry_after_ceiling_s=self._s.retry_after_ceiling_s,
             may_go=lambda: self._may_go(ready),
-            heard=lambda verdict: self._heard(claim.application, verdict),
+            heard=lambda verdict: self._gates.heard(claim.application, verdict),
             secrets=lambda: secrets_of(ready.payload, ready.token),
         )
         self._settler.add(self._settlement(ready, delivery))
@@ -179,26 +193,13 @@ class Batches:
             return "lease"
         if ready.expires_at is not None and at >= ready.expires_at:
             return "expired"
-        shut = self._shut_here.get(ready.claim.application)
-        if shut is not None and at < shut[1]:
-            return f"gate {shut[0]}"
+        if (gate := self._gates.shut(ready.claim.application)) is not None:
+            return f"gate {gate}"
         return "stopping" if self.stopping else None
 
-    def _heard(self, application: str, verdict: Verdict) -> None:
-        """Tells the circuit breaker how a call went; one that has heard enough stops this process at once, the ledger's follows."""
-        match verdict:
-            case Sent() | Dead():  # the API is there, and answers
-                self._failed_in_row.pop(application, None)
-                self._settler.went_well(application)
-            case Unknown() | Retry(gate=False, costs_attempt=True):
-                failed = self._failed_in_row[application] = self._failed_in_row.get(application, 0) + 1
-                self._settler.failed(application)
-                if failed >= self._s.breaker_failures:
-                    self._shut_here[application] = ("circuit", time.monotonic() + self._s.breaker_open_s)
-
     def _settlement(self, ready: Ready, delivery: Delivery) -> Settlement:
-        """The verdict as a move of the ledger; tells the gates, too."""
-        claim, verdict, app = ready.claim, delivery.verdict, ready.claim.application
+        """The verdict as a move of the ledger."""
+        claim, verdict = ready.claim, delivery.verdict
         attempts = [dict(a.as_dict()) for a in delivery.attempts]
         match verdict:
             case Sent():
@@ -214,11 +215,8 @@ class Batches:
             case Dead():
                 return self._dead(ready, attempts, Reason(verdict.reason), verdict.code, verdict.detail)
             case Hold():
-                self._shut(app, verdict.gate, verdict.detail, verdict.not_before_s or 0.0)
                 return Settlement(claim, Event.SHUT, attempts, gate=verdict.gate)
             case Retry():
-                if verdict.gate:
-                    self._shut(app, "not_before", verdict.detail, verdict.not_before_s or 0.0)
                 return self._again(ready, attempts, verdict.code, verdict.detail, verdict.not_before_s, doubt=None)
             case Unknown():
                 doubt = f"{verdict.code}: the request left, and no answer said what became of it"
@@ -247,6 +245,6 @@ class Batches:
             wait_s = max(wait_s, not_before_s + 0.05 + dice * min(5.0, not_before_s / 4))
         return Settlement(claim, Event.FAILED, attempts, doubt=doubt, wait_ms=int(wait_s * 1000) + 1)
 
-    def _shut(self, application: str, gate: str, why: str, not_before_s: float) -> None:
-        self._shut_here[application] = (gate, time.monotonic() + max(not_before_s, self._s.breaker_open_s))
-        self._settler.shut(application, Shut(gate, why, not_before_s))
+
+def _rest(ends: float | None) -> float | None:
+    return None if ends is None else ends - time.monotonic()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
-from typing import Any
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
 
 import structlog
 from celery import bootsteps
@@ -15,11 +20,14 @@ from kombu.message import Message
 
 from wooshq.celery_app import PREFETCH, SEND, SUBMIT, adopt_queues
 from wooshq_worker.engine import Engine
+from wooshq_worker.submit import Submitted
 
 log = structlog.get_logger("wooshq.consumer")
 
 _MOST_IDS = 1000
 _KEPT = 64 * 1024
+#: Reading a larger body as JSON would hold the loop up for everybody.
+_MOST_BYTES = 8 * 1024 * 1024
 
 
 class Consumer(CeleryConsumer):
@@ -30,6 +38,7 @@ class Consumer(CeleryConsumer):
     """
 
     engine: Engine  #: set on the class by the worker before Celery makes one
+    others: dict[str, KombuConsumer]  #: queue → its consumer, for all queues but the one of `task_consumer`
 
     class Blueprint(CeleryConsumer.Blueprint):
         # Of Celery's own: no remote control, no events, and no delayed delivery, which declares 28 queues for ETAs that we refuse (F26).
@@ -42,113 +51,127 @@ class Consumer(CeleryConsumer):
         ]
 
     def create_task_handler(self, promise: Any = None) -> Callable[[Message], None]:
-        return self._received
+        """Celery's: what its own consumer, which has one queue left, does with a message."""
+        return partial(self.received, self.task_consumer.queues[0].name)
 
-    def _received(self, message: Message) -> None:
+    def received(self, queue: str, message: Message) -> None:
+        """A message of `queue`: of the one that it was read from, whatever the message says of itself. Never raises."""
         try:
-            self._look_at(message)
+            self._look_at(queue, message)
         except Exception as error:
             log.error("message_not_understood", error=type(error).__name__)
-            raw = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "replace")
-            self.engine.offer_submit(None, raw[:_KEPT], f"not understood ({type(error).__name__})", self._ack(message))
+            self._reject(_Arrived(_bytes_of(message)), f"not understood ({type(error).__name__})", self._ack(message))
 
-    def _look_at(self, message: Message) -> None:
-        headers = message.headers if isinstance(message.headers, dict) else {}
-        queue = (message.delivery_info or {}).get("routing_key")
+    def _look_at(self, queue: str, message: Message) -> None:
         lane = self.app.lane_of(queue)
-        task = headers.get("task")
-        raw = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "replace")
-        args, kwargs, why = _arguments(message, raw)
-        if task is None and isinstance(kwargs, dict) and "task" in kwargs:  # protocol 1 says it in the body
-            task, args, kwargs = kwargs.get("task"), kwargs.get("args"), kwargs.get("kwargs")
-        if task == SEND:
-            ids = args[0] if isinstance(args, list) and len(args) == 1 else None
-            if why is None and isinstance(ids, list) and len(ids) <= _MOST_IDS and all(isinstance(i, str) and len(i) == 36 for i in ids):
-                alone = isinstance(kwargs, dict) and kwargs.get("alone") is True
-                self.engine.offer(lane or "transactional", ids, self._ack(message), alone=alone)
+        arrived = _arrived(message)
+        if arrived.task == SEND and lane is not None:
+            ids = arrived.args[0] if isinstance(arrived.args, list) and len(arrived.args) == 1 else None
+            if arrived.why is None and isinstance(ids, list) and len(ids) <= _MOST_IDS and all(map(_is_id, ids)):
+                alone = isinstance(arrived.kwargs, dict) and arrived.kwargs.get("alone") is True
+                self.engine.offer(lane, ids, self._ack(message), alone=alone)
             else:  # the ids are in the ledger, and the keeper publishes them again
-                log.warning("message_malformed", task=SEND, why=why or "it must carry one list of ids")
+                log.warning("message_malformed", task=SEND, why=arrived.why or "it must carry one list of ids")
                 self.engine.rejected += 1
                 self._ack(message)()
-        elif task == SUBMIT or lane is not None:
-            if why is None and task != SUBMIT:
-                why = f"a message in this lane must be the task {SUBMIT}"
-            if why is None and not (isinstance(args, list) and len(args) == 1):
-                why = f"{SUBMIT} takes the intent as its one argument"
-            if why is None and (headers.get("eta") or headers.get("expires")):
-                why = f"{SUBMIT} takes neither eta, countdown nor expires; the intent's own fields are schedule and expires_at"
-            intent = args[0] if why is None and isinstance(args, list) else None
-            self.engine.offer_submit(intent, raw[:_KEPT], why, self._ack(message))
+        elif arrived.task == SUBMIT or lane is not None:
+            why = arrived.why or _why_no_submit(arrived)
+            if why is not None:
+                self._reject(arrived, why, self._ack(message))
+            else:
+                self.engine.offer_submit(Submitted(arrived.intent_id, arrived.args[0], arrived.raw), self._ack(message))
         else:
-            self._not_ours(message, str(queue))
+            self._not_ours(message, queue)
+
+    def _reject(self, arrived: _Arrived, why: str, ack: Callable[[], None]) -> None:
+        self.engine.rejected += 1
+        self.engine.offer_submit(Submitted(arrived.intent_id, None, arrived.raw, why), ack)
 
     def _not_ours(self, message: Message, queue: str) -> None:
         """Somebody else's task in a queue that we share: it goes back, and we leave that queue to them."""
-        log.warning("queue_is_shared", queue=queue, hint=f"send {SUBMIT} to the queue transactional, or set WOOSHQ_SUBMIT_QUEUE")
-        self.hub.call_soon(self.cancel_task_queue, queue)
+        log.warning("queue_is_shared", queue=queue, hint=f"send {SUBMIT} to the queue of a lane, or set WOOSHQ_SUBMIT_QUEUE")
+        self.hub.call_soon(self.leave_queue, queue)
         message.requeue()
 
     def _ack(self, message: Message) -> Callable[[], None]:
         """Acknowledges in Celery's own thread, from whichever it is called."""
         return lambda: self.hub.call_soon(message.ack_log_error, _AckLog, (Exception,)) and None
 
+    def leave_queue(self, queue: str) -> None:
+        """Read this queue no more, until the next connection at least."""
+        if (consumer := self.others.get(queue)) is not None:
+            consumer.cancel()
+        else:
+            self.task_consumer.cancel_by_queue(queue)
+
     # Celery would log the whole message in these
 
     def on_decode_error(self, message: Message, exc: Exception) -> None:
-        self._received(message)
+        self.received(self.task_consumer.queues[0].name, message)
 
     def on_unknown_message(self, body: Any, message: Message) -> None:
-        self._received(message)
+        self.received(self.task_consumer.queues[0].name, message)
 
 
 class Queues(Tasks):
-    """Celery's step that consumes, which first takes the queues as it finds them, at every new connection."""
+    """Celery's step that consumes, which first takes the queues as it finds them, at every new connection, and keeps one for itself."""
 
     def start(self, c: Consumer) -> None:
         adopt_queues(c.app, c.connection)
+        c.others = {}
         super().start(c)
 
 
 class Lanes(bootsteps.StartStopStep):
-    """Gives the bulk lane a channel of its own: a full one is not read any further, and the transactional lane is not behind it."""
+    """
+    Gives each queue a channel of its own: a full one is not read any further, and the transactional lane is not behind it. It is also
+    the only way to know which queue a message came from; what it says of itself is its sender's.
+    """
 
     requires = (Queues,)
 
     def __init__(self, c: Consumer, **kwargs: Any) -> None:
-        self._channel: Any = None
-        self._consumer: KombuConsumer | None = None
+        self._channels: list[Any] = []
         super().__init__(c, **kwargs)
 
     def start(self, c: Consumer) -> None:
         consumed = c.app.amqp.queues.consume_from
         c.engine.lanes_consumed = frozenset(lane for lane, name in c.app.lanes.items() if name in consumed)
-        queue = consumed.get(c.app.lanes["bulk"])
-        if queue is None or len(consumed) == 1:
-            return
-        c.task_consumer.cancel_by_queue(queue.name)
-        self._channel = c.connection.channel()
-        self._channel.basic_qos(0, PREFETCH, False)
-        self._consumer = KombuConsumer(
-            self._channel, queues=[queue], on_message=c.create_task_handler(), auto_declare=True, accept=["json"]
-        )
-        self._consumer.consume()
+        first = c.app.lanes["transactional"] if c.app.lanes["transactional"] in consumed else next(iter(consumed))
+        for queue in consumed.values():
+            if queue.name == first:
+                continue
+            c.task_consumer.cancel_by_queue(queue.name)
+            channel = c.connection.channel()
+            self._channels.append(channel)
+            channel.basic_qos(0, PREFETCH, False)
+            c.others[queue.name] = KombuConsumer(
+                channel,
+                queues=[queue],
+                on_message=partial(c.received, queue.name),
+                on_decode_error=lambda message, error, name=queue.name: c.received(name, message),
+                auto_declare=False,
+                accept=["json"],
+            )
+            c.others[queue.name].consume()
 
     def stop(self, c: Consumer) -> None:
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            try:
-                consumer.cancel()
-            except (*c.connection_errors, OSError):
-                pass  # the connection is gone, and its consumers with it
+        for consumer in c.others.values():
+            _let_go(c, consumer.cancel)
+        c.others = {}
 
     def shutdown(self, c: Consumer) -> None:
         self.stop(c)
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            try:
-                channel.close()
-            except (*c.connection_errors, OSError):
-                pass
+        for channel in self._channels:
+            _let_go(c, channel.close)
+        self._channels = []
+
+
+def _let_go(c: Consumer, call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except (*c.connection_errors, *c.channel_errors, OSError):
+        pass  # the connection is gone, and its consumers with it
 
 
 class _AckLog:
@@ -159,12 +182,75 @@ class _AckLog:
         log.info("ack_failed")  # the broker delivers it again, and the claim refuses it
 
 
-def _arguments(message: Message, raw: bytes) -> tuple[Any, Any, str | None]:
-    """The task's args and kwargs, or why there are none. Decoded here: Celery's decoder runs what the headers name."""
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """What a message says. why: there are no arguments to be had. intent_id: the same whenever the broker delivers this message."""
+
+    raw: bytes
+    task: object = None
+    args: Any = None
+    kwargs: Any = None
+    times: Mapping[str, Any] = field(default_factory=dict)
+    intent_id: str = ""
+    why: str | None = None
+
+
+#: Of the ids that submits get: a message that is delivered again becomes the same intent, and no second one.
+_SUBMITS: Final = uuid.UUID("5f0c2f1e-8f0b-5d7b-9a53-6b1b7b0c6f52")
+
+
+def _arrived(message: Message) -> _Arrived:
+    """A message as values. Decoded here: Celery's decoder runs what the headers name."""
+    raw = _bytes_of(message)
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    args, kwargs, why = _arguments(message, headers, raw)
+    said: Mapping[str, Any] = headers
+    if headers.get("task") is None and isinstance(kwargs, dict) and "task" in kwargs:  # protocol 1 says it in the body
+        said, args, kwargs = kwargs, kwargs.get("args"), kwargs.get("kwargs")
+    name = said.get("id") or (message.properties or {}).get("correlation_id")
+    if not (isinstance(name, str) and name):
+        # No task of Celery's. Redis gives each message a tag for life, RabbitMQ a number a channel: with its bytes it will do.
+        name = f"{message.delivery_tag} {hashlib.blake2b(raw).hexdigest()}"
+    return _Arrived(
+        raw[:_KEPT],
+        said.get("task"),
+        args,
+        kwargs,
+        {name: said[name] for name in ("eta", "expires") if said.get(name)},
+        str(uuid.uuid5(_SUBMITS, name.encode("utf-8", "replace").decode())),
+        why,
+    )
+
+
+def _why_no_submit(arrived: _Arrived) -> str | None:
+    if arrived.task != SUBMIT:
+        return f"a message in this lane must be the task {SUBMIT}"
+    if not (isinstance(arrived.args, list) and len(arrived.args) == 1):
+        return f"{SUBMIT} takes the intent as its one argument"
+    if arrived.times:
+        return f"{SUBMIT} takes neither eta, countdown nor expires; the intent's own fields are schedule and expires_at"
+    return None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _bytes_of(message: Message) -> bytes:
+    return message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "replace")
+
+
+def _arguments(message: Message, headers: Mapping[str, Any], raw: bytes) -> tuple[Any, Any, str | None]:
+    """The task's args and kwargs, or why there are none."""
     if message.content_type not in ("application/json", None) or message.content_encoding not in ("utf-8", "utf8", None):
         return None, None, "only JSON in UTF-8 is accepted"
-    if (message.headers or {}).get("compression"):
+    if headers.get("compression"):
         return None, None, "only JSON without compression is accepted"
+    if len(raw) > _MOST_BYTES:
+        return None, None, f"{len(raw)} bytes are more than any message may have"
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):

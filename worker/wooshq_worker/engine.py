@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from wooshq_worker.keeper import Keeper
 from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.settler import Settler
 from wooshq_worker.shared import LedgerClient
-from wooshq_worker.submit import Submit
+from wooshq_worker.submit import Submit, Submitted
 from wooshq_worker.transport import Api
 
 log = structlog.get_logger("wooshq.engine")
@@ -28,6 +28,12 @@ log = structlog.get_logger("wooshq.engine")
 #: Ids in one claim. Larger groups share a round trip; smaller ones start sooner.
 _CLAIM = 64
 _LEDGER_AWAY_S = 0.25
+#: Bytes of requests in this process, above which nothing more is claimed: a few large intents count as many small ones.
+_BYTES_HELD = 32 * 1024 * 1024
+
+
+def _nothing() -> None:
+    """Acknowledges nothing: the broker's message was acknowledged when the rest of it was claimed."""
 
 
 @dataclass
@@ -65,6 +71,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy = 0
         self._stopping = False
+        self._drained = False
         self.took_at = time.monotonic()  #: when a lane last gave this process something
         self.rejected = 0  #: broker messages that were not ours to understand
         self.lanes_consumed: frozenset[str] = frozenset(LANES)
@@ -85,9 +92,9 @@ class Engine:
         self.took_at = time.monotonic()
         self._loop.call_soon_threadsafe(self._take, lane, Parcel(deque(ids), ack, alone))
 
-    def offer_submit(self, body: object, raw: bytes, why: str | None, ack: Callable[[], None]) -> None:
-        """An intent that came through the broker; why: what is wrong with its message already."""
-        self._loop.call_soon_threadsafe(self._spawn, self._submitted(body, raw, why, ack))
+    def offer_submit(self, submitted: Submitted, ack: Callable[[], None]) -> None:
+        """An intent that came through the broker, or what is none."""
+        self._loop.call_soon_threadsafe(self._spawn, self._submitted(submitted, ack))
 
     @property
     def is_busy(self) -> bool:
@@ -107,7 +114,7 @@ class Engine:
         asyncio.run_coroutine_threadsafe(self._stop(within_s), self._loop).result(within_s + 15)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
-        return not self._tasks
+        return self._drained
 
     # In the loop's thread
 
@@ -122,7 +129,7 @@ class Engine:
         places = self.wooshq.shared.places
         self._client = LedgerClient(places.redis_url, places.where)
         self._api = Api.from_settings(s)
-        self._settler = Settler(self.wooshq.ledger, self._client, self._report_kind)
+        self._settler = Settler(s, self.wooshq.ledger, self._client, self._report_kind)
         self._batches = Batches(s, self.wooshq.ledger, self._client, self._api, self._settler)
         self._submit = Submit(self.wooshq, self._client)
         self._keeper = Keeper(self.wooshq, self._client)
@@ -130,21 +137,27 @@ class Engine:
             "transactional": LaneState(s.concurrency),
             "bulk": LaneState(max(1, int(s.concurrency * s.bulk_share))),
         }
-        self._alone = asyncio.Lock()
+        self._suspects: deque[tuple[str, list[str]]] = deque()
+        self._suspected = asyncio.Event()
         self._background = [asyncio.create_task(self._settler.run()), asyncio.create_task(self._keeper.run())]
         self._background += [asyncio.create_task(self._dispatch(lane, state)) for lane, state in self._lanes.items()]
+        self._background.append(asyncio.create_task(self._send_suspects()))
 
     def _take(self, lane: str, parcel: Parcel) -> None:
         if parcel.alone:
-            self._spawn(self._send_alone(lane, parcel))
+            # Acknowledged at once: these may take long, and must not hold the places of the lane's other messages. The ledger has them.
+            parcel.ack()
+            self._suspects.append((lane, list(parcel.ids)))
+            self._suspected.set()
         else:
             self._lanes[lane].parcels.append(parcel)
             self._lanes[lane].changed.set()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -174,6 +187,8 @@ class Engine:
             await asyncio.sleep(0)
 
     def _free(self, state: LaneState) -> int:
+        if self._batches.bytes_held > _BYTES_HELD:
+            return 0
         return min(state.most - state.busy, self.settings.concurrency - self._busy)
 
     async def _send(self, state: LaneState, ids: list[str], emptied: list[Parcel]) -> None:
@@ -187,7 +202,9 @@ class Engine:
             for lane in self._lanes.values():
                 lane.changed.set()
 
-        def claimed() -> None:
+        def claimed(left: Sequence[str] = ()) -> None:
+            if left:  # still queued, for those before them were large
+                state.parcels.appendleft(Parcel(deque(left), _nothing))
             for parcel in emptied:
                 parcel.ack()
             emptied.clear()
@@ -204,20 +221,27 @@ class Engine:
             if rest:
                 done(rest)
 
-    async def _send_alone(self, lane: str, parcel: Parcel) -> None:
-        """A suspect of killing its worker: one at a time, so that the one who does it is known."""
-        async with self._alone:
-            self._busy += len(parcel.ids)
+    async def _send_suspects(self) -> None:
+        """
+        One group after the other, so that of many whose worker was lost the one who does it is found: the groups are smaller each time
+        (`Keeper`), and at last it is alone.
+        """
+        while True:
+            while self._stopping or not self._suspects:
+                self._suspected.clear()
+                await self._suspected.wait()
+            lane, ids = self._suspects.popleft()
             state = self._lanes[lane]
-            state.busy += len(parcel.ids)
-            await self._send(state, list(parcel.ids), [parcel])
+            self._busy += len(ids)
+            state.busy += len(ids)
+            task = self._spawn(self._send(state, ids, []))
+            await asyncio.wait([task])
 
-    async def _submitted(self, body: object, raw: bytes, why: str | None, ack: Callable[[], None]) -> None:
+    async def _submitted(self, submitted: Submitted, ack: Callable[[], None]) -> None:
         """Not acknowledged before it is in the ledger, as an intent or as a dead letter."""
-        self.rejected += why is not None
         while True:
             try:
-                await self._submit.take(body, raw, why)
+                await self._submit.take(submitted)
             except LedgerUnavailable:
                 if self._stopping:
                     return  # the broker still has it
@@ -233,10 +257,13 @@ class Engine:
             # Those under way get most of the time; then whoever has not written its request yet is handed back.
             await asyncio.wait(self._tasks, timeout=0.1)
             self._batches.stopping = True
-        await self._settler.settled(max(1.0, ends - time.monotonic()))
+        # What is still on the wire breaks here, and is a record as `unknown`: the next worker need not wait for its lease to know.
+        await self._api.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2.0)
+        self._drained = await self._settler.settled(max(3.0, ends - time.monotonic())) and not self._tasks
         self._settler.tell()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self._api.close()
         await self._client.close()

@@ -10,7 +10,7 @@ import structlog
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport.redis import Channel, SentinelChannel, SentinelTransport, Transport
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import DataError, RedisError
 
 log = structlog.get_logger("wooshq.guard")
 
@@ -51,6 +51,11 @@ class _Guard:
         except channel.connection_errors as error:
             # kombu counts KeyError among them, and a broken envelope raises it
             if not isinstance(error, KeyError) or remembered.last is None:
+                raise
+            self._set_aside(remembered.last, error)
+            raise Empty from None
+        except DataError as error:  # of redis-py itself: what this message asks for can never be written
+            if remembered.last is None:
                 raise
             self._set_aside(remembered.last, error)
             raise Empty from None

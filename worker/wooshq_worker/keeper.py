@@ -15,7 +15,7 @@ from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.gating import list_gates, may_leave
 from wooshq.ledger.keys import LANES
-from wooshq.ledger.ledger import Taken
+from wooshq.ledger.ledger import Suspect, Taken
 from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.steps import Ask, Steps
@@ -32,6 +32,7 @@ _LOCK_MS = 3000
 #: After the ledger was away, workers write down what they know before their leases are taken over.
 _GRACE_S = 3.0
 _LOOKS_FOR_LOST_S = 1.0
+_MOST_SUSPECTS = 16
 
 
 class Keeper:
@@ -86,6 +87,7 @@ class Keeper:
         if time.monotonic() - self._looked_at >= _LOOKS_FOR_LOST_S:
             self._looked_at = time.monotonic()
             await self._find_lost()
+            await self._client.do(self._ledger.trim(_PAGE))
 
     async def _move_due(self) -> None:
         for _ in range(_PAGES):
@@ -148,8 +150,7 @@ class Keeper:
                 taken = Taken()
                 rows = await self._client.do(self._ledger.fields(ids, "lost"))
                 for i, (lost,) in zip(ids, rows, strict=True):
-                    suspect = int(lost or 0) >= self._s.suspect_after
-                    (taken.suspects if suspect else taken.by_lane)[lane].append(i)
+                    self._ledger.sort(taken, i, lane, int(lost or 0))
                 await self._publish(taken)
 
     def _is_empty(self, lane: str) -> bool:
@@ -167,15 +168,28 @@ class Keeper:
 
     async def _publish(self, taken: Taken) -> None:
         for lane in LANES:
-            for ids, alone in ((taken.by_lane[lane], False), (taken.suspects[lane], True)):
-                if ids:
-                    await asyncio.to_thread(self._publish_now, lane, ids, alone)
+            if taken.by_lane[lane]:
+                await asyncio.to_thread(self._publish_now, lane, taken.by_lane[lane])
+        for lane, group in suspect_groups(taken.suspects, self._s.poison_after):
+            await asyncio.to_thread(self._publish_now, lane, group, alone=True)
 
-    def _publish_now(self, lane: str, ids: Sequence[str], alone: bool) -> None:
+    def _publish_now(self, lane: str, ids: Sequence[str], alone: bool = False) -> None:
         try:
             self._line.publish(lane, ids, alone=alone)
         except Exception as error:  # of any transport; they are queued in the ledger, and the next looks find them again
             log.warning("publish_failed", lane=lane, n=len(ids), error=type(error).__name__)
+
+
+def suspect_groups(suspects: Sequence[Suspect], poison_after: int) -> list[tuple[str, list[str]]]:
+    """
+    (lane, ids) that are sent together and with nobody else: up to 16, a quarter of it with every further worker lost, and one at a time
+    before it is called poison. Two hundred innocents then wait for a dozen groups, not for each other.
+    """
+    together: dict[tuple[str, int], list[str]] = {}
+    for one in suspects:
+        size = min(_MOST_SUSPECTS, 4 ** max(0, poison_after - 2 - one.lost))
+        together.setdefault((one.lane, size), []).append(one.intent_id)
+    return [(lane, ids[at : at + size]) for (lane, size), ids in together.items() for at in range(0, len(ids), size)]
 
 
 def _ask(command: tuple[Any, ...]) -> Steps[list[Any]]:

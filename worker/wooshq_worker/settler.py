@@ -8,8 +8,10 @@ from collections import Counter
 import structlog
 
 from wooshq.errors import LedgerUnavailable
-from wooshq.ledger.ledger import Ledger, Settlement, Shut
+from wooshq.ledger.ledger import Ledger, Settlement
 from wooshq.ledger.states import Event
+from wooshq.settings import Settings
+from wooshq_worker.gates import Gates
 from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.shared import LedgerClient
 
@@ -17,6 +19,8 @@ log = structlog.get_logger("wooshq.settler")
 
 #: Settlements in one round trip: a crash between an answer and its settle leaves at most these, and what is on the wire, unknown.
 _GROUP = 64
+#: A script holds up everybody who asks Redis for as long as it runs.
+_GROUP_BYTES = 1024 * 1024
 _AGAIN_S = 0.2
 _TELL_EVERY_S = 1.0
 
@@ -29,17 +33,14 @@ class Settler:
     What the ledger cannot take is kept here and tried again until it is back (an answer must not be lost with it).
     """
 
-    def __init__(self, ledger: Ledger, client: LedgerClient, report_kind: Reporter) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, client: LedgerClient, report_kind: Reporter) -> None:
+        self.gates = Gates(settings, ledger, client, report_kind, self._wake)
         self._ledger = ledger
         self._client = client
         self._report_kind = report_kind
         self._waiting: list[Settlement] = []
-        self._well: Counter[str] = Counter()
-        self._failed: Counter[str] = Counter()
-        self._shuts: dict[str, dict[str, Shut]] = {}
         self._ended: Counter[str] = Counter()
         self._size = _GROUP
-        self._watched: set[str] = set()  # applications whose gates want to hear of successes
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -47,30 +48,11 @@ class Settler:
     def add(self, settlement: Settlement) -> None:
         """Have it written soon."""
         self._waiting.append(settlement)
+        self._wake()
+
+    def _wake(self) -> None:
         self._idle.clear()
         self._changed.set()
-
-    def went_well(self, application: str) -> None:
-        """The API answered a call as it should."""
-        if application in self._watched:
-            self._well[application] += 1
-
-    def failed(self, application: str) -> None:
-        """The API did not."""
-        self._failed[application] += 1
-        self._watched.add(application)
-
-    def shut(self, application: str, shut: Shut) -> None:
-        """An answer shuts a gate; of several, the longest counts."""
-        known = self._shuts.setdefault(application, {}).get(shut.gate)
-        if known is None or shut.not_before_s > known.not_before_s:
-            self._shuts[application][shut.gate] = shut
-        self._watched.add(application)
-        self._changed.set()
-
-    def watch(self, application: str) -> None:
-        """A probe is under way: its success opens the gate."""
-        self._watched.add(application)
 
     @property
     def unsettled(self) -> int:
@@ -90,9 +72,9 @@ class Settler:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            while self._waiting or self._shuts or self._failed or self._well:
+            while self._waiting or self.gates.has_news:
                 try:
-                    await self._tell_gates()  # first: what is about to wait for a gate must find it shut
+                    await self.gates.tell()  # first: what is about to wait for a gate must find it shut
                     await self._write()
                 except LedgerUnavailable:
                     await asyncio.sleep(_AGAIN_S)
@@ -102,7 +84,7 @@ class Settler:
             self._idle.set()
 
     async def _write(self) -> None:
-        group = self._waiting[: self._size]
+        group = self._group()
         if not group:
             return
         try:
@@ -133,27 +115,19 @@ class Settler:
                     lane=settlement.claim.lane,
                 )
 
+    def _group(self) -> list[Settlement]:
+        """What is written next: as many as fit, by number and by size."""
+        group: list[Settlement] = []
+        size = 0
+        for settlement in self._waiting[: self._size]:
+            size += len(settlement.payload or "")
+            if group and size > _GROUP_BYTES:
+                break
+            group.append(settlement)
+        return group
+
     def tell(self) -> None:
         """Log what was settled since the last time: one line for many; whose fate turned worse has a line of its own beside it."""
         if self._ended:
             log.info("settled", **self._ended)
             self._ended = Counter()
-
-    async def _tell_gates(self) -> None:
-        for application in {*self._well, *self._failed, *self._shuts}:
-            well, failed = self._well[application], self._failed[application]
-            shuts = dict(self._shuts.get(application, {}))  # more may come while they are told
-            events = await self._client.do(self._ledger.report(application, well=well, failed=failed, shuts=list(shuts.values())))
-            # only now: had the ledger been away, they would have to be told again
-            self._well[application] -= well
-            self._failed[application] -= failed
-            if self._shuts.get(application) == shuts:
-                self._shuts.pop(application, None)
-            for event in events:
-                log.warning("gate_" + event.split()[0], gate=event.split()[1], application=application)
-                if event.startswith("shut"):
-                    self._report_kind(kind="gate_shut", reason=event.split()[1], code="", application=application, lane="")
-            if well and not failed and not shuts:
-                self._watched.discard(application)
-        self._well += Counter()  # drops zeros
-        self._failed += Counter()

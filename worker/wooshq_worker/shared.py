@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 import redis.asyncio as aredis
@@ -18,6 +19,8 @@ log = structlog.get_logger("wooshq.ledger")
 
 #: A worker can wait longer than a producer: nobody stands behind it.
 _WITHIN_S = 8.0
+_SURE_S = 20.0
+_AGAIN_S = 0.1
 
 
 class LedgerClient:
@@ -45,6 +48,21 @@ class LedgerClient:
             log.info("ledger_back", after_s=round(time.monotonic() - self.lost_at, 1))
             self.lost_at, self.back_at = None, time.monotonic()
         return result
+
+    async def sure(self, steps: Callable[[], Steps[T]]) -> T:
+        """
+        `do` for steps that recognise their own first run: one whose answer was lost is asked again, for what it took is held by nobody else.
+
+        Raises LedgerUnavailable where the ledger stays away.
+        """
+        ends = time.monotonic() + _SURE_S
+        while True:
+            try:
+                return await self.do(steps())
+            except LedgerUnavailable as error:
+                if not error.maybe_done or time.monotonic() > ends:
+                    raise
+                await asyncio.sleep(_AGAIN_S)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -79,7 +79,9 @@ class Api:
             },
         )
         self._transport = AiohttpTransport(verify=tls, trust_env=False, client=self._session)
-        self._extensions = {"timeout": {"pool": connect_s, "connect": connect_s, "read": read_s}}
+        self._connect_s = connect_s
+        self._read_s = read_s
+        self._extensions = self._timeouts(connect_s)
         self._headers_of: dict[str, httpx.Headers] = {}
 
     @classmethod
@@ -103,8 +105,15 @@ class Api:
         """Closes the pool; calls still under way break."""
         await self._transport.aclose()
 
-    async def call(self, body: bytes, token: str) -> Answer | Break:
-        """One POST of `body` (JSON) in the name of `token`. Cancelling it closes its connection: the request may have been carried out."""
+    def _timeouts(self, connect_s: float) -> dict[str, dict[str, float]]:
+        return {"timeout": {"pool": connect_s, "connect": connect_s, "read": self._read_s}}
+
+    async def call(self, body: bytes, token: str, *, leaves_within_s: float | None = None) -> Answer | Break:
+        """
+        One POST of `body` (JSON) in the name of `token`. Cancelling it closes its connection: the request may have been carried out.
+
+        leaves_within_s: a connection that is not there by then is given up, for the message's time would be over when it is written.
+        """
         if self._session.closed:
             return Break(Broke.CLOSED)
         if self._under_way >= self._limit:
@@ -114,7 +123,7 @@ class Api:
         try:
             # The last resort against drips: the timeouts of the socket begin anew with every byte.
             async with asyncio.timeout(self._total_s):
-                response = await self._transport.handle_async_request(self._request(body, token))
+                response = await self._transport.handle_async_request(self._request(body, token, leaves_within_s))
                 reading = _Reading(response, self._answer_limit_bytes)
                 return await reading.to_the_end()
         except Exception as error:
@@ -125,12 +134,14 @@ class Api:
         finally:
             self._under_way -= 1
 
-    def _request(self, body: bytes, token: str) -> httpx.Request:
+    def _request(self, body: bytes, token: str, leaves_within_s: float | None) -> httpx.Request:
         headers = self._headers_of.get(token)
         if headers is None:
             headers = self._headers_of[token] = httpx.Headers({"Authorization": f"Token {token}"})
+        late = leaves_within_s is not None and leaves_within_s < self._connect_s
+        extensions = self._timeouts(max(0.001, leaves_within_s or 0)) if late else self._extensions
         # A ready stream spares httpx its guess at the body's type, and the headers that aiohttp sets anyway.
-        request = httpx.Request("POST", self._url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions)
+        request = httpx.Request("POST", self._url, headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
         request.read()
         return request
 

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from celery import Celery, bootsteps
 from celery.bin.worker import worker as command
 from celery.signals import worker_shutting_down
 
+from wooshq.accept import new_id
 from wooshq.celery_app import WooshqApp, make_app
 from wooshq.client import Wooshq
 from wooshq.settings import Settings
@@ -25,6 +27,7 @@ from wooshq_worker.consumer import Consumer
 from wooshq_worker.engine import Engine
 from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
+from wooshq_worker.submit import Submitted
 
 log = structlog.get_logger("wooshq.worker")
 
@@ -89,7 +92,7 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         app.conf.worker_consumer = "wooshq_worker.consumer:Consumer"
         app.conf.worker_log_format = app.conf.worker_task_log_format = "%(message)s"
         Consumer.engine = EngineStep.engine = engine
-        guard.quarantine[:] = [lambda raw: engine.offer_submit(None, raw, "its envelope cannot be read", lambda: None)]
+        guard.quarantine[:] = [partial(_set_aside, engine)]
         app.steps["worker"].add(EngineStep)
         Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
         log.info(
@@ -117,6 +120,11 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     finally:
         sentry.flush()
         wooshq.close()
+
+
+def _set_aside(engine: Engine, raw: bytes) -> None:
+    """Bytes that no message can be made of; they are gone from the broker, and kept as a dead letter."""
+    engine.offer_submit(Submitted(new_id(), None, raw, "its envelope cannot be read"), lambda: None)
 
 
 def _say_nothing(*_: Any, **__: Any) -> None:

@@ -45,6 +45,10 @@ class Keys:
         """zset: intent id → rank (transactional first, then oldest first)."""
         return f"{self.prefix}held:{application}"
 
+    def pace(self, application: str) -> str:
+        """hash: when an application's next calls may leave, all workers together."""
+        return f"{self.prefix}pace:{application}"
+
     @property
     def queues(self) -> tuple[str, str]:
         """Both lanes' queued sets, in the order in which every script takes them."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Any, Final, Literal, NewType
 
 from wooshq.ledger.keys import LANES, Keys
+from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import Event, Reason
 from wooshq.ledger.steps import Ask, Run, Steps
@@ -15,6 +17,13 @@ from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 
 IntentId = NewType("IntentId", str)
+
+CLAIM_LEASE_S: Final = 15.0
+"""How long a claim holds before it is admitted: reading, rendering and one round trip."""
+CLAIM_BYTES: Final = 4 * 1024 * 1024
+"""Bodies in one claim, at least one: a script holds up everybody who asks Redis for as long as it runs."""
+SLOTS_AHEAD_MS: Final = 250
+"""How far ahead a worker is given slots under a ceiling: the longest that a call which was let go may still wait in the worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +69,24 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a claim of several ids brought: `refused` are held by others, final or unknown, and that is harmless."""
+    """
+    What a claim of several ids brought. refused: held by others, final or unknown, and that is harmless. left: still queued, for those
+    before them were large.
+    """
 
     now_ms: int
     claimed: list[Claim]
     refused: list[tuple[str, str]]
+    left: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether a claim may leave. wait_ms: until it may (`go`, `probe`), or until to ask again (`wait`). gate: what holds it."""
+
+    outcome: Literal["go", "probe", "wait", "held", "expired", "lost"]
+    wait_ms: int = 0
+    gate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +142,36 @@ class Shut:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """An intent that was held when workers were lost; it may be what they died of. lost: how many."""
+
+    lane: str
+    intent_id: str
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """Intents that a keeper's move put back into their lanes."""
 
     by_lane: dict[str, list[str]] = field(default_factory=lambda: {lane: [] for lane in LANES})
-    suspects: dict[str, list[str]] = field(default_factory=lambda: {lane: [] for lane in LANES})  #: to be sent alone
+    suspects: list[Suspect] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return sum(len(ids) for ids in (*self.by_lane.values(), *self.suspects.values()))
+        return sum(map(len, self.by_lane.values())) + len(self.suspects)
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A letter that is to become the intent `new`. dead_id: the intent that died last. wait_ms: how long before it may be sent."""
+    """
+    A letter that is to become the intent `new`. dead_id: the intent that died last. edited: the person's edit that `new` was made from,
+    "" where it was made from the intent's own body. wait_ms: how long before it may be sent.
+    """
 
     letter_id: str
     dead_id: str
     new: Entry
+    edited: str = ""
     wait_ms: int = 0
 
 
@@ -152,6 +187,7 @@ class Ledger:
         self._accept = (*k.queues, k.fixed("expiry"), k.fixed("counts"))
         self._claim = (k.fixed("leases"), k.fixed("taken"), *k.queues)
         self._admit = (k.fixed("leases"), k.fixed("gates"), k.fixed("expiry"), k.fixed("held_applications"), k.fixed("counts"))
+        self._trim = k.fixed("letters")
         self._settle = (
             *(k.fixed(n) for n in ("leases", "due", "expiry", "letters", "doubts", "counts", "held_applications")),
             *k.queues,
@@ -185,32 +221,53 @@ class Ledger:
     # Out: the hot path
 
     def claim(self, ids: Sequence[str], token: str) -> Steps[Claims]:
-        """Take what can be taken of `ids`, for `lease_s`; one round trip. token: unique to this call."""
-        rows = [self.keys.intent(i) for i in ids]
-        answer = yield Run("claim", (*self._claim, *rows), (token, int(self._s.lease_s * 1000), *ids))
-        claimed, refused = [], []
-        for row in answer[1:]:
-            if len(row) == 2:
-                refused.append((_text(row[0]), _text(row[1])))
-            else:
-                claimed.append(_claim(row, token))
-        return Claims(int(answer[0]), claimed, refused)
-
-    def admit(self, claims: Sequence[Claim], token: str) -> Steps[list[str]]:
         """
-        Which of these may leave now: 'go', 'probe', 'expired', 'lost' or 'held <gate>', in order; one round trip.
+        Take what can be taken of `ids`; one round trip. token: unique to this call.
+
+        For a short lease: who is admitted gets the whole of it, and who is lost before that is soon found.
+        """
+        rows = [self.keys.intent(i) for i in ids]
+        lease_ms = int(min(CLAIM_LEASE_S, self._s.lease_s) * 1000)
+        answer = yield Run("claim", (*self._claim, *rows), (token, lease_ms, CLAIM_BYTES, *ids))
+        claims = Claims(int(answer[0]), [], [], [])
+        for row in answer[1:]:
+            if len(row) > 2:
+                claims.claimed.append(_claim(row, token))
+            elif row[1] in (b"left", "left"):
+                claims.left.append(_text(row[0]))
+            else:
+                claims.refused.append((_text(row[0]), _text(row[1])))
+        return claims
+
+    def admit(self, claims: Sequence[Claim], token: str) -> Steps[list[Admission]]:
+        """
+        Which of these may leave now, in order; one round trip.
 
         Who may go is written down as under way before the request is written: a worker that is lost later leaves a doubt,
         one that is lost earlier does not.
         """
         keys: list[str] = [*self._admit]
         probe_ms = int((self._s.http_total_s + self._s.short_retry_s) * 1000)
-        args: list[str | int] = [token, self._s.probes, probe_ms, self._retention_ms]
+        args: list[str | int | float] = [
+            token,
+            self._s.probes,
+            probe_ms,
+            self._retention_ms,
+            self._s.transactional_share,
+            SLOTS_AHEAD_MS,
+            int(self._s.lease_s * 1000),
+            self._dead_ms,
+        ]
         for c in claims:
-            keys += (self.keys.intent(c.intent_id), self.keys.held(c.application))
-            args += (c.intent_id, c.application)
+            keys += (self.keys.intent(c.intent_id), self.keys.held(c.application), self.keys.pace(c.application))
+            args += (c.intent_id, c.application, self._ceiling(c.application))
         answer = yield Run("admit", keys, args)
-        return [_text(outcome) for outcome in answer[1:]]
+        return [_admission(_text(outcome)) for outcome in answer[1:]]
+
+    def _ceiling(self, application: str) -> float | str:
+        """Calls a second, as the scripts read it: '' for no ceiling."""
+        rate = self._s.rate_for(application)
+        return "" if rate is None else rate
 
     def settle(self, settlements: Sequence[Settlement]) -> Steps[list[bool]]:
         """Write down how these claims ended; one round trip. False where another worker has it by now: nothing was changed then."""
@@ -234,7 +291,7 @@ class Ledger:
         ]
         for shut in shuts:
             args += (shut.gate, int(shut.not_before_s * 1000), shut.why)
-        answer = yield Run("report", (self.keys.fixed("gates"), self.keys.fixed("failures")), args)
+        answer = yield Run("report", (self.keys.fixed("gates"), self.keys.fixed("failures"), self.keys.pace(application)), args)
         return [_text(a) for a in answer]
 
     # The keeper's
@@ -252,7 +309,7 @@ class Ledger:
     def take_over(self, ids: Sequence[str], on_unknown: Mapping[str, str]) -> Steps[Taken]:
         """Intents of lost workers go back to their lanes, or end. on_unknown: id → `resend` or `dead_letter`."""
         k = self.keys
-        args: list[str | int] = [self._s.poison_after, self._s.suspect_after, self._dead_ms]
+        args: list[str | int] = [self._s.poison_after, self._dead_ms]
         for i in ids:
             args += (i, on_unknown.get(i, self._s.on_unknown))
         keys = [k.fixed(n) for n in ("leases", "letters", "expiry", "doubts", "counts")]
@@ -260,8 +317,15 @@ class Ledger:
         taken = Taken()
         for i, moved in zip(ids, answer, strict=True):
             if moved:
-                (taken.suspects if moved[1] else taken.by_lane)[_text(moved[0])].append(i)
+                self.sort(taken, i, _text(moved[0]), int(moved[1]))
         return taken
+
+    def sort(self, taken: Taken, intent_id: str, lane: str, lost: int) -> None:
+        """Put a queued intent where it belongs: with the others of its lane, or with the suspects."""
+        if lost >= self._s.suspect_after:
+            taken.suspects.append(Suspect(lane, intent_id, lost))
+        else:
+            taken.by_lane[lane].append(intent_id)
 
     def expire(self, waiting: Sequence[tuple[str, str]]) -> Steps[int]:
         """End what waits past its time. waiting: (id, application). Returns how many ended."""
@@ -269,7 +333,7 @@ class Ledger:
         keys = [k.fixed("expiry"), k.fixed("due"), k.fixed("counts"), *k.queues]
         for i, application in waiting:
             keys += (k.intent(i), k.held(application))
-        return int((yield Run("expire", keys, (self._retention_ms, *(i for i, _ in waiting)))))
+        return int((yield Run("expire", keys, (self._retention_ms, self._dead_ms, *(i for i, _ in waiting)))))
 
     def release(self, application: str, ids: Sequence[str]) -> Steps[Taken]:
         """Held intents go back to their lanes."""
@@ -281,6 +345,15 @@ class Ledger:
         """Queued intents of which the broker can have no message any more."""
         args = (lane, int(lane_is_empty), int(self._s.republish_after_s * 1000), int(self._s.overtaken_s * 1000), limit)
         return [_text(i) for i in (yield Run("stale", (self.keys.queued(lane), self.keys.fixed("taken")), args))]
+
+    def trim(self, limit: int) -> Steps[int]:
+        """Forget letters whose retention is over. Returns how many were looked at."""
+        before = (yield Ask([("TIME",)]))[0]
+        oldest = _ms(before) - self._dead_ms
+        ids = [_text(i) for i in (yield Ask([("ZRANGEBYSCORE", self._trim, "-inf", oldest, "LIMIT", 0, limit)]))[0]]
+        if ids:
+            yield Run("trim", (self._trim, *map(self.keys.letter, ids)), ids)
+        return len(ids)
 
     def fields(self, ids: Sequence[str], *names: str) -> Steps[list[list[str | None]]]:
         """Fields of several rows, None where there is none; one round trip."""
@@ -295,10 +368,10 @@ class Ledger:
         """Take an intent back. The state it is in now, or 'gone'."""
         k = self.keys
         keys = (k.intent(intent_id), k.fixed("due"), k.fixed("expiry"), k.fixed("counts"), *k.queues, k.held(application))
-        return _text((yield Run("cancel", keys, (intent_id, self._retention_ms))))
+        return _text((yield Run("cancel", keys, (intent_id, self._retention_ms, self._dead_ms))))
 
     def replay(self, wanted: Sequence[Replay]) -> Steps[list[str]]:
-        """Turn letters into new intents, each at most once; one round trip. 'replayed', 'taken <state>' or 'gone', in order."""
+        """Turn letters into new intents, each at most once; one round trip. 'replayed', 'changed', 'taken <state>' or 'gone', in order."""
         k = self.keys
         keys: list[str] = [*k.queues, k.fixed("due"), k.fixed("expiry"), k.fixed("counts")]
         args: list[str | int] = [MODEL_VERSION]
@@ -307,7 +380,8 @@ class Ledger:
             keys += (k.letter(one.letter_id), k.intent(new.intent_id), k.intent(one.dead_id))
             expires = "" if new.expires_at_ms is None else new.expires_at_ms
             ttl = "" if new.ttl_ms is None else new.ttl_ms
-            lines = (one.letter_id, new.intent_id, one.dead_id, new.lane, new.application, expires, ttl, one.wait_ms, new.body)
+            seen = hashlib.sha1(one.edited.encode(), usedforsecurity=False).hexdigest() if one.edited else ""
+            lines = (one.letter_id, new.intent_id, one.dead_id, new.lane, new.application, expires, ttl, one.wait_ms, seen, new.body)
             args.append("\n".join(map(str, lines)))
         return [_text(answer) for answer in (yield Run("replay", keys, args))]
 
@@ -337,6 +411,13 @@ def _claim(row: Sequence[Any], token: str) -> Claim:
         int(attempts),
         int(rounds),
     )
+
+
+def _admission(answer: str) -> Admission:
+    outcome, _, rest = answer.partition(" ")
+    if outcome == "held":
+        return Admission("held", gate=rest)
+    return Admission(outcome, int(rest or 0))  # type: ignore[arg-type]
 
 
 def _by_lane(ids: Sequence[str], lanes: Sequence[Any]) -> Taken:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -49,6 +50,8 @@ _NOT_NOW = (
     "NOAUTH",
     "WRONGPASS",
     "NOPERM",
+    "MOVED",
+    "CROSSSLOT",
 )
 
 #: The same, where redis-py made a class of the word and took it out of the text.
@@ -83,16 +86,24 @@ def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | 
     return None
 
 
-def run(steps: Steps[T], client: redis.Redis, where: str) -> T:
-    """Carry out `steps`. Raises LedgerUnavailable where Redis cannot be asked now."""
+def run(
+    steps: Steps[T],
+    client: redis.Redis,
+    where: str,
+    *,
+    bounded: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> T:
+    """Carry out `steps`; bounded: around each round trip. Raises LedgerUnavailable where Redis cannot be asked now."""
     try:
         wanted = next(steps)
         while True:
             try:
-                answer = _do(wanted, client)
+                with bounded():
+                    answer = _do(wanted, client)
             except (RedisError, OSError) as error:
-                raise unavailable(error, where) or error from error
-            wanted = steps.send(answer)
+                wanted = _throw(steps, error, where)
+            else:
+                wanted = steps.send(answer)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     finally:
@@ -107,12 +118,22 @@ async def arun(steps: Steps[T], client: aredis.Redis, where: str) -> T:
             try:
                 answer = await _ado(wanted, client)
             except (RedisError, OSError) as error:
-                raise unavailable(error, where) or error from error
-            wanted = steps.send(answer)
+                wanted = _throw(steps, error, where)
+            else:
+                wanted = steps.send(answer)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     finally:
         steps.close()
+
+
+def _throw(steps: Steps[T], error: RedisError | OSError, where: str) -> Run | Ask:
+    """Let the steps know: those of several may tell what was done before."""
+    told = unavailable(error, where)
+    if told is None:
+        raise error
+    told.__cause__ = error
+    return steps.throw(told)
 
 
 def _do(wanted: Run | Ask, client: redis.Redis) -> Any:

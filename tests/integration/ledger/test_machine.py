@@ -119,7 +119,7 @@ class Machine(RuleBasedStateMachine):
     def admit(self, claim: Claim, twice: bool) -> None:
         holds = self.known[claim.intent_id].claim == claim
         outcomes = [self.do(self.ledger.admit([claim], claim.token)) for _ in range(1 + twice)]
-        assert all((outcome == ["go"]) is holds for outcome in outcomes), outcomes
+        assert all((outcome[0].outcome == "go") is holds for outcome in outcomes), outcomes
         self.known[claim.intent_id].begun = self.known[claim.intent_id].begun or holds
 
     @rule(claim=stale, event=HOW_IT_ENDED, calls=st.integers(0, 2), twice=st.booleans())
@@ -202,7 +202,7 @@ class Machine(RuleBasedStateMachine):
     def replay(self, data: st.DataObject, lane: str, wait_ms: int, twice: bool) -> Any:
         letter = data.draw(st.sampled_from(sorted(self.letters)))
         died = (self.redis.hget(self.ledger.keys.letter(letter), "intent") or b"").decode()
-        wanted = Replay(letter, died, entry_of(an_intent(lane=lane), self.settings), wait_ms)
+        wanted = Replay(letter, died, entry_of(an_intent(lane=lane), self.settings), wait_ms=wait_ms)
         answer = self.do(self.ledger.replay([wanted]))
         if twice:
             assert answer in (["replayed"], self.do(self.ledger.replay([wanted])))

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from wooshq.errors import LedgerUnavailable
-from wooshq.ledger.ledger import Claim, Ledger, Settlement, Shut
+from wooshq.ledger.ledger import Claim, Ledger, Settlement
 from wooshq.ledger.states import Event
 from wooshq.settings import Settings
 from wooshq_worker.observe.sentry import silent
@@ -50,11 +50,11 @@ async def settle_all(settler: Settler) -> None:
 
 async def test_a_longer_retry_after_that_comes_while_a_shorter_is_told_is_told_too() -> None:
     ledger = SlowLedger()
-    settler = Settler(Ledger(Settings()), ledger, silent)  # type: ignore[arg-type]
+    settler = Settler(Settings(), Ledger(Settings()), ledger, silent)  # type: ignore[arg-type]
     task = asyncio.create_task(settler.run())
-    settler.shut("AAAAA-BBBBB", Shut("not_before", "slow down", 1.0))
+    settler.gates.must_shut("AAAAA-BBBBB", "not_before", "slow down", 1.0)
     await ledger.under_way.wait()
-    settler.shut("AAAAA-BBBBB", Shut("not_before", "slow down", 600.0))
+    settler.gates.must_shut("AAAAA-BBBBB", "not_before", "slow down", 600.0)
     settler.add(Settlement(a_claim(), Event.HANDED_BACK))
     assert await settler.settled(30)
     task.cancel()
@@ -63,7 +63,7 @@ async def test_a_longer_retry_after_that_comes_while_a_shorter_is_told_is_told_t
 
 async def test_what_the_ledger_cannot_take_is_kept_until_it_can() -> None:
     ledger = SlowLedger(away=3)
-    settler = Settler(Ledger(Settings()), ledger, silent)  # type: ignore[arg-type]
+    settler = Settler(Settings(), Ledger(Settings()), ledger, silent)  # type: ignore[arg-type]
     for n in range(3):
         settler.add(Settlement(a_claim(str(n)), Event.HANDED_BACK))
     await settle_all(settler)
@@ -73,7 +73,7 @@ async def test_what_the_ledger_cannot_take_is_kept_until_it_can() -> None:
 
 async def test_one_that_cannot_be_written_is_left_to_its_lease_and_stops_no_other() -> None:
     ledger = SlowLedger()
-    settler = Settler(Ledger(Settings()), ledger, silent)  # type: ignore[arg-type]
+    settler = Settler(Settings(), Ledger(Settings()), ledger, silent)  # type: ignore[arg-type]
     for intent_id in ("a", "cursed", "b"):
         settler.add(Settlement(a_claim(intent_id), Event.HANDED_BACK))
     await settle_all(settler)

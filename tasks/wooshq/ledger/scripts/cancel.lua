@@ -8,7 +8,7 @@
 -- KEYS[5]   queued:transactional  zset
 -- KEYS[6]   queued:bulk           zset
 -- KEYS[7]   held:<application>    zset
--- ARGV      id, how long an ended intent is kept ms
+-- ARGV      id, how long an ended intent, then a letter is kept ms
 -- returns   the state it is in now, or 'gone'
 -- cost      O(log ledger)
 -- moves     queued → cancelled (cancel), retrying → cancelled (cancel), held → cancelled (cancel)
@@ -21,5 +21,5 @@ redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZREM', KEYS[6], ARGV[1])
 redis.call('ZREM', KEYS[7], ARGV[1])
 finish(KEYS[1], ARGV[1], 'cancelled', now_ms(), ARGV[2], KEYS[3], KEYS[4], {})
-reopen(KEYS[1], ARGV[1], 'cancelled')
+reopen(KEYS[1], ARGV[1], 'cancelled', ARGV[3])
 return 'cancelled'

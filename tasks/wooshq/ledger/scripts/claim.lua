@@ -5,19 +5,19 @@
 -- KEYS[3]   queued:transactional  zset
 -- KEYS[4]   queued:bulk           zset
 -- KEYS[5…]  intent:<id>           hash, one an intent
--- ARGV      token of this call, length of the lease in ms, then one id an intent
+-- ARGV      token of this call, length of the lease in ms, bytes of bodies at most (one is always taken), then one id an intent
 -- returns   {now ms, {row…}…}: claimed {id, body, v, lane, app, accepted ms, expires ms, fence, lost, attempts, rounds};
---           not claimed {id, state, or 'gone'}
+--           not claimed {id, state, or 'gone', or 'left' where the bytes were used up}
 -- cost      O(intents × log queued); the caller bounds how many
 -- moves     queued → sending (claimed)
 -- again     a row that already carries the token is answered as on the first run
 -- memory    starts with ZREM: when Redis is full (noeviction) a script whose first write frees is let through, so the lanes drain
 local now = now_ms()
 local out = {now}
-for i = 3, #ARGV do
-  local id, row = ARGV[i], KEYS[i + 2]
+local room = tonumber(ARGV[3])
+
+local function claim(id, row)
   local v = redis.call('HMGET', row, 'state', 'body', 'v', 'lane', 'app', 'at', 'expires', 'lease', 'fence', 'lost', 'n', 'rounds')
-  local mine = v[1] == 'sending' and v[8] == ARGV[1]
   if v[1] == 'queued' then
     local queued = v[4] == 'bulk' and KEYS[4] or KEYS[3]
     local since = redis.call('ZSCORE', queued, id)
@@ -28,12 +28,14 @@ for i = 3, #ARGV do
     v[9] = tostring(tonumber(v[9] or 0) + 1)
     redis.call('HSET', row, 'state', 'sending', 'lease', ARGV[1], 'fence', v[9])
     redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), id)
-    mine = true
+  elseif v[1] ~= 'sending' or v[8] ~= ARGV[1] then
+    return {id, v[1] or 'gone'}
   end
-  if mine then
-    out[#out + 1] = {id, v[2], v[3], v[4], v[5], v[6], v[7] or '', v[9], v[10] or '0', v[11] or '0', v[12] or '0'}
-  else
-    out[#out + 1] = {id, v[1] or 'gone'}
-  end
+  room = room - #v[2]
+  return {id, v[2], v[3], v[4], v[5], v[6], v[7] or '', v[9], v[10] or '0', v[11] or '0', v[12] or '0'}
+end
+
+for i = 4, #ARGV do
+  out[#out + 1] = room > 0 and claim(ARGV[i], KEYS[i + 1]) or {ARGV[i], 'left'}
 end
 return out

@@ -7,23 +7,24 @@
 -- KEYS[5]   counts                hash
 -- KEYS[6…]  three a letter: letter:<letter> hash, intent:<new id> hash, intent:<dead id> hash
 -- ARGV[1]   model version
--- ARGV[2…]  one a letter, nine lines: letter, new id, dead intent's id, lane, application, expires_at ms or '', ttl ms or '' (counts from
---           when it may be sent), how long it waits before that ms, body
--- returns   an array, a letter each: 'replayed' | 'taken <state>' | 'gone'
+-- ARGV[2…]  one a letter, ten lines: letter, new id, dead intent's id, lane, application, expires_at ms or '', ttl ms or '' (counts from
+--           when it may be sent), how long it waits before that ms, SHA-1 of the edit that it was made from or '', body
+-- returns   an array, a letter each: 'replayed' | 'changed' (it was edited since) | 'taken <state>' | 'gone'
 -- cost      O(letters × log ledger); the caller bounds how many
 -- moves     → queued, → retrying
 -- again     the new id is the token: a letter that is being replayed by it is answered 'replayed'
 local now = now_ms()
 local out = {}
-local LINES = '^' .. string.rep('([^\n]*)\n', 8) .. '(.*)$'
+local LINES = '^' .. string.rep('([^\n]*)\n', 9) .. '(.*)$'
 
 local function replay(letter, row, dead, line)
-  local id, new, died, lane, app, expires, ttl, wait, body = string.match(line, LINES)
-  local v = redis.call('HMGET', letter, 'state', 'replay', 'intent', 'replays')
+  local id, new, died, lane, app, expires, ttl, wait, seen, body = string.match(line, LINES)
+  local v = redis.call('HMGET', letter, 'state', 'replay', 'intent', 'replays', 'edited')
   if not v[1] then return 'gone' end
   if v[2] == new or redis.call('EXISTS', row) == 1 then return 'replayed' end
   if v[1] ~= 'open' then return 'taken ' .. v[1] end
   if v[3] ~= died then return 'taken reopened' end
+  if (v[5] and redis.sha1hex(v[5]) or '') ~= seen then return 'changed' end
   local goes = now + tonumber(wait)
   redis.call('HSET', row, 'body', body, 'digest', '', 'state', 'queued', 'lane', lane, 'app', app, 'at', now, 'v', ARGV[1],
     'replay_of', died, 'letter', id)

@@ -1,7 +1,9 @@
 -- report.lua: what the API's answers say about an application's gates.
 -- uses clock
--- KEYS[1]   gates     hash
--- KEYS[2]   failures  hash
+-- uses pace
+-- KEYS[1]   gates               hash
+-- KEYS[2]   failures            hash
+-- KEYS[3]   pace:<application>  hash
 -- ARGV      application; calls that were answered well; calls that failed; failures in a row that open the circuit; first wait ms;
 --           longest wait ms; then three a gate that an answer shuts: gate, not before ms from now (0: the wait decides), why
 -- returns   {event…}: 'opened <gate>' | 'shut <gate>'
@@ -56,5 +58,8 @@ elseif tonumber(ARGV[3]) > 0 then
     shut('circuit', 0, n .. ' failures in a row')
   end
 end
-for i = 7, #ARGV, 3 do shut(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
+for i = 7, #ARGV, 3 do
+  if ARGV[i] == 'not_before' then pace_cut(KEYS[3], tonumber(ARGV[i + 1]), now) end
+  shut(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
+end
 return out

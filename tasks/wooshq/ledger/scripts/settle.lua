@@ -35,12 +35,12 @@ for i = 3, #ARGV do
     if s.event == 'accepted' then
       finish(row, s.id, 'sent', now, ARGV[1], KEYS[3], KEYS[6], {'code', s.code})
       if s.unknown then redis.call('HSET', row, 'unknown', s.unknown) end
-      close(row, s.id, s.code)
+      close(row, s.id, s.code, ARGV[2])
     elseif s.event == 'given_up' then
       bury(row, s.id, now, KEYS[4], KEYS[3], KEYS[6], ARGV[2], s.reason, s.detail, s.code or '', s.payload)
     elseif s.event == 'expire' then
       finish(row, s.id, 'expired', now, ARGV[1], KEYS[3], KEYS[6], {})
-      reopen(row, s.id, 'expired')
+      reopen(row, s.id, 'expired', ARGV[2])
     else
       redis.call('HDEL', row, 'lease', 'begun')
       if s.event == 'failed' then

@@ -13,14 +13,15 @@ local function finish(row, id, state, now, keep_ms, expiry, counts, fields)
   redis.call('HINCRBY', counts, state, 1)
 end
 
--- A replay ended without having been sent or having died: its letter waits for a person again.
-local function reopen(row, id, state)
+-- A replay ended without having been sent or having died: its letter waits for a person again, for keep_ms.
+local function reopen(row, id, state, keep_ms)
   local letter = redis.call('HGET', row, 'letter')
   if not letter then return end
   local key = letter_key(row, id, letter)
   if redis.call('HGET', key, 'replay') == id then
     redis.call('HSET', key, 'state', 'open', 'note', 'its last replay ' .. id .. ' ended as ' .. state)
     redis.call('HDEL', key, 'replay')
+    redis.call('PEXPIRE', key, keep_ms)
   end
 end
 
@@ -46,8 +47,8 @@ local function bury(row, id, now, letters, expiry, counts, keep_ms, reason, deta
   end
 end
 
--- A replay that was sent closes its letter.
-local function close(row, id, code)
+-- A replay that was sent closes its letter, which stays to be seen for keep_ms.
+local function close(row, id, code, keep_ms)
   local letter = redis.call('HGET', row, 'letter')
   if not letter then return end
   local key = letter_key(row, id, letter)
@@ -55,6 +56,7 @@ local function close(row, id, code)
     redis.call('HSET', key, 'state', 'closed', 'message_code', code)
     redis.call('HINCRBY', key, 'attempts', tonumber(redis.call('HGET', row, 'n') or 0))
     redis.call('HDEL', key, 'replay')
+    redis.call('PEXPIRE', key, keep_ms)
   end
 end
 

@@ -1,0 +1,32 @@
+-- gates: which of an application's gates lets nothing through now, and the probes of one whose time has come.
+-- An entry is { field of the hash `gates`, name, g = what is kept of it }.
+local function gates_by_application(key)
+  local found = {}
+  local flat = redis.call('HGETALL', key)
+  for i = 1, #flat, 2 do
+    local gate, app = string.match(flat[i], '^([^|]*)|(.*)$')
+    found[app] = found[app] or {}
+    table.insert(found[app], {field = flat[i], name = gate, g = cjson.decode(flat[i + 1])})
+  end
+  return found
+end
+
+-- The first gate of these that lets nothing through now, else nil; a gate whose time has come gives out its probes.
+local function shut_gate(list, now, probes)
+  for _, entry in ipairs(list or {}) do
+    local g = entry.g
+    if g.until_ms == 0 or now < g.until_ms then return entry end
+    if g.testing and now < (g.probe_until or 0) and g.testing >= probes then return entry end
+  end
+end
+
+local function count_probe(key, list, now, probe_ms)
+  for _, entry in ipairs(list or {}) do
+    local g = entry.g
+    if not g.testing or now >= (g.probe_until or 0) then
+      g.testing, g.probe_until = 0, now + probe_ms
+    end
+    g.testing = g.testing + 1
+    redis.call('HSET', key, entry.field, cjson.encode(g))
+  end
+end
