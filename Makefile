@@ -8,7 +8,8 @@ CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# -qq: warnings of a caller's own pip configuration would drown the first `make`; errors still show.
+PIP   := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Passed on by demo, test and bench: `make test ARGS="-k fan_out -x"`
 ARGS  ?=
 
