@@ -40,6 +40,7 @@ class Rig:
             "WOOSHQ_BREAKER_CEILING_S": "2",
             **{f"WOOSHQ_{k.upper()}" if k.islower() else k: str(v) for k, v in settings.items()},
         }
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.workers: list[subprocess.Popen[bytes]] = []
         names = {

@@ -60,8 +60,10 @@ class StandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.go_away()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -5,13 +5,16 @@ from wooshq_schemas.intent import MODEL_VERSION, Intent, Lane, NewerModel, load_
 from wooshq_schemas.lint import Warn, lint
 from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
 from wooshq_schemas.problems import IntentInvalid, Problem
+from wooshq_schemas.recipients import Columns, Recipient, RecipientLike, recipient_of
 from wooshq_schemas.render import render
 from wooshq_schemas.request import NotifyRequest
+from wooshq_schemas.template import Template, parse_template
 
 __all__ = [
     "MODEL_VERSION",
     "PLATFORMS",
     "Accepted",
+    "Columns",
     "Intent",
     "IntentInvalid",
     "Lane",
@@ -21,12 +24,17 @@ __all__ = [
     "Platform",
     "Platforms",
     "Problem",
+    "Recipient",
+    "RecipientLike",
     "Refused",
+    "Template",
     "Warn",
     "lint",
     "load_stored",
     "parse_intent",
     "parse_intent_json",
+    "parse_template",
     "read_answer",
+    "recipient_of",
     "render",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
 from kombu import Exchange, Queue
+from kombu.exceptions import ChannelError
 
 from wooshq.ledger.keys import LANES
-from wooshq.settings import Settings
+from wooshq.settings import DEFAULT_NAMESPACE, Settings
 
 SEND = "wooshq.send"
 """Carries ids: `args = [[id, …]]`, `kwargs = {"alone": true}` for suspects. The ledger has everything else."""
@@ -20,18 +22,33 @@ SUBMIT = "wooshq.submit"
 PREFETCH = 16
 
 
-def make_app(settings: Settings, broker_url: str) -> Celery:
-    """An app of our own: a web app's Celery stays the current one, and its configuration is not read."""
-    app = Celery("wooshq", broker=broker_url, set_as_current=False, fixups=[])
+class WooshqApp(Celery):
+    """
+    An app of our own: a web app's Celery stays the current one, and its configuration is not read.
+
+    lanes: lane → its queue at the broker.
+    """
+
+    lanes: Mapping[str, str]
+
+    def lane_of(self, queue: object) -> str | None:
+        """The lane whose queue is called so; None where it is no lane's."""
+        return next((lane for lane, name in self.lanes.items() if name == queue), None)
+
+
+def make_app(settings: Settings, broker_url: str) -> WooshqApp:
+    """The app on one configuration."""
+    app = WooshqApp("wooshq", broker=broker_url, set_as_current=False, fixups=[])
+    app.lanes = {lane: queue_of(settings, lane) for lane in LANES}
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         task_queues=queues(settings, broker_url),
-        task_default_queue="transactional",
+        task_default_queue=app.lanes["transactional"],
         task_default_exchange="",
-        task_default_routing_key="transactional",
+        task_default_routing_key=app.lanes["transactional"],
         task_create_missing_queues=False,
         task_publish_retry=False,  # the keeper is the retry
         broker_transport_options=transport_options(settings, broker_url),
@@ -39,7 +56,6 @@ def make_app(settings: Settings, broker_url: str) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
-        broker_pool_limit=2,
         worker_prefetch_multiplier=PREFETCH,
         worker_concurrency=1,
         worker_send_task_events=False,
@@ -55,13 +71,41 @@ def make_app(settings: Settings, broker_url: str) -> Celery:
     return app
 
 
+def queue_of(settings: Settings, lane: str) -> str:
+    """A lane's queue: called as the lane is; of an installation with a namespace of its own, `<namespace>.<lane>`."""
+    return lane if settings.namespace == DEFAULT_NAMESPACE else f"{settings.namespace}.{lane}"
+
+
 def queues(settings: Settings, broker_url: str) -> list[Queue]:
-    """The lanes, and Celery's own default queue where `wooshq.submit` may arrive unrouted. On RabbitMQ the lanes are quorum queues."""
+    """The lanes, and the queue where `wooshq.submit` may arrive unrouted. On RabbitMQ the lanes are quorum queues."""
     durable: dict[str, Any] = {"queue_arguments": {"x-queue-type": "quorum"}} if is_amqp(broker_url) else {}
-    made = [Queue(lane, Exchange(""), routing_key=lane, durable=True, **durable) for lane in LANES]
-    if settings.submit_queue and settings.submit_queue not in LANES:
-        made.append(Queue(settings.submit_queue, Exchange(""), routing_key=settings.submit_queue, durable=True))
+    made = [_queue(queue_of(settings, lane), **durable) for lane in LANES]
+    if (submit := settings.submit_queue_name) is not None and submit not in {queue.name for queue in made}:
+        made.append(_queue(submit))
     return made
+
+
+def _queue(name: str, **options: Any) -> Queue:
+    return Queue(name, Exchange(""), routing_key=name, durable=True, **options)
+
+
+def adopt_queues(app: Celery, connection: Any) -> None:
+    """
+    Declare the queues; one that is there already as another kind (a producer's own Celery made it first) is used as it is.
+
+    RabbitMQ answers 406 to a declaration that differs, and closes the channel: without this a worker would reconnect for ever, and
+    nothing would leave. Raises the transport's errors where the broker is away or refuses a queue of either kind.
+    """
+    for queue in app.amqp.queues.values():
+        try:
+            with connection.channel() as channel:
+                queue(channel).declare()
+        except ChannelError as error:
+            if getattr(error, "reply_code", None) != 406:
+                raise
+            queue.queue_arguments = None if queue.queue_arguments else {"x-queue-type": "quorum"}
+            with connection.channel() as channel:
+                queue(channel).declare()
 
 
 def transport_options(settings: Settings, broker_url: str) -> dict[str, Any]:

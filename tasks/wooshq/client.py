@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import redis
-from celery import Celery
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from wooshq import gating, letters
 from wooshq.accept import Checked, IntentLike, accept_batch, accept_one, batches, entry_of
-from wooshq.celery_app import make_app
+from wooshq.celery_app import WooshqApp, make_app
 from wooshq.connect import Places, client, places
 from wooshq.embedded import EmbeddedRedisError
 from wooshq.errors import Conflict, LedgerUnavailable, NotAccepted, Problem, SettingsInvalid, explain_settings
@@ -95,7 +94,7 @@ class Shared:
         self._opening: _Opening | None = None
         self._opening_lock = threading.Lock()
         self._publisher: Publisher | None = None
-        self._app: Celery | None = None
+        self._app: WooshqApp | None = None
 
     @property
     def settings(self) -> Settings:
@@ -136,7 +135,7 @@ class Shared:
         return opening.result(within_s)
 
     @property
-    def app(self) -> Celery:
+    def app(self) -> WooshqApp:
         """The Celery app on which this client publishes."""
         if self._app is None:
             with self._lock:

@@ -10,10 +10,9 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from celery import Celery
-
-from wooshq.celery_app import SEND
+from wooshq.celery_app import SEND, WooshqApp, adopt_queues
 from wooshq.ledger.keys import LANES
 
 log = logging.getLogger("wooshq.publish")
@@ -22,25 +21,61 @@ log = logging.getLogger("wooshq.publish")
 _MOST_WAITING = 100_000
 
 
-def publish(app: Celery, lane: str, ids: Sequence[str], *, ids_per_message: int, alone: bool = False) -> None:
+class Line:
     """
-    Send `ids` to `lane`, at most `ids_per_message` in a message; alone: one a message, for suspects of killing their worker.
+    One connection to the broker, opened at first use and again after it failed; for one thread at a time.
 
-    Raises whatever the transport raises; every id is in the ledger and will be published again, so the caller only logs it.
+    Not from kombu's pools: those belong to the whole process, and a web app's own Celery that closes its pool would close ours with it.
     """
-    with app.producer_or_acquire() as producer:
-        for some in chunks(ids, 1 if alone else ids_per_message):
-            app.send_task(
+
+    def __init__(self, app: WooshqApp, *, ids_per_message: int) -> None:
+        self._app = app
+        self._ids_per_message = ids_per_message
+        self._connection: Any = None
+        self._producer: Any = None
+
+    def publish(self, lane: str, ids: Sequence[str], *, alone: bool = False) -> None:
+        """
+        Send `ids` to `lane`; alone: one a message, for suspects of killing their worker.
+
+        A connection that was closed while it lay idle is tried once more. Raises whatever the transport raises then; every id is in the
+        ledger and will be published again, so the caller only logs it.
+        """
+        fresh = self._producer is None
+        try:
+            self._publish(lane, ids, alone)
+        except Exception:
+            self.close()
+            if fresh:
+                raise
+            self._publish(lane, ids, alone)
+
+    def _publish(self, lane: str, ids: Sequence[str], alone: bool) -> None:
+        if self._producer is None:
+            self._connection = self._app.connection_for_write()
+            adopt_queues(self._app, self._connection)
+            self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
+        for some in chunks(ids, 1 if alone else self._ids_per_message):
+            self._app.send_task(
                 SEND,
                 args=[some],
                 kwargs={"alone": True} if alone else {},
-                queue=lane,
-                producer=producer,
+                queue=self._app.lanes[lane],
+                producer=self._producer,
                 retry=False,
                 ignore_result=True,
                 argsrepr=f"{len(some)} ids",
                 kwargsrepr="",
             )
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.release()
+            except Exception:  # of any transport; it is gone either way
+                log.debug("a connection to the broker could not be closed")
 
 
 def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
@@ -57,7 +92,7 @@ class Publisher:
     Started at the first hand-over, again in a forked child; at the interpreter's end it gets up to `flush_s` to finish.
     """
 
-    def __init__(self, app: Celery, *, ids_per_message: int, flush_s: float = 2.0) -> None:
+    def __init__(self, app: WooshqApp, *, ids_per_message: int, flush_s: float = 2.0) -> None:
         self._app = app
         self._ids_per_message = ids_per_message
         self._flush_s = flush_s
@@ -71,6 +106,7 @@ class Publisher:
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._closed = False
+        self._line = Line(self._app, ids_per_message=self._ids_per_message)  # a forked child must not speak on its parent's
 
     def hand_over(self, lane: str, ids: Iterable[str]) -> None:
         """Have `ids` published soon. Never blocks on the broker, never raises."""
@@ -113,6 +149,7 @@ class Publisher:
                 self._changed.notify_all()
                 while not any(self._waiting.values()):
                     if self._closed:
+                        self._line.close()
                         return
                     self._changed.wait()
                 self._busy = True
@@ -120,7 +157,7 @@ class Publisher:
                 waiting = self._waiting[lane]
                 ids = [waiting.popleft() for _ in range(min(len(waiting), self._ids_per_message))]
             try:
-                publish(self._app, lane, ids, ids_per_message=self._ids_per_message)
+                self._line.publish(lane, ids)
             except Exception as error:
                 log.warning(
                     "publish_failed: %d ids stay queued in the ledger, the keeper publishes them (%s)", len(ids), type(error).__name__

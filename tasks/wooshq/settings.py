@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wooshq_schemas.platforms import Platforms
 
+DEFAULT_NAMESPACE = "wq"
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 
@@ -58,8 +60,8 @@ class Settings(BaseSettings):
     """The ledger's Redis; unset: the broker's, if that is Redis, else embedded."""
     data_dir: Path = Path(".wooshq")
     """The embedded Redis lives here."""
-    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = "wq"
-    """Prefix and hash tag of every ledger key; two installations on one Redis need two."""
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = DEFAULT_NAMESPACE
+    """Prefix of every ledger key, and of the lanes' queues where it is not `wq`; two installations on one Redis or broker need two."""
 
     # Accepting
     accept_within_s: Annotated[float, Field(ge=0.1, le=60)] = 2.0
@@ -72,8 +74,8 @@ class Settings(BaseSettings):
     """A larger intent (as JSON) is refused."""
     list_limit: Annotated[int, Field(gt=0, le=100_000)] = 1000
     """Identifiers in one call: an intent with more is refused and pointed to the fan-out."""
-    submit_queue: str = "celery"
-    """Queue, beside the lanes, where `wooshq.submit` is looked for; left alone at the first task that is not wooshq's. Empty: none."""
+    submit_queue: str | None = None
+    """Where `wooshq.submit` is looked for beside the lanes, unless others' tasks come there; unset: `celery`, with a namespace none; empty: none."""
 
     # Sending
     concurrency: Annotated[int, Field(gt=0, le=10_000)] = 256
@@ -224,6 +226,13 @@ class Settings(BaseSettings):
     def token_for(self, application: str) -> SecretStr | None:
         """The token that speaks for `application`; None where none is set."""
         return self.api_tokens.get(application) or self.api_token
+
+    @property
+    def submit_queue_name(self) -> str | None:
+        """The queue beside the lanes; None for none. Two installations must not take each other's submits, so only one has the default."""
+        if self.submit_queue is None:
+            return "celery" if self.namespace == DEFAULT_NAMESPACE else None
+        return self.submit_queue or None
 
     @property
     def has_token(self) -> bool:

@@ -102,7 +102,9 @@ def _waits(state: State, row: Mapping[str, str], gates: list[Gate]) -> tuple[str
     if state is State.RETRYING:
         return "the time of its next attempt", moment(row.get("due"))
     if state is State.HELD:
-        shut = next((g for g in gates if g.gate == row.get("gate") and g.application in (row.get("app"), "*")), None)
+        mine = [g for g in gates if g.application in (row.get("app"), "*")]
+        # The gate that held it, else any other that shut meanwhile: it is what it waits for now.
+        shut = next((g for g in mine if g.gate == row.get("gate")), mine[0] if mine else None)
         if shut is None:
             return f"its turn, now that the gate {row.get('gate')} is open", None
         return f"the gate {shut.gate} of {shut.application}: {shut.why}", shut.until

@@ -142,6 +142,7 @@ class WhenRedisDoesNotAnswer:
             wait_until(lambda: not newcomer.shared.is_closed)
             assert newcomer.status(newcomer.enqueue(an_intent())) is not None
             newcomer.close()
+            asyncio.run(aio.close())
 
     def test_a_full_server_refuses_and_keeps_what_it_has(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded, make(data_dir=data_dir) as wooshq:

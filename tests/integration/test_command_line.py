@@ -26,6 +26,8 @@ class WhenItIsUsedWrongly:
         ("args", "code", "says"),
         [
             (["worker", "--bogus"], 2, "--bogus"),
+            (["worker", "-Q", "nosuch"], 2, "transactional, bulk, celery"),
+            (["worker", "extra"], 2, "extra"),
             (["send", "no-such-file"], 2, "no-such-file"),
             (["dead", "edit", "x", "--patch", "@no-such-file"], 2, "no-such-file"),
             (["dead", "list", "--reason", "bogus"], 2, "rejected"),
@@ -73,6 +75,15 @@ class WhenAWorkerIsGivenCelerysOptions:
         rig.ended([sent])
         worker.send_signal(signal.SIGINT)
         assert worker.wait(30) == 0
+
+    def test_one_that_it_cannot_follow_is_named_with_what_to_do_instead(self, rig: Rig) -> None:
+        worker = rig.start_worker("--pool", "prefork", "-c", "4", "--loglevel", "warning")
+        rig.ended([rig.wooshq.enqueue(an_intent())])
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+        events = [json.loads(line) for line in rig.logs().splitlines()]  # nothing but events: a machine reads this
+        assert {event["option"] for event in events if event["event"] == "option_not_taken"} == {"--pool", "--concurrency"}
+        assert {event["level"] for event in events} <= {"warning", "error"}
 
 
 class WhenSomethingIsHeld:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,43 +33,76 @@ def _is_there() -> bool:
 
 @pytest.fixture
 def rig(tmp_path: Path, data_dir: Path) -> Iterator[tuple[Rig, StandIn]]:
+    """An installation with a namespace, and so with queues, of its own: somebody's RabbitMQ is left as it was found."""
     if not _is_there():
         pytest.skip("no RabbitMQ here; TEST_AMQP_URL names one")
+    namespace = f"test-{uuid.uuid4().hex[:12]}"
     with EmbeddedRedis(data_dir) as embedded, StandIn() as api, Connection(BROKER) as connection:
-        for lane in ("transactional", "bulk"):
-            connection.default_channel.queue_delete(lane)
-        made = Rig(tmp_path, api.url, broker_url=BROKER, redis_url=embedded.url, submit_queue=f"submit-{uuid.uuid4().hex}")
+        made = Rig(tmp_path, api.url, broker_url=BROKER, redis_url=embedded.url, namespace=namespace)
         yield made, api
         made.close()
-        for lane in ("transactional", "bulk"):
-            connection.default_channel.queue_delete(lane)
+        for queue in made.wooshq.shared.app.lanes.values():
+            connection.default_channel.queue_delete(queue)
 
 
-def a_shop() -> Celery:
+def a_shop(queue_type: str = "quorum") -> Celery:
     """A producer that only speaks Celery, set up as the README says for RabbitMQ."""
     shop = Celery("shop", broker=BROKER, set_as_current=False)
-    shop.conf.task_create_missing_queue_type = "quorum"
+    shop.conf.task_create_missing_queue_type = queue_type
     return shop
 
 
 class WhenTheBrokerIsRabbitMq:
     def test_an_intent_submitted_before_any_worker_was_there_waits_for_one(self, rig: tuple[Rig, StandIn]) -> None:
         installation, api = rig
-        a_shop().send_task(SUBMIT, args=[an_intent("early")], queue="transactional")
+        a_shop().send_task(SUBMIT, args=[an_intent("early")], queue=installation.wooshq.shared.app.lanes["transactional"])
         installation.start_worker()
         wait_until(lambda: api.accepted["early"] == 1, saw=installation.logs)
 
+    def test_a_lane_that_a_producer_made_as_a_classic_queue_is_used_as_it_is(self, rig: tuple[Rig, StandIn]) -> None:
+        """RabbitMQ refuses a declaration of another kind, and a worker that insists would reconnect for ever."""
+        installation, api = rig
+        a_shop("classic").send_task(SUBMIT, args=[an_intent("early")], queue=installation.wooshq.shared.app.lanes["transactional"])
+        report = installation.wooshq.enqueue_many(map(an_intent, ("a", "b")))
+        worker = installation.start_worker()
+        installation.wooshq.enqueue(an_intent("c"))
+
+        wait_until(lambda: set(api.accepted) == {"early", "a", "b", "c"}, saw=installation.logs)
+        assert report.accepted == 2
+        assert set(api.accepted.values()) == {1}
+        assert worker.poll() is None
+
+    def test_a_hundred_messages_one_by_one_go_out_as_fast_as_they_come(self, rig: tuple[Rig, StandIn]) -> None:
+        """More messages than the channel's prefetch: each acknowledgement must reach the broker while nothing else arrives."""
+        installation, api = rig
+        installation.start_worker()
+        for n in range(100):
+            installation.wooshq.enqueue(an_intent(f"u{n}"))
+            installation.wooshq.flush()
+        wait_until(lambda: api.accepted.total() == 100, within_s=15, saw=lambda: (api.accepted.total(), installation.logs()[-2000:]))
+
+    def test_it_ends_at_once_when_it_is_told_to(self, rig: tuple[Rig, StandIn]) -> None:
+        installation, _ = rig
+        worker = installation.start_worker()
+        installation.ended([installation.wooshq.enqueue(an_intent())])
+        started = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+        assert time.monotonic() - started < 5
+        assert "ETA" not in installation.logs()
+
     def test_both_lanes_are_sent_once_and_rubbish_ends_nothing(self, rig: tuple[Rig, StandIn]) -> None:
         installation, api = rig
+        lane = installation.wooshq.shared.app.lanes["transactional"]
         worker = installation.start_worker()
         report = installation.wooshq.enqueue_many(an_intent(f"u{i}", lane="bulk" if i % 2 else "transactional") for i in range(200))
         wait_until(lambda: api.accepted, saw=installation.logs)  # a message to a queue that nobody has declared is dropped by RabbitMQ
         with a_shop().connection_for_write() as connection, connection.channel() as channel:
             for body in (b"garbage", b"null", b"[]", b'"x"'):
                 message = channel.prepare_message(body, content_type="application/json", content_encoding="utf-8", headers={"task": SUBMIT})
-                channel.basic_publish(message, exchange="", routing_key="transactional")
-            channel.basic_publish(channel.prepare_message(b"\x80", content_type="application/x-python-serialize"), "", "transactional")
-        a_shop().send_task(SUBMIT, args=[an_intent("celery")], queue="transactional")
+                channel.basic_publish(message, exchange="", routing_key=lane)
+            channel.basic_publish(channel.prepare_message(b"\x80", content_type="application/x-python-serialize"), "", lane)
+        a_shop().send_task(SUBMIT, args=[an_intent("celery")], queue=lane)
 
         wait_until(lambda: sum(api.accepted.values()) == 201, saw=lambda: (api.accepted.total(), installation.logs()[-2000:]))
         wait_until(lambda: len(installation.wooshq.dead_letters.list(reason="invalid")) == 5, saw=installation.wooshq.dead_letters.list)

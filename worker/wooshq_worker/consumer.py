@@ -13,8 +13,7 @@ from celery.worker.consumer.tasks import Tasks
 from kombu import Consumer as KombuConsumer
 from kombu.message import Message
 
-from wooshq.celery_app import PREFETCH, SEND, SUBMIT
-from wooshq.ledger.keys import LANES
+from wooshq.celery_app import PREFETCH, SEND, SUBMIT, adopt_queues
 from wooshq_worker.engine import Engine
 
 log = structlog.get_logger("wooshq.consumer")
@@ -33,7 +32,14 @@ class Consumer(CeleryConsumer):
     engine: Engine  #: set on the class by the worker before Celery makes one
 
     class Blueprint(CeleryConsumer.Blueprint):
-        default_steps = [*CeleryConsumer.Blueprint.default_steps, "wooshq_worker.consumer:Lanes"]
+        # Of Celery's own: no remote control, no events, and no delayed delivery, which declares 28 queues for ETAs that we refuse (F26).
+        default_steps = [
+            "celery.worker.consumer.connection:Connection",
+            "celery.worker.consumer.mingle:Mingle",
+            "wooshq_worker.consumer:Queues",
+            "wooshq_worker.consumer:Lanes",
+            "celery.worker.consumer.consumer:Evloop",
+        ]
 
     def create_task_handler(self, promise: Any = None) -> Callable[[Message], None]:
         return self._received
@@ -48,7 +54,8 @@ class Consumer(CeleryConsumer):
 
     def _look_at(self, message: Message) -> None:
         headers = message.headers if isinstance(message.headers, dict) else {}
-        lane = (message.delivery_info or {}).get("routing_key")
+        queue = (message.delivery_info or {}).get("routing_key")
+        lane = self.app.lane_of(queue)
         task = headers.get("task")
         raw = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "replace")
         args, kwargs, why = _arguments(message, raw)
@@ -58,12 +65,12 @@ class Consumer(CeleryConsumer):
             ids = args[0] if isinstance(args, list) and len(args) == 1 else None
             if why is None and isinstance(ids, list) and len(ids) <= _MOST_IDS and all(isinstance(i, str) and len(i) == 36 for i in ids):
                 alone = isinstance(kwargs, dict) and kwargs.get("alone") is True
-                self.engine.offer(lane if lane in LANES else "transactional", ids, self._ack(message), alone=alone)
+                self.engine.offer(lane or "transactional", ids, self._ack(message), alone=alone)
             else:  # the ids are in the ledger, and the keeper publishes them again
                 log.warning("message_malformed", task=SEND, why=why or "it must carry one list of ids")
                 self.engine.rejected += 1
                 self._ack(message)()
-        elif task == SUBMIT or lane in LANES:
+        elif task == SUBMIT or lane is not None:
             if why is None and task != SUBMIT:
                 why = f"a message in this lane must be the task {SUBMIT}"
             if why is None and not (isinstance(args, list) and len(args) == 1):
@@ -73,7 +80,7 @@ class Consumer(CeleryConsumer):
             intent = args[0] if why is None and isinstance(args, list) else None
             self.engine.offer_submit(intent, raw[:_KEPT], why, self._ack(message))
         else:
-            self._not_ours(message, str(lane))
+            self._not_ours(message, str(queue))
 
     def _not_ours(self, message: Message, queue: str) -> None:
         """Somebody else's task in a queue that we share: it goes back, and we leave that queue to them."""
@@ -94,10 +101,18 @@ class Consumer(CeleryConsumer):
         self._received(message)
 
 
+class Queues(Tasks):
+    """Celery's step that consumes, which first takes the queues as it finds them, at every new connection."""
+
+    def start(self, c: Consumer) -> None:
+        adopt_queues(c.app, c.connection)
+        super().start(c)
+
+
 class Lanes(bootsteps.StartStopStep):
     """Gives the bulk lane a channel of its own: a full one is not read any further, and the transactional lane is not behind it."""
 
-    requires = (Tasks,)
+    requires = (Queues,)
 
     def __init__(self, c: Consumer, **kwargs: Any) -> None:
         self._channel: Any = None
@@ -106,11 +121,11 @@ class Lanes(bootsteps.StartStopStep):
 
     def start(self, c: Consumer) -> None:
         consumed = c.app.amqp.queues.consume_from
-        c.engine.lanes_consumed = frozenset(consumed) & frozenset(LANES)
-        if "bulk" not in consumed or len(consumed) == 1:
+        c.engine.lanes_consumed = frozenset(lane for lane, name in c.app.lanes.items() if name in consumed)
+        queue = consumed.get(c.app.lanes["bulk"])
+        if queue is None or len(consumed) == 1:
             return
-        queue = consumed["bulk"]
-        c.task_consumer.cancel_by_queue("bulk")
+        c.task_consumer.cancel_by_queue(queue.name)
         self._channel = c.connection.channel()
         self._channel.basic_qos(0, PREFETCH, False)
         self._consumer = KombuConsumer(

@@ -234,6 +234,7 @@ class Engine:
             await asyncio.wait(self._tasks, timeout=0.1)
             self._batches.stopping = True
         await self._settler.settled(max(1.0, ends - time.monotonic()))
+        self._settler.tell()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

@@ -19,7 +19,7 @@ from wooshq.ledger.ledger import Taken
 from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.steps import Ask, Steps
-from wooshq.publish import publish
+from wooshq.publish import Line
 from wooshq_worker.shared import LedgerClient
 
 log = structlog.get_logger("wooshq.keeper")
@@ -46,6 +46,7 @@ class Keeper:
         self._ledger = wooshq.ledger
         self._client = client
         self._s = wooshq.settings
+        self._line = Line(wooshq.shared.app, ids_per_message=self._s.ids_per_message)
         self._token = uuid.uuid4().hex
         self._looked_at = 0.0
         self._stopping = False
@@ -159,7 +160,7 @@ class Keeper:
         try:
             # A connection of its own: one that met a missing queue does not serve again, and this is asked once a second at most.
             with self._wooshq.shared.app.connection_for_write() as connection, connection.channel() as channel:
-                return int(channel.queue_declare(queue=lane, passive=True).message_count)
+                return int(channel.queue_declare(queue=self._wooshq.shared.app.lanes[lane], passive=True).message_count)
         except Exception as error:  # of any transport; not knowing is an answer
             missing = "NOT_FOUND" in str(error) or "404" in str(error)
             return 0 if missing else -1
@@ -172,7 +173,7 @@ class Keeper:
 
     def _publish_now(self, lane: str, ids: Sequence[str], alone: bool) -> None:
         try:
-            publish(self._wooshq.shared.app, lane, ids, ids_per_message=self._s.ids_per_message, alone=alone)
+            self._line.publish(lane, ids, alone=alone)
         except Exception as error:  # of any transport; they are queued in the ledger, and the next looks find them again
             log.warning("publish_failed", lane=lane, n=len(ids), error=type(error).__name__)
 

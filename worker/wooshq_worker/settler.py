@@ -18,6 +18,7 @@ log = structlog.get_logger("wooshq.settler")
 #: Settlements in one round trip: a crash between an answer and its settle leaves at most these, and what is on the wire, unknown.
 _GROUP = 64
 _AGAIN_S = 0.2
+_TELL_EVERY_S = 1.0
 
 
 class Settler:
@@ -36,6 +37,8 @@ class Settler:
         self._well: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._shuts: dict[str, dict[str, Shut]] = {}
+        self._ended: Counter[str] = Counter()
+        self._size = _GROUP
         self._watched: set[str] = set()  # applications whose gates want to hear of successes
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
@@ -99,15 +102,29 @@ class Settler:
             self._idle.set()
 
     async def _write(self) -> None:
-        group = self._waiting[:_GROUP]
+        group = self._waiting[: self._size]
         if not group:
             return
-        settled = await self._client.do(self._ledger.settle(group))
+        try:
+            settled = await self._client.do(self._ledger.settle(group))
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            if len(group) == 1:  # its lease ends, and then it is a record as `unknown`; the others must not wait for it
+                log.error("settle_given_up", intent_id=group[0].claim.intent_id, settlement=group[0].event.value, exc_info=True)
+                del self._waiting[:1]
+            self._size = 1
+            return
+        self._size = _GROUP
         del self._waiting[: len(group)]
+        if not self._ended:
+            asyncio.get_running_loop().call_later(_TELL_EVERY_S, self.tell)
         for settlement, done in zip(group, settled, strict=True):
             if not done:
                 log.warning("settled_late", intent_id=settlement.claim.intent_id, settlement=settlement.event.value)
-            elif settlement.event is Event.GIVEN_UP:
+                continue
+            self._ended[settlement.event.value] += 1
+            if settlement.event is Event.GIVEN_UP:
                 self._report_kind(
                     kind="dead_letter",
                     reason=str(settlement.reason),
@@ -115,7 +132,12 @@ class Settler:
                     application=settlement.claim.application,
                     lane=settlement.claim.lane,
                 )
-        log.debug("settled", n=len(group))
+
+    def tell(self) -> None:
+        """Log what was settled since the last time: one line for many; whose fate turned worse has a line of its own beside it."""
+        if self._ended:
+            log.info("settled", **self._ended)
+            self._ended = Counter()
 
     async def _tell_gates(self) -> None:
         for application in {*self._well, *self._failed, *self._shuts}:

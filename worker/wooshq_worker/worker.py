@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -9,13 +10,15 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import celery.apps.worker as celery_worker
+import click
 import structlog
 from celery import Celery, bootsteps
+from celery.bin.worker import worker as command
 from celery.signals import worker_shutting_down
 
-from wooshq.celery_app import make_app
+from wooshq.celery_app import WooshqApp, make_app
 from wooshq.client import Wooshq
-from wooshq.ledger.keys import LANES
 from wooshq.settings import Settings
 from wooshq_worker import guard
 from wooshq_worker.consumer import Consumer
@@ -72,22 +75,29 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     One process is one event loop; more processes are more of these. The pool is `solo`, for no task runs in it: the consumer hands ids
     to the engine, and a pool would only add the hand-over (benchmarks/pools.py measures it).
     """
-    celery_options = _options(options)
-    tokens = [settings.api_token, *settings.api_tokens.values()]
-    logs.set_up(settings.log_level, settings.log_format, [t.get_secret_value() for t in tokens if t])
+    tokens = [token.get_secret_value() for token in (settings.api_token, *settings.api_tokens.values()) if token]
+    given = _parsed(options)
+    level = logging.getLevelName(given["loglevel"]) if isinstance(given.get("loglevel"), int) else settings.log_level
+    logs.set_up(level, settings.log_format, tokens)
     report_kind = sentry.set_up(settings)
     guard.install()
     wooshq = Wooshq(settings)
     engine = Engine(wooshq, report_kind)
     try:
         app = make_app(settings, wooshq.shared.places.broker_url)
+        celery_options = _followed(given, app)
         app.conf.worker_consumer = "wooshq_worker.consumer:Consumer"
         app.conf.worker_log_format = app.conf.worker_task_log_format = "%(message)s"
         Consumer.engine = EngineStep.engine = engine
         guard.quarantine[:] = [lambda raw: engine.offer_submit(None, raw, "its envelope cannot be read", lambda: None)]
         app.steps["worker"].add(EngineStep)
         Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
-        log.info("worker_starts", lanes=list(LANES), concurrency=settings.concurrency, redis=wooshq.shared.places.where)
+        log.info(
+            "worker_starts",
+            queues=celery_options.get("queues", list(app.amqp.queues)),
+            concurrency=settings.concurrency,
+            redis=wooshq.shared.places.where,
+        )
         if not settings.has_token:
             log.warning("no_token", hint="everything is held back until PUSHWOOSH_API_TOKEN is set and the worker started again")
         ours = {
@@ -98,7 +108,8 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
             "without_heartbeat": True,
             "quiet": True,
         }
-        worker = app.Worker(**{"loglevel": settings.log_level, **celery_options, **ours})
+        celery_worker.safe_say = _say_nothing  # it prints a farewell beside the log, in no form that a machine reads; `_see` tells it
+        worker = app.Worker(**{"loglevel": level, **celery_options, **ours})
         told = _ToldToEnd(engine, worker)
         worker.start()
         # Celery calls every Ctrl-C a failure; one that drained is none.
@@ -106,6 +117,10 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     finally:
         sentry.flush()
         wooshq.close()
+
+
+def _say_nothing(*_: Any, **__: Any) -> None:
+    return None
 
 
 class _ToldToEnd:
@@ -124,19 +139,42 @@ class _ToldToEnd:
 
     def _see(self, sig: str | None = None, **_: Any) -> None:
         self.interrupted = self.interrupted or "INT" in str(sig)
+        self._engine.call_soon(lambda: log.info("worker_told_to_end", signal=str(sig)))
         if (hub := getattr(self._worker, "hub", None)) is not None:
             self._engine.call_soon(lambda: hub.call_soon(int))
 
 
-def _options(options: Sequence[str]) -> dict[str, Any]:
-    """Celery's command-line options as what its worker takes. Raises click.UsageError for one that it does not have."""
-    from celery.bin.worker import worker as command
+#: Options of Celery's that this worker cannot follow, and what to do instead.
+_NOT_TAKEN = {
+    "pool": "the engine is one event loop; run more workers for more processes",
+    "concurrency": "set WOOSHQ_CONCURRENCY",
+    "autoscale": "run more workers",
+    "beat": "wooshq has no periodic tasks",
+    "task_events": "wooshq status and wooshq dead tell what happened",
+    "detach": "let a supervisor start the worker",
+}
 
+
+def _parsed(options: Sequence[str]) -> dict[str, Any]:
+    """Celery's command-line options as what its worker takes. Raises click.UsageError for one that it does not have."""
     if not options:
         return {}
     obj = SimpleNamespace(app=Celery(set_as_current=False), no_color=True, quiet=True)
     context = command.make_context("wooshq worker", list(options), obj=obj)
-    given = {name: value for name, value in context.params.items() if context.get_parameter_source(name).name == "COMMANDLINE"}
-    for ours in ("pool_cls", "pool", "concurrency", "autoscale", "task_events"):
-        given.pop(ours, None)
-    return given
+    if context.args:
+        raise click.UsageError(f"unexpected argument {context.args[0]!r}; options begin with a dash, as in wooshq worker -Q transactional")
+    return {name: value for name, value in context.params.items() if context.get_parameter_source(name).name == "COMMANDLINE"}
+
+
+def _followed(given: dict[str, Any], app: WooshqApp) -> dict[str, Any]:
+    """The options that this worker follows; a lane stands for its queue. Raises click.UsageError for a queue that there is not."""
+    taken = {name: value for name, value in given.items() if name not in _NOT_TAKEN}
+    for name in given.keys() & _NOT_TAKEN.keys():
+        log.warning("option_not_taken", option=f"--{name.replace('_', '-')}", hint=_NOT_TAKEN[name])
+    if "queues" in taken:
+        known = {name: name for name in app.amqp.queues} | dict(app.lanes)
+        for name in taken["queues"]:
+            if name not in known:
+                raise click.UsageError(f"no queue is called {name!r}; there are {', '.join(dict.fromkeys((*app.lanes, *app.amqp.queues)))}")
+        taken["queues"] = [known[name] for name in taken["queues"]]
+    return taken

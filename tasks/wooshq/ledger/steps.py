@@ -63,7 +63,11 @@ _NOT_NOW_KINDS = (
 
 
 def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | None:
-    """`error` as what it means for the caller; None where it is a fault of ours and must be seen as such."""
+    """`error` as what it means for the caller; None where it is a fault of ours (a script's error) and must be seen as such."""
+    if isinstance(error, (redis.AuthenticationError, redis.exceptions.InvalidResponse)):
+        refused = isinstance(error, redis.AuthenticationError)
+        why = "refuses our name or password" if refused else "does not speak Redis's protocol"
+        return LedgerUnavailable(f"Redis at {where} {why}; mend WOOSHQ_REDIS_URL", maybe_done=False)
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError)):
         asked = not isinstance(error, redis.ConnectionError) or "reading" in str(error).lower() or "closed" in str(error).lower()
         return LedgerUnavailable(f"Redis at {where} did not answer ({type(error).__name__})", maybe_done=asked)
@@ -74,6 +78,8 @@ def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | 
             word = type(error).__name__
         if word:
             return LedgerUnavailable(f"Redis at {where} refuses writes ({word})", maybe_done=False)
+        if "DB index" in text or "unknown command" in text.lower():
+            return LedgerUnavailable(f"Redis at {where} cannot hold a ledger ({text[:80]}); mend WOOSHQ_REDIS_URL", maybe_done=False)
     return None
 
 

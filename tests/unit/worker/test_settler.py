@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 from wooshq.errors import LedgerUnavailable
@@ -28,6 +29,8 @@ class SlowLedger:
         if self.away:
             self.away -= 1
             raise LedgerUnavailable("gone", maybe_done=False)
+        if wanted.script == "settle" and any("cursed" in str(arg) for arg in wanted.args):
+            raise ValueError("a bug")
         self.ran.append((wanted.script, list(wanted.args)))
         try:
             steps.send([b"settled"] * (len(wanted.args) - 2) if wanted.script == "settle" else [])
@@ -66,3 +69,14 @@ async def test_what_the_ledger_cannot_take_is_kept_until_it_can() -> None:
     await settle_all(settler)
     assert settler.unsettled == 0
     assert [script for script, _ in ledger.ran] == ["settle"]
+
+
+async def test_one_that_cannot_be_written_is_left_to_its_lease_and_stops_no_other() -> None:
+    ledger = SlowLedger()
+    settler = Settler(Ledger(Settings()), ledger, silent)  # type: ignore[arg-type]
+    for intent_id in ("a", "cursed", "b"):
+        settler.add(Settlement(a_claim(intent_id), Event.HANDED_BACK))
+    await settle_all(settler)
+    assert settler.unsettled == 0
+    written = [json.loads(arg)["id"] for _, args in ledger.ran for arg in args[2:]]
+    assert written == ["a", "b"]

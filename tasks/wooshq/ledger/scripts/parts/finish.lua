@@ -53,6 +53,7 @@ local function close(row, id, code)
   local key = letter_key(row, id, letter)
   if redis.call('EXISTS', key) == 1 then
     redis.call('HSET', key, 'state', 'closed', 'message_code', code)
+    redis.call('HINCRBY', key, 'attempts', tonumber(redis.call('HGET', row, 'n') or 0))
     redis.call('HDEL', key, 'replay')
   end
 end

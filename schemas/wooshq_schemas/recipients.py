@@ -1,0 +1,157 @@
+"""Whom a fan-out goes to: a recipient out of a row of a file or out of a mapping."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from wooshq_schemas.problems import IntentInvalid, Problem, did_you_mean, nearest, shown
+
+LIST_OF: Final[Mapping[str, str]] = {"user": "users", "hwid": "hwids", "push_token": "push_tokens", "email": "hwids"}
+"""Column that names a recipient → the request's list. An address is a hwid there, as API 1.3's devices work (D)."""
+
+LOCALE: Final = "locale"
+_NAMES: Final = ", ".join(LIST_OF)
+_LONGEST_IDENTIFIER: Final = 1024
+_LONGEST_NAME: Final = 256
+_LOCALE: Final = re.compile(r"default|[a-z]{2}|zh-Hans|zh-Hant")
+_ADDRESS: Final = re.compile(r"[^@\s]{1,256}@[^@\s]{1,256}")
+_IS_LOCALE: Final = ("is not a locale", "Right would be default, two letters such as en, zh-Hans or zh-Hant")
+
+
+class Recipient(NamedTuple):
+    """
+    One person or device. to: the request's list (`users`, `hwids`, `push_tokens`). placeholders: (name, value), sorted by name.
+
+    Those whose fields after the first are equal get the same request apart from the identifier.
+    """
+
+    identifier: str
+    to: str = "users"
+    locale: str | None = None
+    placeholders: tuple[tuple[str, str], ...] = ()
+
+
+RecipientLike: TypeAlias = Recipient | Mapping[str, Any] | str
+"""A recipient as a mapping column → value, as a user id, or as the model."""
+
+
+class Columns:
+    """The header of a file with a recipient in each row. `recipient` is asked for millions of rows: what can be known once is kept."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Raises IntentInvalid with everything that is wrong with the header."""
+        problems = [Problem("", *wrong) for name in names if (wrong := _no_text(name))]
+        problems += [
+            Problem(shown(name), "is the name of two columns", "Rename or remove one")
+            for name in sorted({name for name in names if names.count(name) > 1})
+        ]
+        named = [name for name in names if name in LIST_OF]
+        if len(named) != 1:
+            problems.append(_one_is_needed(names, named))
+        problems += [Problem("", "has a column without a name", "Name it or remove it") for name in names if not name.strip()]
+        if problems:
+            raise IntentInvalid(problems)
+        self.names = tuple(names)
+        self._kind = named[0]
+        self._to = LIST_OF[self._kind]
+        self._at = self.names.index(self._kind)
+        self._locale_at = self.names.index(LOCALE) if LOCALE in names else None
+        others = [(name, at) for at, name in enumerate(names) if name not in (self._kind, LOCALE)]
+        self._placeholders = tuple(sorted(others))
+        self._bare = len(names) == 1
+
+    def recipient(self, cells: Sequence[str]) -> Recipient:
+        """The recipient of a row. Raises IntentInvalid with everything that is wrong with it."""
+        if len(cells) != len(self.names):
+            raise IntentInvalid([Problem("", f"has {len(cells)} cells, and the header names {len(self.names)} columns", "Mend the row")])
+        identifier = cells[self._at]
+        # What is right needs no list of problems: every row comes this way.
+        if self._bare and self._kind != "email" and 0 < len(identifier) <= _LONGEST_IDENTIFIER and identifier.isalnum():
+            return Recipient(identifier, self._to)
+        locale = cells[self._locale_at] or None if self._locale_at is not None else None
+        placeholders = tuple([(name, cells[at]) for name, at in self._placeholders])
+        return _checked(self._kind, identifier, locale, placeholders)
+
+
+def recipient_of(given: RecipientLike) -> Recipient:
+    """A recipient out of a mapping: exactly one of `user`, `hwid`, `push_token`, `email`. Raises IntentInvalid with every problem."""
+    if isinstance(given, Recipient):
+        return given
+    if isinstance(given, str):
+        return _checked("user", given, None, ())
+    if not isinstance(given, Mapping):
+        raise IntentInvalid([Problem("", "is not a recipient", 'Right would be {"user": "u1"} or "u1"')])
+    named = [name for name in given if name in LIST_OF]
+    if len(named) != 1:
+        raise IntentInvalid([_one_is_needed([name for name in given if isinstance(name, str)], named)])
+    problems: list[Problem] = []
+    placeholders: list[tuple[str, str]] = []
+    locale = None
+    for name, value in given.items():
+        if not isinstance(name, str):
+            problems.append(Problem("", "has a key that is not a text", "Keys of JSON objects are texts"))
+        elif name == LOCALE:
+            if value is not None and not isinstance(value, str):
+                problems.append(Problem(LOCALE, *_IS_LOCALE))
+            locale = value or None
+        elif name == named[0]:
+            if not isinstance(value, str):
+                problems.append(Problem(name, "must be a text"))
+        elif isinstance(value, str):
+            placeholders.append((name, value))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            placeholders.append((name, str(value)))
+        else:
+            hint = "Leave it out" if value is None else "Placeholders are texts: give it as one"
+            problems.append(Problem(shown(name), "must not be null" if value is None else "must be a text", hint))
+    if problems:
+        raise IntentInvalid(problems)
+    return _checked(named[0], given[named[0]], locale, tuple(sorted(placeholders)))
+
+
+def _checked(kind: str, identifier: str, locale: str | None, placeholders: tuple[tuple[str, str], ...]) -> Recipient:
+    problems = list(_wrong_identifier(kind, identifier))
+    if locale is not None and _LOCALE.fullmatch(locale) is None:
+        problems.append(Problem(LOCALE, *_IS_LOCALE))
+    for name, value in placeholders:
+        if not name or len(name) > _LONGEST_NAME:
+            problems.append(Problem(shown(name), "is no name for a placeholder", f"Right would be 1 to {_LONGEST_NAME} characters"))
+        problems += [Problem(shown(name), *wrong) for text in (name, value) if (wrong := _no_text(text))]
+    if problems:
+        raise IntentInvalid(problems)
+    return Recipient(identifier, LIST_OF[kind], locale, placeholders)
+
+
+def _wrong_identifier(kind: str, identifier: str) -> list[Problem]:
+    if wrong := _no_text(identifier):
+        return [Problem(kind, *wrong)]
+    if not identifier:
+        return [Problem(kind, "must not be empty")]
+    if len(identifier) > _LONGEST_IDENTIFIER:
+        return [Problem(kind, f"is longer than {_LONGEST_IDENTIFIER} characters")]
+    if identifier != identifier.strip():
+        return [Problem(kind, "has spaces around it", "Remove them: to the API it would be somebody else")]
+    if kind == "email" and _ADDRESS.fullmatch(identifier) is None:
+        return [Problem(kind, "is not an email address", "Right would be ann@example.com")]
+    return []
+
+
+def _no_text(text: str) -> tuple[str, str] | None:
+    """What makes a text one that cannot be stored."""
+    if "\0" in text:
+        return "has a NUL character (U+0000)", "Remove it"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "is not valid Unicode (a lone surrogate)", "Encode the text as UTF-8"
+    return None
+
+
+def _one_is_needed(names: Sequence[str], named: Sequence[str]) -> Problem:
+    if named:
+        return Problem("", f"only one of {_NAMES} may be given, and these were: {', '.join(named)}", "Leave all but one out")
+    near = next((name for name in names if nearest(name, LIST_OF)), None)
+    hint = did_you_mean(near, LIST_OF) if near is not None else "The first line of a CSV is its header" if names else ""
+    return Problem("", f"one of {_NAMES} is needed, and none was given", hint)

@@ -1,0 +1,276 @@
+"""What a fan-out says to each of its recipients: an intent without `to`, written once, and the request it becomes for some of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final
+
+from wooshq_schemas.intent import MODEL_VERSION, Intent, load_stored, migrated, parse_intent, utc_text
+from wooshq_schemas.json_text import read
+from wooshq_schemas.platforms import PLATFORMS, Platforms
+from wooshq_schemas.problems import IntentInvalid, Problem
+from wooshq_schemas.render import render
+from wooshq_schemas.request import LISTS
+
+_OF_ONE_INTENT: Final = ("id", "to", "lane")
+"""Fields of an intent that a template cannot have."""
+
+_WHY_NOT: Final[Mapping[str, tuple[str, str]]] = {
+    "id": ("names one intent, and a template becomes many", "A job gets an id of its own"),
+    "to": ("is not for a template: its recipients come beside it", "Leave it out; recipients are rows or an iterable"),
+    "lane": ("is not for a template: a fan-out goes through the bulk lane", "Leave it out"),
+}
+
+_SOMEBODY: Final = "somebody"
+#: Texts that cannot stand in a template, for NUL is refused there: places where something is filled in.
+_IDENTIFIERS, _PLACEHOLDERS, _NOW = "\0I", "\0P", "\0N"
+_PLACES: Final = re.compile(r'"\\u0000([IPN])"')
+
+
+class Template:
+    """
+    A checked template. Made by `parse_template`, or from what was stored; treated as a value.
+
+    What it becomes for some recipients is compiled once for each list and locale: then a request is a few pieces of text joined.
+    """
+
+    def __init__(self, data: Mapping[str, Any], *, platforms: Platforms = PLATFORMS) -> None:
+        """data: as parse_template checked it."""
+        self._data = dict(data)
+        self._platforms = platforms
+        self._intent = self._for("users", [_SOMEBODY], None, None)
+        self._compiled: dict[tuple[str, str | None, bool], list[str]] = {}
+
+    @classmethod
+    def load_stored(cls, raw: str | bytes, version: int, *, platforms: Platforms = PLATFORMS) -> Template:
+        """A template as the ledger has it. Raises NewerModel for one of a newer model, IntentInvalid for none of today's."""
+        return cls(migrated(json.loads(raw), version), platforms=platforms)
+
+    def to_json(self) -> str:
+        """Compact JSON that `load_stored` reads again."""
+        return json.dumps(self._data, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def application(self) -> str:
+        return self._intent.application
+
+    @property
+    def campaign(self) -> str | None:
+        return self._intent.campaign
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The job's: the same template with the same key is one job."""
+        return self._data.get("idempotency_key")
+
+    @property
+    def on_unknown(self) -> str | None:
+        return self._intent.on_unknown
+
+    @property
+    def ttl_s(self) -> int | None:
+        return self._intent.ttl_s
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return self._intent.expires_at_dt
+
+    @cached_property
+    def locales(self) -> frozenset[str]:
+        """Locales in which any of its texts is written; empty where each text is for everyone."""
+        return frozenset(_locales(self._data))
+
+    def locale_of(self, locale: str | None) -> str | None:
+        """
+        What a recipient's locale comes down to here: itself, `default` for one that no text has, None where there is nothing to choose.
+
+        Recipients of whom it is the same can share a call.
+        """
+        if locale is None or not self.locales:
+            return None
+        return locale if locale in self.locales else "default"
+
+    def body(
+        self, to: str, identifiers: Sequence[str], *, locale: str | None, placeholders: Sequence[tuple[str, str]], now: datetime
+    ) -> bytes:
+        """The request's body for these recipients, as it goes on the wire. to: the list, as in `LISTS`. now: aware."""
+        key = (to, locale, bool(placeholders))
+        pieces = self._compiled.get(key)
+        if pieces is None:
+            pieces = self._compiled[key] = self._compile(to, locale, with_placeholders=bool(placeholders))
+        out = pieces.copy()
+        for at in range(1, len(out), 2):
+            match out[at]:
+                case "I":
+                    out[at] = ",".join(map(_quoted, identifiers))
+                case "N":
+                    out[at] = f'"{utc_text(now)}"'
+                case _:
+                    out[at] = _quoted_object({**self._placeholders, **dict(placeholders)})
+        return "".join(out).encode()
+
+    def request(
+        self, to: str, identifiers: Sequence[str], *, locale: str | None, placeholders: Sequence[tuple[str, str]], now: datetime
+    ) -> dict[str, Any]:
+        """The same as values, rendered anew: what `body` is held against, and what a person is shown."""
+        return render(self._for(to, identifiers, locale, placeholders), now=now, platforms=self._platforms)
+
+    def intent(self, to: str, identifier: str, *, locale: str | None, placeholders: Sequence[tuple[str, str]]) -> Intent:
+        """The intent that says to one recipient what the template says: what a dead letter keeps, to be mended and replayed."""
+        return self._for(to, [identifier], locale, placeholders)
+
+    def _for(self, to: str, identifiers: Sequence[str], locale: str | None, placeholders: Sequence[tuple[str, str]] | None) -> Intent:
+        data = _addressed(_in_locale(self._data, locale), to, list(identifiers), dict(placeholders or ()))
+        data.pop("idempotency_key", None)  # it is the job's
+        return load_stored(json.dumps(data, ensure_ascii=False), MODEL_VERSION, platforms=self._platforms)
+
+    @cached_property
+    def _placeholders(self) -> Mapping[str, str]:
+        if self._intent.request is None:
+            return self._intent.placeholders or {}
+        ((_, inner),) = self._intent.request.items()
+        return inner.get("dynamic_content_placeholders", {})  # type: ignore[union-attr, return-value]
+
+    def _compile(self, to: str, locale: str | None, *, with_placeholders: bool) -> list[str]:
+        """Pieces of JSON text, and between them, at every odd place, the letter of what is filled in there."""
+        request = self.request(to, [_SOMEBODY], locale=locale, placeholders=(), now=datetime.fromtimestamp(0, UTC))
+        inner = request["transactional"] = dict(request["transactional"])
+        inner[to] = {"list": [_IDENTIFIERS]}
+        if with_placeholders:
+            inner["dynamic_content_placeholders"] = _PLACEHOLDERS
+        if self._intent.request is None and self._intent.schedule is None:
+            inner["schedule"] = {"at": _NOW}
+        return _PLACES.split(json.dumps(request, ensure_ascii=False, separators=(",", ":")))
+
+
+def parse_template(
+    data: object, *, now: datetime | None = None, application: str | None = None, platforms: Platforms = PLATFORMS
+) -> Template:
+    """
+    Check a template: an intent without `to`, in the plain form (`message`) or the exact one (a v2 body without its list).
+
+    Arguments as of `parse_intent`. Raises IntentInvalid with every problem there is.
+    """
+    if isinstance(data, (str, bytes)):
+        data, doubts = read(data)
+        if doubts:
+            raise IntentInvalid(doubts)
+    if not isinstance(data, Mapping):
+        raise IntentInvalid([Problem("", "must be an object", "A template is an intent without to")])
+    given = dict(data)
+    problems = [Problem(name, *_WHY_NOT[name]) for name in _OF_ONE_INTENT if name in given]
+    rest = {name: value for name, value in given.items() if name not in _OF_ONE_INTENT}
+    problems += _wrong_request(rest)
+    try:
+        addressed = _addressed(rest, "users", [_SOMEBODY], {})
+        checked = json.loads(parse_intent(addressed, now=now, application=application, platforms=platforms).to_json())
+    except IntentInvalid as error:
+        raise IntentInvalid([*problems, *error.problems]) from None
+    if problems:
+        raise IntentInvalid(problems)
+    return Template(_unaddressed(checked), platforms=platforms)
+
+
+def _wrong_request(data: Mapping[str, Any]) -> list[Problem]:
+    request = data.get("request")
+    if not isinstance(request, dict):
+        return []
+    if "segment" in request:
+        return [Problem("request.segment", "is not for a template: a segment has its own recipients", "Send it as an intent")]
+    inner = request.get("transactional")
+    names = [name for name in LISTS if isinstance(inner, dict) and name in inner]
+    return [Problem(f"request.transactional.{name}", *_WHY_NOT["to"]) for name in names]
+
+
+def _addressed(data: Mapping[str, Any], to: str, identifiers: list[str], placeholders: dict[str, str]) -> dict[str, Any]:
+    """An intent's data from a template's."""
+    if "request" not in data:
+        own = data.get("placeholders")
+        more = {"placeholders": {**own, **placeholders} if isinstance(own, dict) else placeholders} if placeholders else {}
+        return {**data, "to": {to: identifiers}, **more, "lane": "bulk"}
+    request = data["request"]
+    inner = request.get("transactional") if isinstance(request, dict) else None
+    if not isinstance(inner, dict):
+        return dict(data)  # the models tell what is wrong
+    inner = {**{name: value for name, value in inner.items() if name not in LISTS}, to: {"list": identifiers}}
+    if placeholders:
+        inner["dynamic_content_placeholders"] = {**inner.get("dynamic_content_placeholders", {}), **placeholders}
+    return {**data, "request": {"transactional": inner}, "lane": "bulk"}
+
+
+def _unaddressed(data: Mapping[str, Any]) -> dict[str, Any]:
+    rest = {name: value for name, value in data.items() if name not in _OF_ONE_INTENT}
+    if "request" in rest:
+        inner = rest["request"]["transactional"]
+        rest["request"] = {"transactional": {name: value for name, value in inner.items() if name not in LISTS}}
+    return rest
+
+
+# ── Texts in one locale ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_TEXTS: Final = frozenset({"title", "subtitle", "body", "subject"})
+
+
+def _locales(data: Mapping[str, Any]) -> Iterator[str]:
+    for text in _localised(data):
+        yield from text
+
+
+def _localised(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every object locale → something in a template, of either form."""
+    if "request" in data:
+        inner = data["request"].get("transactional", {})
+        content = inner.get("payload", {}).get("content", {}).get("localized_content")
+        if content is not None:
+            yield content
+        if "subject" in (email := inner.get("email_payload", {})):
+            yield email["subject"]
+        return
+    for said in data.get("message", {}).values():
+        if isinstance(said, dict):
+            for fields in (said, *said.get("overrides", {}).values()):
+                yield from (fields[name] for name in _TEXTS & fields.keys() if isinstance(fields[name], dict))
+
+
+def _in_locale(data: Mapping[str, Any], locale: str | None) -> Mapping[str, Any]:
+    """The same template with each text in one locale: its own, else `default`, else `en`, else any."""
+    if locale is None:
+        return data
+    if "request" in data:
+        inner = dict(data["request"]["transactional"])
+        content = inner.get("payload", {}).get("content")
+        if content is not None:
+            one = {"default": _choose(content["localized_content"], locale)}
+            inner["payload"] = {**inner["payload"], "content": {"localized_content": one}}
+        if "subject" in inner.get("email_payload", {}):
+            subject = {"default": _choose(inner["email_payload"]["subject"], locale)}
+            inner["email_payload"] = {**inner["email_payload"], "subject": subject}
+        return {**data, "request": {"transactional": inner}}
+    message = {kind: _fields_in(said, locale) if isinstance(said, dict) else said for kind, said in data["message"].items()}
+    return {**data, "message": message}
+
+
+def _fields_in(fields: Mapping[str, Any], locale: str) -> dict[str, Any]:
+    out = {name: _choose(value, locale) if name in _TEXTS and isinstance(value, dict) else value for name, value in fields.items()}
+    if "overrides" in out:
+        out["overrides"] = {platform: _fields_in(own, locale) for platform, own in out["overrides"].items()}
+    return out
+
+
+def _choose(by_locale: Mapping[str, Any], locale: str) -> Any:
+    for wanted in (locale, "default", "en"):
+        if wanted in by_locale:
+            return by_locale[wanted]
+    return next(iter(by_locale.values()))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _quoted_object(values: Mapping[str, str]) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

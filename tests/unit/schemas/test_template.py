@@ -1,0 +1,127 @@
+"""A template is written once; what each recipient is sent is what an intent of their own would have said."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import clean, intents, word
+from tests.unit.schemas.build import APPLICATION, NOW, example
+from wooshq_schemas import IntentInvalid, NotifyRequest, Template, load_stored, parse_intent, parse_template, render
+
+TEXTS = {"title": {"en": "Hi", "de": "Hallo"}, "body": "Your order left"}
+
+
+def a_template(data: Any = ..., **fields: Any) -> Template:
+    return parse_template({"message": {"push": TEXTS}, **fields} if data is ... else data, application=APPLICATION, now=NOW)
+
+
+def sent(template: Template, *people: str, to: str = "users", locale: str | None = None, **placeholders: str) -> dict[str, Any]:
+    values = tuple(sorted(placeholders.items()))
+    made = json.loads(template.body(to, people, locale=locale, placeholders=values, now=NOW))
+    assert made == template.request(to, people, locale=locale, placeholders=values, now=NOW)
+    return made["transactional"]  # type: ignore[no-any-return]
+
+
+class WhenItIsMade:
+    def test_it_is_an_intent_without_to(self) -> None:
+        inner = sent(a_template(), "u1", "u2")
+        assert inner["users"] == {"list": ["u1", "u2"]}
+        assert (inner["application"], inner["message_type"]) == (APPLICATION, "MESSAGE_TYPE_TRANSACTIONAL")
+        assert "dynamic_content_placeholders" not in inner
+
+    def test_the_exact_form_is_a_body_without_its_list(self) -> None:
+        body = example("transactional-users")
+        del body["transactional"]["users"]
+        inner = sent(a_template({"request": body}), "u9", to="hwids", city="Bonn")
+        assert inner["hwids"] == {"list": ["u9"]}
+        assert inner["dynamic_content_placeholders"]["city"] == "Bonn"
+        assert "users" not in inner
+
+    @pytest.mark.parametrize(
+        ("data", "field"),
+        [
+            ({"to": {"users": ["u1"]}, "message": {"push": {"title": "x"}}}, "to"),
+            ({"message": {"push": {"title": "x"}}, "lane": "bulk"}, "lane"),
+            ({"message": {"push": {"titel": "x"}}}, "message.push.titel"),
+            ({"message": {"push": {"title": "x"}}, "id": "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"}, "id"),
+            ({}, "message"),
+            ([], ""),
+            ("{", ""),
+            ({"request": {"segment": {"code": "x"}}}, "request.segment"),
+            ({"request": {"transactional": {"users": {"list": ["u"]}}}}, "request.transactional.users"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, data: Any, field: str) -> None:
+        with pytest.raises(IntentInvalid) as error:
+            a_template(data)
+        assert field in {problem.field for problem in error.value.problems}
+
+    def test_it_comes_back_from_what_is_stored(self) -> None:
+        template = a_template(placeholders={"shop": "Bonn"}, tags={"team": "a"})
+        again = Template.load_stored(template.to_json(), 1)
+        assert again.to_json() == template.to_json()
+        assert sent(again, "u1") == sent(template, "u1")
+
+
+class WhenARecipientHasPlaceholders:
+    def test_theirs_replace_the_template_s(self) -> None:
+        inner = sent(a_template(placeholders={"shop": "Bonn", "name": "you"}), "u1", name="Ann")
+        assert inner["dynamic_content_placeholders"] == {"shop": "Bonn", "name": "Ann"}
+
+    def test_nothing_in_them_is_ever_read_as_anything_but_text(self) -> None:
+        odd = {"a": '"}, {"', "b": "{0.__class__}", "c": "%s {{d}}", "d": "\u2028</script>"}
+        assert sent(a_template(), 'u"1', **odd)["dynamic_content_placeholders"] == odd
+
+
+class WhenARecipientHasALocale:
+    def test_they_get_the_texts_of_theirs(self) -> None:
+        content = sent(a_template(), "u1", locale="de")["payload"]["content"]["localized_content"]
+        assert {locale: blocks["ios"] for locale, blocks in content.items()} == {"default": {"title": "Hallo", "body": "Your order left"}}
+
+    def test_of_one_that_no_text_has_it_is_the_fallback_so_that_they_share_a_call(self) -> None:
+        template = a_template()
+        assert [template.locale_of(locale) for locale in ("de", "fr", "ja", None)] == ["de", "default", "default", None]
+        assert a_template({"message": {"sms": {"body": "x"}}}).locale_of("de") is None
+
+    def test_the_exact_form_and_emails_have_locales_too(self) -> None:
+        email = {"message": {"email": {"subject": {"en": "Hi", "de": "Hallo"}, "body": "<p>"}}}
+        assert sent(a_template(email), "u1", locale="de")["email_payload"]["subject"] == {"default": "Hallo"}
+        body = sent(a_template(), "u1")
+        del body["users"]
+        exact = a_template({"request": {"transactional": body}})
+        assert exact.locales == {"en", "de", "default"}
+        assert list(sent(exact, "u1", locale="de")["payload"]["content"]["localized_content"]) == ["default"]
+
+
+@given(
+    intents,
+    st.lists(word, min_size=1, max_size=4),
+    st.sampled_from(["users", "hwids", "push_tokens"]),
+    st.sampled_from([None, "de", "default"]),
+    st.dictionaries(word, clean, max_size=2),
+)
+def test_a_request_is_what_an_intent_for_these_people_would_be(
+    body: dict[str, Any], people: list[str], to: str, locale: str | None, placeholders: dict[str, str]
+) -> None:
+    data = {name: value for name, value in body.items() if name not in ("to", "id", "lane", "return_unknown_identifiers")}
+    template = parse_template(data, application=APPLICATION)
+    people = list(dict.fromkeys(people))
+    values = tuple(sorted(placeholders.items()))
+    at = datetime(2026, 5, 1, 9, 0, 0, tzinfo=UTC)
+
+    made = json.loads(template.body(to, people, locale=locale, placeholders=values, now=at))
+
+    assert made == template.request(to, people, locale=locale, placeholders=values, now=at)
+    NotifyRequest.model_validate(made)
+    if locale is None:
+        merged = {**data.get("placeholders", {}), **placeholders}
+        one = parse_intent({**data, "to": {to: people}, **({"placeholders": merged} if merged else {})}, application=APPLICATION)
+        assert render(one, now=at) == made
+    letter = template.intent(to, people[0], locale=locale, placeholders=values)
+    assert render(load_stored(letter.to_json(), 1), now=at) == template.request(to, people[:1], locale=locale, placeholders=values, now=at)
