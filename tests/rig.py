@@ -75,7 +75,7 @@ class Rig:
         return subprocess.Popen([sys.executable, "-m", "wooshq_worker", *args], env=self.env, cwd=self.folder, **given)
 
     def terminal(self, *args: str, columns: int = 80, **pipes: Any) -> str:
-        """What a person sees on a terminal so wide: without colours, what is drawn again drawn once more. pipes: what is no terminal."""
+        """What a person sees at last on a terminal so wide, without its colours. pipes: what is not on the terminal."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = self.start(*args, **{"stdin": subprocess.DEVNULL, "stdout": theirs, "stderr": theirs, **pipes})
@@ -89,7 +89,8 @@ class Rig:
         finally:
             os.close(ours)
         process.communicate(timeout=60)
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).replace("\r", "")
+        last_drawn = re.sub(r"[^\n]*\x1b\[2K", "", seen.decode())
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last_drawn).replace("\r", "")
 
     def logs(self) -> str:
         return "".join(p.read_text(errors="replace") for p in sorted(self.folder.glob("worker-*.log")))
