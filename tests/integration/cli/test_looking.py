@@ -21,7 +21,7 @@ class WhenNothingIsNamed:
         said = rig.cli("status").stdout.decode()
         now, _, so_far = said.partition("Since the ledger was made\n")
         assert now.startswith("Now\n")
-        assert "  11  wait for a worker, bulk lane\n   0  are being sent\n" in now
+        assert "  11  waiting for a worker, bulk lane\n   0  being sent\n" in now
         assert so_far.startswith("  11  intents accepted\n   0  sent\n")
         assert "_" not in said
         assert json.loads(rig.cli("status", "--json").stdout) == rig.wooshq.counts()

@@ -141,7 +141,7 @@ class WhenAPersonWaits:
         seen = rig.terminal("send", "--wait", "in.ndjson", columns=120)
         ids = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", seen)
         assert len(ids) == len(set(ids)) == 2
-        assert re.search(r"[0-9a-f-]{36} sent$", seen, re.MULTILINE)
+        assert re.search(r"^[0-9a-f-]{36} sent$", seen, re.MULTILINE)
 
     def test_data_goes_where_it_was_sent_although_a_bar_is_drawn(self, rig: Rig) -> None:
         rig.start_worker()

@@ -180,9 +180,9 @@ class _Sending:
         """Print each status as its intent ends."""
         ends = time.monotonic() + timeout_s
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        # Data that goes elsewhere than to this terminal must not be drawn above the bar; JSON on it, not be broken by it.
-        shown = people.is_terminal and not (self._json and data.is_terminal)
-        with Progress(*columns, console=people, disable=not shown, transient=True, redirect_stdout=data.is_terminal) as progress:
+        # JSON on the terminal must not be broken by a bar; and what goes elsewhere must not be drawn above it.
+        shown = people.is_terminal and bool(self._waiting) and not (self._json and data.is_terminal)
+        with Progress(*columns, console=people, disable=not shown, transient=True, redirect_stdout=False) as progress:
             bar = progress.add_task("sending", total=len(self._waiting))
             while self._waiting and time.monotonic() < ends:
                 for intent_id in list(self._waiting)[:_TOGETHER]:
@@ -205,7 +205,8 @@ class _Sending:
             emit(now)
         else:
             line = f"{intent_id} {now.state} {now.detail or ''}" if now.state == "dead" else f"{intent_id} {now.state}"
-            (say if self._ids_at_once else show)(one_line(line))
+            # On one terminal with the bar, only the bar's own console can print above it.
+            (say if self._ids_at_once or people.is_terminal else show)(one_line(line))
 
     def leave(self, so_far: str = "", *, ask: bool = True) -> None:
         """What has not ended goes on without us: say so, with the statuses or at least the ids. ask: whether Redis can be asked."""

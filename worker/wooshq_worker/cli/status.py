@@ -16,11 +16,11 @@ _ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 
 #: What `counts` calls it → what a person does.
 _NOW: Final = {
-    "now_queued_transactional": "wait for a worker, transactional lane",
-    "now_queued_bulk": "wait for a worker, bulk lane",
-    "now_sending": "are being sent",
-    "now_retrying": "wait for their next attempt",
-    "now_held": "are held back by a gate",
+    "now_queued_transactional": "waiting for a worker, transactional lane",
+    "now_queued_bulk": "waiting for a worker, bulk lane",
+    "now_sending": "being sent",
+    "now_retrying": "waiting for the next attempt",
+    "now_held": "held back by a gate",
 }
 _SO_FAR: Final = {
     "accepted": "intents accepted",
