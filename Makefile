@@ -8,7 +8,8 @@ CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# -qq: warnings of a caller's own pip configuration would drown the first `make`; errors still show.
+PIP   := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Passed on by demo, test and bench: `make test ARGS="-k fan_out -x"`
 ARGS  ?=
 
@@ -56,7 +57,7 @@ check: $(STAMP) ## lint, format, types, and the rule that an arrow between the l
 floor: requirements/dev.txt ## all tests with the oldest redis-py that pyproject.toml allows
 	@$(MAKE) --no-print-directory install VENV=.venv/floor
 	@floor=$$(sed -n 's/^ *"redis>=\([0-9.]*\).*/\1/p' pyproject.toml) && set -x && \
-	  .venv/floor/bin/python -m pip --disable-pip-version-check --quiet install "redis==$$floor.*" && \
+	  .venv/floor/bin/python -m pip --disable-pip-version-check -qq install "redis==$$floor.*" && \
 	  .venv/floor/bin/python -m pytest $(ARGS)
 
 bench: $(STAMP) ## throughput beside the plainest honest loop

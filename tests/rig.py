@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -63,6 +68,29 @@ class Rig:
         return subprocess.run(
             [sys.executable, "-m", "wooshq_worker", *args], env=self.env, cwd=self.folder, input=raw, capture_output=True, timeout=timeout
         )
+
+    def start(self, *args: str, **pipes: Any) -> subprocess.Popen[bytes]:
+        """The command line, to be fed, interrupted or waited for; pipes: of subprocess.Popen."""
+        given = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes}
+        return subprocess.Popen([sys.executable, "-m", "wooshq_worker", *args], env=self.env, cwd=self.folder, **given)
+
+    def terminal(self, *args: str, columns: int = 80, **pipes: Any) -> str:
+        """What a person sees at last on a terminal so wide, without its colours. pipes: what is not on the terminal."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = self.start(*args, **{"stdin": subprocess.DEVNULL, "stdout": theirs, "stderr": theirs, **pipes})
+        os.close(theirs)
+        seen = b""
+        try:
+            while some := os.read(ours, 65536):
+                seen += some
+        except OSError:  # Linux says so that the other side is closed
+            pass
+        finally:
+            os.close(ours)
+        process.communicate(timeout=60)
+        last_drawn = re.sub(r"[^\n]*\x1b\[2K", "", seen.decode())
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last_drawn).replace("\r", "")
 
     def logs(self) -> str:
         return "".join(p.read_text(errors="replace") for p in sorted(self.folder.glob("worker-*.log")))

@@ -49,14 +49,20 @@ _GSM = frozenset(
 _GSM_EXTENSION = frozenset("^{}\\[~]|€\f")
 
 
+def is_application_code(text: str) -> bool:
+    """Whether `text` has the shape that the reference gives every application code, XXXXX-XXXXX. wooshq itself takes others too."""
+    return re.fullmatch(r"[A-Z0-9]{5}-[A-Z0-9]{5}", text) is not None
+
+
 def lint(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> list[Warn]:
     """Everything worth a second look in what would be sent at `now` (aware)."""
     body = render(intent, now=now, platforms=platforms)
     kind, inner = next(iter(body.items()))
-    out = list(_request(kind, inner, now))
+    out = [*_expiry(intent, now), *_request(kind, inner, now)]
     payload = inner.get("payload", {})
     for path, action in _actions(f"{kind}.payload", payload):
         out += _slips(path, action, OpenAction)
+        out += _link(f"{path}.link.url", action.get("link", {}).get("url"))
     for name, model in (("send_rate", SendRate), ("frequency_capping", FrequencyCapping)):
         out += _slips(f"{kind}.{name}", inner.get(name, {}), model)
     if payload.get("silent") and "custom_data" in payload:
@@ -73,11 +79,18 @@ def lint(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> 
             out += _slips(path, fields, Block)
             out += _slips(f"{path}.template", fields.get("template", {}), MessengerTemplate)
             out += _too_long(path, keys.get(block, ""), fields, payload)
+            if not {"silent", "voip_push"} & payload.keys():
+                out += _empty(path, fields)
     return out
 
 
+def _expiry(intent: Intent, now: datetime) -> Iterator[Warn]:
+    if intent.expires_at_dt is not None and intent.expires_at_dt <= now:
+        yield Warn("expires_at", "lies in the past", "Nothing would be sent: the intent ends as expired")
+
+
 def _request(kind: str, inner: Mapping[str, Any], now: datetime) -> Iterator[Warn]:
-    if not re.fullmatch(r"[A-Z0-9]{5}-[A-Z0-9]{5}", inner.get("application") or ""):
+    if not is_application_code(inner.get("application") or ""):
         yield Warn(f"{kind}.application", "does not look like an application code", "Pushwoosh's are XXXXX-XXXXX, in capitals and digits")
     at = inner["schedule"].get("at")
     if at is not None and (now - moment_of(at)).total_seconds() > 60:
@@ -107,6 +120,34 @@ def _actions(path: str, payload: Mapping[str, Any]) -> Iterator[tuple[str, Mappi
         yield f"{path}.open_action", payload["open_action"]
     for number, action in payload.get("open_actions", {}).items():
         yield f"{path}.open_actions.{number}", action
+
+
+def _link(path: str, url: object) -> Iterator[Warn]:
+    """What opens on a tap must be a whole URL: a device does not know to which site `/orders` or `shop.example/orders` belongs."""
+    if isinstance(url, str) and not _is_absolute(url):
+        yield Warn(
+            path, "is not an absolute URL, and will probably open nothing", "Right would be https://… or your app's own, such as myapp://…"
+        )
+
+
+def _is_absolute(url: str) -> bool:
+    scheme, colon, rest = url.partition(":")
+    if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        return False
+    if scheme.lower() in ("tel", "sms"):
+        return bool(rest)
+    if scheme.lower() in ("http", "https"):
+        return re.match(r"//[^/?#\s]", rest) is not None
+    # `shop.example:8080/x` and `localhost:8080` have a port there, `mailto:` an address.
+    return len(rest) > 2 and (rest.startswith("//") or ("." not in scheme and not rest[0].isdigit()))
+
+
+def _empty(path: str, fields: Mapping[str, Any]) -> Iterator[Warn]:
+    """Texts that are there and say nothing."""
+    named = [name for name in ("title", "body") if name in fields]
+    if named and not any(str(fields[name]).strip() for name in named):
+        are = "is" if len(named) == 1 else "are"
+        yield Warn(path, f"{' and '.join(named)} {are} empty: nothing would be shown", 'Give a text, or "silent": true for data only')
 
 
 def _slips(path: str, fields: Mapping[str, Any], model: type) -> Iterator[Warn]:

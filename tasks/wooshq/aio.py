@@ -135,7 +135,8 @@ class AsyncWooshq:
             try:
                 done = await self._bounded(accept_batch(self.ledger, batch))
             except LedgerUnavailable as error:
-                raise not_accepted(error, [c.entry.intent_id for c in batch if c.entry], report) from error
+                good = [(c.index, c.entry.intent_id) for c in batch if c.entry]
+                raise not_accepted(error, [i for _, i in good], report, [index for index, _ in good]) from error
             note(report, done)
             for lane, ids in new_by_lane(done).items():
                 self.shared.publisher.hand_over(lane, ids)

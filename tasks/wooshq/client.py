@@ -164,14 +164,19 @@ class Shared:
         self._opening = None
 
 
-def not_accepted(error: LedgerUnavailable, intent_ids: Sequence[str], report: Report | None = None) -> NotAccepted:
+def not_accepted(
+    error: LedgerUnavailable, intent_ids: Sequence[str], report: Report | None = None, indexes: Sequence[int] = ()
+) -> NotAccepted:
     """The ledger's trouble as the producer must hear it."""
-    if error.maybe_done:
+    if error.maybe_done and report is not None:
+        advice = "Some may have been taken in all the same: give each its id again (the error's intent_ids) and it is still one message."
+    elif error.maybe_done:
         advice = "It may have been taken in all the same: call again with the same id (the error's intent_id) and it is still one message."
     else:
         advice = "Nothing was accepted; it is safe to call again."
     done = f" {report.accepted} intents before it were accepted." if report is not None else ""
-    return NotAccepted(f"{error}. {advice}{done}", intent_ids=intent_ids, report=report)
+    message = f"{error}. {advice}{done}"
+    return NotAccepted(message, intent_ids=intent_ids, report=report, maybe_done=error.maybe_done, indexes=indexes)
 
 
 def with_report(batches: Iterator[T], report: Report) -> Iterator[T]:
@@ -329,7 +334,8 @@ class Wooshq:
             try:
                 done = self._bounded(accept_batch(self.ledger, batch))
             except LedgerUnavailable as error:
-                raise not_accepted(error, [c.entry.intent_id for c in batch if c.entry], report) from error
+                good = [(c.index, c.entry.intent_id) for c in batch if c.entry]
+                raise not_accepted(error, [i for _, i in good], report, [index for index, _ in good]) from error
             note(report, done)
             for lane, ids in new_by_lane(done).items():
                 self.shared.publisher.hand_over(lane, ids)

@@ -48,13 +48,24 @@ class NotAccepted(WooshqError):
     Nothing is known to have been accepted. It is safe to call again with the id that the error carries.
 
     intent_ids: the ids of what was not accepted; giving the same id again can never make two.
-    accepted: (enqueue_many) how many intents of the iterable were accepted before this; `report` has their ids.
+    maybe_done: whether it may have been accepted all the same; False: certainly not.
+    report: (enqueue_many) what had been accepted before this, with its ids. indexes: where in the iterable each of intent_ids stands.
     """
 
-    def __init__(self, message: str, *, intent_ids: Sequence[str] = (), report: object = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        intent_ids: Sequence[str] = (),
+        report: object = None,
+        maybe_done: bool = False,
+        indexes: Sequence[int] = (),
+    ) -> None:
         super().__init__(message)
         self.intent_ids = tuple(intent_ids)
         self.report = report
+        self.maybe_done = maybe_done
+        self.indexes = tuple(indexes)
 
     @property
     def intent_id(self) -> str | None:

@@ -32,6 +32,16 @@ class GateName(StrEnum):
     HAND = "hand"  #: a person shut it, and only a person opens it
 
 
+MEANS: Mapping[GateName, str] = {
+    GateName.CIRCUIT: "the API fails or cannot be reached; opens by itself",
+    GateName.TOKEN: "the API refuses our token; is tried from time to time",
+    GateName.APPLICATION: "the API does not know it; is tried from time to time",
+    GateName.NOT_BEFORE: "the API answered 429 and said until when; opens then",
+    GateName.HAND: "a person shut it, and only a person opens it",
+}
+"""What each gate says when it is shut, for a person."""
+
+
 @dataclass(frozen=True)
 class Gate(Record):
     """A gate that is not simply open. until: when it will let probes through; None where only a person opens it."""

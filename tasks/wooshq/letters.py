@@ -343,10 +343,9 @@ def discard(keys: Keys, wanted: Filter, *, why: str = "", dry_run: bool = False)
     letters = yield from find(keys, wanted)
     done = 0
     for letter in letters:
-        if dry_run:
-            done += letter.state == LetterState.OPEN
-        else:
-            done += _text((yield Run("discard", (keys.letter(letter.id),), (why,)))) == "discarded"
+        if letter.state != LetterState.OPEN:  # the script would take a letter that is discarded already for its own first run
+            continue
+        done += dry_run or _text((yield Run("discard", (keys.letter(letter.id),), (why,)))) == "discarded"
     return Discarded(len(letters), done, len(letters) - done)
 
 

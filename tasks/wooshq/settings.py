@@ -55,7 +55,7 @@ class Settings(BaseSettings):
 
     # Where things are
     broker_url: str | None = None
-    """Celery broker: `redis://`, `rediss://`, `sentinel://`, `amqp://`; unset: embedded."""
+    """Celery broker: `redis://`, `rediss://`, `sentinel://`, `amqp://`; unset: the ledger's Redis, if one is named, else embedded."""
     redis_url: str | None = None
     """The ledger's Redis; unset: the broker's, if that is Redis, else embedded."""
     data_dir: Path = Path(".wooshq")
@@ -249,6 +249,15 @@ class Settings(BaseSettings):
     @property
     def has_token(self) -> bool:
         return self.api_token is not None or bool(self.api_tokens)
+
+
+def variables() -> dict[str, str]:
+    """Field → the environment variable that sets it, as the README has it. `WOOSHQ_` and a field's own name work for all of them."""
+    found = {}
+    for field, info in Settings.model_fields.items():
+        alias = info.validation_alias
+        found[field] = str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"WOOSHQ_{field}".upper()
+    return found
 
 
 def is_loopback(host: str) -> bool:

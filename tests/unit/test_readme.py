@@ -1,31 +1,191 @@
-"""The README says what is so."""
+"""The README says what is so: its snippets run, its commands are there, its tables are the code's."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from wooshq.settings import Settings
+import pytest
+import redis
+import typer.main
+from celery import Celery
+
+import wooshq
+import wooshq.aio
+from wooshq import NotAccepted, Settings, Wooshq
+from wooshq.aio import AsyncWooshq
+from wooshq_worker.cli import app as command_line
+from wooshq_worker.cli import out
+from wooshq_worker.cli.dead import _GROUPS
+from wooshq_worker.cli.tables import laid_out
+from wooshq_worker.sandbox import SandboxThread
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+CONSOLE = [line for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+APPLICATION = "AAAAA-BBBBB"
 
 
-def test_the_table_of_settings_is_the_class() -> None:
-    table = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*)$", README, re.MULTILINE))
-    wanted = {}
-    for name, info in Settings.model_fields.items():
-        alias = info.validation_alias
-        variable = alias.choices[0] if alias is not None and not isinstance(alias, str) else f"WOOSHQ_{name.upper()}"  # type: ignore[union-attr]
-        default = info.get_default(call_default_factory=True)
-        shown = json.dumps(default) if isinstance(default, (dict, bool)) else str(default)
-        cell = "" if default is None else f"`{shown}`"
-        wanted[variable] = f"{cell} | {info.description} |"
-    assert table == wanted
+def snippet(begins: str) -> str:
+    """The one that begins so."""
+    (found,) = [code for code in SNIPPETS if code.startswith(begins)]
+    return found
 
 
-def test_every_python_example_compiles() -> None:
-    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(examples) >= 4
-    for example in examples:
-        compile(example, "README.md", "exec")
+def run(code: str, **names: Any) -> SimpleNamespace:
+    """Run a snippet; the names it made."""
+    made = {"__name__": "a_users_module", **names}
+    exec(compile(code, "README.md", "exec"), made)
+    return SimpleNamespace(**made)
+
+
+@pytest.fixture
+def settings(redis_url: str, broker_url: str) -> Settings:
+    return Settings(_env_file=None, application=APPLICATION, redis_url=redis_url, broker_url=broker_url)  # type: ignore[call-arg]
+
+
+@pytest.fixture
+def ours(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wooshq]:
+    """An installation of the test's own behind the names that a snippet imports."""
+    with Wooshq(settings) as made:
+        for name in ("enqueue", "enqueue_many", "status", "dead_letters", "gates"):
+            monkeypatch.setattr(wooshq, name, getattr(made, name))
+        monkeypatch.setattr(wooshq.aio, "enqueue", AsyncWooshq(settings).enqueue)
+        yield made
+
+
+def out_of_reach(*_: object) -> Any:
+    raise NotAccepted("Redis did not answer", intent_ids=["0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"])
+
+
+async def out_of_reach_soon(*_: object) -> Any:
+    out_of_reach()
+
+
+class WhenASnippetIsCopied:
+    def test_each_of_them_is_run_here(self) -> None:
+        assert [code.splitlines()[0] for code in SNIPPETS] == [
+            "# FastAPI",
+            "# Django: only once the transaction has committed",
+            "# Flask",
+            "# Any Celery app, without wooshq installed: one intent as the JSON argument",
+            "from wooshq import enqueue_many, status",
+            "from wooshq import dead_letters, gates",
+            "from wooshq_worker.sandbox import SandboxThread",
+        ]
+
+    @pytest.mark.filterwarnings("ignore:Using `httpx`")
+    def test_fastapi_answers_for_everything_that_is_raised(self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch) -> None:
+        from fastapi.testclient import TestClient
+
+        with TestClient(run(snippet("# FastAPI")).app) as client:
+            done = client.post("/orders/1/shipped?user=u1")
+            assert done.status_code == 202
+            assert ours.status(done.json()["id"]) is not None
+            assert client.post("/orders/1/shipped?user=u1").json() == done.json()
+            assert client.post("/orders/1/shipped?user=u2").status_code == 409
+            assert client.post("/orders/2/shipped?user=").status_code == 422
+        monkeypatch.setattr(wooshq.aio, "enqueue", out_of_reach_soon)
+        with TestClient(run(snippet("# FastAPI")).app) as client:
+            assert client.post("/orders/1/shipped?user=u1").status_code == 503
+
+    def test_flask_answers_for_everything_that_is_raised(self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = run(snippet("# Flask")).app.test_client()
+        done = client.post("/code", json={"user": "u1"})
+        assert (done.status_code, ours.status(done.json["id"]) is not None) == (202, True)
+        assert client.post("/code", json={"user": ""}).status_code == 422
+        monkeypatch.setattr(wooshq, "enqueue", out_of_reach)
+        assert run(snippet("# Flask")).app.test_client().post("/code", json={"user": "u1"}).status_code == 503
+
+    def test_django_enqueues_after_the_commit_and_keeps_in_mind_who_was_not_told(
+        self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import django
+        from django.conf import settings as django_settings
+        from django.db import transaction
+
+        django_settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
+        django.setup()
+        order = SimpleNamespace(pk=1, user_id=7, told=True, save=lambda **_: None)
+        with transaction.atomic():
+            run(snippet("# Django")).ship(order)
+            assert "accepted" not in ours.counts()
+        assert ours.counts()["accepted"] == 1
+        monkeypatch.setattr(wooshq, "enqueue", out_of_reach)
+        with transaction.atomic():
+            run(snippet("# Django")).ship(order)
+        assert order.told is False
+
+    def test_any_celery_app_submits(self, broker_url: str) -> None:
+        with Celery("shop", broker=broker_url, set_as_current=False) as shop:
+            run(snippet("# Any Celery app"), app=shop)
+        with redis.Redis.from_url(broker_url.replace("redis+socket://", "unix://").replace("virtual_host", "db")) as server:
+            assert server.llen("transactional") == 1
+
+    def test_many_are_ids_and_by_index_errors(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
+        run(snippet("from wooshq import enqueue_many"))
+        assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+            ["0", "queued"],
+            ["1", "queued"],
+            ["2", "to.users.0:"],
+        ]
+
+    def test_letters_and_gates_are_there_from_python(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
+        ours.shut_gate("hand", why="noon")
+        run(snippet("from wooshq import dead_letters"))
+        assert capsys.readouterr().out == "0 0 {}\nhand * noon None\n"
+
+    def test_the_sandbox_can_be_had_inside_a_test(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run(snippet("from wooshq_worker.sandbox"))
+        assert capsys.readouterr().out.endswith("[] 0\n")
+
+
+class WhenACommandIsCopied:
+    @pytest.mark.parametrize("line", [line for line in CONSOLE if re.search(r"(^\$|\|) wooshq ", line)])
+    def test_it_is_one_and_takes_these_options(self, line: str) -> None:
+        args = shlex.split(line[line.rindex("wooshq ") :] if line.startswith("$ wooshq") else line.rpartition("| ")[2], comments=True)[1:]
+        command: Any = typer.main.get_command(command_line)
+        context = command.make_context("wooshq", list(args))
+        while hasattr(command, "commands") and args and args[0] in command.commands:
+            command = command.commands[args.pop(0)]
+            context = command.make_context("wooshq", list(args))
+        assert context.command is not None
+
+    def test_the_sandbox_takes_what_it_is_told(self) -> None:
+        asked = [shlex.split(line, comments=True)[2:] for line in CONSOLE if line.startswith("$ curl ")]
+        assert len(asked) == 4
+        with SandboxThread() as sandbox:
+            for *data, url in asked:
+                body = data[1].encode() if data else None
+                here = url.replace("http://127.0.0.1:8081", sandbox.url)
+                with urllib.request.urlopen(urllib.request.Request(here, body), timeout=30) as answer:
+                    assert answer.status == 200
+
+    def test_its_output_is_what_100_columns_show(self) -> None:
+        at = CONSOLE.index("$ wooshq dead groups")
+        row = ["5", "rejected", "DEMO0-WOOSH", "2026-11-24 06:46:54", "2026-11-24 06:46:55", "unknown preset"]
+        assert CONSOLE[at + 2 : at + 4] == laid_out(_GROUPS, [row], 100)
+
+
+class WhenATableIsRead:
+    def test_the_settings_are_the_class(self) -> None:
+        table = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*)$", README, re.MULTILINE))
+        wanted = {}
+        for name, info in Settings.model_fields.items():
+            alias = info.validation_alias
+            variable = alias.choices[0] if alias is not None and not isinstance(alias, str) else f"WOOSHQ_{name.upper()}"  # type: ignore[union-attr]
+            default = info.get_default(call_default_factory=True)
+            shown = json.dumps(default) if isinstance(default, (dict, bool)) else str(default)
+            cell = "" if default is None else f"`{shown}`"
+            wanted[variable] = f"{cell} | {info.description} |"
+        assert table == wanted
+
+    def test_the_exit_statuses_are_all_there_are(self) -> None:
+        told = {int(status) for status in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+        assert told == {out.ALL_DONE, out.SOME_REFUSED, out.USED_WRONGLY, out.NOTHING_DONE, out.INTERRUPTED}

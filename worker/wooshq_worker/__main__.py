@@ -1,5 +1,5 @@
 """`python -m wooshq_worker`: the command line."""
 
-from wooshq_worker.cli import main
+from wooshq_worker.script import main
 
 main()

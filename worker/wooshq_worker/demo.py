@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from wooshq import Wooshq
 from wooshq.settings import Settings
-from wooshq_worker.cli.out import ALL_DONE, SOME_REFUSED, emit, people
+from wooshq_worker.cli.out import ALL_DONE, SOME_REFUSED, emit, people, several
 from wooshq_worker.sandbox import SandboxThread
 
 APPLICATION = "DEMO0-WOOSH"
@@ -43,6 +44,14 @@ CHANNELS: Sequence[tuple[str, dict[str, Any]]] = (
     ("kakao", {"template": {"name": "code", "language": "ko", "parameters": ["482913"]}}),
     ("line", {"body": "Your code is 482913"}),
     ("whatsapp", {"template": {"name": "code", "language": "en", "parameters": ["482913"]}}),
+)
+
+
+#: What to do next: arguments, and what they show.
+_NEXT: Sequence[tuple[str, str]] = (
+    ("doctor", "what this installation still lacks"),
+    ("sandbox", "the stand-in for the API, to try things on"),
+    ("send --help", "hand messages over (in Python: README.md)"),
 )
 
 
@@ -108,11 +117,12 @@ class _Tour:
         self._started = time.monotonic()
 
     def run(self) -> int:
-        self._say("[bold]wooshq demo[/bold]  sandbox API, embedded Redis and one worker, all on this machine; nothing leaves it\n")
+        self._say("[bold]wooshq demo[/bold]: sandbox API, embedded Redis and a worker, all on this machine.")
         first = [self._enqueue("push (segment)", QUICK_START)]
         for kind, fields in CHANNELS:
             first.append(self._enqueue(kind, {"to": {"users": ["user-1"]}, "message": {kind: fields}}))
-        self._wait("one message on every channel", first)
+        self._say("\nOne message on every channel.")
+        self._wait(first)
 
         # A bad hour: errors, lost answers, a limit, people who are refused
         refused = {f"user-{n}" for n in range(0, MANY, 60)}
@@ -129,7 +139,8 @@ class _Tour:
         )
         many = [i for i in report.ids if i]
         self._channel |= dict.fromkeys(many, "push (bulk)")
-        self._wait("300 messages through 503s, lost answers, a 429 and refusals", many)
+        self._say(f"\n{MANY} messages through a bad hour: 503s, lost answers, a 429, refused people.")
+        self._wait(many)
 
         self._sandbox.clear_faults()
         self._sandbox.refuse([])
@@ -138,7 +149,8 @@ class _Tour:
         done = self._w.dead_letters.replay(reason="rejected")
         replays = list(done.ids.values())
         self._channel |= dict.fromkeys(replays, "push (replay)")
-        self._wait("replaying what died, now that the cause is mended", replays)
+        self._say("\nReplaying what died, now that the cause is mended.")
+        self._wait(replays)
         return self._summary([*first, *many, *replays], groups, len(dead), done.replayed)
 
     def _enqueue(self, channel: str, intent: dict[str, Any]) -> str:
@@ -146,19 +158,19 @@ class _Tour:
         self._channel[intent_id] = channel
         return intent_id
 
-    def _wait(self, title: str, ids: Sequence[str]) -> None:
+    def _wait(self, ids: Sequence[str]) -> None:
         waiting = list(ids)
         ends = time.monotonic() + _WITHIN_S
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=people, disable=not people.is_terminal or self._json) as progress:
-            bar = progress.add_task(title, total=len(ids))
+            bar = progress.add_task("sending", total=len(ids))
             while waiting and time.monotonic() < ends:
                 waiting = [i for i in waiting if not _ended(self._w, i)]
                 progress.update(bar, completed=len(ids) - len(waiting))
                 if waiting:
                     time.sleep(0.1)
         if not people.is_terminal:
-            self._say(f"{title}: {len(ids) - len(waiting)} of {len(ids)} ended")
+            self._say(f"{len(ids) - len(waiting)} of {len(ids)} ended.")
 
     def _summary(self, ids: Sequence[str], groups: Sequence[Any], dead: int, replayed: int) -> int:
         statuses = [s for s in map(self._w.status, ids) if s is not None]
@@ -185,30 +197,52 @@ class _Tour:
                 }
             )
             return ALL_DONE if good else SOME_REFUSED
+        people.print()
         sent = Table("channel", "sent", "died", box=None, pad_edge=False, header_style="bold")
         for channel, states in by_channel.items():
             sent.add_row(channel, str(states["sent"]), str(states["dead"] or ""))
         people.print(Panel(sent, title="What was sent, on which channel", title_align="left", expand=False))
         why = Table("letters", "reason", "what the API said", box=None, pad_edge=False, header_style="bold")
         for group in groups:
-            why.add_row(str(group.count), group.reason, group.detail[:90])
+            why.add_row(str(group.count), group.reason, without_echo(group.detail))
         people.print(Panel(why, title="What died, and why", title_align="left", expand=False))
         lines = [
-            f"[bold]{retried}[/bold] were sent after a retry; [bold]{self._sandbox.count}[/bold] calls in all",
-            f"[bold]{unknown}[/bold] answers were lost, each on record as unknown; the API made {self._sandbox.doubled} message(s) twice",
-            f"[bold]{dead}[/bold] dead letters, [bold]{replayed}[/bold] replayed and closed",
-            f"the API did not know: {', '.join(unknown_identifiers) or 'nobody'}",
+            f"{several(self._sandbox.count, 'call')}; {several(retried, 'message')} sent after a retry",
+            f"{several(unknown, 'answer')} lost, each on record as unknown; {several(self._sandbox.doubled, 'message')} made twice by the API",
+            f"{several(dead, 'dead letter')}, {replayed} replayed and closed",
+            f"the API did not know {' and '.join(unknown_identifiers) or 'nobody'}",
             f"took {time.monotonic() - self._started:.0f} s",
         ]
         people.print(Panel("\n".join(lines), title="In a word", title_align="left", expand=False))
-        people.print(
-            "Next: [bold]wooshq doctor[/bold], then [bold]wooshq send --help[/bold]; the README shows how to enqueue from a web app."
-        )
+        command = command_as_called()
+        self._say("The demo's messages are gone with it. Next, on your own:")
+        for arguments, what in _NEXT:
+            self._say(f"  [bold]{escape(command)} {arguments:<14}[/bold] {what}")
         return ALL_DONE if good else SOME_REFUSED
 
     def _say(self, text: str) -> None:
         if not self._json:
             people.print(text)
+
+
+def without_echo(detail: str) -> str:
+    """A dead letter's detail without those of its parts that an earlier part says already."""
+    said: list[str] = []
+    for part in detail.split(" — "):
+        if not any(part in earlier for earlier in said):
+            said.append(part)
+    return " — ".join(said)
+
+
+def command_as_called() -> str:
+    """How to call wooshq again from here: `wooshq` where it is on the PATH, else as it was called (.venv/bin/wooshq)."""
+    called = Path(sys.argv[0])
+    if called.name != "wooshq":
+        return "python -m wooshq_worker"
+    found = shutil.which("wooshq")
+    if found is not None and os.path.samefile(found, called):
+        return "wooshq"
+    return os.path.relpath(called) if called.resolve().is_relative_to(Path.cwd().resolve()) else str(called)
 
 
 def _ended(wooshq: Wooshq, intent_id: str) -> bool:

@@ -197,3 +197,24 @@ class WhenAnOrderMakesNoSense:
     async def test_the_index_names_every_control(self, sandbox: Sandbox) -> None:
         _, body = await ask(sandbox, "GET", "")
         assert "POST /sandbox/faults" in body["controls"]
+
+
+class WhenMoreCallsFitThanAreShown:
+    async def test_it_says_how_many_and_where_to_go_on(self, sandbox: Sandbox) -> None:
+        for n in range(3):
+            await call(sandbox, a_body(f"u{n}"))
+        _, body = await ask(sandbox, "GET", "/calls?limit=2")
+        assert (len(body["calls"]), body["count"], body["more"], body["next"]) == (2, 3, 1, 2)
+        _, rest = await ask(sandbox, "GET", f"/calls?limit=2&after={body['next']}")
+        assert ([one["order"] for one in rest["calls"]], "more" in rest) == ([3], False)
+
+
+class WhenTheExamplesAreTried:
+    async def test_the_sandbox_takes_each_of_them(self, sandbox: Sandbox) -> None:
+        _, index = await ask(sandbox, "GET", "")
+        for way, example in index["examples"].items():
+            method, path = way.split(" /sandbox")
+            query, body = (example, None) if method == "GET" else ("", example)
+            assert (await ask(sandbox, method, path + query, body))[0] == 200, way
+        bodies = {way for way in index["controls"] if way.startswith("POST") and not way.endswith("/reset")}
+        assert bodies <= index["examples"].keys()

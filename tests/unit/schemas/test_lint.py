@@ -68,6 +68,34 @@ class WhenSomethingIsProbablyASlip:
         said = lint(an_intent({"request": example("segment-quick-start")}), now=NOW + timedelta(days=2))
         assert [warn.field for warn in said] == ["segment.schedule.at"]
 
+    def test_an_intent_that_has_expired_is_told(self) -> None:
+        assert set(warned(a_body(expires_at="2026-05-01T11:59:59Z"))) == {"expires_at"}
+        assert warned(a_body(expires_at="2026-05-01T12:00:01Z")) == {}
+
+    @pytest.mark.parametrize(
+        "push, blocks",
+        [
+            ({"title": "", "body": " "}, {"default.ios", "default.android"}),
+            ({"title": ""}, {"default.ios", "default.android"}),
+            ({"title": "", "body": "x"}, set()),
+            ({"title": {"en": "Hi", "de": ""}}, {"de.ios", "de.android"}),
+        ],
+    )
+    def test_texts_that_are_all_empty_are_told(self, push: dict[str, Any], blocks: set[str]) -> None:
+        assert set(warned(a_push(**push))) == blocks
+
+    @pytest.mark.parametrize(
+        "link", ["shop.example/orders", "/orders", "//shop.example", "shop.example:8080/x", "localhost:80", "https:///x", "https:"]
+    )
+    def test_a_link_that_is_no_whole_url_is_told(self, link: str) -> None:
+        assert set(warned(a_push(title="Hi", link=link))) == {"transactional.payload.open_action.link.url"}
+
+    @pytest.mark.parametrize(
+        "link", ["https://shop.example", "HTTP://h/x", "myapp://orders/1", "com.example.app://x", "mailto:a@b.example", "tel:5550100"]
+    )
+    def test_one_that_is_passes(self, link: str) -> None:
+        assert warned(a_push(title="Hi", link=link)) == {}
+
     def test_a_push_that_shows_nothing_is_told(self) -> None:
         assert set(warned(a_push(data={"a": 1}))) == {"transactional.payload"}
         assert warned(a_push(data={"a": 1}, silent=True)) == {}

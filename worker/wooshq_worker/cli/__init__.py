@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import click
 import typer
@@ -12,28 +13,66 @@ from redis.exceptions import RedisError
 
 from wooshq.embedded import EmbeddedRedisError
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
-from wooshq_worker.cli import dead, gates, operate, send
-from wooshq_worker.cli.out import NOTHING_DONE, USED_WRONGLY, say
+from wooshq_worker.cli import dead, gates, lint, operate, send, status
+from wooshq_worker.cli.help import Group
+from wooshq_worker.cli.out import INTERRUPTED, NOTHING_DONE, USED_WRONGLY, prepare, say, show
 
 app = typer.Typer(
     name="wooshq",
-    help="Queue-driven sender for the Pushwoosh Messaging API v2. Standard output is data, standard error is for people.",
-    epilog="Start with: wooshq demo",
+    cls=Group,
+    help=(
+        "Queue-driven sender for the Pushwoosh Messaging API v2.\n\n"
+        "Standard output is data, standard error is for people; [bold]--json[/bold] prints one JSON object a line. "
+        "Settings come from the environment and from a .env file in the current folder."
+    ),
+    epilog="""Exit status:
+  0  all done
+  1  some of it was refused or failed
+  2  the command was used wrongly
+  3  nothing could be done: Redis or the broker is out of reach
+
+Start with:
+  wooshq demo      a tour on this machine
+  wooshq doctor    whether this installation is ready""",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 send.add_to(app)
+status.add_to(app)
+lint.add_to(app)
 operate.add_to(app)
 app.add_typer(dead.app, name="dead")
 app.add_typer(gates.app, name="gates")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            show(f"wooshq {metadata.version('wooshq')}")
+        except metadata.PackageNotFoundError:
+            show("wooshq, run from the source tree")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
-    """The console script. A user's mistake is a sentence and an exit code, never a traceback."""
+    """What the console script runs. A user's mistake is a sentence and an exit status, never a traceback."""
+    prepare()
     try:
-        app(standalone_mode=True)
+        app(prog_name="wooshq", standalone_mode=True)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer makes this of a Ctrl-C
+            say("Interrupted.")
+        sys.stdout.flush()
+        raise
     except (SettingsInvalid, EmbeddedRedisError) as error:
         say(str(error))
         sys.exit(USED_WRONGLY if isinstance(error, SettingsInvalid) else NOTHING_DONE)
@@ -51,12 +90,6 @@ def main() -> None:
         say(str(error))
         sys.exit(USED_WRONGLY)
     except (RedisError, OSError) as error:
-        if isinstance(error, BrokenPipeError):  # `wooshq dead list | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
         away = isinstance(error, (RedisError, ConnectionError, TimeoutError))
         say(f"{'Redis or the broker cannot be used: ' if away else ''}{type(error).__name__}: {error}")
         sys.exit(NOTHING_DONE if away else USED_WRONGLY)
-    except KeyboardInterrupt:
-        say("Interrupted. What was accepted goes on; call again to go on looking.")
-        sys.exit(130)

@@ -1,205 +1,229 @@
-"""`send`, `status`, `cancel`, `lint`: intents in, and where they are."""
+"""`wooshq send`: intents in, and followed to their end where that is asked for."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from wooshq import Wooshq
-from wooshq.errors import NotAccepted
+from wooshq.accept import too_large
+from wooshq.errors import LedgerUnavailable, NotAccepted, Problem
 from wooshq.report import Report
-from wooshq_schemas import IntentInvalid, Problem, lint, parse_intent_json, render
-from wooshq_worker.cli.out import ALL_DONE, NOTHING_DONE, SOME_REFUSED, Json, data, emit, finish, pairs, people, say
+from wooshq.statuses import Status
+from wooshq_worker.cli.help import Command, examples
+from wooshq_worker.cli.lines import File, Line, SpreadOut, in_batches, read_lines
+from wooshq_worker.cli.out import (
+    ALL_DONE,
+    INTERRUPTED,
+    NOTHING_DONE,
+    SOME_REFUSED,
+    Json,
+    data,
+    emit,
+    finish,
+    go_on_unread,
+    interrupt_waits,
+    one_line,
+    people,
+    say,
+    several,
+    show,
+)
 
 _POLL_S = 0.1
+#: Intents that are asked after in one go.
+_TOGETHER = 500
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
-    app.command(epilog='Example: echo \'{"to": {"users": ["u1"]}, "message": {"push": {"title": "Hi"}}}\' | wooshq send --wait')(send)
-    app.command(epilog="Example: wooshq status 018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f")(status)
-    app.command(epilog="Example: wooshq cancel 018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f")(cancel)
-    app.command("lint", epilog="Example: wooshq lint intents.ndjson")(lint_)
-
-
-File = Annotated[Path | None, typer.Argument(help="NDJSON, one intent a line; standard input where absent or -.")]
+    """Register the command."""
+    app.command(
+        cls=Command,
+        epilog=examples(
+            "wooshq send intents.ndjson --wait",
+            'echo \'{"to": {"users": ["u1"]}, "message": {"preset": "A-1"}}\' | wooshq send',
+        ),
+    )(send)
 
 
 def send(
     file: File = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow every intent to its end, and print its status.")] = False,
-    timeout: Annotated[float, typer.Option(help="Longest wait with --wait, seconds.")] = 3600.0,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Longest wait with --wait.")] = 3600.0,
     as_json: Json = False,
 ) -> None:
     """Accept intents; print an id, or what is wrong, for each line."""
+    go_on_unread()
     with Wooshq() as wooshq:
-        lines: list[int] = []
-        limit = wooshq.settings.max_intent_bytes
-        waiting: dict[str, int] = {}
-        refused = 0
-
-        def printed(report: Report, taken: list[int]) -> None:
-            nonlocal refused
-            for index, line in enumerate(taken):
-                intent_id = report.ids[index]
-                if intent_id is None:
-                    refused += 1
-                    problems = report.errors.get(index, ())
-                    emit({"line": line, "errors": [p.as_dict() for p in problems]}) if as_json else None
-                    for p in () if as_json else problems:
-                        say(f"line {line}: {p}")
-                else:
-                    waiting[intent_id] = line
-                    if as_json:
-                        if not wait:
-                            emit({"line": line, "id": intent_id})
-                    else:
-                        data.print(intent_id)
-
-        batch: list[Any] = []
+        sending = _Sending(wooshq, wait=wait, as_json=as_json)
         try:
-            for line, raw in _lines(file, limit):
-                lines.append(line)
-                batch.append(raw)
-                if len(batch) >= wooshq.settings.accept_batch:
-                    printed(wooshq.enqueue_many(batch), lines)
-                    batch, lines = [], []
-                    if not wait:
-                        waiting.clear()
-            if batch:
-                printed(wooshq.enqueue_many(batch), lines)
+            for batch in in_batches(read_lines(file, wooshq.settings.max_intent_bytes), wooshq.settings.accept_batch):
+                sending.accept(batch)
+            if sending.lines == 0:
+                say(f"There was no intent in {'standard input' if file is None or str(file) == '-' else file}.")
+            if wait:
+                sending.follow(timeout)
+        except SpreadOut as error:
+            sending.refuse(error.number, (error.problem,))
         except NotAccepted as error:
-            say(str(error))
-            if lines:
-                say(f"From line {lines[0]} on nothing was accepted.")
-            finish(NOTHING_DONE if not waiting else SOME_REFUSED)
-        failed = _follow(wooshq, waiting, timeout, as_json) if wait else 0
-        finish(SOME_REFUSED if refused or failed else ALL_DONE)
+            sending.lose(error)
+        except LedgerUnavailable as error:  # while it waited
+            say(f"{error}.")
+            sending.leave()
+            finish(SOME_REFUSED)
+        except KeyboardInterrupt:
+            sending.leave()
+            raise typer.Exit(INTERRUPTED) from None
+        finish(sending.outcome)
 
 
-def _lines(file: Path | None, limit: int) -> Iterator[tuple[int, bytes]]:
-    """Lines with their numbers; blank ones are passed over, one that is too long is cut just above the limit, and then refused."""
-    stream: BinaryIO = sys.stdin.buffer if file is None or str(file) == "-" else _open(file)
-    number = 0
-    while True:
-        line = stream.readline(limit + 2)
-        if not line:
-            return
-        number += 1
-        if len(line) > limit + 1 and not line.endswith(b"\n"):
-            while (rest := stream.readline(1 << 20)) and not rest.endswith(b"\n"):
-                pass
-            line = b"x" * (limit + 1)
-        if line.strip():
-            yield number, line.rstrip(b"\r\n")
+class _Sending:
+    """One run of the command: what was accepted, what was not, what has not ended yet."""
 
+    def __init__(self, wooshq: Wooshq, *, wait: bool, as_json: bool) -> None:
+        self._wooshq = wooshq
+        self._wait = wait
+        self._json = as_json
+        #: Who looks at a terminal sees an id once: with its end, where that is waited for.
+        self._ids_at_once = not (wait and data.is_terminal)
+        self._waiting: dict[str, int] = {}
+        self._batch: Sequence[Line] = ()
+        self.lines = 0
+        self._accepted = 0
+        self._refused = 0
+        self._failed = 0
+        self._lost = False
 
-def _open(file: Path) -> BinaryIO:
-    try:
-        return file.open("rb")
-    except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from None
+    @property
+    def outcome(self) -> int:
+        """The exit status."""
+        if self._accepted == 0 and self._lost:
+            return NOTHING_DONE
+        return SOME_REFUSED if self._refused or self._failed or self._lost else ALL_DONE
 
+    def accept(self, batch: Sequence[Line]) -> None:
+        """Accept what is good of some lines, and say what is not. Raises NotAccepted; then `lose` has the rest to say."""
+        self._batch = batch
+        self.lines += len(batch)
+        with interrupt_waits():  # an id that was not printed could not be asked after, and its line would be sent again
+            self._print(self._wooshq.enqueue_many([line.raw for line in batch if line.raw is not None]))
 
-def _follow(wooshq: Wooshq, waiting: dict[str, int], timeout: float, as_json: bool) -> int:
-    """Print each status as its intent ends; how many did not end as sent."""
-    ends = time.monotonic() + timeout
-    failed = 0
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=people, disable=not people.is_terminal, transient=True) as progress:
-        bar = progress.add_task("sending", total=len(waiting))
-        while waiting and time.monotonic() < ends:
-            for intent_id in list(waiting)[:500]:
-                now = wooshq.status(intent_id)
-                if now is None or now.is_final:
-                    del waiting[intent_id]
-                    progress.advance(bar)
-                    failed += now is None or now.state != "sent"
-                    if now is not None:
-                        emit(now) if as_json else say(f"{intent_id} {now.state}{' ' + (now.detail or '') if now.state == 'dead' else ''}")
-            if waiting:
-                time.sleep(_POLL_S)
-    if waiting:
-        say(f"{len(waiting)} have not ended in {timeout:g} s; they go on. See wooshq status ID.")
-        if as_json:
-            for intent_id in waiting:
-                if (now := wooshq.status(intent_id)) is not None:
-                    emit(now)
-    return failed + len(waiting)
-
-
-def status(
-    ids: Annotated[list[str] | None, typer.Argument(help="Ids; none: how many intents are where.")] = None, as_json: Json = False
-) -> None:
-    """Where intents are, with every attempt."""
-    with Wooshq() as wooshq:
-        if not ids:
-            counts = wooshq.counts()
-            emit(counts) if as_json else pairs(counts)
-            return
-        unknown = 0
-        for intent_id in ids:
-            found = wooshq.status(intent_id)
-            if found is None:
-                unknown += 1
-                say(f"{intent_id}: no such intent; it may be mistyped, or ended longer ago than WOOSHQ_RETENTION_S")
-            elif as_json:
-                emit(found)
+    def _print(self, report: Report) -> None:
+        """What became of the batch's lines, as far as the report goes."""
+        index = 0
+        for line in self._batch:
+            if line.raw is None:
+                self.refuse(line.number, too_large(line.size, self._wooshq.settings).problems)
+                continue
+            if index == len(report.ids):
+                return
+            intent_id = report.ids[index]
+            if intent_id is None:
+                self.refuse(line.number, report.errors.get(index, ()))
             else:
-                pairs(found, skip=("attempts",))
-                for n, attempt in enumerate(found.attempts, 1):
-                    said = " ".join(str(attempt[k]) for k in ("http_status", "code", "error") if attempt[k] is not None)
-                    data.print(f"[bold]attempt {n:<12}[/bold] {attempt['at']} {attempt['outcome']} {escape(said)}")
-        finish(0 if not unknown else SOME_REFUSED)
+                self._take(line.number, intent_id)
+            index += 1
 
+    def _take(self, number: int, intent_id: str) -> None:
+        self._accepted += 1
+        if self._wait:
+            self._waiting[intent_id] = number
+        if self._json:
+            if not self._wait:
+                emit({"line": number, "id": intent_id})
+        elif self._ids_at_once:
+            show(intent_id)
 
-def cancel(ids: Annotated[list[str], typer.Argument(help="Ids.")], as_json: Json = False) -> None:
-    """Take intents back that have not left yet."""
-    with Wooshq() as wooshq:
-        left = 0
-        for intent_id in ids:
-            state = wooshq.cancel(intent_id.lower())
-            left += state != "cancelled"
-            emit({"id": intent_id, "state": state}) if as_json else data.print(f"{intent_id} {state or 'unknown'}")
-        finish(SOME_REFUSED if left else ALL_DONE)
-
-
-def lint_(file: File = None, as_json: Json = False) -> None:
-    """What would be sent, and what will probably be cut or refused; sends nothing."""
-    settings = Wooshq().settings
-    now = datetime.now(UTC)
-    refused = 0
-    for line, raw in _lines(file, settings.max_intent_bytes):
-        try:
-            intent = parse_intent_json(
-                raw, now=now, application=settings.application, list_limit=settings.list_limit, platforms=settings.platform_table
-            )
-        except IntentInvalid as error:
-            refused += 1
-            _linted(line, error.problems, as_json)
-            continue
-        warnings = lint(intent, now=now, platforms=settings.platform_table)
-        body = render(intent, now=now, platforms=settings.platform_table)
-        if as_json:
-            emit({"line": line, "request": body, "warnings": [w.as_dict() for w in warnings]})
+    def refuse(self, number: int, problems: Sequence[Problem]) -> None:
+        """Say what is wrong with a line."""
+        self._refused += 1
+        if self._json:
+            emit({"line": number, "errors": [p.as_dict() for p in problems]})
         else:
-            data.print_json(data=body)
-            for warning in warnings:
-                say(f"line {line}: {warning.field}: {warning.problem}. {warning.hint}")
-    finish(SOME_REFUSED if refused else ALL_DONE)
+            for problem in problems:
+                say(f"line {number}: {problem}")
 
+    def lose(self, error: NotAccepted) -> None:
+        """Redis went away: say what was accepted before, what may have been, and what was not."""
+        self._lost = True
+        report = error.report if isinstance(error.report, Report) else Report()
+        self._print(report)
+        given = [line for line in self._batch if line.raw is not None]
+        why = str(error.__cause__ or error)
+        say(f"{why}.")
+        first, last = given[len(report.ids)].number, None
+        if error.maybe_done:
+            for index, intent_id in zip(error.indexes, error.intent_ids, strict=True):
+                last = given[index].number
+                self._doubt(last, intent_id, why)
+        if last is not None:
+            say(f"Nothing after line {last} was accepted.")
+        elif self._accepted:
+            say(f"From line {first} on nothing was accepted; it is safe to send again from there.")
+        else:
+            say("Nothing was accepted; it is safe to send all of it again.")
+        if self._waiting:
+            self.leave(ask=False)
 
-def _linted(line: int, problems: tuple[Problem, ...], as_json: bool) -> None:
-    if as_json:
-        emit({"line": line, "errors": [p.as_dict() for p in problems]})
-    else:
-        for p in problems:
-            say(f"line {line}: {p}")
+    def _doubt(self, number: int, intent_id: str, why: str) -> None:
+        hint = f'Send the line again with "id": "{intent_id}", and it is still one message'
+        problem = Problem("id", f"it is not known whether the line was accepted: {why}", hint)
+        if self._json:
+            emit({"line": number, "errors": [problem.as_dict()]})
+        say(f"line {number}: it is not known whether it was accepted. {hint}.")
+
+    def follow(self, timeout_s: float) -> None:
+        """Print each status as its intent ends."""
+        ends = time.monotonic() + timeout_s
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        # JSON on the terminal must not be broken by a bar; and what goes elsewhere must not be drawn above it.
+        shown = people.is_terminal and bool(self._waiting) and not (self._json and data.is_terminal)
+        with Progress(*columns, console=people, disable=not shown, transient=True, redirect_stdout=False) as progress:
+            bar = progress.add_task("sending", total=len(self._waiting))
+            while self._waiting and time.monotonic() < ends:
+                for intent_id in list(self._waiting)[:_TOGETHER]:
+                    now = self._wooshq.status(intent_id)
+                    if now is None or now.is_final:
+                        del self._waiting[intent_id]
+                        progress.advance(bar)
+                        self._end(intent_id, now)
+                if self._waiting:
+                    time.sleep(min(_POLL_S, max(0.0, ends - time.monotonic())))
+        if self._waiting:
+            self._failed += len(self._waiting)
+            self.leave(f" in {timeout_s:g} s")
+
+    def _end(self, intent_id: str, now: Status | None) -> None:
+        self._failed += now is None or now.state != "sent"
+        if now is None:
+            say(f"{intent_id}: ended so long ago that it is forgotten.")
+        elif self._json:
+            emit(now)
+        else:
+            line = f"{intent_id} {now.state} {now.detail or ''}" if now.state == "dead" else f"{intent_id} {now.state}"
+            # On one terminal with the bar, only the bar's own console can print above it.
+            (say if self._ids_at_once or people.is_terminal else show)(one_line(line))
+
+    def leave(self, so_far: str = "", *, ask: bool = True) -> None:
+        """What has not ended goes on without us: say so, with the statuses or at least the ids. ask: whether Redis can be asked."""
+        for intent_id, number in self._waiting.items():
+            now = self._now(intent_id) if ask else None
+            ask = ask and now is not None
+            if self._json:
+                emit(now or {"line": number, "id": intent_id})
+            elif not self._ids_at_once:
+                show(f"{intent_id} {now.state if now else ''}".rstrip())
+        if self._waiting:
+            have = "has" if len(self._waiting) == 1 else "have"
+            go = "it goes" if len(self._waiting) == 1 else "they go"
+            say(f"{several(len(self._waiting), 'intent')} {have} not ended{so_far}; {go} on. See wooshq status ID.")
+
+    def _now(self, intent_id: str) -> Status | None:
+        try:
+            return self._wooshq.status(intent_id)
+        except LedgerUnavailable:
+            return None

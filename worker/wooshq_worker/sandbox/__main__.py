@@ -7,7 +7,7 @@ import sys
 
 from wooshq_worker.sandbox.record import RECORDINGS
 from wooshq_worker.sandbox.server import run_sandbox
-from wooshq_worker.sandbox.stand_in import DEFAULT_TOKEN
+from wooshq_worker.sandbox.stand_in import DEFAULT_TOKEN, is_loopback
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,6 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lean", action="store_true", help="for benchmarks: check the token alone, count only, no faults")
     parser.add_argument("--allow-other-hosts", action="store_true", help="listen where others can reach it")
     given = parser.parse_args(arguments)
+    if not given.allow_other_hosts and not is_loopback(given.host):
+        parser.error(f"argument --host: {given.host} is not loopback; --allow-other-hosts lets others call and give orders")
+    if given.latency_ms < 0:
+        parser.error("argument --latency-ms: must be 0 or more")
     try:
         run_sandbox(
             given.host,

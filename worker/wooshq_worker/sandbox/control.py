@@ -38,14 +38,18 @@ def control(stand_in: StandIn, request: Request) -> bytes:
 
 
 def _index(_: StandIn, __: Request) -> Any:
-    return {"controls": [f"{method} {path}" for path, ways in ROUTES.items() for method in ways]}
+    return {"controls": [f"{method} {path}" for path, ways in ROUTES.items() for method in ways], "examples": EXAMPLES}
 
 
 # ── questions
 
 
 def _calls(stand_in: StandIn, request: Request) -> Any:
-    """Oldest first. Filters: since (epoch seconds), after (order number), application, recipient, status, accepted; limit; count."""
+    """
+    Oldest first. Filters: since (epoch seconds), after (order number), application, recipient, status, accepted; limit; count.
+
+    `count` is how many fit; where not all of them are shown, `more` says how many are left, and `next` is the `after` that goes on.
+    """
     if stand_in.recording == "none":
         raise BadControl('record: this sandbox counts only; start it with record="all" or "light"')
     query = _query(request, {"since", "after", "application", "recipient", "status", "accepted", "limit", "count"})
@@ -73,7 +77,9 @@ def _calls(stand_in: StandIn, request: Request) -> Any:
     matched = [call for call in stand_in.calls if asked_for(call)]
     if _yes_or_no(query, "count"):
         return {"count": len(matched)}
-    return {"calls": [call.as_dict() for call in matched[:limit]], "count": len(matched)}
+    shown, more = matched[:limit], len(matched) - limit
+    answer: dict[str, Any] = {"calls": [call.as_dict() for call in shown], "count": len(matched)}
+    return answer | {"more": more, "next": shown[-1].order} if more > 0 else answer
 
 
 def _summary(stand_in: StandIn, _: Request) -> Any:
@@ -176,6 +182,15 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     f"{CONTROL}/refusals": {"POST": _refusals},
     f"{CONTROL}/reset": {"POST": _reset},
 }
+
+EXAMPLES: Mapping[str, Any] = {
+    f"GET {CONTROL}/calls": "?recipient=user-7&limit=10",
+    f"POST {CONTROL}/faults": {"faults": [{"effect": "status", "status": 503}]},
+    f"POST {CONTROL}/tokens": {"revoke": {"token": "sandbox-token"}},
+    f"POST {CONTROL}/unknown": {"identifiers": ["user-7"]},
+    f"POST {CONTROL}/refusals": {"recipients": ["user-7"]},
+}
+"""What may stand in a body, or for a GET in the query; the other controls take neither."""
 
 
 # ── reading what was asked

