@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from wooshq.errors import Conflict
+from wooshq.errors import Conflict, LedgerUnavailable
 from wooshq.ledger.ledger import Accepted, Entry, Ledger
 from wooshq.ledger.steps import Steps
 from wooshq.settings import Settings
@@ -104,11 +104,18 @@ new_id = _Ids()
 def accept_one(ledger: Ledger, entry: Entry) -> Steps[str]:
     """The id under which the intent is in the ledger. Raises Conflict."""
     outcome = (yield from ledger.accept([entry]))[0]
-    if outcome.clash:
-        clash = yield from conflict(ledger, entry, outcome.intent_id)
-        if clash is not None:
-            raise clash
+    if outcome.clash and (clash := (yield from _asked_after(conflict(ledger, entry, outcome.intent_id)))) is not None:
+        raise clash
     return outcome.intent_id
+
+
+def _asked_after(steps: Steps[Conflict | None]) -> Steps[Conflict | None]:
+    """What is asked once the entries are in: where it gets no answer, they are in all the same."""
+    try:
+        return (yield from steps)
+    except LedgerUnavailable as error:
+        error.maybe_done = True
+        raise
 
 
 def conflict(ledger: Ledger, entry: Entry, accepted_id: str) -> Steps[Conflict | None]:
@@ -184,6 +191,6 @@ def accept_batch(ledger: Ledger, batch: Sequence[Checked]) -> Steps[list[tuple[C
             out.append((checked, None, None))
             continue
         outcome = next(outcomes)
-        clash = (yield from conflict(ledger, checked.entry, outcome.intent_id)) if outcome.clash else None
+        clash = (yield from _asked_after(conflict(ledger, checked.entry, outcome.intent_id))) if outcome.clash else None
         out.append((checked, None if clash else outcome, clash))
     return out

@@ -174,7 +174,7 @@ def not_accepted(
         advice = "It may have been taken in all the same: call again with the same id (the error's intent_id) and it is still one message."
     else:
         advice = "Nothing was accepted; it is safe to call again."
-    done = f" {report.accepted} intents before it were accepted." if report is not None else ""
+    done = f" Accepted before it: {report.accepted}." if report is not None and report.accepted else ""
     message = f"{error}. {advice}{done}"
     return NotAccepted(message, intent_ids=intent_ids, report=report, maybe_done=error.maybe_done, indexes=indexes)
 

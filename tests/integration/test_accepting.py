@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ import pytest
 import redis
 
 from tests.rig import APPLICATION, an_intent, wait_until
-from wooshq import Conflict, IntentInvalid, NotAccepted, Settings, Wooshq
+from wooshq import Conflict, IntentInvalid, LedgerUnavailable, NotAccepted, Settings, Wooshq
 from wooshq.aio import AsyncWooshq
 from wooshq.embedded import EmbeddedRedis
 
@@ -75,6 +76,16 @@ class WhenManyAreAccepted:
         assert list(report.errors) == list(range(0, 1500, 100))
         assert [i for i, intent_id in enumerate(report.ids) if intent_id is None] == list(report.errors)
         assert wooshq.counts()["now_queued_transactional"] == 1485
+
+    def test_an_iterable_that_fails_tells_what_was_accepted_before(self, wooshq: Wooshq) -> None:
+        def some() -> Iterator[Any]:
+            yield from (an_intent(f"u{i}") for i in range(1200))
+            raise OSError("the file is gone")
+
+        with pytest.raises(OSError, match="the file is gone") as error:
+            wooshq.enqueue_many(some())
+        assert error.value.report.accepted == wooshq.counts()["accepted"] == 1000  # type: ignore[attr-defined]
+        assert "1000 intents before this were accepted" in error.value.__notes__[0]
 
     def test_an_async_iterable_will_do(self, redis_url: str, broker_url: str) -> None:
         async def some() -> Any:
@@ -144,6 +155,23 @@ class WhenRedisDoesNotAnswer:
             newcomer.close()
             asyncio.run(aio.close())
 
+    @pytest.mark.parametrize("call", ["enqueue", "status"])
+    def test_an_answer_that_drips_is_a_clear_error_soon(self, call: str) -> None:
+        """A socket's timeout begins anew with every byte."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            threading.Thread(target=_drip, args=(listener,), daemon=True).start()
+            url = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+            wooshq = make(redis_url=url, broker_url="redis://127.0.0.1:1/0")
+            if call == "enqueue":
+                self._bounded(wooshq)
+            else:
+                started = time.monotonic()
+                with pytest.raises(LedgerUnavailable):
+                    wooshq.status("0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d")
+                assert time.monotonic() - started < BOUND_S
+
     def test_a_full_server_refuses_and_keeps_what_it_has(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded, make(data_dir=data_dir) as wooshq:
             kept = wooshq.enqueue(an_intent())
@@ -164,6 +192,15 @@ class WhenRedisDoesNotAnswer:
         wooshq = make(redis_url=redis_url, broker_url="redis://127.0.0.1:1/0")
         assert wooshq.status(wooshq.enqueue(an_intent())) is not None
         assert time.monotonic() - started < BOUND_S
+
+
+def _drip(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(65536)
+        for byte in b"$100\r\n" + b"x" * 100:
+            connection.send(bytes([byte]))
+            time.sleep(0.3)
 
 
 def _info() -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.rig import Rig
 from tests.stand_in import StandIn
-from wooshq_worker.demo import command_as_called, without_echo
+from wooshq_worker.demo import command_as_called
 
 
 def test_everything_is_shown_whole_at_80_columns(tmp_path: Path) -> None:
@@ -23,18 +23,6 @@ def test_everything_is_shown_whole_at_80_columns(tmp_path: Path) -> None:
     assert "(s)" not in seen
     assert "dead letters, 5 replayed and closed" in seen
     assert any(line.startswith("  python -m wooshq_worker doctor ") for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("detail", "shown"),
-    [
-        ("invalid request: list[0]: is not valid — list[0]: is not valid", "invalid request: list[0]: is not valid"),
-        ("unknown preset", "unknown preset"),
-        ("one — two", "one — two"),
-    ],
-)
-def test_a_detail_does_not_repeat_itself(detail: str, shown: str) -> None:
-    assert without_echo(detail) == shown
 
 
 def test_the_command_is_named_as_it_must_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

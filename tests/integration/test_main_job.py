@@ -240,6 +240,19 @@ class WhenAnIntentMayNotLeave:
 
         assert len(rig.ended([intent_id])[0].attempts) == 1
 
+    def test_a_gate_that_the_api_shut_lets_go_at_once_when_a_person_opens_it(self, rig: Rig, api: StandIn) -> None:
+        """Whatever the worker itself remembers of the answer that shut it."""
+        api.answer = lambda call, n: refusal(429, 8, "slow down", Retry_After="60") if n <= 3 else None
+        rig.start_worker()
+        rig.wooshq.enqueue_many(an_intent(f"u{n}") for n in range(20))
+        wait_until(rig.wooshq.gates, saw=rig.wooshq.counts)
+        late = rig.wooshq.enqueue(an_intent("late"))
+        wait_until(lambda: (rig.wooshq.status(late) or {})["state"] == "held")
+
+        assert rig.wooshq.open_gate("not_before", APPLICATION)
+
+        assert rig.ended([late], within_s=15)[0].state == "sent"
+
     def test_what_is_cancelled_is_not_sent(self, rig: Rig, api: StandIn) -> None:
         intent_id = rig.wooshq.enqueue(an_intent())
         assert rig.wooshq.cancel(intent_id) == "cancelled"
@@ -258,6 +271,23 @@ class WhenProducersOnlySpeakCelery:
         rig.start_worker()
         self._producer(rig).send_task(SUBMIT, args=[an_intent("from-celery")], queue=queue)
         wait_until(lambda: api.accepted["from-celery"] == 1)
+
+    def test_a_message_that_is_delivered_again_is_no_second_intent(self, rig: Rig, api: StandIn) -> None:
+        with self._producer(rig) as shop:
+            for _ in range(3):
+                shop.send_task(SUBMIT, args=[an_intent("once")], queue="transactional", task_id="the-same-task")
+        rig.start_worker()
+        rig.ended([rig.wooshq.enqueue(an_intent("last"))])
+        wait_until(lambda: rig.wooshq.counts()["now_queued_transactional"] == 0)
+        assert api.accepted == {"once": 1, "last": 1}
+
+    def test_each_refused_message_is_a_letter_and_the_same_message_again_is_none(self, rig: Rig) -> None:
+        rig.start_worker()
+        with self._producer(rig) as shop:
+            for n in (1, 2, 3, 3):
+                shop.send_task(SUBMIT, args=[{"to": {}}], queue="transactional", task_id=f"task-{n}")
+            shop.send_task(SUBMIT, args=[an_intent()], queue="transactional", countdown=60)
+        wait_until(lambda: len(rig.wooshq.dead_letters.list(reason="invalid")) == 4, saw=rig.wooshq.dead_letters.list)
 
     def test_what_is_no_intent_is_a_dead_letter_that_can_be_mended(self, rig: Rig, api: StandIn) -> None:
         rig.start_worker()
@@ -369,6 +399,22 @@ class WhenTwoInstallationsShareARedis:
 
 
 class WhenAWorkerIsToldToEnd:
+    def test_what_it_had_to_break_is_written_down_and_not_taken_for_a_crash(self, rig: Rig, api: StandIn) -> None:
+        api.latency_s = 30
+        rig.env["WOOSHQ_DRAIN_S"] = "2"
+        worker = rig.start_worker()
+        ids = [rig.wooshq.enqueue(an_intent(f"u{n}")) for n in range(5)]
+        wait_until(lambda: len(api.calls) == 5)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+
+        api.latency_s = 0
+        assert rig.wooshq.counts()["now_sending"] == 0
+        for status in map(rig.wooshq.status, ids):
+            assert status is not None
+            assert [a["outcome"] for a in status.attempts] == ["unknown"]
+            assert "worker was lost" not in status.attempts[0]["error"]
+
     def test_it_finishes_what_is_under_way_and_leaves_the_rest(self, rig: Rig, api: StandIn) -> None:
         api.latency_s = 0.3
         worker = rig.start_worker()

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from wooshq.errors import LedgerUnavailable
-from wooshq.ledger.ledger import Claim, Ledger, Settlement
+from wooshq.ledger.ledger import CLAIM_BYTES, Claim, Ledger, Settlement
 from wooshq.ledger.states import Event, Reason
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid, NewerModel, load_stored, render
@@ -77,7 +77,11 @@ class Batches:
         """
         token = uuid.uuid4().hex
         asked_at = time.monotonic()
-        claims = await self._client.sure(lambda: self._ledger.claim(ids, token))  # one round trip
+        self.bytes_held += CLAIM_BYTES  # as much as may come
+        try:
+            claims = await self._client.sure(lambda: self._ledger.claim(ids, token))  # one round trip
+        finally:
+            self.bytes_held -= CLAIM_BYTES
         claimed(claims.left)
         done(len(claims.refused) + len(claims.left))
         if not claims.claimed:

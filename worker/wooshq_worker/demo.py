@@ -204,7 +204,7 @@ class _Tour:
         people.print(Panel(sent, title="What was sent, on which channel", title_align="left", expand=False))
         why = Table("letters", "reason", "what the API said", box=None, pad_edge=False, header_style="bold")
         for group in groups:
-            why.add_row(str(group.count), group.reason, without_echo(group.detail))
+            why.add_row(str(group.count), group.reason, group.detail)
         people.print(Panel(why, title="What died, and why", title_align="left", expand=False))
         lines = [
             f"{several(self._sandbox.count, 'call')}; {several(retried, 'message')} sent after a retry",
@@ -223,15 +223,6 @@ class _Tour:
     def _say(self, text: str) -> None:
         if not self._json:
             people.print(text)
-
-
-def without_echo(detail: str) -> str:
-    """A dead letter's detail without those of its parts that an earlier part says already."""
-    said: list[str] = []
-    for part in detail.split(" — "):
-        if not any(part in earlier for earlier in said):
-            said.append(part)
-    return " — ".join(said)
 
 
 def command_as_called() -> str:

@@ -199,8 +199,7 @@ class Engine:
             rest -= n
             self._busy -= n
             state.busy -= n
-            for lane in self._lanes.values():
-                lane.changed.set()
+            self._look_again()
 
         def claimed(left: Sequence[str] = ()) -> None:
             if left:  # still queued, for those before them were large
@@ -208,6 +207,7 @@ class Engine:
             for parcel in emptied:
                 parcel.ack()
             emptied.clear()
+            self._look_again()
 
         try:
             await self._batches.send(list(dict.fromkeys(ids)), done, claimed)
@@ -218,8 +218,12 @@ class Engine:
             claimed()
             raise
         finally:
-            if rest:
-                done(rest)
+            done(rest)
+
+    def _look_again(self) -> None:
+        """There may be room for more, in either lane."""
+        for lane in self._lanes.values():
+            lane.changed.set()
 
     async def _send_suspects(self) -> None:
         """

@@ -514,9 +514,11 @@ def _names_application(said: Refused) -> bool:
 
 
 def _words(said: Refused) -> str:
-    """What the API said, with the fields it names."""
-    named = "; ".join(f"{path}: {what}" if path else what for path, what in said.violations[:20])
-    return " — ".join(part for part in (said.message, named) if part)
+    """What the API said, with the fields it names where the message does not name them."""
+    named = [
+        f"{path}: {what}" if path else what for path, what in said.violations[:20] if not (path in said.message and what in said.message)
+    ]
+    return " — ".join(part for part in (said.message, "; ".join(named)) if part)
 
 
 def _verdict(row: Row, code: str, said: str, not_before_s: float | None, secrets: Callable[[], Collection[str]]) -> Verdict:

@@ -72,7 +72,8 @@ def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | 
         why = "refuses our name or password" if refused else "does not speak Redis's protocol"
         return LedgerUnavailable(f"Redis at {where} {why}; mend WOOSHQ_REDIS_URL", maybe_done=False)
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError)):
-        asked = not isinstance(error, redis.ConnectionError) or "reading" in str(error).lower() or "closed" in str(error).lower()
+        text = str(error).lower()
+        asked = "connecting" not in text if isinstance(error, redis.TimeoutError) else "reading" in text or "closed" in text
         return LedgerUnavailable(f"Redis at {where} did not answer ({type(error).__name__})", maybe_done=asked)
     if isinstance(error, ResponseError):
         text = str(error)

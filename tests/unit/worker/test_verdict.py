@@ -506,3 +506,22 @@ class WhenTextIsScrubbed:
     def test_a_thousand_recipients_are_looked_for_in_little_time(self) -> None:
         people = [f"someone-{n}@example.com" for n in range(1000)]
         assert scrub("someone-999@example.com is bad", people) == "[…] is bad"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("invalid request: users.list[0]: is not valid", "invalid request: users.list[0]: is not valid"),
+        ("invalid request", "invalid request — users.list[0]: is not valid"),
+        ("", "users.list[0]: is not valid"),
+    ],
+)
+def test_a_detail_says_nothing_twice(message: str, told: str) -> None:
+    details = [
+        {
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{"field": "users.list[0]", "description": "is not valid"}],
+        }
+    ]
+    verdict = judge(an_answer(400, an_envelope(3, message, details)), now=NOW, retry_after_ceiling_s=60)
+    assert verdict == Dead("rejected", "INVALID_ARGUMENT", told)

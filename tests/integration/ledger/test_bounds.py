@@ -1,0 +1,149 @@
+"""What a script may hold up is bounded, and what it is asked twice it does once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from tests.rig import APPLICATION, an_intent
+from wooshq import Settings, Wooshq
+from wooshq.accept import entry_of, new_id
+from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.ledger import CLAIM_BYTES, Ledger, Replay, Settlement
+from wooshq.ledger.states import Event, Reason
+from wooshq.ledger.steps import Steps, run
+from wooshq_worker.keeper import Suspect, suspect_groups
+from wooshq_worker.shared import LedgerClient
+
+
+class Desk:
+    """A ledger, and what is done with it."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        self.url = url
+        self.settings = Settings(_env_file=None, application=APPLICATION, **settings)  # type: ignore[call-arg]
+        self.ledger = Ledger(self.settings)
+        self.redis = redis.Redis.from_url(url)
+
+    def do(self, steps: Steps[Any]) -> Any:
+        return run(steps, self.redis, "the test's Redis")
+
+    def accepted(self, n: int = 1, **fields: Any) -> list[str]:
+        entries = [entry_of(an_intent(f"u{i}", **fields), self.settings) for i in range(n)]
+        return [one.intent_id for one in self.do(self.ledger.accept(entries))]
+
+    def dead(self) -> str:
+        ids = self.accepted()
+        (claim,) = self.do(self.ledger.claim(ids, new_id())).claimed
+        assert self.do(self.ledger.settle([Settlement(claim, Event.GIVEN_UP, reason=Reason.REJECTED, detail="no")])) == [True]
+        return str(ids[0])
+
+
+@pytest.fixture
+def desk(redis_url: str) -> Iterator[Desk]:
+    made = Desk(redis_url, dead_retention_s=600, retention_s=600, max_age_s=500)
+    yield made
+    made.redis.close()
+
+
+class WhenIntentsAreLarge:
+    def test_a_claim_takes_what_fits_and_leaves_the_rest_in_its_lane(self, desk: Desk) -> None:
+        ids = desk.accepted(5, meta_data={"x": "y" * (CLAIM_BYTES // 2)})
+        claims = desk.do(desk.ledger.claim(ids, "token"))
+        assert [c.intent_id for c in claims.claimed] == ids[:2]
+        assert claims.left == ids[2:]
+        assert [c.intent_id for c in desk.do(desk.ledger.claim(ids, "token")).claimed] == ids[:2], "asked again it answers as before"
+        assert [c.intent_id for c in desk.do(desk.ledger.claim(claims.left, "another")).claimed] == ids[2:4]
+
+    def test_one_that_is_larger_than_any_claim_is_taken_alone(self, desk: Desk) -> None:
+        big = replace(entry_of(an_intent(), desk.settings), body=json.dumps({"x": "y" * (CLAIM_BYTES + 1)}))
+        desk.do(desk.ledger.accept([big]))
+        assert len(desk.do(desk.ledger.claim([big.intent_id], "token")).claimed) == 1
+
+
+class WhenAnAnswerIsLost:
+    async def test_a_claim_is_asked_again_with_its_token_instead_of_waiting_for_its_lease(self, desk: Desk) -> None:
+        ids = desk.accepted(3)
+        client = LedgerClient(desk.url, "the test's Redis")
+        asked = 0
+        real = client._redis.execute_command
+
+        async def loses_the_first_answers(*args: Any, **options: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            answer = await real(*args, **options)
+            if asked <= 2:
+                raise redis.TimeoutError("Timeout reading from socket")
+            return answer
+
+        client._redis.execute_command = loses_the_first_answers  # type: ignore[method-assign]
+        claims = await client.sure(lambda: desk.ledger.claim(ids, "token"))
+        await client.close()
+        assert [c.intent_id for c in claims.claimed] == ids
+        assert [c.fence for c in claims.claimed] == [1, 1, 1]
+
+    async def test_a_ledger_that_never_got_the_question_is_not_waited_for(self) -> None:
+        client = LedgerClient("redis://127.0.0.1:1/0", "nowhere")
+        with pytest.raises(LedgerUnavailable):
+            await client.sure(lambda: Ledger(Settings(_env_file=None)).claim(["x"], "token"))  # type: ignore[call-arg]
+
+
+class WhenALetterIsEditedWhileItIsReplayed:
+    def test_the_edit_is_sent_or_its_author_is_told(self, desk: Desk) -> None:
+        letter = desk.dead()
+        seen = entry_of(an_intent("as it was read"), desk.settings)
+        key = desk.ledger.keys.letter(letter)
+        desk.redis.hset(key, "edited", json.dumps(an_intent("edited meanwhile")))
+        assert desk.do(desk.ledger.replay([Replay(letter, letter, seen)])) == ["changed"]
+        assert desk.redis.hget(key, "state") == b"open"
+        edited = (desk.redis.hget(key, "edited") or b"").decode()
+        assert desk.do(desk.ledger.replay([Replay(letter, letter, seen, edited)])) == ["replayed"]
+
+
+class WhenARetentionIsOver:
+    def test_a_letter_that_was_replayed_is_kept_as_long_as_any_other(self, desk: Desk) -> None:
+        for event, fields in ((Event.ACCEPTED, {"message_code": "M-1"}), (Event.EXPIRE, {})):
+            letter = desk.dead()
+            new = entry_of(an_intent(), desk.settings)
+            assert desk.do(desk.ledger.replay([Replay(letter, letter, new)])) == ["replayed"]
+            assert desk.redis.pttl(desk.ledger.keys.letter(letter)) == -1, "while it is replayed it cannot be forgotten"
+            (claim,) = desk.do(desk.ledger.claim([new.intent_id], "token")).claimed
+            assert desk.do(desk.ledger.settle([Settlement(claim, event, **fields)])) == [True]
+            assert 0 < desk.redis.pttl(desk.ledger.keys.letter(letter)) <= 600_000
+
+    def test_the_list_of_letters_forgets_those_that_are_gone(self, desk: Desk) -> None:
+        kept, gone = desk.dead(), desk.dead()
+        letters = desk.ledger.keys.fixed("letters")
+        desk.redis.delete(desk.ledger.keys.letter(gone))
+        desk.redis.zadd(letters, {kept: 1, gone: 1})
+        desk.do(desk.ledger.trim(100))
+        assert desk.redis.zrange(letters, 0, -1) == [kept.encode()]
+
+
+class WhenWorkersAreLost:
+    def test_suspects_go_in_groups_that_shrink_until_each_is_alone(self) -> None:
+        def sizes(lost: int, n: int = 40) -> list[int]:
+            return [len(ids) for _, ids in suspect_groups([Suspect("bulk", str(i), lost) for i in range(n)], poison_after=6)]
+
+        assert sizes(2) == [16, 16, 8]
+        assert sizes(3) == [4] * 10
+        assert sizes(4) == sizes(5) == [1] * 40
+
+    def test_lanes_are_kept_apart(self) -> None:
+        suspects = [Suspect("bulk", "a", 2), Suspect("transactional", "b", 2)]
+        assert suspect_groups(suspects, 6) == [("bulk", ["a"]), ("transactional", ["b"])]
+
+
+class WhenAFilterIsEmpty:
+    @pytest.mark.parametrize("name", ["recipient", "campaign", "application", "bulk", "detail", "lane", "reason", "state"])
+    def test_an_empty_text_is_no_filter_and_is_refused(self, redis_url: str, broker_url: str, name: str) -> None:
+        with (
+            Wooshq(Settings(_env_file=None, redis_url=redis_url, broker_url=broker_url)) as wooshq,  # type: ignore[call-arg]
+            pytest.raises(ValueError, match=name),
+        ):
+            wooshq.dead_letters.replay(**{name: ""})
