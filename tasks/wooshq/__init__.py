@@ -9,7 +9,21 @@ one's own, and `wooshq.aio` the same for asyncio.
 """
 
 from wooshq.client import Wooshq
-from wooshq.errors import Conflict, IntentInvalid, LedgerUnavailable, LetterUnknown, NotAccepted, Problem, SettingsInvalid, WooshqError
+from wooshq.errors import (
+    Conflict,
+    FeedInterrupted,
+    FolderUnusable,
+    IntentInvalid,
+    JobUnknown,
+    LedgerUnavailable,
+    LetterUnknown,
+    NotAccepted,
+    Problem,
+    RecipientsChanged,
+    RecipientsUnreadable,
+    SettingsInvalid,
+    WooshqError,
+)
 from wooshq.settings import Settings
 from wooshq.statuses import Status
 
@@ -18,16 +32,22 @@ cancel = _default.cancel
 dead_letters = _default.dead_letters
 enqueue = _default.enqueue
 enqueue_many = _default.enqueue_many
+fan_out = _default.fan_out
 gates = _default.gates
 status = _default.status
 
 __all__ = [
     "Conflict",
+    "FeedInterrupted",
+    "FolderUnusable",
     "IntentInvalid",
+    "JobUnknown",
     "LedgerUnavailable",
     "LetterUnknown",
     "NotAccepted",
     "Problem",
+    "RecipientsChanged",
+    "RecipientsUnreadable",
     "Settings",
     "SettingsInvalid",
     "Status",
@@ -37,6 +57,7 @@ __all__ = [
     "dead_letters",
     "enqueue",
     "enqueue_many",
+    "fan_out",
     "gates",
     "status",
 ]

@@ -13,6 +13,7 @@ import redis.asyncio as aredis
 
 from wooshq import gating, letters
 from wooshq.accept import Checked, IntentLike, accept_batch, accept_one, batches, check_one, entry_of
+from wooshq.bulk.aio import AsyncBulk
 from wooshq.client import Shared, new_by_lane, not_accepted, note, tell_report
 from wooshq.connect import aclient
 from wooshq.errors import LedgerUnavailable
@@ -87,6 +88,8 @@ class AsyncWooshq:
     def __init__(self, settings: Settings | None = None) -> None:
         self.shared = Shared(settings)
         self.dead_letters = AsyncDeadLetters(self)
+        self.bulk = AsyncBulk(self)
+        self.fan_out = self.bulk.fan_out
         self._ledger: Ledger | None = None
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, aredis.Redis] = WeakKeyDictionary()
 
@@ -214,6 +217,8 @@ _default = AsyncWooshq()
 dead_letters = _default.dead_letters
 enqueue = _default.enqueue
 enqueue_many = _default.enqueue_many
+bulk = _default.bulk
+fan_out = _default.fan_out
 status = _default.status
 cancel = _default.cancel
 gates = _default.gates

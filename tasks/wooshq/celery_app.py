@@ -18,6 +18,9 @@ SEND = "wooshq.send"
 SUBMIT = "wooshq.submit"
 """Carries one intent as its JSON argument, from producers that only speak Celery."""
 
+TURN = "wooshq.bulk"
+"""Carries nothing: a chunk of a fan-out waits, and whoever is told takes the one whose turn it is."""
+
 #: Most unacknowledged messages a lane's channel may hold: enough to keep the loop fed, few enough that little waits in a worker.
 PREFETCH = 16
 

@@ -16,6 +16,7 @@ from pydantic_settings import SettingsError
 
 from wooshq import gating, letters
 from wooshq.accept import Checked, IntentLike, accept_batch, accept_one, batches, entry_of
+from wooshq.bulk.client import Bulk
 from wooshq.celery_app import WooshqApp, make_app
 from wooshq.connect import Places, client, places, until
 from wooshq.embedded import EmbeddedRedisError
@@ -278,6 +279,8 @@ class Wooshq:
     def __init__(self, settings: Settings | None = None) -> None:
         self.shared = Shared(settings)
         self.dead_letters = DeadLetters(self)
+        self.bulk = Bulk(self)
+        self.fan_out = self.bulk.fan_out
         self._ledger: Ledger | None = None
         self._redis: redis.Redis | None = None
 

@@ -10,11 +10,14 @@ from wooshq_schemas import IntentInvalid, Problem
 
 __all__ = [
     "Conflict",
+    "FeedInterrupted",
     "IntentInvalid",
+    "JobUnknown",
     "LedgerUnavailable",
     "LetterUnknown",
     "NotAccepted",
     "Problem",
+    "RecipientsChanged",
     "SettingsInvalid",
     "WooshqError",
     "explain_settings",
@@ -85,6 +88,25 @@ class Conflict(WooshqError):
 
 class LetterUnknown(WooshqError):
     """No dead letter has this id: mistyped, purged after its retention time, or never dead."""
+
+
+class JobUnknown(WooshqError):
+    """No job has this id: mistyped, forgotten after its retention time, or never made."""
+
+
+class RecipientsChanged(WooshqError):
+    """A job cannot be fed on with these recipients: they are others than those it was begun with."""
+
+
+class FeedInterrupted(WooshqError):
+    """
+    Recipients of a job were taken in, and then no more could be. Those go out; give the same recipients again with `resume=job_id` to go
+    on with the others: nobody is taken twice.
+    """
+
+    def __init__(self, message: str, *, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
 
 
 def explain_settings(error: ValidationError) -> list[str]:

@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from wooshq.celery_app import SEND, WooshqApp, adopt_queues
+from wooshq.celery_app import SEND, TURN, WooshqApp, adopt_queues
 from wooshq.ledger.keys import LANES
 
 log = logging.getLogger("wooshq.publish")
 
 #: Ids that may wait for a slow broker; what is over is left to the keeper, which finds it in the ledger.
 _MOST_WAITING = 100_000
+#: The same for turns of a fan-out.
+_MOST_TURNS = 1000
 
 
 class Line:
@@ -50,11 +52,14 @@ class Line:
                 raise
             self._publish(lane, ids, alone)
 
-    def _publish(self, lane: str, ids: Sequence[str], alone: bool) -> None:
+    def _open(self) -> None:
         if self._producer is None:
             self._connection = self._app.connection_for_write()
             adopt_queues(self._app, self._connection)
             self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
+
+    def _publish(self, lane: str, ids: Sequence[str], alone: bool) -> None:
+        self._open()
         for some in chunks(ids, self._ids_per_message):
             self._app.send_task(
                 SEND,
@@ -65,6 +70,35 @@ class Line:
                 retry=False,
                 ignore_result=True,
                 argsrepr=f"{len(some)} ids",
+                kwargsrepr="",
+            )
+
+    def call_turns(self, n: int) -> None:
+        """
+        Tell workers of the bulk lane that chunks of a fan-out wait, `n` times: each takes one, of whichever job's turn it is.
+
+        Raises as `publish` does.
+        """
+        fresh = self._producer is None
+        try:
+            self._call_turns(n)
+        except Exception:
+            self.close()
+            if fresh:
+                raise
+            self._call_turns(n)
+
+    def _call_turns(self, n: int) -> None:
+        self._open()
+        for _ in range(n):
+            self._app.send_task(
+                TURN,
+                args=[],
+                queue=self._app.lanes["bulk"],
+                producer=self._producer,
+                retry=False,
+                ignore_result=True,
+                argsrepr="",
                 kwargsrepr="",
             )
 
@@ -101,6 +135,7 @@ class Publisher:
 
     def _reset(self) -> None:
         self._waiting: dict[str, deque[str]] = {lane: deque() for lane in LANES}
+        self._turns = 0
         self._changed = threading.Condition()
         self._busy = False
         self._thread: threading.Thread | None = None
@@ -110,6 +145,9 @@ class Publisher:
 
     def hand_over(self, lane: str, ids: Iterable[str]) -> None:
         """Have `ids` published soon. Never blocks on the broker, never raises."""
+        self._hand_over(lane, ids)
+
+    def _hand_over(self, lane: str = "bulk", ids: Iterable[str] = (), turns: int = 0) -> None:
         if self._pid != os.getpid():  # a forked child has our memory, not our thread
             self._reset()
         with self._changed:
@@ -117,10 +155,16 @@ class Publisher:
             waiting.extend(ids)
             while len(waiting) > _MOST_WAITING:
                 waiting.pop()
+            self._turns = min(self._turns + turns, _MOST_TURNS)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="wooshq-publisher", daemon=True)
                 self._thread.start()
             self._changed.notify()
+
+    def call_turns(self, n: int) -> None:
+        """Have workers told soon that `n` chunks of a fan-out wait. Never blocks on the broker, never raises."""
+        if n > 0:
+            self._hand_over(turns=n)
 
     def flush(self, within_s: float) -> bool:
         """Wait until everything handed over was tried. False where the time was not enough."""
@@ -128,7 +172,7 @@ class Publisher:
             return True
         ends = time.monotonic() + within_s
         with self._changed:
-            while self._busy or any(self._waiting.values()):
+            while self._busy or self._has_work:
                 rest = ends - time.monotonic()
                 if rest <= 0 or self._thread is None or not self._thread.is_alive():
                     return False
@@ -142,28 +186,45 @@ class Publisher:
             self._closed = True
             self._changed.notify_all()
 
+    @property
+    def _has_work(self) -> bool:
+        return self._turns > 0 or any(self._waiting.values())
+
     def _run(self) -> None:
         while True:
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
-                while not any(self._waiting.values()):
+                while not self._has_work:
                     if self._closed:
                         self._line.close()
                         return
                     self._changed.wait()
                 self._busy = True
-                lane = next(lane for lane, waiting in self._waiting.items() if waiting)
-                waiting = self._waiting[lane]
-                ids = [waiting.popleft() for _ in range(min(len(waiting), self._ids_per_message))]
+                lane = next((lane for lane, waiting in self._waiting.items() if waiting), None)
+                ids: list[str] = []
+                turns = 0
+                if lane is not None:
+                    waiting = self._waiting[lane]
+                    ids = [waiting.popleft() for _ in range(min(len(waiting), self._ids_per_message))]
+                else:
+                    turns, self._turns = self._turns, 0
             try:
-                self._line.publish(lane, ids)
+                if lane is not None:
+                    self._line.publish(lane, ids)
+                else:
+                    self._line.call_turns(turns)
             except Exception as error:
                 log.warning(
-                    "publish_failed: %d ids stay queued in the ledger, the keeper publishes them (%s)", len(ids), type(error).__name__
+                    "publish_failed: %d ids and %d turns stay in the ledger, the keeper publishes them (%s)",
+                    len(ids),
+                    turns,
+                    type(error).__name__,
                 )
                 with self._changed:  # the keeper has them; do not hammer a broker that is away
-                    self._waiting[lane].clear()
+                    self._turns = 0
+                    if lane is not None:
+                        self._waiting[lane].clear()
 
 
 _live: weakref.WeakSet[Publisher] = weakref.WeakSet()

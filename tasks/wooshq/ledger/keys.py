@@ -49,6 +49,26 @@ class Keys:
         """hash: when an application's next calls may leave, all workers together."""
         return f"{self.prefix}pace:{application}"
 
+    # Fan-out
+
+    def job(self, job_id: str) -> str:
+        """hash: a job's row: template, rules, counters."""
+        return f"{self.prefix}job:{job_id}"
+
+    def job_part(self, job_id: str, part: str) -> str:
+        """One of JOB_PARTS of a job."""
+        if part not in JOB_PARTS:
+            raise KeyError(part)
+        return f"{self.prefix}job:{job_id}:{part}"
+
+    def chunk(self, job_id: str, number: int) -> str:
+        """hash: a chunk's row: its recipients, packed, and who holds it."""
+        return f"{self.prefix}chunk:{job_id}:{number}"
+
+    def marks(self, job_id: str, number: int) -> str:
+        """string: one byte a recipient of a chunk, as `Mark` has them."""
+        return f"{self.prefix}marks:{job_id}:{number}"
+
     @property
     def queues(self) -> tuple[str, str]:
         """Both lanes' queued sets, in the order in which every script takes them."""
@@ -73,5 +93,17 @@ FIXED: Mapping[str, str] = {
     "counts": "hash: event → how often, since the ledger was made",
     "taken": "hash: lane → when the newest intent that was claimed had been queued, ms",
     "keeper": "string: token of the worker whose keeper is at work",
-    "beat": "string: when a keeper last finished its round, ms",
+    "jobs": "zset: job id → when it was accepted, ms",
+    "turns": "zset: job id → when it last had a turn, ms; only of jobs that run and have chunks queued",
+    "chunk_leases": "zset: `<job> <chunk>` → end of its lease, ms",
+    "chunk_due": "zset: `<job> <chunk>` → when it may be tried again, ms",
+    "stepping": "set: jobs that are rolled out in steps",
+    "ending": "set: jobs that were cancelled and have chunks left to mark",
+}
+
+JOB_PARTS: Mapping[str, str] = {
+    "queued": "zset: chunk → its number; those that nobody holds and that may be sent",
+    "unknown": "list: identifiers that the API does not know",
+    "doubts": "stream: every case in which recipients may have got it twice, with their identifiers",
+    "room": "list: a token for whoever waits until fewer chunks are open",
 }

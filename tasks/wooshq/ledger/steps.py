@@ -33,7 +33,16 @@ class Ask:
     commands: Sequence[tuple[Any, ...]]
 
 
-Steps: TypeAlias = Generator[Run | Ask, Any, T]
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several scripts in one round trip; the answer is the list of theirs. Each is atomic, all of them are not."""
+
+    runs: Sequence[Run]
+
+
+Wanted: TypeAlias = Run | Ask | Together
+
+Steps: TypeAlias = Generator[Wanted, Any, T]
 """Yields what to ask Redis, is sent the answer, returns the result."""
 
 #: Answers with which a healthy server says "not now": never a verdict on a message.
@@ -128,7 +137,7 @@ async def arun(steps: Steps[T], client: aredis.Redis, where: str) -> T:
         steps.close()
 
 
-def _throw(steps: Steps[T], error: RedisError | OSError, where: str) -> Run | Ask:
+def _throw(steps: Steps[T], error: RedisError | OSError, where: str) -> Wanted:
     """Let the steps know: those of several may tell what was done before."""
     told = unavailable(error, where)
     if told is None:
@@ -137,14 +146,19 @@ def _throw(steps: Steps[T], error: RedisError | OSError, where: str) -> Run | As
     return steps.throw(told)
 
 
-def _do(wanted: Run | Ask, client: redis.Redis) -> Any:
+def _do(wanted: Wanted, client: redis.Redis) -> Any:
     if isinstance(wanted, Run):
-        source = source_of(wanted.script)
-        command = (source.sha, len(wanted.keys), *wanted.keys, *wanted.args)
-        try:
-            return client.execute_command("EVALSHA", *command)
-        except NoScriptError:  # a server that was restarted or flushed
-            return client.execute_command("EVAL", source.text, *command[1:])
+        return _run_one(wanted, client)
+    if isinstance(wanted, Together):
+        if len(wanted.runs) == 1:
+            return [_run_one(wanted.runs[0], client)]
+        pipe = client.pipeline(transaction=False)
+        for run in wanted.runs:
+            pipe.execute_command("EVALSHA", *_command(run))
+        answers = pipe.execute(raise_on_error=False)
+        return [
+            _run_one(run, client) if isinstance(a, NoScriptError) else _or_raise(a) for run, a in zip(wanted.runs, answers, strict=True)
+        ]
     if len(wanted.commands) == 1:
         return [client.execute_command(*wanted.commands[0])]
     pipe = client.pipeline(transaction=False)
@@ -153,17 +167,47 @@ def _do(wanted: Run | Ask, client: redis.Redis) -> Any:
     return pipe.execute()
 
 
-async def _ado(wanted: Run | Ask, client: aredis.Redis) -> Any:
+def _run_one(run: Run, client: redis.Redis) -> Any:
+    try:
+        return client.execute_command("EVALSHA", *_command(run))
+    except NoScriptError:  # a server that was restarted or flushed
+        return client.execute_command("EVAL", source_of(run.script).text, *_command(run)[1:])
+
+
+async def _ado(wanted: Wanted, client: aredis.Redis) -> Any:
     if isinstance(wanted, Run):
-        source = source_of(wanted.script)
-        command = (source.sha, len(wanted.keys), *wanted.keys, *wanted.args)
-        try:
-            return await client.execute_command("EVALSHA", *command)
-        except NoScriptError:
-            return await client.execute_command("EVAL", source.text, *command[1:])
+        return await _arun_one(wanted, client)
+    if isinstance(wanted, Together):
+        if len(wanted.runs) == 1:
+            return [await _arun_one(wanted.runs[0], client)]
+        pipe = client.pipeline(transaction=False)
+        for run in wanted.runs:
+            pipe.execute_command("EVALSHA", *_command(run))
+        answers = await pipe.execute(raise_on_error=False)
+        return [
+            await _arun_one(run, client) if isinstance(a, NoScriptError) else _or_raise(a)
+            for run, a in zip(wanted.runs, answers, strict=True)
+        ]
     if len(wanted.commands) == 1:
         return [await client.execute_command(*wanted.commands[0])]
     pipe = client.pipeline(transaction=False)
     for command in wanted.commands:
         pipe.execute_command(*command)
     return await pipe.execute()
+
+
+async def _arun_one(run: Run, client: aredis.Redis) -> Any:
+    try:
+        return await client.execute_command("EVALSHA", *_command(run))
+    except NoScriptError:
+        return await client.execute_command("EVAL", source_of(run.script).text, *_command(run)[1:])
+
+
+def _command(run: Run) -> tuple[Any, ...]:
+    return (source_of(run.script).sha, len(run.keys), *run.keys, *run.args)
+
+
+def _or_raise(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

@@ -31,8 +31,9 @@ def source_of(name: str) -> Source:
 
 
 def names() -> list[str]:
-    """All scripts there are."""
-    return sorted(entry.name[:-4] for entry in files(__name__).iterdir() if entry.name.endswith(".lua"))
+    """All scripts there are; those of the fan-out as `bulk/<name>`."""
+    rooms = (("", files(__name__)), ("bulk/", files(__name__) / "bulk"))
+    return sorted(room + entry.name[:-4] for room, folder in rooms for entry in folder.iterdir() if entry.name.endswith(".lua"))
 
 
 def header(name: str) -> str:

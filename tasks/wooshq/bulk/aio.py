@@ -1,0 +1,281 @@
+"""Fan-out for asyncio, under the same names as `wooshq.bulk.client`; every decision is shared with it."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from wooshq.bulk import jobs
+from wooshq.bulk.chunks import Chunk
+from wooshq.bulk.client import MOST_TURNS, PATIENCE_S, interrupted
+from wooshq.bulk.fan_out import (
+    MOST_ERRORS,
+    TOGETHER,
+    Feeding,
+    Given,
+    Opened,
+    Refused,
+    Rules,
+    batched,
+    new_job,
+    open_job,
+    reopen_job,
+    steps_of,
+    understood,
+)
+from wooshq.bulk.jobs import InDoubt, Job
+from wooshq.bulk.ledger import BulkLedger
+from wooshq.bulk.once import Once
+from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAccepted, Problem
+from wooshq.ledger.steps import Steps
+from wooshq.settings import Settings
+
+if TYPE_CHECKING:
+    from wooshq.client import Shared
+    from wooshq.replay import Replayed
+
+T = TypeVar("T")
+_AGAIN_S = 0.5
+_ROOM_S = 0.5
+_POLL_S = 0.25
+
+
+class AsyncOwner(Protocol):
+    """What of `AsyncWooshq` is needed here."""
+
+    shared: Shared
+
+    @property
+    def settings(self) -> Settings: ...
+    async def do(self, steps: Steps[T]) -> T: ...
+
+
+class AsyncBulkJob:
+    """A job to watch, pause, cancel; see `BulkJob`."""
+
+    def __init__(self, bulk: AsyncBulk, job_id: str) -> None:
+        self._bulk = bulk
+        self.id = job_id
+        self.refused = 0
+        self.duplicates = 0
+        self.errors: dict[int, tuple[Problem, ...]] = {}
+
+    async def show(self) -> Job:
+        """Where it is. Raises JobUnknown."""
+        return await self._bulk.show(self.id)
+
+    async def pause(self, why: str = "paused by hand") -> Job:
+        """Hold it; calls under way end."""
+        return await self._bulk.pause(self.id, why)
+
+    async def resume(self) -> Job:
+        """Let it go on; of a roll-out, with its next step."""
+        return await self._bulk.resume(self.id)
+
+    async def cancel(self) -> Job:
+        """Take it back: who was not sent to never will be."""
+        return await self._bulk.cancel(self.id)
+
+    async def wait(self, within_s: float | None = None, watch: Callable[[Job], object] = lambda job: None) -> Job:
+        """Wait until it has ended, or is held by itself or a person; `watch` is shown it meanwhile."""
+        ends = None if within_s is None else time.monotonic() + within_s
+        while True:
+            job = await self.show()
+            watch(job)
+            if job.is_final or (job.state in ("paused", "stopped") and job.sending == 0 and job.goes_on_at is None):
+                return job
+            if ends is not None and time.monotonic() >= ends:
+                return job
+            await asyncio.sleep(_POLL_S)
+
+    def __repr__(self) -> str:
+        return f"<AsyncBulkJob {self.id}>"
+
+
+class AsyncBulk:
+    """Jobs: list, show, pause, resume, cancel, and what is kept of single recipients."""
+
+    def __init__(self, owner: AsyncOwner) -> None:
+        self._w = owner
+        self._ledger: BulkLedger | None = None
+
+    @property
+    def ledger(self) -> BulkLedger:
+        if self._ledger is None:
+            self._ledger = BulkLedger(self._w.settings)
+        return self._ledger
+
+    async def list(self, *, most: int | None = None) -> builtins.list[Job]:
+        """Jobs, the newest first."""
+        return await self._w.do(jobs.every(self.ledger.keys, most=most))
+
+    async def show(self, job_id: str) -> Job:
+        """Where a job is. Raises JobUnknown."""
+        return await self._w.do(jobs.show(self.ledger.keys, job_id))
+
+    async def pause(self, job_id: str, why: str = "paused by hand") -> Job:
+        """Hold a job; calls under way end, and `gone_out` says how many had gone. Raises JobUnknown."""
+        return await self._moved(job_id, "pause", why)
+
+    async def resume(self, job_id: str) -> Job:
+        """Let a job go on that was paused or stopped; of a roll-out, with its next step. Raises JobUnknown."""
+        return await self._moved(job_id, "resume")
+
+    async def cancel(self, job_id: str) -> Job:
+        """Take a job back: who was not sent to never will be; `gone_out` says who was. Raises JobUnknown."""
+        await self._moved(job_id, "cancel")
+        while await self._w.do(jobs.end_cancelled(self.ledger, job_id)):
+            pass
+        return await self.show(job_id)
+
+    async def _moved(self, job_id: str, event: Literal["pause", "resume", "cancel"], why: str = "") -> Job:
+        state, moved, queued = await self._w.do(self.ledger.move(job_id, event, why))
+        if state == "gone":
+            raise JobUnknown("no job has this id: it may be mistyped, or ended longer ago than WOOSHQ_RETENTION_S")
+        if event == "resume" and moved:
+            self._w.shared.publisher.call_turns(min(queued, MOST_TURNS))
+        return await self.show(job_id)
+
+    async def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None) -> Replayed:
+        """Replay the job's open dead letters: nobody who was reached gets it again. Raises JobUnknown."""
+        await self.show(job_id)
+        done: Replayed = await self._w.dead_letters.replay(bulk=job_id, dry_run=dry_run, rate=rate)  # type: ignore[attr-defined]
+        return done
+
+    async def recount(self, job_id: str) -> dict[str, int]:
+        """The job's counters as its chunks have them. Raises JobUnknown where they are no longer kept."""
+        return await self._w.do(jobs.recount(self.ledger.keys, job_id))
+
+    async def unknown_identifiers(self, job_id: str) -> AsyncIterator[str]:
+        """Every identifier of the job that the API did not know."""
+        for steps in jobs.unknown_identifiers(self.ledger.keys, job_id):
+            page = await self._w.do(steps)
+            if not page:
+                return
+            for one in page:
+                yield one
+
+    async def in_doubt(self, job_id: str) -> AsyncIterator[InDoubt]:
+        """Every recipient of the job who may have got it twice, or may have, the oldest case first."""
+        after: str | None = "0"
+        while after is not None:
+            found, after = await self._w.do(jobs.in_doubt(self.ledger.keys, job_id, after))
+            for one in found:
+                yield one
+
+    # Feeding
+
+    async def fan_out(
+        self,
+        template: Any,
+        recipients: Iterable[Given] | AsyncIterable[Given],
+        *,
+        rate: float | None = None,
+        steps: str | Sequence[int | str] = (),
+        total: int | None = None,
+        stop_at: float | None = None,
+        step_wait_s: float | None = None,
+        resume: str | None = None,
+        refused: Callable[[Refused], object] | None = None,
+        opened: Callable[[str], object] = lambda job_id: None,
+        fed: Callable[[], object] = lambda: None,
+        source: str = "",
+    ) -> AsyncBulkJob:
+        """Send a template to each recipient once, of an iterable or an async one; see `wooshq.fan_out`. Other tasks get their turn."""
+        settings = self._w.settings
+        try:
+            if resume is not None:
+                job = await self._w.do(reopen_job(self.ledger, resume))
+            else:
+                rules = Rules(rate, steps_of(steps, total), stop_at, step_wait_s)
+                wanted, checked = new_job(template, settings, rules, source=source)
+                job = await self._w.do(open_job(self.ledger, wanted, checked))
+        except LedgerUnavailable as error:
+            raise NotAccepted(f"{error}. No job was begun; it is safe to call again.") from error
+        opened(job.id)
+        handle = AsyncBulkJob(self, job.id)
+
+        def note(one: Refused) -> None:
+            if len(handle.errors) < MOST_ERRORS:
+                handle.errors[one.place] = one.problems
+            if refused is not None:
+                refused(one)
+
+        with Once(settings.data_dir) as once:
+            feeding = Feeding(job.template, job.list_limit, once, note)
+            try:
+                takes = await self._feed(job, feeding, recipients, fed)
+            except (FeedInterrupted, NotAccepted):
+                raise
+            except Exception as error:
+                error.add_note(
+                    f"wooshq: the job {job.id} has taken in recipients before this, who are sent to; give the same stream again with "
+                    "resume to go on with the others, or cancel the job"
+                )
+                raise
+            if takes:
+                await self._patiently(job.id, lambda: self.ledger.fed(job.id, refused=feeding.refused, duplicates=feeding.duplicates))
+        handle.refused, handle.duplicates = feeding.refused, feeding.duplicates
+        return handle
+
+    async def _feed(
+        self, job: Opened, feeding: Feeding, recipients: Iterable[Given] | AsyncIterable[Given], fed: Callable[[], object]
+    ) -> bool:
+        """Put everybody in. False where the job takes no more: somebody cancelled it."""
+        async for batch in _batches(recipients):
+            for chunk in feeding.take(batch):
+                if not await self._put(job.id, chunk, fed):
+                    return False
+            fed()
+            await asyncio.sleep(0)
+        for chunk in feeding.end():
+            if not await self._put(job.id, chunk, fed):
+                return False
+        return True
+
+    async def _put(self, job_id: str, chunk: Chunk, fed: Callable[[], object]) -> bool:
+        answer = await self._patiently(job_id, lambda: self.ledger.feed(job_id, chunk))
+        if not understood(answer.outcome, chunk, job_id):
+            return False
+        if answer.outcome == "fed":
+            self._w.shared.publisher.call_turns(1)
+            if answer.open_chunks >= self._w.settings.bulk_open_chunks:
+                await self._wait_for_room(job_id, fed)
+        return True
+
+    async def _wait_for_room(self, job_id: str, fed: Callable[[], object]) -> None:
+        while True:
+            fed()
+            await self._patiently(job_id, lambda: self.ledger.wait_for_room(job_id, _ROOM_S))
+            job = await self.show(job_id)
+            if job.chunks - job.chunks_done < self._w.settings.bulk_open_chunks or job.state in ("cancelled", "done"):
+                return
+
+    async def _patiently(self, job_id: str, steps: Callable[[], Steps[T]]) -> T:
+        """Carry out steps that know their own first run, again while the ledger is away for a moment."""
+        ends = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self._w.do(steps())
+            except LedgerUnavailable as error:
+                if time.monotonic() > ends:
+                    raise interrupted(error, job_id) from error
+                await asyncio.sleep(_AGAIN_S)
+
+
+async def _batches(recipients: Iterable[Given] | AsyncIterable[Given]) -> AsyncIterator[list[Given]]:
+    if not isinstance(recipients, AsyncIterable):
+        for batch in batched(recipients):
+            yield batch
+        return
+    waiting: list[Given] = []
+    async for one in recipients:
+        waiting.append(one)
+        if len(waiting) >= TOGETHER:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting

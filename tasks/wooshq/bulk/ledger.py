@@ -1,0 +1,428 @@
+"""The ledger's moves of a fan-out, each as steps: what a script is given, and what its answer means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from wooshq.bulk.chunks import Chunk
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.ledger import SLOTS_AHEAD_MS
+from wooshq.ledger.replies import text as _text
+from wooshq.ledger.steps import Ask, Run, Steps, Together
+from wooshq.settings import Settings
+from wooshq_schemas import MODEL_VERSION
+
+RoomToken = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job that is to begin. steps: numbers of recipients, the last one for everybody. rate: calls a second."""
+
+    id: str
+    template: str
+    digest: str
+    application: str
+    list_limit: int
+    idempotency_key: str | None = None
+    on_unknown: str = "resend"
+    campaign: str = ""
+    ttl_ms: int | None = None
+    expires_at_ms: int | None = None
+    rate: float | None = None
+    steps: Sequence[int] = ()
+    stop_at: float | None = None
+    step_wait_ms: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What became of a chunk that was fed: `fed`, `same`, `differs`, `gap`, `gone`, or the state of a job that takes no more."""
+
+    outcome: str
+    open_chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkName:
+    """A chunk of a job."""
+
+    job_id: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {self.number}"
+
+    @classmethod
+    def of(cls, member: Any) -> ChunkName:
+        """From a member of `chunk_leases` or `chunk_due`."""
+        job_id, _, number = _text(member).partition(" ")
+        return cls(job_id, int(number))
+
+
+@dataclass(frozen=True, slots=True)
+class TakenChunk:
+    """A chunk that this worker, and no other, may send until the lease ends. log: of the calls that failed before, as JSON."""
+
+    name: ChunkName
+    token: str
+    now_ms: int
+    data: bytes
+    marks: str
+    lost: int
+    rounds: int
+    log: str
+    proved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """
+    What may leave now. outcome: `go`, or why nothing may: `held`, `wait`, `step`, `expired`, `lost`, or the state of a job that does not run.
+
+    calls: of those that were asked about, how many may. last: of the last of them, how many recipients. start_ms, gap_ms: until the first,
+    and between them. wait_ms: until to ask again. proved: whether the API accepted any call of this job.
+    """
+
+    outcome: str
+    calls: int = 0
+    last: int = 0
+    start_ms: float = 0
+    gap_ms: float = 0
+    wait_ms: int = 0
+    gate: str = ""
+    proved: bool = False
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Recipients who may have got it twice, or may have: why, and who."""
+
+    cause: str
+    who: Sequence[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"cause": self.cause, "n": len(self.who), "who": json.dumps(list(self.who), ensure_ascii=False)}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRecipient:
+    """What is filed for a recipient who will not be reached. attempts: as `status` shows them."""
+
+    intent_id: str
+    body: str
+    application: str
+    reason: str
+    detail: str
+    code: str
+    payload: str
+    attempts: Sequence[Mapping[str, Any]] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.intent_id,
+            "body": self.body,
+            "app": self.application,
+            "reason": self.reason,
+            "detail": self.detail,
+            "code": self.code,
+            "payload": self.payload,
+            "attempts": [json.dumps(attempt, ensure_ascii=False, separators=(",", ":")) for attempt in self.attempts],
+        }
+
+
+@dataclass(slots=True)
+class Record:
+    """
+    What became of calls since the last one. marks: (mark, first, last) of recipients, 0-based, both included.
+
+    calls: made, of which `accepted` were. streak: refused since the last that was accepted, with the words of the refusal.
+    stop: why the job must stop. end: the worker lets go of the chunk, `back` to the queue or `due` in wait_ms.
+    """
+
+    marks: list[tuple[str, int, int]] = field(default_factory=list)
+    calls: int = 0
+    accepted: int = 0
+    streak: int = 0
+    streak_of: str = ""
+    stop: str | None = None
+    doubts: list[Doubt] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    letters: list[DeadRecipient] = field(default_factory=list)
+    end: Literal["back", "due"] | None = None
+    wait_ms: int = 0
+    log: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.marks or self.calls or self.stop or self.doubts or self.unknown or self.letters or self.end)
+
+
+class BulkLedger:
+    """Every script of the fan-out, with the settings that bound it. Asks nothing itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.namespace)
+        self._s = settings
+        self._retention_ms = int(settings.retention_s * 1000)
+        self._dead_ms = int(settings.dead_retention_s * 1000)
+
+    # The producer's
+
+    def open(self, job: NewJob) -> Steps[str]:
+        """Begin a job. '' where it is new; the id under which it is known, with '!' before it where that has another template."""
+        k = self.keys
+        row = k.job(job.id)
+        idem = k.idempotency(f"bulk {job.application}", job.idempotency_key) if job.idempotency_key is not None else row
+        fields: dict[str, Any] = {
+            "template": job.template,
+            "v": MODEL_VERSION,
+            "app": job.application,
+            "limit": job.list_limit,
+            "on_unknown": job.on_unknown,
+            "campaign": job.campaign or None,
+            "rate": job.rate,
+            "stop_at": job.stop_at,
+            "step_wait": job.step_wait_ms,
+            "source": job.source or None,
+        }
+        pairs = [part for name, value in fields.items() if value is not None for part in (name, value)]
+        ttl, expires = ("" if value is None else value for value in (job.ttl_ms, job.expires_at_ms))
+        args = (job.id, job.digest, self._retention_ms, ttl, expires, " ".join(map(str, job.steps)), *pairs)
+        return _text((yield Run("bulk/open", (row, k.fixed("jobs"), k.fixed("stepping"), k.fixed("counts"), idem), args)))
+
+    def feed(self, job_id: str, chunk: Chunk) -> Steps[Fed]:
+        """Put a chunk in; one round trip."""
+        k = self.keys
+        keys = (k.job(job_id), k.chunk(job_id, chunk.number), k.marks(job_id, chunk.number), k.job_part(job_id, "queued"), k.fixed("turns"))
+        args = (job_id, chunk.number, chunk.size, chunk.calls, chunk.digest, chunk.data)
+        outcome, open_chunks = yield Run("bulk/feed", keys, args)
+        return Fed(_text(outcome), int(open_chunks))
+
+    def wait_for_room(self, job_id: str, within_s: float) -> Steps[bool]:
+        """Wait until a chunk has ended. False where none did."""
+        return (yield Ask([("BLPOP", self.keys.job_part(job_id, "room"), within_s)]))[0] is not None
+
+    def fed(self, job_id: str, *, refused: int, duplicates: int) -> Steps[str]:
+        """No more recipients come. The job's state, or 'gone'."""
+        k = self.keys
+        keys = (k.job(job_id), k.job_part(job_id, "unknown"), k.job_part(job_id, "doubts"), k.fixed("stepping"))
+        return _text((yield Run("bulk/fed", keys, (job_id, self._retention_ms, refused, duplicates))))
+
+    # The worker's
+
+    def take(self, name: ChunkName, token: str) -> Steps[TakenChunk | str]:
+        """Take a chunk for `lease_s`; or why not."""
+        k = self.keys
+        keys = (
+            k.job(name.job_id),
+            k.job_part(name.job_id, "queued"),
+            k.fixed("turns"),
+            k.fixed("chunk_leases"),
+            k.chunk(name.job_id, name.number),
+            k.marks(name.job_id, name.number),
+        )
+        answer = yield Run("bulk/take", keys, (name.job_id, name.number, token, int(self._s.lease_s * 1000)))
+        if not isinstance(answer, list):
+            return _text(answer)
+        now, data, marks, lost, rounds, log, proved = answer
+        return TakenChunk(name, token, int(now), data, _text(marks), int(lost), int(rounds), _text(log), _text(proved) != "0")
+
+    def step(
+        self, name: ChunkName, token: str, application: str, *, record: Record | None, recorded_no: int, calls: Sequence[str], begin_no: int
+    ) -> Steps[tuple[bool, str, Begun | None]]:
+        """
+        Write down what became of calls, and ask whether more may leave; one round trip.
+
+        calls: recipients of each as 'a-b,a-b'; none: nothing is asked. Returns (False where the chunk is another's by now, where the
+        chunk is, what may leave).
+        """
+        runs = []
+        if record is not None:
+            runs.append(self._record(name, token, record, recorded_no))
+        if calls:
+            runs.append(self._begin(name, token, application, calls, begin_no))
+        answers = yield Together(runs)
+        at, ours = "sending", True
+        if record is not None:
+            outcome, at = map(_text, answers[0])
+            ours = outcome == "recorded"
+        return ours, at, _begun(answers[-1]) if calls else None
+
+    def _begin(self, name: ChunkName, token: str, application: str, calls: Sequence[str], number: int) -> Run:
+        k = self.keys
+        keys = (
+            k.chunk(name.job_id, name.number),
+            k.marks(name.job_id, name.number),
+            k.job(name.job_id),
+            k.fixed("chunk_leases"),
+            k.fixed("gates"),
+            k.pace(application),
+        )
+        rate = self._s.rate_for(application)
+        probe_ms = int((self._s.http_total_s + self._s.short_retry_s) * 1000)
+        args = (
+            token,
+            number,
+            str(name),
+            int(self._s.lease_s * 1000),
+            application,
+            self._s.probes,
+            probe_ms,
+            self._s.transactional_share,
+            SLOTS_AHEAD_MS,
+            "" if rate is None else rate,
+            *calls,
+        )
+        return Run("bulk/begin", keys, args)
+
+    def _record(self, name: ChunkName, token: str, record: Record, number: int) -> Run:
+        k, job = self.keys, name.job_id
+        keys = (
+            k.chunk(job, name.number),
+            k.marks(job, name.number),
+            k.job(job),
+            k.fixed("chunk_leases"),
+            k.fixed("chunk_due"),
+            k.job_part(job, "queued"),
+            k.fixed("turns"),
+            k.fixed("letters"),
+            k.fixed("expiry"),
+            k.fixed("counts"),
+            k.job_part(job, "doubts"),
+            k.job_part(job, "unknown"),
+            k.job_part(job, "room"),
+            k.fixed("doubts"),
+            *(k.intent(letter.intent_id) for letter in record.letters),
+        )
+        said: dict[str, Any] = {
+            "job": job,
+            "chunk": name.number,
+            "token": token,
+            "no": number,
+            "lease_ms": int(self._s.lease_s * 1000),
+            "keep_ms": self._retention_ms,
+            "dead_ms": self._dead_ms,
+            "v": MODEL_VERSION,
+            "marks": " ".join([f"{mark}{first}-{last}" for mark, first, last in record.marks]),
+            "calls": record.calls,
+            "accepted": record.accepted,
+            "streak": record.streak,
+            "streak_of": record.streak_of,
+            "stop_after": self._s.bulk_stop_after,
+            "doubts": [doubt.as_dict() for doubt in record.doubts],
+            "unknown": record.unknown,
+            "letters": [letter.as_dict() for letter in record.letters],
+        }
+        if record.stop is not None:
+            said["stop"] = record.stop
+        if record.end is not None:
+            said |= {"end": record.end, "wait_ms": record.wait_ms, "log": record.log}
+        return Run("bulk/record", keys, (json.dumps(said, ensure_ascii=False, separators=(",", ":")),))
+
+    # The keeper's
+
+    def lost(
+        self,
+        name: ChunkName,
+        token: str,
+        seen: str,
+        *,
+        to: Literal["r", "D"],
+        cause: str,
+        who: Sequence[str],
+        letters: Sequence[DeadRecipient],
+    ) -> Steps[str]:
+        """A lease has ended: 'moved', 'held' or 'done'. seen: the marks as they were read; whom they show as sent to is in doubt."""
+        k, job = self.keys, name.job_id
+        keys = (
+            k.chunk(job, name.number),
+            k.marks(job, name.number),
+            k.job(job),
+            k.fixed("chunk_leases"),
+            k.job_part(job, "queued"),
+            k.fixed("turns"),
+            k.fixed("letters"),
+            k.fixed("expiry"),
+            k.fixed("counts"),
+            k.job_part(job, "doubts"),
+            k.job_part(job, "unknown"),
+            k.job_part(job, "room"),
+            k.fixed("doubts"),
+            *(k.intent(letter.intent_id) for letter in letters),
+        )
+        said = {
+            "job": job,
+            "chunk": name.number,
+            "token": token,
+            "seen": seen,
+            "to": to,
+            "keep_ms": self._retention_ms,
+            "dead_ms": self._dead_ms,
+            "v": MODEL_VERSION,
+            **Doubt(cause, who).as_dict(),
+            "letters": [letter.as_dict() for letter in letters],
+        }
+        return _text((yield Run("bulk/lost", keys, (json.dumps(said, ensure_ascii=False, separators=(",", ":")),))))
+
+    def due(self, name: ChunkName) -> Steps[bool]:
+        """A chunk whose time has come goes back to its queue."""
+        k = self.keys
+        keys = (
+            k.fixed("chunk_due"),
+            k.chunk(name.job_id, name.number),
+            k.job(name.job_id),
+            k.job_part(name.job_id, "queued"),
+            k.fixed("turns"),
+        )
+        return bool((yield Run("bulk/due", keys, (name.job_id, name.number))))
+
+    def end_step(self, job_id: str) -> Steps[str]:
+        """Look whether a step of a roll-out has ended."""
+        k = self.keys
+        keys = (k.job(job_id), k.fixed("turns"), k.fixed("stepping"), k.job_part(job_id, "queued"))
+        return _text((yield Run("bulk/step", keys, (job_id,))))
+
+    def sweep(self, name: ChunkName) -> Steps[int]:
+        """Mark who was not sent to in a chunk of a cancelled job. How many."""
+        k, job = self.keys, name.job_id
+        keys = (
+            k.job(job),
+            k.job_part(job, "queued"),
+            k.fixed("chunk_due"),
+            k.job_part(job, "room"),
+            k.job_part(job, "unknown"),
+            k.job_part(job, "doubts"),
+            k.chunk(job, name.number),
+            k.marks(job, name.number),
+        )
+        return int((yield Run("bulk/sweep", keys, (job, name.number, self._retention_ms, self._dead_ms))))
+
+    # A person's
+
+    def move(self, job_id: str, event: Literal["pause", "resume", "cancel"], why: str = "") -> Steps[tuple[str, bool, int]]:
+        """(the state it is in now or 'gone', whether this moved it, chunks that are queued)."""
+        k = self.keys
+        keys = (
+            k.job(job_id),
+            k.job_part(job_id, "queued"),
+            k.fixed("turns"),
+            k.fixed("ending"),
+            k.fixed("stepping"),
+            k.job_part(job_id, "unknown"),
+            k.job_part(job_id, "doubts"),
+        )
+        state, moved, queued = yield Run("bulk/move", keys, (job_id, event, why, self._retention_ms))
+        return _text(state), bool(moved), int(queued)
+
+
+def _begun(answer: Sequence[Any]) -> Begun:
+    outcome, _, gate = _text(answer[0]).partition(" ")
+    if outcome == "go":
+        _, calls, last, start, gap, _, proved, probe = answer
+        return Begun("go", int(calls), int(last), float(start), float(_text(gap)), proved=bool(proved), probe=bool(probe))
+    return Begun(outcome, wait_ms=int(answer[1]) if len(answer) > 1 else 0, gate=gate)

@@ -1,0 +1,72 @@
+-- begin.lua: may these calls leave now? Who is in one that may is written down as being sent to, before the request is written.
+-- uses clock
+-- uses gates
+-- uses pace
+-- uses marks
+-- KEYS[1]   chunk:<job>:<chunk>  hash
+-- KEYS[2]   marks:<job>:<chunk>  string
+-- KEYS[3]   job:<job>            hash
+-- KEYS[4]   chunk_leases         zset
+-- KEYS[5]   gates                hash
+-- KEYS[6]   pace:<application>   hash
+-- ARGV      token, number of this step, lease's member, length of the lease ms, application, probes a gate may have under way, how long a
+--           probe may take ms, part of the rate that is the transactional lane's, how far ahead slots are given ms, the application's
+--           ceiling in calls/s or '', then one a call: its recipients as 'a-b,a-b'
+-- returns   {'go', calls that may leave, of the last one how many recipients, ms until the first, ms between them, now ms, 1 if the
+--            job's first call was accepted} |
+--           {'held <gate>', ms} | {'wait', ms} | {'step'} | {'expired'} | {'lost'} | {the state of a job that does not run}
+-- cost      O(recipients of the calls); the caller bounds them
+-- moves     none
+-- again     the number is the token: the answer of the first run is kept until the next
+local now = now_ms()
+local v = redis.call('HMGET', KEYS[1], 'lease', 'step', 'answer')
+if v[1] ~= ARGV[1] then return {'lost'} end
+if v[2] == ARGV[2] then return cjson.decode(v[3]) end
+redis.call('ZADD', KEYS[4], 'XX', now + tonumber(ARGV[4]), ARGV[3])
+
+local function may()
+  local job = redis.call('HMGET', KEYS[3], 'state', 'expires', 'allow', 'begun', 'rate', 'tat', 'proved')
+  if job[1] ~= 'running' then return {job[1] or 'cancelled'} end
+  if job[2] and tonumber(job[2]) <= now then return {'expired'} end
+  local gates = gates_by_application(KEYS[5])
+  local by = shut_gate(gates['*'], now, tonumber(ARGV[6])) or shut_gate(gates[ARGV[5]], now, tonumber(ARGV[6]))
+  if by then return {'held ' .. by.name, by.g.until_ms == 0 and 1000 or math.max(50, by.g.until_ms - now)} end
+  local want = #ARGV - 10
+  local probing = gates['*'] or gates[ARGV[5]]
+  if probing or not job[7] then want = math.min(want, 1) end
+  local room = job[3] and tonumber(job[3]) - tonumber(job[4]) or math.huge
+  if room <= 0 then return {'step'} end
+  local own_gap = job[5] and 1000 / tonumber(job[5]) or 0
+  local limit = pace_limit(KEYS[6], ARGV[10], now)
+  local n, start, gap, tat = pace_block(KEYS[6], want, limit, tonumber(ARGV[8]), tonumber(ARGV[9]), now, own_gap, tonumber(job[6] or 0))
+  if n == 0 then return {'wait', math.max(1, math.ceil(start))} end
+  if own_gap > 0 then redis.call('HSET', KEYS[3], 'tat', tat) end
+  local deltas, last = {}, 0
+  local calls = 0
+  for i = 1, n do
+    if room <= 0 then break end
+    last = 0
+    for a, b in string.gmatch(ARGV[10 + i], '(%d+)-(%d+)') do
+      a, b = tonumber(a), tonumber(b)
+      if room > 0 then
+        if b - a + 1 > room then b = a + room - 1 end
+        local fresh = set_marks(KEYS[2], a, b, 's', '.', deltas)
+        set_marks(KEYS[2], a, b, 's', 'r', deltas)
+        room = room - fresh
+        last = last + b - a + 1
+      end
+    end
+    calls = i
+  end
+  count_marks(KEYS[3], deltas)
+  pace_count(KEYS[6], calls, now)
+  if probing then
+    count_probe(KEYS[5], gates['*'], now, tonumber(ARGV[7]))
+    count_probe(KEYS[5], gates[ARGV[5]], now, tonumber(ARGV[7]))
+  end
+  return {'go', calls, last, math.floor(start), math.floor(gap * 1000) / 1000 .. '', now, job[7] and 1 or 0, probing and 1 or 0}
+end
+
+local answer = may()
+redis.call('HSET', KEYS[1], 'step', ARGV[2], 'answer', cjson.encode(answer))
+return answer

@@ -1,0 +1,33 @@
+-- open.lua: a fan-out job begins.
+-- uses clock
+-- KEYS[1]   job:<job>      hash
+-- KEYS[2]   jobs           zset
+-- KEYS[3]   stepping       set
+-- KEYS[4]   counts         hash
+-- KEYS[5]   idem:<digest>  string (the job's own key again where it has none)
+-- ARGV      job, digest of the template, how long an idempotency key is remembered ms, ttl ms or '', expires_at ms or '',
+--           steps (numbers of recipients, joined by ' ') or '', then pairs of fields for the row
+-- returns   '' new | the id under which the same template was accepted earlier | '!' .. the same with another template
+-- cost      O(log jobs)
+-- moves     → running
+-- again     the id is the token: a second run answers '' and changes nothing
+local now = now_ms()
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  return redis.call('HGET', KEYS[1], 'digest') == ARGV[2] and '' or '!' .. ARGV[1]
+end
+if KEYS[5] ~= KEYS[1] then
+  local kept = redis.call('GET', KEYS[5])
+  if kept then return (string.sub(kept, 38) == ARGV[2] and '' or '!') .. string.sub(kept, 1, 36) end
+end
+redis.call('HSET', KEYS[1], 'digest', ARGV[2], 'at', now, 'state', 'running', 'chunks', 0, 'chunks_done', 0, 'leased', 0, 'total', 0,
+  'begun', 0, 'calls', 0, 'needed', 0, unpack(ARGV, 7))
+if KEYS[5] ~= KEYS[1] then redis.call('SET', KEYS[5], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[3]) end
+local expires = ARGV[4] ~= '' and now + tonumber(ARGV[4]) or ARGV[5]
+if expires ~= '' then redis.call('HSET', KEYS[1], 'expires', expires) end
+if ARGV[6] ~= '' then
+  redis.call('HSET', KEYS[1], 'steps', ARGV[6], 'step', 1, 'allow', string.match(ARGV[6], '^(%d+)'))
+  redis.call('SADD', KEYS[3], ARGV[1])
+end
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+redis.call('HINCRBY', KEYS[4], 'bulk_jobs', 1)
+return ''

@@ -1,0 +1,26 @@
+-- sweep.lua: a chunk of a cancelled job, which nobody holds: who was not sent to never will be.
+-- uses clock
+-- uses marks
+-- KEYS[1]   job:<job>            hash
+-- KEYS[2]   job:<job>:queued     zset
+-- KEYS[3]   chunk_due            zset
+-- KEYS[4]   job:<job>:room       list
+-- KEYS[5]   job:<job>:unknown    list
+-- KEYS[6]   job:<job>:doubts     stream
+-- KEYS[7]   chunk:<job>:<chunk>  hash
+-- KEYS[8]   marks:<job>:<chunk>  string
+-- ARGV      job, chunk, how long an ended job, then its chunks are kept ms
+-- returns   how many were marked
+-- cost      O(size of the chunk)
+-- moves     none
+-- again     finds nobody who waits
+local v = redis.call('HMGET', KEYS[7], 'state', 'lease')
+if redis.call('HGET', KEYS[1], 'state') ~= 'cancelled' or not v[1] or v[1] == 'done' or v[2] then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[2])
+redis.call('ZREM', KEYS[3], ARGV[1] .. ' ' .. ARGV[2])
+local deltas = {}
+local n = set_marks(KEYS[8], 0, -1, 'C', '.sr', deltas)
+count_marks(KEYS[1], deltas)
+end_chunk(KEYS[7], KEYS[8], KEYS[1], KEYS[4], ARGV[4])
+end_job(KEYS[1], now_ms(), ARGV[3], {KEYS[1], KEYS[5], KEYS[6]})
+return n

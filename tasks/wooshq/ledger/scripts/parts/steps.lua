@@ -1,0 +1,18 @@
+-- steps: the next step of a roll-out begins; after the last one nothing bounds the job any more. Who was asked before is not counted in it.
+local function steps_of(text)
+  local steps = {}
+  for n in string.gmatch(text, '%d+') do steps[#steps + 1] = n end
+  return steps
+end
+
+local function begin_next_step(job)
+  local v = redis.call('HMGET', job, 'steps', 'step', 'begun', 'dead', 'unknown')
+  local next_one = tonumber(v[2]) + 1
+  local allow = steps_of(v[1])[next_one]
+  if allow then
+    redis.call('HSET', job, 'step', next_one, 'allow', allow)
+  else
+    redis.call('HDEL', job, 'allow')
+  end
+  redis.call('HSET', job, 'step_begun', v[3] or 0, 'step_bad', tonumber(v[4] or 0) + tonumber(v[5] or 0))
+end
