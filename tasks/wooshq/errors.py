@@ -15,6 +15,7 @@ __all__ = [
     "LetterUnknown",
     "NotAccepted",
     "Problem",
+    "RecipientsUnreadable",
     "SettingsInvalid",
     "WooshqError",
     "explain_settings",
@@ -72,6 +73,27 @@ class Conflict(WooshqError):
 
 class LetterUnknown(WooshqError):
     """No dead letter has this id: mistyped, purged after its retention time, or never dead."""
+
+
+class RecipientsUnreadable(WooshqError):
+    """
+    A file of recipients cannot be used, or not from some line on: what was read of it is not all of it. Mend it and give it again.
+
+    problem: what is wrong, never with what stands in the file. hint: what would be right, "" where there is nothing to say.
+    source: what the file is called, set by whoever knows. line: where reading stopped, from 1; None for the file as a whole.
+    """
+
+    def __init__(self, problem: str, hint: str = "", *, source: str = "", line: int | None = None) -> None:
+        super().__init__(problem, hint)
+        self.problem = problem
+        self.hint = hint
+        self.source = source
+        self.line = line
+
+    def __str__(self) -> str:
+        where = f"{self.source}: " if self.source else ""
+        where += f"line {self.line}: " if self.line is not None else ""
+        return f"{where}{self.problem}." + (f" {self.hint}" if self.hint else "")
 
 
 def explain_settings(error: ValidationError) -> list[str]:
