@@ -10,6 +10,7 @@ from wooshq_schemas import IntentInvalid, Problem
 
 __all__ = [
     "Conflict",
+    "FolderUnusable",
     "IntentInvalid",
     "LedgerUnavailable",
     "LetterUnknown",
@@ -94,6 +95,10 @@ class RecipientsUnreadable(WooshqError):
         where = f"{self.source}: " if self.source else ""
         where += f"line {self.line}: " if self.line is not None else ""
         return f"{where}{self.problem}." + (f" {self.hint}" if self.hint else "")
+
+
+class FolderUnusable(WooshqError):
+    """A folder for temporary files is full, or cannot be written. Make room in it, or name another one."""
 
 
 def explain_settings(error: ValidationError) -> list[str]:
