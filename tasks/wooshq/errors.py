@@ -11,6 +11,7 @@ from wooshq_schemas import IntentInvalid, Problem
 __all__ = [
     "Conflict",
     "FeedInterrupted",
+    "FolderUnusable",
     "IntentInvalid",
     "JobUnknown",
     "LedgerUnavailable",
@@ -18,6 +19,7 @@ __all__ = [
     "NotAccepted",
     "Problem",
     "RecipientsChanged",
+    "RecipientsUnreadable",
     "SettingsInvalid",
     "WooshqError",
     "explain_settings",
@@ -107,6 +109,31 @@ class FeedInterrupted(WooshqError):
     def __init__(self, message: str, *, job_id: str) -> None:
         super().__init__(message)
         self.job_id = job_id
+
+
+class RecipientsUnreadable(WooshqError):
+    """
+    A file of recipients cannot be used, or not from some line on: what was read of it is not all of it. Mend it and give it again.
+
+    problem: what is wrong, never with what stands in the file. hint: what would be right, "" where there is nothing to say.
+    source: what the file is called, set by whoever knows. line: where reading stopped, from 1; None for the file as a whole.
+    """
+
+    def __init__(self, problem: str, hint: str = "", *, source: str = "", line: int | None = None) -> None:
+        super().__init__(problem, hint)
+        self.problem = problem
+        self.hint = hint
+        self.source = source
+        self.line = line
+
+    def __str__(self) -> str:
+        where = f"{self.source}: " if self.source else ""
+        where += f"line {self.line}: " if self.line is not None else ""
+        return f"{where}{self.problem}." + (f" {self.hint}" if self.hint else "")
+
+
+class FolderUnusable(WooshqError):
+    """A folder for temporary files is full, or cannot be written. Make room in it, or name another one."""
 
 
 def explain_settings(error: ValidationError) -> list[str]:

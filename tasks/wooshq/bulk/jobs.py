@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from wooshq.bulk.ledger import BulkLedger, ChunkName
 from wooshq.bulk.states import COUNTER_OF, FINAL_MARKS, JobState, Mark
