@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from json.encoder import encode_basestring as _quoted  # json.dumps makes an encoder for each text that is not only ASCII
 from typing import Any, Final
 
 from wooshq_schemas.intent import MODEL_VERSION, Intent, load_stored, migrated, parse_intent, utc_text
@@ -44,6 +45,7 @@ class Template:
         self._platforms = platforms
         self._intent = self._for("users", [_SOMEBODY], None, None)
         self._compiled: dict[tuple[str, str | None, bool], list[str]] = {}
+        self._stamped: tuple[datetime | None, str] = (None, "")
 
     @classmethod
     def load_stored(cls, raw: str | bytes, version: int, *, platforms: Platforms = PLATFORMS) -> Template:
@@ -104,14 +106,21 @@ class Template:
             pieces = self._compiled[key] = self._compile(to, locale, with_placeholders=bool(placeholders))
         out = pieces.copy()
         for at in range(1, len(out), 2):
-            match out[at]:
-                case "I":
-                    out[at] = ",".join(map(_quoted, identifiers))
-                case "N":
-                    out[at] = f'"{utc_text(now)}"'
-                case _:
-                    out[at] = _quoted_object({**self._placeholders, **dict(placeholders)})
+            place = out[at]
+            if place == "I":
+                out[at] = ",".join(map(_quoted, identifiers))
+            elif place == "N":
+                out[at] = self._stamp(now)
+            else:
+                out[at] = _quoted_object({**self._placeholders, **dict(placeholders)})
         return "".join(out).encode()
+
+    def _stamp(self, now: datetime) -> str:
+        """The moment as JSON; of many calls in one second it is written once."""
+        second = now.replace(microsecond=0)
+        if second != self._stamped[0]:
+            self._stamped = second, f'"{utc_text(now)}"'
+        return self._stamped[1]
 
     def request(
         self, to: str, identifiers: Sequence[str], *, locale: str | None, placeholders: Sequence[tuple[str, str]], now: datetime
@@ -268,9 +277,5 @@ def _choose(by_locale: Mapping[str, Any], locale: str) -> Any:
     return next(iter(by_locale.values()))
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
 def _quoted_object(values: Mapping[str, str]) -> str:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return "{" + ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in values.items()]) + "}"

@@ -18,7 +18,7 @@ from celery.worker.consumer.tasks import Tasks
 from kombu import Consumer as KombuConsumer
 from kombu.message import Message
 
-from wooshq.celery_app import PREFETCH, SEND, SUBMIT, adopt_queues
+from wooshq.celery_app import PREFETCH, SEND, SUBMIT, TURN, adopt_queues
 from wooshq_worker.engine import Engine
 from wooshq_worker.submit import Submitted
 
@@ -74,6 +74,8 @@ class Consumer(CeleryConsumer):
                 log.warning("message_malformed", task=SEND, why=arrived.why or "it must carry one list of ids")
                 self.engine.rejected += 1
                 self._ack(message)()
+        elif arrived.task == TURN and lane == "bulk":
+            self.engine.offer_turn(self._ack(message))
         elif arrived.task == SUBMIT or lane is not None:
             why = arrived.why or _why_no_submit(arrived)
             if why is not None:

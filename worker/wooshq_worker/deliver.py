@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Final, Literal, TypedDict
@@ -211,3 +211,8 @@ def secrets_of(payload: Mapping[str, object], token: str) -> frozenset[str]:
         if isinstance(values, Mapping):
             found.update(value for value in values.values() if isinstance(value, str))
     return frozenset(found - {""})
+
+
+def secrets_of_call(identifiers: Collection[str], placeholders: Iterable[tuple[str, str]], token: str) -> frozenset[str]:
+    """The same of a call of a fan-out, whose recipients and values are at hand."""
+    return frozenset({token, *identifiers, *(value for _, value in placeholders)} - {""})

@@ -12,10 +12,12 @@ from typing import Any
 
 import structlog
 
+from wooshq.bulk.ledger import BulkLedger
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.keys import LANES
 from wooshq_worker.batch import Batches
+from wooshq_worker.bulk.runner import Runner
 from wooshq_worker.keeper import Keeper
 from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.settler import Settler
@@ -30,6 +32,10 @@ _CLAIM = 64
 _LEDGER_AWAY_S = 0.25
 #: Bytes of requests in this process, above which nothing more is claimed: a few large intents count as many small ones.
 _BYTES_HELD = 32 * 1024 * 1024
+
+
+#: Of the bulk lane's slots, how many a fan-out may use: the lane's own intents are not behind it.
+_FAN_OUT_PART = 0.9
 
 
 def _nothing() -> None:
@@ -53,6 +59,20 @@ class LaneState:
     parcels: deque[Parcel] = field(default_factory=deque)
     busy: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class _BulkSlots:
+    """The bulk lane's slots, as the fan-out uses them beside the lane's own intents."""
+
+    def __init__(self, engine: Engine, lane: LaneState) -> None:
+        self._engine = engine
+        self._lane = lane
+
+    def free(self) -> int:
+        return self._engine.free(self._lane)
+
+    def taken(self, n: int) -> None:
+        self._engine.use(self._lane, n)
 
 
 class Engine:
@@ -92,6 +112,11 @@ class Engine:
         self.took_at = time.monotonic()
         self._loop.call_soon_threadsafe(self._take, lane, Parcel(deque(ids), ack, alone))
 
+    def offer_turn(self, ack: Callable[[], None]) -> None:
+        """A chunk of a fan-out waits."""
+        self.took_at = time.monotonic()
+        self._loop.call_soon_threadsafe(self._runner.turn, ack)
+
     def offer_submit(self, submitted: Submitted, ack: Callable[[], None]) -> None:
         """An intent that came through the broker, or what is none."""
         self._loop.call_soon_threadsafe(self._spawn, self._submitted(submitted, ack))
@@ -99,7 +124,7 @@ class Engine:
     @property
     def is_busy(self) -> bool:
         """Whether it has work, so that hearing nothing new is no sign."""
-        return bool(self._tasks) or any(state.parcels for state in self._lanes.values())
+        return bool(self._tasks) or self._runner.is_busy or any(state.parcels for state in self._lanes.values())
 
     def depth(self, lane: str) -> int:
         """Messages of a lane that no worker has taken; asks the broker."""
@@ -137,11 +162,15 @@ class Engine:
             "transactional": LaneState(s.concurrency),
             "bulk": LaneState(max(1, int(s.concurrency * s.bulk_share))),
         }
+        slots = _BulkSlots(self, self._lanes["bulk"])
+        pullers = max(1, int(self._lanes["bulk"].most * _FAN_OUT_PART))
+        self._runner = Runner(s, BulkLedger(s), self._client, self._api, self._settler.gates, slots, pullers=pullers)
         self._suspects: deque[tuple[str, list[str]]] = deque()
         self._suspected = asyncio.Event()
         self._background = [asyncio.create_task(self._settler.run()), asyncio.create_task(self._keeper.run())]
         self._background += [asyncio.create_task(self._dispatch(lane, state)) for lane, state in self._lanes.items()]
         self._background.append(asyncio.create_task(self._send_suspects()))
+        self._background.append(asyncio.create_task(self._runner.run()))
 
     def _take(self, lane: str, parcel: Parcel) -> None:
         if parcel.alone:
@@ -167,26 +196,33 @@ class Engine:
     async def _dispatch(self, lane: str, state: LaneState) -> None:
         """Claims for one lane, as many at once as there are ids and slots."""
         while True:
-            while self._stopping or not state.parcels or not self._free(state):
+            while self._stopping or not state.parcels or not self.free(state):
                 state.changed.clear()
                 await state.changed.wait()
             if self._client.lost_at is not None:
                 await asyncio.sleep(_LEDGER_AWAY_S)
             ids: list[str] = []
             emptied: list[Parcel] = []
-            room = min(_CLAIM, self._free(state))
+            room = min(_CLAIM, self.free(state))
             while state.parcels and len(ids) < room:
                 parcel = state.parcels[0]
                 while parcel.ids and len(ids) < room:
                     ids.append(parcel.ids.popleft())
                 if not parcel.ids:
                     emptied.append(state.parcels.popleft())
-            self._busy += len(ids)
-            state.busy += len(ids)
+            self.use(state, len(ids))
             self._spawn(self._send(state, ids, emptied))
             await asyncio.sleep(0)
 
-    def _free(self, state: LaneState) -> int:
+    def use(self, state: LaneState, n: int) -> None:
+        """Slots of a lane are taken, or, where n is negative, given back."""
+        self._busy += n
+        state.busy += n
+        if n < 0:
+            self._look_again()
+
+    def free(self, state: LaneState) -> int:
+        """Slots that a lane may still take."""
         if self._batches.bytes_held > _BYTES_HELD:
             return 0
         return min(state.most - state.busy, self.settings.concurrency - self._busy)
@@ -197,9 +233,7 @@ class Engine:
         def done(n: int) -> None:
             nonlocal rest
             rest -= n
-            self._busy -= n
-            state.busy -= n
-            self._look_again()
+            self.use(state, -n)
 
         def claimed(left: Sequence[str] = ()) -> None:
             if left:  # still queued, for those before them were large
@@ -236,8 +270,7 @@ class Engine:
                 await self._suspected.wait()
             lane, ids = self._suspects.popleft()
             state = self._lanes[lane]
-            self._busy += len(ids)
-            state.busy += len(ids)
+            self.use(state, len(ids))
             task = self._spawn(self._send(state, ids, []))
             await asyncio.wait([task])
 
@@ -256,16 +289,19 @@ class Engine:
 
     async def _stop(self, within_s: float) -> None:
         self._keeper.stop()
+        self._runner.drain()
         ends = time.monotonic() + within_s
-        while self._tasks and time.monotonic() < ends - 0.5:
+        while (self._tasks or self._runner.is_busy) and time.monotonic() < ends - 0.5:
             # Those under way get most of the time; then whoever has not written its request yet is handed back.
-            await asyncio.wait(self._tasks, timeout=0.1)
+            await asyncio.sleep(0.05)
             self._batches.stopping = True
         # What is still on the wire breaks here, and is a record as `unknown`: the next worker need not wait for its lease to know.
         await self._api.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=2.0)
-        self._drained = await self._settler.settled(max(3.0, ends - time.monotonic())) and not self._tasks
+        broken_by = time.monotonic() + 2.0
+        while (self._tasks or self._runner.is_busy) and time.monotonic() < broken_by:
+            await asyncio.sleep(0.05)
+        settled = await self._settler.settled(max(3.0, ends - time.monotonic()))
+        self._drained = settled and not self._tasks and not self._runner.is_busy
         self._settler.tell()
         for task in self._background:
             task.cancel()

@@ -20,6 +20,7 @@ from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.publish import Line
+from wooshq_worker.bulk.keeping import BulkKeeper
 from wooshq_worker.shared import LedgerClient
 
 log = structlog.get_logger("wooshq.keeper")
@@ -48,6 +49,7 @@ class Keeper:
         self._client = client
         self._s = wooshq.settings
         self._line = Line(wooshq.shared.app, ids_per_message=self._s.ids_per_message)
+        self._bulk = BulkKeeper(wooshq.settings, wooshq.ledger, client, self._line)
         self._token = uuid.uuid4().hex
         self._looked_at = 0.0
         self._stopping = False
@@ -82,11 +84,14 @@ class Keeper:
         await self._move_due()
         await self._expire()
         await self._open()
+        await self._bulk.round()
         if time.monotonic() - self._client.back_at > _GRACE_S:
             await self._take_over()
+            await self._bulk.take_over()
         if time.monotonic() - self._looked_at >= _LOOKS_FOR_LOST_S:
             self._looked_at = time.monotonic()
             await self._find_lost()
+            await self._bulk.call_lost_turns(lambda: self._is_empty("bulk"))
             await self._client.do(self._ledger.trim(_PAGE))
 
     async def _move_due(self) -> None:

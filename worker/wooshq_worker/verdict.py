@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import IntEnum, StrEnum
@@ -117,12 +117,13 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """This message will never do."""
+    """This message will never do. refused: the API's own envelope, unscrubbed, where there is one; it stays in this process."""
 
     outcome: ClassVar[Literal["dead"]] = "dead"
     reason: Literal["rejected", "too_large"]
     code: str
     detail: str
+    refused: Refused | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,7 +417,11 @@ def judge(
     if isinstance(reading, Sent):
         return reading
     not_before_s = _not_before(outcome.headers, reading.retry_delay_s, now, retry_after_ceiling_s)
-    return _verdict(reading.row, reading.code, reading.said, not_before_s, secrets)
+    verdict = _verdict(reading.row, reading.code, reading.said, not_before_s, secrets)
+    if isinstance(verdict, Dead):
+        said = _understood(_parsed(outcome.body))
+        return replace(verdict, refused=said if isinstance(said, Refused) else None)
+    return verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import tempfile
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from wooshq.bulk import jobs
@@ -204,7 +206,7 @@ class AsyncBulk:
             if refused is not None:
                 refused(one)
 
-        with Once(settings.data_dir) as once:
+        with Once(Path(tempfile.gettempdir())) as once:
             feeding = Feeding(job.template, job.list_limit, once, note)
             try:
                 takes = await self._feed(job, feeding, recipients, fed)

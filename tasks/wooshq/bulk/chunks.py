@@ -52,4 +52,4 @@ def pack(number: int, units: Sequence[Unit]) -> Chunk:
 def unpack(data: bytes) -> list[Unit]:
     """What `pack` packed."""
     rows: list[list[Any]] = json.loads(zlib.decompress(data))
-    return [Unit(to, locale, tuple((n, v) for n, v in placeholders), tuple(ids)) for to, locale, placeholders, ids in rows]
+    return [Unit(to, locale, tuple(map(tuple, placeholders)), tuple(ids)) for to, locale, placeholders, ids in rows]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from wooshq.bulk import jobs
@@ -217,7 +219,7 @@ class Bulk:
             if refused is not None:
                 refused(one)
 
-        with Once(settings.data_dir) as once:
+        with Once(Path(tempfile.gettempdir())) as once:
             feeding = Feeding(job.template, job.list_limit, once, note)
             try:
                 takes = self._feed(job, feeding, recipients, fed)

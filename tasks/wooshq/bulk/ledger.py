@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from wooshq.bulk.chunks import Chunk
 from wooshq.ledger.keys import Keys
@@ -15,7 +15,8 @@ from wooshq.ledger.steps import Ask, Run, Steps, Together
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 
-RoomToken = tuple[str, int]
+STOP_UNPROVED: Final = 5
+"""Recipients refused in a row, with the same words, after which a job stops of which the API has accepted nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +315,7 @@ class BulkLedger:
             "streak": record.streak,
             "streak_of": record.streak_of,
             "stop_after": self._s.bulk_stop_after,
+            "stop_unproved": STOP_UNPROVED,
             "doubts": [doubt.as_dict() for doubt in record.doubts],
             "unknown": record.unknown,
             "letters": [letter.as_dict() for letter in record.letters],

@@ -18,7 +18,7 @@
 -- KEYS[14]  doubts               stream
 -- KEYS[15…] intent:<id>          hash, one a dead letter
 -- ARGV[1]   JSON: {job, chunk, token, no, lease_ms, keep_ms, dead_ms, v, marks: 'S0-9 D10-10 …', calls, accepted, streak, streak_of, stop_after,
---           stop?, doubts: [{cause, n, who}], unknown: [identifier…], letters: [{id, body, app, lane, reason, detail, code, payload,
+--           stop_unproved, stop?, doubts: [{cause, n, who}], unknown: [identifier…], letters: [{id, body, app, lane, reason, detail, code, payload,
 --           attempts: […]}], end?: 'back' | 'due', wait_ms?, log?}
 -- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying': where the chunk is now}
 -- cost      O(recipients named + letters × log ledger); the caller bounds them
@@ -64,15 +64,17 @@ for _, d in ipairs(r.doubts) do
   redis.call('HINCRBY', KEYS[3], 'unknown', d.n)
   redis.call('HINCRBY', KEYS[10], 'unknown', d.n)
 end
-if #r.unknown > 0 then redis.call('RPUSH', KEYS[12], unpack(r.unknown)) end
+for i = 1, #r.unknown, 1000 do redis.call('RPUSH', KEYS[12], unpack(r.unknown, i, math.min(i + 999, #r.unknown))) end
 
 if r.accepted > 0 then redis.call('HSET', KEYS[3], 'proved', 1, 'streak', 0) end
 if r.streak > 0 then
   local s = redis.call('HMGET', KEYS[3], 'streak', 'streak_of')
   local n = r.streak + (r.accepted == 0 and s[2] == r.streak_of and tonumber(s[1] or 0) or 0)
   redis.call('HSET', KEYS[3], 'streak', n, 'streak_of', r.streak_of)
-  if n >= r.stop_after and not r.stop then
-    r.stop = 'the API refused ' .. n .. ' calls in a row with the same words, and accepted none between: ' .. r.streak_of
+  -- A job of which nothing was ever accepted needs fewer to be known for what it is.
+  local proved = redis.call('HGET', KEYS[3], 'proved')
+  if n >= (proved and r.stop_after or math.min(r.stop_unproved, r.stop_after)) and not r.stop then
+    r.stop = 'the API refused ' .. n .. ' recipients in a row with the same words, and accepted none between: ' .. r.streak_of
   end
 end
 local state = redis.call('HGET', KEYS[3], 'state')

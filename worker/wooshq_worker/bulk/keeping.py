@@ -1,0 +1,206 @@
+"""What must not be forgotten of fan-outs: chunks of lost workers, due rounds, steps, cancelled jobs, and turns that the broker lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from wooshq.bulk.chunks import Unit, unpack
+from wooshq.bulk.jobs import end_cancelled
+from wooshq.bulk.ledger import BulkLedger, ChunkName, DeadRecipient
+from wooshq.bulk.states import Mark
+from wooshq.gating import may_leave, read
+from wooshq.ledger.ledger import Ledger
+from wooshq.ledger.replies import ms, text
+from wooshq.ledger.states import Reason
+from wooshq.ledger.steps import Ask, Steps
+from wooshq.publish import Line
+from wooshq.settings import Settings
+from wooshq.statuses import as_row
+from wooshq_schemas import IntentInvalid, NewerModel, Template
+from wooshq_worker.bulk.chunk import JobInfo, dead_recipient
+from wooshq_worker.shared import LedgerClient
+
+log = structlog.get_logger("wooshq.bulk")
+
+_PAGE: Final = 50
+_MOST_TURNS: Final = 50
+
+
+class BulkKeeper:
+    """The keeper's duties for fan-outs; carried out by whoever holds its lock, and harmless if two do."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, client: LedgerClient, line: Line) -> None:
+        self._s = settings
+        self._peek = ledger
+        self._ledger = BulkLedger(settings)
+        self._client = client
+        self._line = line
+
+    async def round(self) -> None:
+        """What has come due."""
+        queued = 0
+        for member in await self._client.do(self._peek.come_due("chunk_due", _PAGE)):
+            queued += await self._client.do(self._ledger.due(ChunkName.of(member)))
+        for job_id in await self._members("stepping"):
+            if (how := await self._client.do(self._ledger.end_step(job_id))) != "waits":
+                log.info("job_step", job_id=job_id, then=how)
+                queued += how in ("running", "last")
+        for job_id in await self._members("ending"):
+            await self._end(job_id)
+        if queued:
+            await self._call_turns(min(queued, _MOST_TURNS))
+
+    async def take_over(self) -> None:
+        """Chunks whose lease has ended."""
+        moved = 0
+        for member in await self._client.do(self._peek.come_due("chunk_leases", _PAGE)):
+            moved += await self._take_over(ChunkName.of(member))
+        if moved:
+            await self._call_turns(moved)
+
+    async def call_lost_turns(self, lane_is_empty: Callable[[], bool]) -> None:
+        """Chunks wait and the lane is empty: the broker lost their turns, or a gate has opened. lane_is_empty: asks the broker, and blocks."""
+        keys = self._ledger.keys
+        ids = [text(i) for i in (await self._client.do(_ask(("ZRANGE", keys.fixed("turns"), 0, 31))))[0]]
+        if not ids:
+            return
+        *rows, time_, flat = await self._client.do(
+            _ask(
+                *(c for i in ids for c in (("HGET", keys.job(i), "app"), ("ZCARD", keys.job_part(i, "queued")))),
+                ("TIME",),
+                ("HGETALL", keys.fixed("gates")),
+            )
+        )
+        now_ms = ms(time_)
+        gates = read(flat, now_ms)
+        waiting = sum(
+            int(n)
+            for app, n in zip(rows[::2], rows[1::2], strict=True)
+            if app is not None and may_leave(gates, text(app), now_ms, probes=self._s.probes, most=1) > 0
+        )
+        if waiting and await asyncio.to_thread(lane_is_empty):
+            await self._call_turns(min(waiting, _MOST_TURNS))
+
+    async def _members(self, name: str) -> list[str]:
+        return [text(i) for i in (await self._client.do(_ask(("SMEMBERS", self._ledger.keys.fixed(name)))))[0]]
+
+    async def _end(self, job_id: str) -> None:
+        """A cancelled job: mark who was not sent to, of the chunks that nobody holds."""
+        await self._client.do(end_cancelled(self._ledger, job_id))
+        keys = self._ledger.keys
+        state, chunks, done = (await self._client.do(_ask(("HMGET", keys.job(job_id), "state", "chunks", "chunks_done"))))[0]
+        if state is None or chunks == done:
+            await self._client.do(_ask(("SREM", keys.fixed("ending"), job_id)))
+
+    async def _take_over(self, name: ChunkName) -> int:
+        keys = self._ledger.keys
+        (lease, data, lost, kept), marks, row_ = await self._client.do(
+            _ask(
+                ("HMGET", keys.chunk(name.job_id, name.number), "lease", "data", "lost", "log"),
+                ("GET", keys.marks(name.job_id, name.number)),
+                ("HGETALL", keys.job(name.job_id)),
+            )
+        )
+        row = as_row(row_)
+        if lease is None or data is None or not row:
+            # It was given back, or its job is forgotten: only the lease is left.
+            await self._client.do(_ask(("ZREM", keys.fixed("chunk_leases"), str(name))))
+            return 0
+        seen = text(marks)
+        sent_to = [at for at, mark in enumerate(seen) if mark == Mark.SENDING]
+        units = unpack(data)
+        who = _identifiers(units, sent_to)
+        poison = bool(sent_to) and int(lost or 0) + 1 >= self._s.poison_after
+        to_letters = bool(sent_to) and (poison or row.get("on_unknown") == "dead_letter")
+        cause = "worker lost while sending"
+        letters: Sequence[DeadRecipient] = ()
+        if to_letters:
+            reason = Reason.POISON if poison else Reason.UNKNOWN
+            try:
+                letters = _letters(name, row, units, sent_to, reason, int(lost or 0) + 1, text(kept) if kept else "", self._s)
+            except (NewerModel, IntentInvalid):
+                return 0  # a newer wooshq's job is left to it
+        answer = await self._client.do(
+            self._ledger.lost(name, text(lease), seen, to="D" if to_letters else "r", cause=cause, who=who, letters=letters)
+        )
+        if answer != "held":
+            log.warning("chunk_taken_over", job_id=name.job_id, chunk=name.number, in_doubt=len(who))
+        return int(answer == "moved")
+
+    async def _call_turns(self, n: int) -> None:
+        try:
+            await asyncio.to_thread(self._line.call_turns, n)
+        except Exception as error:  # of any transport; the next looks find that the lane is empty
+            log.warning("publish_failed", lane="bulk", n=n, error=type(error).__name__)
+
+
+def _identifiers(units: Sequence[Unit], places: Sequence[int]) -> list[str]:
+    everybody = [identifier for unit in units for identifier in unit.identifiers]
+    return [everybody[place] for place in places]
+
+
+def _letters(
+    name: ChunkName, row: Mapping[str, str], units: Sequence[Unit], places: Sequence[int], reason: Reason, lost: int, kept: str, s: Settings
+) -> list[DeadRecipient]:
+    """Dead letters of those who were being sent to when a worker was lost, and who are not to be sent to again."""
+    job = JobInfo(
+        id=name.job_id,
+        template=Template.load_stored(row["template"], int(row["v"]), platforms=s.platform_table),
+        application=row["app"],
+        on_unknown=row.get("on_unknown", s.on_unknown),
+        rate=None,
+        expires_at=None,
+        too_old_at=time.monotonic(),
+    )
+    detail = (
+        f"{lost} workers were lost while they sent to them"
+        if reason is Reason.POISON
+        else "the worker that sent it was lost before the answer came"
+    )
+    now = datetime.now(UTC)
+    lost_call = {
+        "at": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "outcome": "unknown",
+        "code": "WORKER_LOST",
+        "error": detail,
+    }
+    log_: list[dict[str, Any]] = json.loads(kept) if kept else []
+    letters = []
+    place = 0
+    wanted = set(places)
+    for unit in units:
+        for identifier in unit.identifiers:
+            if place in wanted:
+                body = job.template.body(unit.to, [identifier], locale=unit.locale, placeholders=unit.placeholders, now=now)
+                before = [
+                    {key: value for key, value in entry.items() if key != "runs"}
+                    for entry in log_
+                    if any(first <= place <= last for first, last in entry["runs"])
+                ]
+                letters.append(
+                    dead_recipient(
+                        job,
+                        unit.to,
+                        identifier,
+                        unit.locale,
+                        unit.placeholders,
+                        reason=reason,
+                        detail=detail,
+                        code="WORKER_LOST",
+                        payload=body.decode(),
+                        attempts=[*before, lost_call],
+                    )
+                )
+            place += 1
+    return letters
+
+
+def _ask(*commands: tuple[Any, ...]) -> Steps[list[Any]]:
+    return (yield Ask(list(commands)))  # type: ignore[no-any-return]

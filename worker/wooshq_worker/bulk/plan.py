@@ -1,0 +1,156 @@
+"""Which calls does a chunk still need? From its units and its marks; pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from wooshq.bulk.chunks import Unit
+from wooshq.bulk.states import Mark
+
+Run = tuple[int, int]
+"""Places of recipients in their chunk, first and last, 0-based, both included."""
+
+
+class Call(NamedTuple):
+    """One call that is to be made: some recipients of one unit."""
+
+    unit: int
+    runs: tuple[Run, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(last - first + 1 for first, last in self.runs)
+
+    def places(self) -> Iterator[int]:
+        """Every recipient's place, in order."""
+        for first, last in self.runs:
+            yield from range(first, last + 1)
+
+    def as_text(self) -> str:
+        """As begin.lua reads it."""
+        return ",".join([f"{first}-{last}" for first, last in self.runs])
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    first: int
+    unit: Unit
+
+
+class Plan:
+    """The calls of one chunk that a worker holds: those that wait, in the order in which they go."""
+
+    def __init__(self, units: Sequence[Unit], marks: str, *, most_recipients: int | None = None) -> None:
+        """marks: one of `Mark` for each recipient; who is final needs no call. most_recipients: in one call, where fewer are wanted."""
+        self._placed: list[_Placed] = []
+        first = 0
+        for unit in units:
+            self._placed.append(_Placed(first, unit))
+            first += len(unit.identifiers)
+        self.size = first
+        self._waiting: deque[Call] = deque()
+        open_marks = (Mark.WAITING, Mark.AGAIN)
+        if marks.count(Mark.WAITING) == self.size:  # a fresh chunk, as most are
+            self._waiting.extend(
+                Call(n, ((placed.first, placed.first + len(placed.unit.identifiers) - 1),)) for n, placed in enumerate(self._placed)
+            )
+        else:
+            for n, placed in enumerate(self._placed):
+                places = [p for p in range(placed.first, placed.first + len(placed.unit.identifiers)) if marks[p] in open_marks]
+                if places:
+                    self._waiting.append(Call(n, runs_of(places)))
+        if most_recipients is not None:
+            self._waiting = deque(part for call in self._waiting for part in in_parts(call, most_recipients))
+        self.was_again = frozenset(p for p, mark in enumerate(marks) if mark == Mark.AGAIN)
+        """Who had been called before this worker took the chunk."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def next_calls(self, n: int) -> list[Call]:
+        """The first calls that wait, at most `n`; they still wait until `gone`."""
+        return [self._waiting[at] for at in range(min(n, len(self._waiting)))]
+
+    def gone(self, calls: int, last_size: int) -> list[Call]:
+        """The first `calls` leave; of the last of them only `last_size` recipients, and the rest of it goes on waiting."""
+        leaving = [self._waiting.popleft() for _ in range(calls)]
+        if leaving and leaving[-1].size > last_size:
+            leaving[-1], rest = cut(leaving[-1], last_size)
+            self._waiting.appendleft(rest)
+        return leaving
+
+    def first(self, calls: Iterable[Call]) -> None:
+        """These go before all others, in their order."""
+        self._waiting.extendleft(reversed(list(calls)))
+
+    def drop(self) -> list[Call]:
+        """Every call that waits; none waits any more."""
+        dropped = list(self._waiting)
+        self._waiting.clear()
+        return dropped
+
+    def unit(self, call: Call) -> Unit:
+        return self._placed[call.unit].unit
+
+    def identifiers(self, call: Call) -> Sequence[str]:
+        """Whom a call is for, in the order of its places."""
+        placed = self._placed[call.unit]
+        if len(call.runs) == 1:
+            first, last = call.runs[0]
+            return placed.unit.identifiers[first - placed.first : last + 1 - placed.first]
+        return [placed.unit.identifiers[place - placed.first] for place in call.places()]
+
+    def unit_of(self, place: int) -> tuple[Unit, str]:
+        """The unit of a recipient, and who it is."""
+        placed = next(p for p in reversed(self._placed) if p.first <= place)
+        return placed.unit, placed.unit.identifiers[place - placed.first]
+
+
+def runs_of(places: Sequence[int]) -> tuple[Run, ...]:
+    """Places in ascending order as runs."""
+    runs: list[Run] = []
+    for place in places:
+        if runs and runs[-1][1] == place - 1:
+            runs[-1] = (runs[-1][0], place)
+        else:
+            runs.append((place, place))
+    return tuple(runs)
+
+
+def cut(call: Call, size: int) -> tuple[Call, Call]:
+    """A call as two: its first `size` recipients, and the others. 0 < size < call.size."""
+    head: list[Run] = []
+    tail: list[Run] = []
+    for first, last in call.runs:
+        room = size - sum(b - a + 1 for a, b in head)
+        if room <= 0:
+            tail.append((first, last))
+        elif last - first + 1 <= room:
+            head.append((first, last))
+        else:
+            head.append((first, first + room - 1))
+            tail.append((first + room, last))
+    return Call(call.unit, tuple(head)), Call(call.unit, tuple(tail))
+
+
+def in_parts(call: Call, size: int) -> Iterator[Call]:
+    """A call as calls of at most `size` recipients."""
+    while call.size > size:
+        head, call = cut(call, size)
+        yield head
+    yield call
+
+
+def halves(call: Call) -> tuple[Call, Call]:
+    """A call of two recipients or more as two calls."""
+    return cut(call, call.size // 2)
+
+
+def alone(call: Call, places: Iterable[int]) -> tuple[list[Call], Call | None]:
+    """A call as one for each of these recipients, and one for the others, if there are any."""
+    chosen = set(places)
+    rest = [place for place in call.places() if place not in chosen]
+    return [Call(call.unit, ((place, place),)) for place in sorted(chosen)], Call(call.unit, runs_of(rest)) if rest else None

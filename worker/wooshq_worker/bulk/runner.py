@@ -1,0 +1,465 @@
+"""Takes chunks as turns are called and slots are free, makes their calls, writes down what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+import structlog
+
+from wooshq.bulk.ledger import BulkLedger, ChunkName, Record, TakenChunk
+from wooshq.bulk.states import Mark
+from wooshq.errors import LedgerUnavailable
+from wooshq.gating import may_leave, read
+from wooshq.ledger.ledger import SLOTS_AHEAD_MS
+from wooshq.ledger.replies import ms, text
+from wooshq.ledger.steps import Ask, Steps
+from wooshq.settings import Settings
+from wooshq.statuses import as_row
+from wooshq_schemas import IntentInvalid, NewerModel, Template
+from wooshq_worker.backoff import Backoff, wait_before
+from wooshq_worker.bulk.chunk import ActiveChunk, JobInfo
+from wooshq_worker.bulk.plan import Call
+from wooshq_worker.deliver import ShortRetries, deliver, secrets_of_call
+from wooshq_worker.gates import Gates
+from wooshq_worker.shared import LedgerClient
+from wooshq_worker.transport import Api
+
+log = structlog.get_logger("wooshq.bulk")
+T = TypeVar("T")
+
+MOST_CHUNKS: Final = 32
+"""Chunks that a worker holds at once: enough for shared calls to fill its slots, few enough for its memory."""
+#: Outcomes that are written down together, and how long the first of them may wait for the others.
+_GROUP: Final = 32
+_GATHER_S: Final = 0.01
+_LOOK_AGAIN_S: Final = 0.5
+_AWAY_S: Final = 0.25
+_JOBS_KNOWN: Final = 64
+#: Recipients of one call where workers were lost over the chunk: one, two, three times and more.
+_SUSPECT_SIZES: Final = (100, 10, 1)
+
+
+class Slots(Protocol):
+    """The calls that the process may have under way, of which the bulk lane has a part."""
+
+    def free(self) -> int: ...
+    def taken(self, n: int) -> None: ...
+
+
+class Flight(NamedTuple):
+    """A call that may leave, as soon as somebody makes it."""
+
+    chunk: ActiveChunk
+    call: Call
+
+
+class Runner:
+    """
+    One per process. A fixed number of pullers make the calls; each chunk has a task that asks for more and writes down what came.
+
+    While one chunk has calls to begin no other is taken: it is the tail of one that the next one fills.
+    """
+
+    def __init__(
+        self, settings: Settings, ledger: BulkLedger, client: LedgerClient, api: Api, gates: Gates, slots: Slots, *, pullers: int
+    ) -> None:
+        self._s = settings
+        self._ledger = ledger
+        self._client = client
+        self._api = api
+        self._gates = gates
+        self._slots = slots
+        self._pullers = pullers
+        # Begun a little ahead of the slots, so that none stands empty for a round trip; who is in doubt when a worker is lost are never more
+        # than its concurrency.
+        self._ahead = max(1, settings.concurrency - pullers)
+        self._short = ShortRetries(tries=settings.short_tries, total_s=settings.short_retry_s)
+        self._backoff = Backoff(base_s=settings.backoff_base_s, ceiling_s=settings.backoff_ceiling_s)
+        self._turns: deque[Callable[[], None]] = deque()
+        self._active: set[ActiveChunk] = set()
+        self._hungry: set[ActiveChunk] = set()  # chunks that have calls to begin, and may
+        self._flights: asyncio.Queue[Flight] = asyncio.Queue()
+        self._granted = 0
+        self._jobs: OrderedDict[str, JobInfo] = OrderedDict()
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.stopping = False
+
+    # Turns
+
+    def turn(self, ack: Callable[[], None]) -> None:
+        """A chunk waits somewhere; ack: called when one was taken, or none was to be had."""
+        self._turns.append(ack)
+        self._wake.set()
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._active)
+
+    async def run(self) -> None:
+        """Take chunks for ever."""
+        pullers = [asyncio.create_task(self._pull()) for _ in range(self._pullers)]
+        try:
+            while True:
+                self._wake.clear()
+                while self._turns and self._wants_more():
+                    await self._take_turn()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_AGAIN_S if self._turns else None):
+                        await self._wake.wait()
+        finally:
+            for puller in pullers:
+                puller.cancel()
+
+    def _wants_more(self) -> bool:
+        return not self.stopping and not self._hungry and len(self._active) < MOST_CHUNKS and self._room() > 0
+
+    def _room(self) -> int:
+        """Calls that may be asked for."""
+        return min(self._pullers, self._slots.free() + self._granted) + self._ahead - self._granted
+
+    async def _take_turn(self) -> None:
+        ack = self._turns.popleft()
+        try:
+            chunk = await self._next_chunk()
+        except LedgerUnavailable:
+            await asyncio.sleep(_AWAY_S)
+            chunk = None
+        except Exception:  # the ledger has the chunk, and its lease ends
+            log.error("chunk_not_taken", exc_info=True)
+            chunk = None
+        ack()
+        if chunk is not None:
+            self._active.add(chunk)
+            self._hungry.add(chunk)
+            task = asyncio.create_task(self._work(chunk))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _next_chunk(self) -> ActiveChunk | None:
+        """The chunk whose turn it is: of the job that has waited longest, leaving out those whose chunk here only waits."""
+        keys = self._ledger.keys
+        resting = {chunk.job.id for chunk in self._active}
+        ids = [text(i) for i in (await self._do(_ask(("ZRANGE", keys.fixed("turns"), 0, 31))))[0]]
+        # A job of which this worker holds a chunk that must wait comes after all others.
+        for job_id in sorted(ids, key=lambda i: i in resting):
+            if job_id in resting and self._waits(job_id):
+                continue
+            job = await self._job(job_id)
+            if job is None or not await self._gates_let(job.application):
+                continue
+            numbers = (await self._do(_ask(("ZRANGE", keys.job_part(job_id, "queued"), 0, 3))))[0]
+            for number in map(int, numbers):
+                chunk = await self._take(ChunkName(job_id, number), job)
+                if isinstance(chunk, ActiveChunk):
+                    return chunk
+                if chunk != "taken":
+                    break
+        return None
+
+    def _waits(self, job_id: str) -> bool:
+        """Whether a chunk of the job here has calls that may not leave yet: a second one would only wait with it."""
+        return any(chunk.job.id == job_id and len(chunk.plan) > 0 for chunk in self._active)
+
+    async def _gates_let(self, application: str) -> bool:
+        time_, flat = await self._do(_ask(("TIME",), ("HGETALL", self._ledger.keys.fixed("gates"))))
+        now_ms = ms(time_)
+        return may_leave(read(flat, now_ms), application, now_ms, probes=self._s.probes, most=1) > 0
+
+    async def _take(self, name: ChunkName, job: JobInfo) -> ActiveChunk | str:
+        token = uuid.uuid4().hex
+        asked_at = time.monotonic()
+        taken = await self._client.sure(lambda: self._ledger.take(name, token))
+        if not isinstance(taken, TakenChunk):
+            return taken
+        suspect = taken.lost - self._s.suspect_after
+        size = None if suspect < 0 else _SUSPECT_SIZES[min(suspect, len(_SUSPECT_SIZES) - 1)]
+        return ActiveChunk(
+            taken, job, asked_at=asked_at, lease_s=self._s.lease_s - self._s.http_total_s, most_recipients=size, one_at_a_time=suspect >= 0
+        )
+
+    async def _job(self, job_id: str) -> JobInfo | None:
+        """What is known of a job; None where it is gone, or is a newer wooshq's."""
+        if (known := self._jobs.get(job_id)) is not None:
+            self._jobs.move_to_end(job_id)
+            return known
+        asked_at = time.monotonic()
+        flat, time_ = await self._do(_ask(("HGETALL", self._ledger.keys.job(job_id)), ("TIME",)))
+        row = as_row(flat)
+        if not row:
+            return None
+        try:
+            template = Template.load_stored(row["template"], int(row["v"]), platforms=self._s.platform_table)
+        except (NewerModel, IntentInvalid) as error:
+            log.warning("job_not_understood", job_id=job_id, error=type(error).__name__)
+            return None
+        now_ms = ms(time_)
+        made = JobInfo(
+            id=job_id,
+            template=template,
+            application=row["app"],
+            on_unknown=row.get("on_unknown", self._s.on_unknown),
+            rate=float(row["rate"]) if "rate" in row else None,
+            expires_at=asked_at + (float(row["expires"]) - now_ms) / 1000 if "expires" in row else None,
+            too_old_at=asked_at + (float(row["at"]) - now_ms) / 1000 + self._s.max_age_s,
+        )
+        self._jobs[job_id] = made
+        while len(self._jobs) > _JOBS_KNOWN:
+            self._jobs.popitem(last=False)
+        return made
+
+    async def _do(self, steps: Steps[T]) -> T:
+        return await self._client.do(steps)
+
+    # A chunk
+
+    async def _work(self, chunk: ActiveChunk) -> None:
+        try:
+            await _Stepping(self, chunk).to_the_end()
+        except Exception:  # its lease ends, and the next worker goes on where the marks say
+            log.error("chunk_failed", job_id=chunk.name.job_id, chunk=chunk.name.number, exc_info=True)
+            chunk.lost = True
+        finally:
+            self._active.discard(chunk)
+            self._hungry.discard(chunk)
+            self._wake.set()
+
+    def depart(self, chunk: ActiveChunk, calls: Sequence[Call], start_s: float, gap_s: float) -> None:
+        """Calls may leave, the first in start_s and then one every gap_s."""
+        chunk.in_flight += len(calls)
+        self._granted += len(calls)
+        loop = asyncio.get_running_loop()
+        if gap_s == 0 and start_s == 0:
+            for call in calls:
+                self._flights.put_nowait(Flight(chunk, call))
+            return
+        for n, call in enumerate(calls):
+            loop.call_later(start_s + n * gap_s, self._flights.put_nowait, Flight(chunk, call))
+
+    def is_limited(self, chunk: ActiveChunk) -> bool:
+        """Whether a chunk must wait for its own call: its workers were lost, or the API has accepted nothing of its job yet."""
+        return (chunk.one_at_a_time or not chunk.proved) and chunk.in_flight > 0
+
+    def room_for(self, chunk: ActiveChunk) -> int:
+        """Calls that a chunk may ask for now."""
+        if chunk.one_at_a_time or not chunk.proved:
+            return 1 if chunk.in_flight == 0 else 0
+        return max(0, self._room())
+
+    def hungry(self, chunk: ActiveChunk, is_hungry: bool) -> None:
+        """Whether a chunk has calls to begin that may begin; where none has, the next one is taken."""
+        if is_hungry:
+            self._hungry.add(chunk)
+        elif chunk in self._hungry:
+            self._hungry.discard(chunk)
+            self._wake.set()
+
+    # Calls
+
+    async def _pull(self) -> None:
+        while True:
+            flight = await self._flights.get()
+            self._slots.taken(1)
+            try:
+                await self._fly(*flight)
+            except Exception:  # a bug of ours: whom the call was for is in doubt, and their chunk's lease tells
+                log.error("call_failed", job_id=flight.chunk.name.job_id, exc_info=True)
+                flight.chunk.lost = True
+                flight.chunk.news.set()
+            finally:
+                self._granted -= 1
+                self._slots.taken(-1)
+                for chunk in self._hungry:
+                    chunk.news.set()
+
+    async def _fly(self, chunk: ActiveChunk, call: Call) -> None:
+        job = chunk.job
+        unit = chunk.plan.unit(call)
+        identifiers = chunk.plan.identifiers(call)
+        now = chunk.now(time.monotonic())
+
+        def body_for(some: Sequence[str]) -> bytes:
+            return job.template.body(unit.to, some, locale=unit.locale, placeholders=unit.placeholders, now=now)
+
+        token = self._s.token_for(job.application)
+        if token is None:
+            why = f"no token is set for the application {job.application}: set PUSHWOOSH_API_TOKEN and restart the worker"
+            self._gates.must_shut(job.application, "token", why)
+            chunk.in_flight -= 1
+            chunk.put_back(call)
+            chunk.held = chunk.held or "gate token"
+            chunk.news.set()
+            return
+        secret = token.get_secret_value()
+        body = body_for(identifiers)
+        leaves = None if job.expires_at is None else job.expires_at - time.monotonic()
+        delivery = await deliver(
+            lambda: self._api.call(body, secret, leaves_within_s=leaves),
+            policy=self._short,
+            retry_after_ceiling_s=self._s.retry_after_ceiling_s,
+            may_go=lambda: self._may_go(chunk),
+            heard=lambda verdict: self._gates.heard(job.application, verdict),
+            secrets=lambda: secrets_of_call(identifiers, unit.placeholders, secret),
+        )
+        chunk.landed(call, delivery, body_for)
+
+    def _may_go(self, chunk: ActiveChunk) -> str | None:
+        """Asked just before a request is written: a reason to let it be."""
+        at = time.monotonic()
+        if chunk.lost or at >= chunk.lease_until:
+            return "lease"
+        if chunk.job.expires_at is not None and at >= chunk.job.expires_at:
+            return "expired"
+        if (gate := self._gates.shut(chunk.job.application)) is not None:
+            return f"gate {gate}"
+        if chunk.held:
+            return chunk.held
+        return "stopping" if self.stopping else None
+
+    def drain(self) -> None:
+        """Begin nothing more: chunks go back as their calls end."""
+        self.stopping = True
+        for chunk in self._active:
+            chunk.news.set()
+
+
+class _Stepping:
+    """The task of one chunk: record, begin, wait for news, and at last let go of it."""
+
+    def __init__(self, runner: Runner, chunk: ActiveChunk) -> None:
+        self._r = runner
+        self._chunk = chunk
+        self._recorded = 0
+        self._begun = 0
+        self._ask_at = 0.0  # monotonic; before it nothing may begin
+        self._stepped_at = 0.0
+
+    async def to_the_end(self) -> None:
+        chunk, runner = self._chunk, self._r
+        while not chunk.lost:
+            if runner.stopping:
+                chunk.held = chunk.held or "stopping"
+            may_begin = not chunk.held and time.monotonic() >= self._ask_at and not runner.is_limited(chunk)
+            runner.hungry(chunk, bool(len(chunk.plan)) and may_begin)
+            room = min(len(chunk.plan), runner.room_for(chunk)) if may_begin else 0
+            if not chunk.has_record and not room and chunk.in_flight == 0 and (chunk.held or not len(chunk.plan)):
+                await self._let_go()
+                return
+            if self._is_due(room):
+                self._stepped_at = time.monotonic()
+                if await self._step(chunk.take_record(), chunk.plan.next_calls(min(room, 4 * _GROUP))):
+                    return
+            else:
+                await self._news(room)
+
+    def _is_due(self, room: int) -> bool:
+        """Whether a round trip pays: for many outcomes or calls at once, for the first ones, or because they have waited long enough."""
+        chunk = self._chunk
+        if not chunk.has_record and not room:
+            return False
+        many = chunk.has_record >= _GROUP or room >= _GROUP
+        return many or chunk.in_flight == 0 or time.monotonic() - self._stepped_at >= _GATHER_S
+
+    async def _step(self, records: list[Record], wanted: list[Call]) -> bool:
+        """One round trip, or a few where there is much to write down. True where the chunk is done with."""
+        for record in records[:-1]:
+            if await self._write(record, []):
+                return True
+        return await self._write(records[-1] if records else None, wanted)
+
+    async def _write(self, record: Record | None, wanted: list[Call]) -> bool:
+        chunk, runner = self._chunk, self._r
+        self._recorded += record is not None
+        self._begun += bool(wanted)
+        asked_at = time.monotonic()
+        texts = [call.as_text() for call in wanted]
+        while True:
+            try:
+                ours, at, begun = await runner._client.sure(
+                    lambda: runner._ledger.step(
+                        chunk.name,
+                        chunk.token,
+                        chunk.job.application,
+                        record=record,
+                        recorded_no=self._recorded,
+                        calls=texts,
+                        begin_no=self._begun,
+                    )
+                )
+                break
+            except LedgerUnavailable:  # what was sent must not be forgotten, and nothing new leaves meanwhile
+                await asyncio.sleep(_AWAY_S)
+        if not ours:
+            log.warning("chunk_lost", job_id=chunk.name.job_id, chunk=chunk.name.number)
+            chunk.lost = True
+            return True
+        chunk.lease_until = max(chunk.lease_until, asked_at + runner._s.lease_s - runner._s.http_total_s)
+        if at != "sending":
+            return True
+        if begun is None:
+            return False
+        match begun.outcome:
+            case "go":
+                chunk.proved = chunk.proved or begun.proved
+                runner._gates.let_go(chunk.job.application, asked_at, probe=begun.probe)
+                runner.depart(chunk, chunk.plan.gone(begun.calls, begun.last), begun.start_ms / 1000, begun.gap_ms / 1000)
+                if begun.gap_ms > 0:  # again when half of what was given ahead is used
+                    ahead_s = (begun.start_ms + begun.calls * begun.gap_ms) / 1000
+                    self._ask_at = asked_at + max(_GATHER_S, ahead_s - SLOTS_AHEAD_MS / 2000)
+            case "wait":
+                self._ask_at = asked_at + min(1.0, begun.wait_ms / 1000)
+            case "expired":
+                chunk.end_all(Mark.EXPIRED)
+            case "cancelled":
+                chunk.end_all(Mark.CANCELLED)
+                chunk.held = "cancelled"
+            case "lost":
+                chunk.lost = True
+            case other:  # paused, stopped, held by a gate, a step that has ended
+                chunk.held = f"gate {begun.gate}" if other == "held" else other
+        return False
+
+    async def _news(self, room: int) -> None:
+        """Wait until there is enough to write down, or room to begin, or the time to ask again."""
+        chunk = self._chunk
+        chunk.news.clear()
+        now = time.monotonic()
+        wait_s = 5.0
+        if chunk.has_record or room:
+            wait_s = _GATHER_S - (now - self._stepped_at)
+        elif len(chunk.plan) and not chunk.held:
+            wait_s = min(1.0, self._ask_at - now) if self._ask_at > now else _LOOK_AGAIN_S
+        if wait_s <= 0:
+            await asyncio.sleep(0)
+        elif chunk.has_record or room:
+            await asyncio.sleep(wait_s)  # more will come meanwhile, and each of them would wake this
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await chunk.news.wait()
+
+    async def _let_go(self) -> None:
+        """Nothing of the chunk is under way, and nothing may begin: it goes back, or waits for its next round."""
+        chunk, runner = self._chunk, self._r
+        if chunk.held == "cancelled":
+            chunk.end_all(Mark.CANCELLED)
+            for rest in chunk.take_record():
+                await self._write(rest, [])
+            if chunk.lost:
+                return
+        chunk.plan.drop()  # they wait as they are
+        record = Record(end="back" if chunk.held or not chunk.failed else "due", log=chunk.log())
+        if record.end == "due":
+            record.wait_ms = int(wait_before(chunk.rounds + 2, runner._backoff, jitter=random.random()) * 1000) + 1
+        await self._write(record, [])
+
+
+def _ask(*commands: tuple[Any, ...]) -> Steps[list[Any]]:
+    return (yield Ask(list(commands)))  # type: ignore[no-any-return]
