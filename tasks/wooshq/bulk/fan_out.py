@@ -115,14 +115,14 @@ class Feeding:
     def take(self, given: Sequence[Given]) -> Iterator[Chunk]:
         """Some of the stream, in its order; the chunks that are full."""
         recipients: list[Recipient] = []
-        for one in given:
+        for at, one in enumerate(given, self.seen):
             if type(one) is Recipient:
                 recipients.append(one)
                 continue
             try:
                 recipients.append(recipient_of(one) if not isinstance(one, BadRow) else self._bad(one))
             except IntentInvalid as error:
-                place, text = (one.line, one.text) if isinstance(one, BadRow) else (self.seen + len(recipients), "")
+                place, text = (one.line, one.text) if isinstance(one, BadRow) else (at, "")
                 self.refused += 1
                 self._tell(Refused(place, error.problems, text))
         new = self._once.new([f"{r.to}\0{r.identifier}" for r in recipients])

@@ -68,7 +68,7 @@ class BulkMachine(RuleBasedStateMachine):
         self.ledger = BulkLedger(self.settings)
         self.known: dict[str, KnownJob] = {}
         self.taken: list[TakenChunk] = []
-        self.no = 0
+        self.no: Counter[str] = Counter()
 
     def teardown(self) -> None:
         if hasattr(self, "redis"):
@@ -158,8 +158,8 @@ class BulkMachine(RuleBasedStateMachine):
         holds = chunk.token == taken.token
         if holds and any(chunk.marks[place] not in (Mark.WAITING, Mark.AGAIN) for place in range(first, last + 1)):
             return  # a worker never asks for who has ended or is under way
-        self.no += 1
-        number = self.no
+        self.no[taken.token] += 1  # each worker counts from one
+        number = self.no[taken.token]
         step = lambda: self.ledger.step(  # noqa: E731
             taken.name, taken.token, APPLICATION, record=None, recorded_no=0, calls=[f"{first}-{last}"], begin_no=number
         )
@@ -207,8 +207,8 @@ class BulkMachine(RuleBasedStateMachine):
             record.unknown = [str(place) for place in under_way]
         if doubt and under_way:
             record.doubts = [Doubt("an answer was lost", [str(place) for place in under_way])]
-        self.no += 1
-        number = self.no
+        self.no[taken.token] += 1  # each worker counts from one
+        number = self.no[taken.token]
         step = lambda: self.ledger.step(  # noqa: E731
             taken.name, taken.token, APPLICATION, record=record, recorded_no=number, calls=[], begin_no=0
         )
@@ -234,6 +234,22 @@ class BulkMachine(RuleBasedStateMachine):
             after = self.everything()
             assert self.do(step())[:2] == (True, at)
             assert self.everything() == after
+
+    @rule(
+        target=held,
+        job_id=jobs_,
+        data=st.data(),
+        outcome=st.sampled_from([Mark.SENT, Mark.DEAD, Mark.AGAIN, Mark.WAITING]),
+        end=st.sampled_from([None, "back", "due"]),
+    )
+    def a_worker_s_round(self, job_id: str, data: st.DataObject, outcome: Mark, end: Any) -> Any:
+        """The usual order of things, which chance alone seldom finds: take, begin, record."""
+        taken = self.take(job_id, data, twice=False)
+        if not isinstance(taken, TakenChunk):
+            return multiple()
+        self.begin(taken, data, twice=False)
+        self.record(data, taken, outcome, doubt=False, end=end, twice=False)
+        return taken
 
     # The keeper
 
@@ -354,5 +370,5 @@ def test_no_order_of_moves_loses_a_recipient_or_ends_one_twice(redis_url: str) -
     BulkMachine.url = redis_url
     run_state_machine_as_test(
         BulkMachine,
-        settings=settings(max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=80, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)),
     )

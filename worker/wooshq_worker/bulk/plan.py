@@ -70,17 +70,9 @@ class Plan:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def next_calls(self, n: int) -> list[Call]:
-        """The first calls that wait, at most `n`; they still wait until `gone`."""
-        return [self._waiting[at] for at in range(min(n, len(self._waiting)))]
-
-    def gone(self, calls: int, last_size: int) -> list[Call]:
-        """The first `calls` leave; of the last of them only `last_size` recipients, and the rest of it goes on waiting."""
-        leaving = [self._waiting.popleft() for _ in range(calls)]
-        if leaving and leaving[-1].size > last_size:
-            leaving[-1], rest = cut(leaving[-1], last_size)
-            self._waiting.appendleft(rest)
-        return leaving
+    def take(self, n: int) -> list[Call]:
+        """The first calls that wait, at most `n`; who may not leave after all is put back with `first`."""
+        return [self._waiting.popleft() for _ in range(min(n, len(self._waiting)))]
 
     def first(self, calls: Iterable[Call]) -> None:
         """These go before all others, in their order."""
@@ -142,6 +134,15 @@ def in_parts(call: Call, size: int) -> Iterator[Call]:
         head, call = cut(call, size)
         yield head
     yield call
+
+
+def leaving(asked: Sequence[Call], calls: int, last_size: int) -> tuple[list[Call], list[Call]]:
+    """Of the calls that were asked about, those that may leave, of the last of them `last_size` recipients; and the others."""
+    may, rest = list(asked[:calls]), list(asked[calls:])
+    if may and may[-1].size > last_size:
+        may[-1], kept = cut(may[-1], last_size)
+        rest.insert(0, kept)
+    return may, rest
 
 
 def halves(call: Call) -> tuple[Call, Call]:

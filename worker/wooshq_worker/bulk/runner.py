@@ -25,7 +25,7 @@ from wooshq.statuses import as_row
 from wooshq_schemas import IntentInvalid, NewerModel, Template
 from wooshq_worker.backoff import Backoff, wait_before
 from wooshq_worker.bulk.chunk import ActiveChunk, JobInfo
-from wooshq_worker.bulk.plan import Call
+from wooshq_worker.bulk.plan import Call, leaving
 from wooshq_worker.deliver import ShortRetries, deliver, secrets_of_call
 from wooshq_worker.gates import Gates
 from wooshq_worker.shared import LedgerClient
@@ -354,7 +354,7 @@ class _Stepping:
                 return
             if self._is_due(room):
                 self._stepped_at = time.monotonic()
-                if await self._step(chunk.take_record(), chunk.plan.next_calls(min(room, 4 * _GROUP))):
+                if await self._step(chunk.take_record(), chunk.plan.take(min(room, 4 * _GROUP))):
                     return
             else:
                 await self._news(room)
@@ -405,11 +405,13 @@ class _Stepping:
             return True
         if begun is None:
             return False
+        go, stay = leaving(wanted, begun.calls, begun.last)
+        chunk.plan.first(stay)
         match begun.outcome:
             case "go":
                 chunk.proved = chunk.proved or begun.proved
                 runner._gates.let_go(chunk.job.application, asked_at, probe=begun.probe)
-                runner.depart(chunk, chunk.plan.gone(begun.calls, begun.last), begun.start_ms / 1000, begun.gap_ms / 1000)
+                runner.depart(chunk, go, begun.start_ms / 1000, begun.gap_ms / 1000)
                 if begun.gap_ms > 0:  # again when half of what was given ahead is used
                     ahead_s = (begun.start_ms + begun.calls * begun.gap_ms) / 1000
                     self._ask_at = asked_at + max(_GATHER_S, ahead_s - SLOTS_AHEAD_MS / 2000)

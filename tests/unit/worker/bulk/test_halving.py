@@ -92,7 +92,7 @@ def send(people: Sequence[str], api: Api, *, proved: bool = True, units: Sequenc
 
     async def work() -> None:
         while len(chunk.plan) and not chunk.held and not outcome.stopped:
-            (call,) = chunk.plan.gone(1, chunk.plan.next_calls(1)[0].size)
+            (call,) = chunk.plan.take(1)
             chunk.in_flight += 1
             whom = list(chunk.plan.identifiers(call))
             outcome.calls += 1

@@ -17,11 +17,11 @@
 --           {'held <gate>', ms} | {'wait', ms} | {'step'} | {'expired'} | {'lost'} | {the state of a job that does not run}
 -- cost      O(recipients of the calls); the caller bounds them
 -- moves     none
--- again     the number is the token: the answer of the first run is kept until the next
+-- again     token and number together are known: the answer of the first run is kept until the next
 local now = now_ms()
 local v = redis.call('HMGET', KEYS[1], 'lease', 'step', 'answer')
 if v[1] ~= ARGV[1] then return {'lost'} end
-if v[2] == ARGV[2] then return cjson.decode(v[3]) end
+if v[2] == ARGV[1] .. ARGV[2] then return cjson.decode(v[3]) end
 redis.call('ZADD', KEYS[4], 'XX', now + tonumber(ARGV[4]), ARGV[3])
 
 local function may()
@@ -68,5 +68,5 @@ local function may()
 end
 
 local answer = may()
-redis.call('HSET', KEYS[1], 'step', ARGV[2], 'answer', cjson.encode(answer))
+redis.call('HSET', KEYS[1], 'step', ARGV[1] .. ARGV[2], 'answer', cjson.encode(answer))
 return answer

@@ -23,7 +23,7 @@
 -- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying': where the chunk is now}
 -- cost      O(recipients named + letters × log ledger); the caller bounds them
 -- moves     running → stopped (stop), running → done (ended), paused → done (ended), stopped → done (ended)
--- again     `no` is the token: a second run changes nothing and answers as the first
+-- again     token and `no` together are known: a second run changes nothing and answers as the first
 -- memory    starts with ZADD XX of a member that is there, which needs none
 local now = now_ms()
 local r = cjson.decode(ARGV[1])
