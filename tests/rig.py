@@ -74,8 +74,12 @@ class Rig:
         given = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes}
         return subprocess.Popen([sys.executable, "-m", "wooshq_worker", *args], env=self.env, cwd=self.folder, **given)
 
-    def terminal(self, *args: str, columns: int = 80, **pipes: Any) -> str:
-        """What a person sees at last on a terminal so wide, without its colours. pipes: what is not on the terminal."""
+    def terminal(self, *args: str, columns: int = 80, ever: bool = False, **pipes: Any) -> str:
+        """
+        What a person sees at last on a terminal so wide, without its colours.
+
+        ever: also what was drawn over. pipes: what is not on the terminal.
+        """
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = self.start(*args, **{"stdin": subprocess.DEVNULL, "stdout": theirs, "stderr": theirs, **pipes})
@@ -89,8 +93,8 @@ class Rig:
         finally:
             os.close(ours)
         process.communicate(timeout=60)
-        last_drawn = re.sub(r"[^\n]*\x1b\[2K", "", seen.decode())
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last_drawn).replace("\r", "")
+        drawn = seen.decode().replace("\x1b[2K", "\n") if ever else re.sub(r"[^\n]*\x1b\[2K", "", seen.decode())
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn).replace("\r", "")
 
     def logs(self) -> str:
         return "".join(p.read_text(errors="replace") for p in sorted(self.folder.glob("worker-*.log")))

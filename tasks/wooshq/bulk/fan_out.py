@@ -91,7 +91,7 @@ def steps_of(steps: str | Sequence[int | str], total: int | None) -> tuple[int, 
                 raise ValueError("steps: a percentage needs to know of how many: give total, or numbers of recipients instead")
             else:
                 numbers.append(max(1, int(total * float(found[1]) / 100)))
-        elif str(part).isdigit():
+        elif str(part).isdecimal():
             numbers.append(int(part))
         else:
             raise ValueError("steps: right would be 1%,10%,100% or numbers of recipients such as 500,5000")

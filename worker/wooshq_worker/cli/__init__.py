@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from wooshq.embedded import EmbeddedRedisError
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
-from wooshq_worker.cli import dead, gates, lint, operate, send, status
+from wooshq_worker.cli import bulk, dead, fanout, gates, lint, operate, send, status
 from wooshq_worker.cli.help import Group
 from wooshq_worker.cli.out import INTERRUPTED, NOTHING_DONE, USED_WRONGLY, prepare, say, show
 
@@ -42,7 +42,9 @@ Start with:
 send.add_to(app)
 status.add_to(app)
 lint.add_to(app)
+fanout.add_to(app)
 operate.add_to(app)
+app.add_typer(bulk.app, name="bulk")
 app.add_typer(dead.app, name="dead")
 app.add_typer(gates.app, name="gates")
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Final, TextIO
 
@@ -15,6 +12,7 @@ import typer
 from wooshq import Wooshq
 from wooshq.errors import LetterUnknown
 from wooshq.letters import Letter, WholeLetter, recipients_of
+from wooshq_worker.cli.files import is_there, opened
 from wooshq_worker.cli.filters import Application, Bulk, Campaign, Detail, Lane, Reason, Recipient, Since, State, Tag, Until, wanted
 from wooshq_worker.cli.help import examples
 from wooshq_worker.cli.out import say, several
@@ -49,10 +47,10 @@ def export(
         bulk=bulk, detail=detail, state=state,
     )  # fmt: skip
     if file.is_file() and not force:  # before the search, which may take a while
-        raise _is_there(file)
+        raise is_there(file, "FILE")
     with Wooshq() as wooshq:
         letters = wooshq.dead_letters.list(**fitting)  # without their intents, which are fetched one by one
-        with _opened(file, force) as out:
+        with opened(file, force=force, option="FILE") as out:
             written = _write(wooshq, letters, out, as_csv=file.suffix.lower() == ".csv")
             out.flush()
     if str(file) != "-":
@@ -91,25 +89,3 @@ def _cell(value: object) -> str:
 
 
 _BEGINS_A_FORMULA: Final = frozenset("=+-@\t\r\n＝＋－＠")
-
-
-def _opened(file: Path, force: bool) -> AbstractContextManager[TextIO]:
-    """The file, to be written. What is there and is no regular file (a pipe, a device) is simply written to."""
-    if str(file) == "-":
-        return nullcontext(sys.stdout)
-    overwrites = force or _is_device(file)
-    try:
-        number = os.open(file, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrites else os.O_EXCL), 0o600)
-    except FileExistsError:
-        raise _is_there(file) from None
-    except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from None
-    return os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace", newline="")
-
-
-def _is_device(file: Path) -> bool:
-    return file.exists() and not file.is_file()
-
-
-def _is_there(file: Path) -> typer.BadParameter:
-    return typer.BadParameter(f"{file} is there already; --force overwrites it", param_hint="FILE")

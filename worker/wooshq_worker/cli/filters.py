@@ -56,3 +56,19 @@ def moment(text: str, option: str, now: datetime | None = None) -> datetime:
     if found.tzinfo is None:
         raise typer.BadParameter(f"is a time without a zone; {_RIGHT}", param_hint=option)
     return found
+
+
+def duration_s(text: str, option: str) -> float:
+    """Seconds: `90`, or with a unit, `10m`."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)([smhdw]?)", text)
+    if found is None:
+        raise typer.BadParameter("is no duration; right would be 90s, 10m, 2h or 1d", param_hint=option)
+    return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def part(text: str, option: str) -> float:
+    """A part of a whole: `5%` or `0.05`."""
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)(%?)", text)
+    if found is None:
+        raise typer.BadParameter("is no part; right would be 5% or 0.05", param_hint=option)
+    return float(found[1]) / (100 if found[2] else 1)

@@ -142,8 +142,8 @@ def short(moment: str | None) -> str:
 
 
 def several(n: int, one: str, many: str | None = None) -> str:
-    """`1 letter`, `2 letters`."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
+    """`1 letter`, `2,000 letters`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def one_line(value: object) -> str:

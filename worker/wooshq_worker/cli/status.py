@@ -32,6 +32,8 @@ _SO_FAR: Final = {
     "unknown": "calls without an answer, on record as unknown",
     "late": "answers that came after another worker had taken over",
     "replayed": "dead letters replayed",
+    "bulk_jobs": "fan-out jobs begun",
+    "bulk_sent": "recipients of fan-outs sent to",
 }
 #: Why an intent in this state cannot be cancelled.
 _TOO_LATE: Final = {
