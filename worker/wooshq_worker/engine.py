@@ -23,6 +23,7 @@ from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.settler import Settler
 from wooshq_worker.shared import LedgerClient
 from wooshq_worker.submit import Submit, Submitted
+from wooshq_worker.suspects import Alone
 from wooshq_worker.transport import Api
 
 log = structlog.get_logger("wooshq.engine")
@@ -162,9 +163,10 @@ class Engine:
             "transactional": LaneState(s.concurrency),
             "bulk": LaneState(max(1, int(s.concurrency * s.bulk_share))),
         }
+        self._alone = Alone()
         slots = _BulkSlots(self, self._lanes["bulk"])
         pullers = max(1, int(self._lanes["bulk"].most * _FAN_OUT_PART))
-        self._runner = Runner(s, BulkLedger(s), self._client, self._api, self._settler.gates, slots, pullers=pullers)
+        self._runner = Runner(s, BulkLedger(s), self._client, self._api, self._settler.gates, slots, self._alone, pullers=pullers)
         self._suspects: deque[tuple[str, list[str]]] = deque()
         self._suspected = asyncio.Event()
         self._background = [asyncio.create_task(self._settler.run()), asyncio.create_task(self._keeper.run())]
@@ -269,10 +271,13 @@ class Engine:
                 self._suspected.clear()
                 await self._suspected.wait()
             lane, ids = self._suspects.popleft()
+            await self._alone.wait(self)
             state = self._lanes[lane]
             self.use(state, len(ids))
             task = self._spawn(self._send(state, ids, []))
             await asyncio.wait([task])
+            if self._alone.give(self):
+                self._runner.look_again()
 
     async def _submitted(self, submitted: Submitted, ack: Callable[[], None]) -> None:
         """Not acknowledged before it is in the ledger, as an intent or as a dead letter."""

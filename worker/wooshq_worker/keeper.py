@@ -22,6 +22,7 @@ from wooshq.ledger.steps import Ask, Steps
 from wooshq.publish import Line
 from wooshq_worker.bulk.keeping import BulkKeeper
 from wooshq_worker.shared import LedgerClient
+from wooshq_worker.suspects import suspects_at_once
 
 log = structlog.get_logger("wooshq.keeper")
 
@@ -33,7 +34,6 @@ _LOCK_MS = 3000
 #: After the ledger was away, workers write down what they know before their leases are taken over.
 _GRACE_S = 3.0
 _LOOKS_FOR_LOST_S = 1.0
-_MOST_SUSPECTS = 16
 
 
 class Keeper:
@@ -187,12 +187,11 @@ class Keeper:
 
 def suspect_groups(suspects: Sequence[Suspect], poison_after: int) -> list[tuple[str, list[str]]]:
     """
-    (lane, ids) that are sent together and with nobody else: up to 16, a quarter of it with every further worker lost, and one at a time
-    before it is called poison. Two hundred innocents then wait for a dozen groups, not for each other.
+    (lane, ids) that are sent together and with nobody else. Two hundred innocents then wait for a dozen groups, not for each other.
     """
     together: dict[tuple[str, int], list[str]] = {}
     for one in suspects:
-        size = min(_MOST_SUSPECTS, 4 ** max(0, poison_after - 2 - one.lost))
+        size = suspects_at_once(one.lost, poison_after)
         together.setdefault((one.lane, size), []).append(one.intent_id)
     return [(lane, ids[at : at + size]) for (lane, size), ids in together.items() for at in range(0, len(ids), size)]
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from wooshq.bulk.chunks import Chunk
+from wooshq.bulk.losses import runs_of
+from wooshq.bulk.losses import written as losses_as_text
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.ledger import SLOTS_AHEAD_MS
 from wooshq.ledger.replies import text as _text
@@ -74,7 +76,7 @@ class TakenChunk:
     now_ms: int
     data: bytes
     marks: str
-    lost: int
+    losses: str  #: see `wooshq.bulk.losses`
     rounds: int
     log: str
     proved: bool
@@ -230,8 +232,8 @@ class BulkLedger:
         answer = yield Run("bulk/take", keys, (name.job_id, name.number, token, int(self._s.lease_s * 1000)))
         if not isinstance(answer, list):
             return _text(answer)
-        now, data, marks, lost, rounds, log, proved = answer
-        return TakenChunk(name, token, int(now), data, _text(marks), int(lost), int(rounds), _text(log), _text(proved) != "0")
+        now, data, marks, losses, rounds, log, proved = answer
+        return TakenChunk(name, token, int(now), data, _text(marks), _text(losses), int(rounds), _text(log), _text(proved) != "0")
 
     def step(
         self, name: ChunkName, token: str, application: str, *, record: Record | None, recorded_no: int, calls: Sequence[str], begin_no: int
@@ -334,12 +336,18 @@ class BulkLedger:
         token: str,
         seen: str,
         *,
-        to: Literal["r", "D"],
         cause: str,
         who: Sequence[str],
+        losses: Mapping[int, int],
+        dead: Sequence[int],
         letters: Sequence[DeadRecipient],
     ) -> Steps[str]:
-        """A lease has ended: 'moved', 'held' or 'done'. seen: the marks as they were read; whom they show as sent to is in doubt."""
+        """
+        A lease has ended: 'moved', 'held' or 'done'.
+
+        seen: the marks as they were read; whom they show as sent to is in doubt, and they are `who`. losses: as they are now. dead: places of
+        those who are not to be sent to again, and letters for them.
+        """
         k, job = self.keys, name.job_id
         keys = (
             k.chunk(job, name.number),
@@ -362,7 +370,8 @@ class BulkLedger:
             "chunk": name.number,
             "token": token,
             "seen": seen,
-            "to": to,
+            "losses": losses_as_text(losses),
+            "dead": " ".join([f"{first}-{last}" for first, last in runs_of(dead)]),
             "keep_ms": self._retention_ms,
             "dead_ms": self._dead_ms,
             "v": MODEL_VERSION,

@@ -27,6 +27,7 @@ from wooshq.accept import new_id
 from wooshq.bulk import jobs
 from wooshq.bulk.chunks import Unit, pack
 from wooshq.bulk.ledger import BulkLedger, ChunkName, DeadRecipient, Doubt, NewJob, Record, TakenChunk
+from wooshq.bulk.losses import after, read
 from wooshq.bulk.states import FINAL_MARKS, JOB_MOVES, JobEvent, JobState, Mark
 from wooshq.ledger.steps import Steps, run
 
@@ -39,6 +40,7 @@ class KnownChunk:
     marks: list[str]
     at: str = "queued"  #: queued, sending, retrying, done
     token: str = ""
+    losses: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -143,6 +145,10 @@ class BulkMachine(RuleBasedStateMachine):
         if not may:
             return multiple()
         assert taken.marks == "".join(chunk.marks)
+        # Whoever has ended since is not looked at any more, and may still be named.
+        assert {place: n for place, n in read(taken.losses).items() if chunk.marks[place] not in FINAL_MARKS} == {
+            place: n for place, n in chunk.losses.items() if chunk.marks[place] not in FINAL_MARKS
+        }
         if twice:
             assert self.do(self.ledger.take(name, token)).marks == taken.marks
         chunk.at, chunk.token = "sending", token
@@ -253,21 +259,36 @@ class BulkMachine(RuleBasedStateMachine):
 
     # The keeper
 
-    @rule(taken=held)
-    def a_lease_ends(self, taken: TakenChunk) -> None:
+    @rule(taken=held, data=st.data())
+    def a_lease_ends(self, taken: TakenChunk, data: st.DataObject) -> None:
         job, chunk = self.known[taken.name.job_id], self.chunk(taken.name)
         marks = "".join(chunk.marks)
-        lost = lambda: self.ledger.lost(taken.name, taken.token, marks, to="r", cause="lost", who=who, letters=())  # noqa: E731
-        who = [str(place) for place, mark in enumerate(chunk.marks) if mark == Mark.SENDING]
+        sent_to = [place for place, mark in enumerate(chunk.marks) if mark == Mark.SENDING]
+        dead = sorted(data.draw(st.sets(st.sampled_from(sent_to)))) if sent_to else []
+        losses = after(chunk.losses, marks)
+        for place in dead:
+            losses.pop(place)
+        letters = [DeadRecipient(new_id(), '{"to":{"users":["x"]}}', APPLICATION, "poison", "", "", "{}") for _ in dead]
+
+        def lost() -> Steps[str]:
+            who = list(map(str, sent_to))
+            return self.ledger.lost(taken.name, taken.token, marks, cause="lost", who=who, losses=losses, dead=dead, letters=letters)
+
         assert self.do(lost()) == "held", "not before its time"
         if chunk.token != taken.token:
             return
         self.redis.zadd(self.ledger.keys.fixed("chunk_leases"), {str(taken.name): 1})
-        assert self.do(lost()) == "moved"
+        said = self.do(lost())
+        chunk.marks = [Mark.DEAD if place in dead else Mark.AGAIN if place in sent_to else mark for place, mark in enumerate(chunk.marks)]
+        chunk.losses = losses
+        ended = all(mark in FINAL_MARKS for mark in chunk.marks)
+        chunk.at, chunk.token = "done" if ended else "queued", ""
+        job.unknown += len(sent_to)
+        job.letters += len(dead)
+        if ended:
+            self.settle(job)
+        assert said == ("done" if ended else "moved")
         assert self.do(lost()) == "held"
-        chunk.marks = [Mark.AGAIN if mark == Mark.SENDING else mark for mark in chunk.marks]
-        chunk.at, chunk.token = "queued", ""
-        job.unknown += len(who)
 
     @rule(job_id=jobs_)
     def its_time_comes(self, job_id: str) -> None:

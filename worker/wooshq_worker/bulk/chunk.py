@@ -12,11 +12,12 @@ from typing import Any, Final, assert_never
 
 from wooshq.bulk.chunks import unpack
 from wooshq.bulk.ledger import STOP_UNPROVED, DeadRecipient, Doubt, Record, TakenChunk
+from wooshq.bulk.losses import runs_of
 from wooshq.bulk.states import Mark
 from wooshq.ledger.states import Reason
 from wooshq_schemas import Template
 from wooshq_worker.bulk.blame import EveryoneOfThem, PerhapsThese, Somebody, TheseRecipients, WhatItSays, blame
-from wooshq_worker.bulk.plan import Call, Plan, alone, halves, runs_of
+from wooshq_worker.bulk.plan import Call, Plan, alone, halves
 from wooshq_worker.deliver import AttemptRecord, Delivery, Withheld
 from wooshq_worker.verdict import Dead, Hold, Retry, Sent, Unknown
 
@@ -43,15 +44,12 @@ class JobInfo:
 class ActiveChunk:
     """A chunk that this worker holds. lease_until: monotonic; after it nothing may be written any more."""
 
-    def __init__(
-        self, taken: TakenChunk, job: JobInfo, *, asked_at: float, lease_s: float, most_recipients: int | None, one_at_a_time: bool
-    ):
+    def __init__(self, taken: TakenChunk, job: JobInfo, *, asked_at: float, lease_s: float, suspects: Mapping[int, int]):
         self.name = taken.name
         self.token = taken.token
         self.job = job
-        self.plan = Plan(unpack(taken.data), taken.marks, most_recipients=most_recipients)
+        self.plan = Plan(unpack(taken.data), taken.marks, suspects)
         self.rounds = taken.rounds
-        self.one_at_a_time = one_at_a_time
         self.lease_until = asked_at + lease_s
         self.in_flight = 0
         self.proved = taken.proved

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 
+from wooshq.bulk import losses
 from wooshq.bulk.chunks import Unit, unpack
 from wooshq.bulk.jobs import end_cancelled
 from wooshq.bulk.ledger import BulkLedger, ChunkName, DeadRecipient
@@ -101,9 +102,9 @@ class BulkKeeper:
 
     async def _take_over(self, name: ChunkName) -> int:
         keys = self._ledger.keys
-        (lease, data, lost, kept), marks, row_ = await self._client.do(
+        (lease, data, before, kept), marks, row_ = await self._client.do(
             _ask(
-                ("HMGET", keys.chunk(name.job_id, name.number), "lease", "data", "lost", "log"),
+                ("HMGET", keys.chunk(name.job_id, name.number), "lease", "data", "losses", "log"),
                 ("GET", keys.marks(name.job_id, name.number)),
                 ("HGETALL", keys.job(name.job_id)),
             )
@@ -117,18 +118,18 @@ class BulkKeeper:
         sent_to = [at for at, mark in enumerate(seen) if mark == Mark.SENDING]
         units = unpack(data)
         who = _identifiers(units, sent_to)
-        poison = bool(sent_to) and int(lost or 0) + 1 >= self._s.poison_after
-        to_letters = bool(sent_to) and (poison or row.get("on_unknown") == "dead_letter")
-        cause = "worker lost while sending"
+        lost = losses.after(losses.read(text(before) if before else ""), seen)
+        resend = row.get("on_unknown") != "dead_letter"
+        dead = [place for place in sent_to if not resend or lost[place] >= self._s.poison_after]
         letters: Sequence[DeadRecipient] = ()
-        if to_letters:
-            reason = Reason.POISON if poison else Reason.UNKNOWN
+        if dead:
             try:
-                letters = _letters(name, row, units, sent_to, reason, int(lost or 0) + 1, text(kept) if kept else "", self._s)
+                letters = _letters(name, row, units, {place: lost.pop(place) for place in dead}, text(kept) if kept else "", self._s)
             except (NewerModel, IntentInvalid):
                 return 0  # a newer wooshq's job is left to it
+        cause = "worker lost while sending"
         answer = await self._client.do(
-            self._ledger.lost(name, text(lease), seen, to="D" if to_letters else "r", cause=cause, who=who, letters=letters)
+            self._ledger.lost(name, text(lease), seen, cause=cause, who=who, losses=lost, dead=dead, letters=letters)
         )
         if answer != "held":
             log.warning("chunk_taken_over", job_id=name.job_id, chunk=name.number, in_doubt=len(who))
@@ -147,9 +148,9 @@ def _identifiers(units: Sequence[Unit], places: Sequence[int]) -> list[str]:
 
 
 def _letters(
-    name: ChunkName, row: Mapping[str, str], units: Sequence[Unit], places: Sequence[int], reason: Reason, lost: int, kept: str, s: Settings
+    name: ChunkName, row: Mapping[str, str], units: Sequence[Unit], dead: Mapping[int, int], kept: str, s: Settings
 ) -> list[DeadRecipient]:
-    """Dead letters of those who were being sent to when a worker was lost, and who are not to be sent to again."""
+    """Dead letters of those who are not to be sent to again. dead: their places, and how many workers were lost while they sent to them."""
     job = JobInfo(
         id=name.job_id,
         template=Template.load_stored(row["template"], int(row["v"]), platforms=s.platform_table),
@@ -159,25 +160,21 @@ def _letters(
         expires_at=None,
         too_old_at=time.monotonic(),
     )
-    detail = (
-        f"{lost} workers were lost while they sent to them"
-        if reason is Reason.POISON
-        else "the worker that sent it was lost before the answer came"
-    )
     now = datetime.now(UTC)
-    lost_call = {
-        "at": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "outcome": "unknown",
-        "code": "WORKER_LOST",
-        "error": detail,
-    }
+    at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     log_: list[dict[str, Any]] = json.loads(kept) if kept else []
     letters = []
     place = 0
-    wanted = set(places)
     for unit in units:
         for identifier in unit.identifiers:
-            if place in wanted:
+            if place in dead:
+                poison = dead[place] >= s.poison_after
+                detail = (
+                    f"{dead[place]} workers were lost while they sent to them"
+                    if poison
+                    else "the worker that sent it was lost before the answer came"
+                )
+                lost_call = {"at": at, "outcome": "unknown", "code": "WORKER_LOST", "error": detail}
                 body = job.template.body(unit.to, [identifier], locale=unit.locale, placeholders=unit.placeholders, now=now)
                 before = [
                     {key: value for key, value in entry.items() if key != "runs"}
@@ -191,7 +188,7 @@ def _letters(
                         identifier,
                         unit.locale,
                         unit.placeholders,
-                        reason=reason,
+                        reason=Reason.POISON if poison else Reason.UNKNOWN,
                         detail=detail,
                         code="WORKER_LOST",
                         payload=body.decode(),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from wooshq.bulk.chunks import Unit
+from wooshq.bulk.losses import Run, runs_of
 from wooshq.bulk.states import Mark
-
-Run = tuple[int, int]
-"""Places of recipients in their chunk, first and last, 0-based, both included."""
 
 
 class Call(NamedTuple):
@@ -43,8 +41,15 @@ class _Placed:
 class Plan:
     """The calls of one chunk that a worker holds: those that wait, in the order in which they go."""
 
-    def __init__(self, units: Sequence[Unit], marks: str, *, most_recipients: int | None = None) -> None:
-        """marks: one of `Mark` for each recipient; who is final needs no call. most_recipients: in one call, where fewer are wanted."""
+    def __init__(self, units: Sequence[Unit], marks: str, suspects: Mapping[int, int] | None = None) -> None:
+        """
+        marks: one of `Mark` for each recipient; who is final needs no call.
+
+        suspects: places of those of whom one may be what workers were lost over, and how many like them may be sent to at once; they go first,
+        the fewest at once before the others.
+        """
+        self._suspects = suspects or {}
+        self._doubtful: deque[Call] = deque()
         self._placed: list[_Placed] = []
         first = 0
         for unit in units:
@@ -60,27 +65,46 @@ class Plan:
         else:
             for n, placed in enumerate(self._placed):
                 places = [p for p in range(placed.first, placed.first + len(placed.unit.identifiers)) if marks[p] in open_marks]
-                if places:
-                    self._waiting.append(Call(n, runs_of(places)))
-        if most_recipients is not None:
-            self._waiting = deque(part for call in self._waiting for part in in_parts(call, most_recipients))
+                for at_once in sorted({self._suspects[p] for p in places if p in self._suspects}):
+                    doubtful = [p for p in places if self._suspects.get(p) == at_once]
+                    self._doubtful.extend(in_parts(Call(n, runs_of(doubtful)), at_once))
+                if innocent := [p for p in places if p not in self._suspects]:
+                    self._waiting.append(Call(n, runs_of(innocent)))
+        self._doubtful = deque(sorted(self._doubtful, key=self._at_once))
         self.was_again = frozenset(p for p, mark in enumerate(marks) if mark == Mark.AGAIN)
         """Who had been called before this worker took the chunk."""
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._doubtful) + len(self._waiting)
+
+    @property
+    def has_suspects(self) -> bool:
+        """Whether the next calls are suspects': nobody else may be sent to while theirs are under way."""
+        return bool(self._doubtful)
 
     def take(self, n: int) -> list[Call]:
-        """The first calls that wait, at most `n`; who may not leave after all is put back with `first`."""
-        return [self._waiting.popleft() for _ in range(min(n, len(self._waiting)))]
+        """The first calls that wait, at most `n`; of suspects as many as may be sent to at once. Who may not leave is put back with `first`."""
+        if not self._doubtful:
+            return [self._waiting.popleft() for _ in range(min(n, len(self._waiting)))]
+        taken = [self._doubtful.popleft()] if n > 0 else []
+        size = sum(call.size for call in taken)
+        while taken and self._doubtful and len(taken) < n and size + self._doubtful[0].size <= self._at_once(taken[0]):
+            taken.append(self._doubtful.popleft())
+            size += taken[-1].size
+        return taken
 
     def first(self, calls: Iterable[Call]) -> None:
         """These go before all others, in their order."""
-        self._waiting.extendleft(reversed(list(calls)))
+        for call in reversed(list(calls)):
+            (self._doubtful if call.runs[0][0] in self._suspects else self._waiting).appendleft(call)
+
+    def _at_once(self, call: Call) -> int:
+        return self._suspects[call.runs[0][0]]
 
     def drop(self) -> list[Call]:
         """Every call that waits; none waits any more."""
-        dropped = list(self._waiting)
+        dropped = [*self._doubtful, *self._waiting]
+        self._doubtful.clear()
         self._waiting.clear()
         return dropped
 
@@ -99,17 +123,6 @@ class Plan:
         """The unit of a recipient, and who it is."""
         placed = next(p for p in reversed(self._placed) if p.first <= place)
         return placed.unit, placed.unit.identifiers[place - placed.first]
-
-
-def runs_of(places: Sequence[int]) -> tuple[Run, ...]:
-    """Places in ascending order as runs."""
-    runs: list[Run] = []
-    for place in places:
-        if runs and runs[-1][1] == place - 1:
-            runs[-1] = (runs[-1][0], place)
-        else:
-            runs.append((place, place))
-    return tuple(runs)
 
 
 def cut(call: Call, size: int) -> tuple[Call, Call]:

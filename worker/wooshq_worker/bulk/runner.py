@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import structlog
 
+from wooshq.bulk import losses
 from wooshq.bulk.ledger import BulkLedger, ChunkName, Record, TakenChunk
 from wooshq.bulk.states import Mark
 from wooshq.errors import LedgerUnavailable
@@ -29,6 +30,7 @@ from wooshq_worker.bulk.plan import Call, leaving
 from wooshq_worker.deliver import ShortRetries, deliver, secrets_of_call
 from wooshq_worker.gates import Gates
 from wooshq_worker.shared import LedgerClient
+from wooshq_worker.suspects import Alone, suspects_at_once
 from wooshq_worker.transport import Api
 
 log = structlog.get_logger("wooshq.bulk")
@@ -42,8 +44,6 @@ _GATHER_S: Final = 0.01
 _LOOK_AGAIN_S: Final = 0.5
 _AWAY_S: Final = 0.25
 _JOBS_KNOWN: Final = 64
-#: Recipients of one call where workers were lost over the chunk: one, two, three times and more.
-_SUSPECT_SIZES: Final = (100, 10, 1)
 
 
 class Slots(Protocol):
@@ -68,14 +68,25 @@ class Runner:
     """
 
     def __init__(
-        self, settings: Settings, ledger: BulkLedger, client: LedgerClient, api: Api, gates: Gates, slots: Slots, *, pullers: int
+        self,
+        settings: Settings,
+        ledger: BulkLedger,
+        client: LedgerClient,
+        api: Api,
+        gates: Gates,
+        slots: Slots,
+        alone: Alone,
+        *,
+        pullers: int,
     ) -> None:
+        """alone: who may send to suspects now, in the whole worker."""
         self._s = settings
         self._ledger = ledger
         self._client = client
         self._api = api
         self._gates = gates
         self._slots = slots
+        self._alone = alone
         self._pullers = pullers
         # Begun a little ahead of the slots, so that none stands empty for a round trip; who is in doubt when a worker is lost are never more
         # than its concurrency.
@@ -179,11 +190,12 @@ class Runner:
         taken = await self._client.sure(lambda: self._ledger.take(name, token))
         if not isinstance(taken, TakenChunk):
             return taken
-        suspect = taken.lost - self._s.suspect_after
-        size = None if suspect < 0 else _SUSPECT_SIZES[min(suspect, len(_SUSPECT_SIZES) - 1)]
-        return ActiveChunk(
-            taken, job, asked_at=asked_at, lease_s=self._s.lease_s - self._s.http_total_s, most_recipients=size, one_at_a_time=suspect >= 0
-        )
+        suspects = {
+            place: suspects_at_once(lost, self._s.poison_after)
+            for place, lost in losses.read(taken.losses).items()
+            if lost >= self._s.suspect_after
+        }
+        return ActiveChunk(taken, job, asked_at=asked_at, lease_s=self._s.lease_s - self._s.http_total_s, suspects=suspects)
 
     async def _job(self, job_id: str) -> JobInfo | None:
         """What is known of a job; None where it is gone, or is a newer wooshq's."""
@@ -229,6 +241,7 @@ class Runner:
         finally:
             self._active.discard(chunk)
             self._hungry.discard(chunk)
+            self.with_suspects_done(chunk)
             self._wake.set()
 
     def depart(self, chunk: ActiveChunk, calls: Sequence[Call], start_s: float, gap_s: float) -> None:
@@ -244,14 +257,37 @@ class Runner:
             loop.call_later(start_s + n * gap_s, self._flights.put_nowait, Flight(chunk, call))
 
     def is_limited(self, chunk: ActiveChunk) -> bool:
-        """Whether a chunk must wait for its own call: its workers were lost, or the API has accepted nothing of its job yet."""
-        return (chunk.one_at_a_time or not chunk.proved) and chunk.in_flight > 0
+        """Whether a chunk must wait for its own calls, or for others' suspects: see `room_for`."""
+        if self._is_careful(chunk):
+            return chunk.in_flight > 0 or not self._alone.is_free_for(chunk)
+        return not chunk.proved and chunk.in_flight > 0
 
     def room_for(self, chunk: ActiveChunk) -> int:
-        """Calls that a chunk may ask for now."""
-        if chunk.one_at_a_time or not chunk.proved:
+        """
+        Calls that a chunk may ask for now: one, where the API has accepted nothing of its job yet.
+
+        Suspects are sent to one group after the other in the whole worker, so that of many whose worker was lost the one who does it is found.
+        """
+        if self._is_careful(chunk):
+            if chunk.in_flight > 0 or not self._alone.take(chunk):
+                return 0
+        elif not chunk.proved:
             return 1 if chunk.in_flight == 0 else 0
         return max(0, self._room())
+
+    def _is_careful(self, chunk: ActiveChunk) -> bool:
+        """Whether suspects of a chunk wait or are being sent to."""
+        return chunk.plan.has_suspects or self._alone.is_held_by(chunk)
+
+    def with_suspects_done(self, chunk: ActiveChunk) -> None:
+        """A chunk whose suspects, if it had any, have been sent to lets others' be."""
+        if self._alone.give(chunk):
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Something changed that chunks may wait for."""
+        for chunk in self._active:
+            chunk.news.set()
 
     def hungry(self, chunk: ActiveChunk, is_hungry: bool) -> None:
         """Whether a chunk has calls to begin that may begin; where none has, the next one is taken."""
@@ -326,8 +362,7 @@ class Runner:
     def drain(self) -> None:
         """Begin nothing more: chunks go back as their calls end."""
         self.stopping = True
-        for chunk in self._active:
-            chunk.news.set()
+        self.look_again()
 
 
 class _Stepping:
@@ -346,6 +381,8 @@ class _Stepping:
         while not chunk.lost:
             if runner.stopping:
                 chunk.held = chunk.held or "stopping"
+            if chunk.in_flight == 0 and not chunk.plan.has_suspects:
+                runner.with_suspects_done(chunk)
             may_begin = not chunk.held and time.monotonic() >= self._ask_at and not runner.is_limited(chunk)
             runner.hungry(chunk, bool(len(chunk.plan)) and may_begin)
             room = min(len(chunk.plan), runner.room_for(chunk)) if may_begin else 0

@@ -73,7 +73,7 @@ def send(people: Sequence[str], api: Api, *, proved: bool = True, units: Sequenc
     )
     size = sum(len(unit.identifiers) for unit in units)
     taken = TakenChunk(ChunkName(job.id, 0), "token", 0, pack(0, units).data, marks or "." * size, 0, 0, "", proved)
-    chunk = ActiveChunk(taken, job, asked_at=0, lease_s=60, most_recipients=None, one_at_a_time=False)
+    chunk = ActiveChunk(taken, job, asked_at=0, lease_s=60, suspects={})
     outcome = Outcome()
     final: dict[int, str] = {}
     streak = 0

@@ -16,8 +16,8 @@
 -- KEYS[12]  job:<job>:room       list
 -- KEYS[13]  doubts               stream
 -- KEYS[14…] intent:<id>          hash, one a dead letter
--- ARGV[1]   JSON: {job, chunk, token, seen (the marks as they were read), to: 'r' | 'D' (what becomes of who is in doubt), cause, who, n,
---           keep_ms, dead_ms, v, letters (as of record.lua)}
+-- ARGV[1]   JSON: {job, chunk, token, seen (the marks as they were read), losses (the field as it is now), dead (who is not sent to again:
+--           'a-b a-b'), cause, who, n, keep_ms, dead_ms, v, letters (as of record.lua)}
 -- returns   'moved' | 'held' (the lease was renewed, or the marks have changed since) | 'done' (nobody in it waits any more)
 -- cost      O(size of the chunk + letters × log ledger)
 -- moves     running → done (ended), paused → done (ended), stopped → done (ended)
@@ -32,17 +32,17 @@ if lease and (lease ~= r.token or redis.call('GET', KEYS[2]) ~= r.seen) then ret
 redis.call('ZREM', KEYS[4], member)
 if not lease then return 'done' end
 redis.call('HDEL', KEYS[1], 'lease', 'step', 'answer')
-redis.call('HINCRBY', KEYS[1], 'lost', 1)
+redis.call('HSET', KEYS[1], 'losses', r.losses)
 redis.call('HINCRBY', KEYS[3], 'leased', -1)
 if r.n > 0 then
   local deltas = {}
-  set_marks(KEYS[2], 0, -1, r.to, 's', deltas)
+  for a, b in string.gmatch(r.dead, '(%d+)-(%d+)') do set_marks(KEYS[2], tonumber(a), tonumber(b), 'D', 's', deltas) end
+  set_marks(KEYS[2], 0, -1, 'r', 's', deltas)
   count_marks(KEYS[3], deltas)
   redis.call('XADD', KEYS[10], '*', 'at', now, 'cause', r.cause, 'who', r.who)
   redis.call('XADD', KEYS[13], 'MINID', '~', now - r.dead_ms, '*', 'bulk', r.job, 'at', now, 'cause', r.cause, 'n', r.n)
   redis.call('HINCRBY', KEYS[3], 'unknown', r.n)
   redis.call('HINCRBY', KEYS[9], 'unknown', r.n)
-  if r.to == 'D' then redis.call('HDEL', KEYS[1], 'lost') end
   for i, letter in ipairs(r.letters) do
     local row = KEYS[13 + i]
     if redis.call('EXISTS', row) == 0 then

@@ -7,13 +7,13 @@
 -- KEYS[5]   chunk:<job>:<chunk>  hash
 -- KEYS[6]   marks:<job>:<chunk>  string
 -- ARGV      job, chunk, token, length of the lease ms
--- returns   {now ms, packed recipients, marks, workers lost, rounds, log or '', accepted calls of the job so far} | the reason why not:
+-- returns   {now ms, packed recipients, marks, losses, rounds, log or '', accepted calls of the job so far} | the reason why not:
 --           'state' (the job does not run) | 'taken' | 'unproved' (its first calls are under way elsewhere)
 -- cost      O(log chunks + size)
 -- moves     none
 -- again     a chunk that carries the token is answered as on the first run
 local now = now_ms()
-local v = redis.call('HMGET', KEYS[5], 'lease', 'data', 'lost', 'rounds', 'log')
+local v = redis.call('HMGET', KEYS[5], 'lease', 'data', 'losses', 'rounds', 'log')
 local job = redis.call('HMGET', KEYS[1], 'state', 'leased', 'proved')
 if v[1] ~= ARGV[3] then
   if job[1] ~= 'running' then
@@ -32,4 +32,4 @@ if v[1] ~= ARGV[3] then
     redis.call('ZADD', KEYS[3], 'XX', now, ARGV[1])
   end
 end
-return {now, v[2], redis.call('GET', KEYS[6]), v[3] or '0', v[4] or '0', v[5] or '', job[3] or '0'}
+return {now, v[2], redis.call('GET', KEYS[6]), v[3] or '', v[4] or '0', v[5] or '', job[3] or '0'}

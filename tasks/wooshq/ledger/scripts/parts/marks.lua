@@ -44,7 +44,7 @@ end
 
 -- A chunk of which nobody waits any more: it keeps its marks, and its recipients are forgotten.
 local function end_chunk(chunk, marks, job, room, keep_ms)
-  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'due')
+  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'due')
   redis.call('HSET', chunk, 'state', 'done')
   redis.call('PEXPIRE', chunk, keep_ms)
   redis.call('PEXPIRE', marks, keep_ms)
