@@ -18,6 +18,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.keys import LANES
 from wooshq_worker.batch import Batches
 from wooshq_worker.bulk.runner import Runner
+from wooshq_worker.bulk.telling import Telling
 from wooshq_worker.keeper import Keeper
 from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.settler import Settler
@@ -166,7 +167,9 @@ class Engine:
         self._alone = Alone()
         slots = _BulkSlots(self, self._lanes["bulk"])
         pullers = max(1, int(self._lanes["bulk"].most * _FAN_OUT_PART))
-        self._runner = Runner(s, BulkLedger(s), self._client, self._api, self._settler.gates, slots, self._alone, pullers=pullers)
+        self._runner = Runner(
+            s, BulkLedger(s), self._client, self._api, self._settler.gates, slots, self._alone, Telling(self._report_kind), pullers=pullers
+        )
         self._suspects: deque[tuple[str, list[str]]] = deque()
         self._suspected = asyncio.Event()
         self._background = [asyncio.create_task(self._settler.run()), asyncio.create_task(self._keeper.run())]
@@ -308,6 +311,7 @@ class Engine:
         settled = await self._settler.settled(max(3.0, ends - time.monotonic()))
         self._drained = settled and not self._tasks and not self._runner.is_busy
         self._settler.tell()
+        self._runner.telling.tell()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

@@ -248,15 +248,17 @@ class BulkLedger:
         if record is not None:
             runs.append(self._record(name, token, record, recorded_no))
         if calls:
-            runs.append(self._begin(name, token, application, calls, begin_no))
+            runs.append(self._begin(name, token, application, calls, begin_no, after=recorded_no))
         answers = yield Together(runs)
+        if calls and answers[-1][0] == b"early":
+            answers[-1] = yield runs[-1]
         at, ours = "sending", True
         if record is not None:
             outcome, at = map(_text, answers[0])
             ours = outcome == "recorded"
         return ours, at, _begun(answers[-1]) if calls else None
 
-    def _begin(self, name: ChunkName, token: str, application: str, calls: Sequence[str], number: int) -> Run:
+    def _begin(self, name: ChunkName, token: str, application: str, calls: Sequence[str], number: int, *, after: int) -> Run:
         k = self.keys
         keys = (
             k.chunk(name.job_id, name.number),
@@ -271,6 +273,7 @@ class BulkLedger:
         args = (
             token,
             number,
+            after,
             str(name),
             int(self._s.lease_s * 1000),
             application,

@@ -35,7 +35,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Several scripts in one round trip; the answer is the list of theirs. Each is atomic, all of them are not."""
+    """
+    Several scripts in one round trip; the answer is the list of theirs.
+
+    Each is atomic, all of them are not, nor is their order sure: one that the server had forgotten runs after the others, and one may be
+    refused (no memory) where the next runs. A script that must come after another asks the ledger for its trace.
+    """
 
     runs: Sequence[Run]
 

@@ -50,6 +50,11 @@ def adds_up(rig: Rig, job: Job) -> bool:
     return same and job.total == job.sent + job.dead + job.unknown_identifiers + job.expired + job.cancelled + job.left
 
 
+def events(rig: Rig, name: str) -> list[dict[str, Any]]:
+    """What workers logged under a name."""
+    return [event for event in map(json.loads, rig.logs().splitlines()) if event["event"] == name]
+
+
 def placeholders(call: Call) -> dict[str, str]:
     return call.body["transactional"].get("dynamic_content_placeholders", {})  # type: ignore[no-any-return]
 
@@ -131,6 +136,12 @@ class WhenTheApiRefusesSome:
         assert len(whole.attempts) >= 2, "the shared calls that it was in, and the one of its own"
         assert adds_up(rig, job)
 
+        def told(name: str) -> int:
+            return sum(event.get(name, 0) for event in events(rig, "fanned_out"))
+
+        wait_until(lambda: (told("sent"), told("dead"), told("calls")) == (job.sent, job.dead, job.calls), saw=rig.logs)
+        assert not any(f'"{person}"' in rig.logs() for person in bad)
+
         # mended, they are sent, and nobody who was reached gets it again
         self.refuse(api, set())
         done = rig.wooshq.bulk.retry_failed(job.id)
@@ -151,6 +162,7 @@ class WhenTheApiRefusesSome:
             assert len(api.calls) - called <= 12
             assert job.dead <= 8
             assert adds_up(rig, job)
+            wait_until(lambda job=job: any(e["job_id"] == job.id for e in events(rig, "job_stopped")), saw=rig.logs)
 
     def test_one_that_names_what_is_wrong_stops_at_the_first_call_and_goes_on_when_it_is_mended(self, rig: Rig, api: StandIn) -> None:
         broken = [True]

@@ -29,6 +29,7 @@ from wooshq.bulk.chunks import Unit, pack
 from wooshq.bulk.ledger import BulkLedger, ChunkName, DeadRecipient, Doubt, NewJob, Record, TakenChunk
 from wooshq.bulk.losses import after, read
 from wooshq.bulk.states import FINAL_MARKS, JOB_MOVES, JobEvent, JobState, Mark
+from wooshq.ledger.scripts import source_of
 from wooshq.ledger.steps import Steps, run
 
 FEW = 2
@@ -393,3 +394,26 @@ def test_no_order_of_moves_loses_a_recipient_or_ends_one_twice(redis_url: str) -
         BulkMachine,
         settings=settings(max_examples=80, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)),
     )
+
+
+def test_a_server_that_has_forgotten_its_scripts_still_writes_down_before_it_lets_go(redis_url: str) -> None:
+    """Of scripts in one pipeline one that is unknown runs last: without care a call would leave that the ledger says waits, and leave again."""
+    server = redis.Redis.from_url(redis_url)
+    ledger = BulkLedger(Settings(_env_file=None, application=APPLICATION))  # type: ignore[call-arg]
+
+    def do(steps: Steps[Any]) -> Any:
+        return run(steps, server, "the test's Redis")
+
+    job = NewJob(new_id(), "{}", "digest", APPLICATION, 10)
+    do(ledger.open(job))
+    do(ledger.feed(job.id, pack(0, [Unit("users", None, (), ("a", "b", "c", "d"))])))
+    name, token = ChunkName(job.id, 0), new_id()
+    do(ledger.take(name, token))
+    do(ledger.step(name, token, APPLICATION, record=None, recorded_no=0, calls=["0-3"], begin_no=1))
+    server.script_flush()
+    server.script_load(source_of("bulk/begin").text)
+    refused = Record(marks=[(Mark.AGAIN, 0, 3)], calls=1)
+    _, _, begun = do(ledger.step(name, token, APPLICATION, record=refused, recorded_no=1, calls=["0-1"], begin_no=2))
+    assert (begun.outcome, begun.calls, begun.last) == ("go", 1, 2)
+    assert server.get(ledger.keys.marks(job.id, 0)) == b"ssrr"
+    server.close()

@@ -27,6 +27,7 @@ from wooshq_schemas import IntentInvalid, NewerModel, Template
 from wooshq_worker.backoff import Backoff, wait_before
 from wooshq_worker.bulk.chunk import ActiveChunk, JobInfo
 from wooshq_worker.bulk.plan import Call, leaving
+from wooshq_worker.bulk.telling import Telling
 from wooshq_worker.deliver import ShortRetries, deliver, secrets_of_call
 from wooshq_worker.gates import Gates
 from wooshq_worker.shared import LedgerClient
@@ -43,6 +44,7 @@ _GROUP: Final = 32
 _GATHER_S: Final = 0.01
 _LOOK_AGAIN_S: Final = 0.5
 _AWAY_S: Final = 0.25
+_TELL_EVERY_S: Final = 1.0
 _JOBS_KNOWN: Final = 64
 
 
@@ -76,6 +78,7 @@ class Runner:
         gates: Gates,
         slots: Slots,
         alone: Alone,
+        telling: Telling,
         *,
         pullers: int,
     ) -> None:
@@ -87,6 +90,7 @@ class Runner:
         self._gates = gates
         self._slots = slots
         self._alone = alone
+        self.telling = telling
         self._pullers = pullers
         # Begun a little ahead of the slots, so that none stands empty for a round trip; who is in doubt when a worker is lost are never more
         # than its concurrency.
@@ -116,7 +120,7 @@ class Runner:
 
     async def run(self) -> None:
         """Take chunks for ever."""
-        pullers = [asyncio.create_task(self._pull()) for _ in range(self._pullers)]
+        helpers = [asyncio.create_task(self._tell()), *(asyncio.create_task(self._pull()) for _ in range(self._pullers))]
         try:
             while True:
                 self._wake.clear()
@@ -126,8 +130,13 @@ class Runner:
                     async with asyncio.timeout(_LOOK_AGAIN_S if self._turns else None):
                         await self._wake.wait()
         finally:
-            for puller in pullers:
-                puller.cancel()
+            for helper in helpers:
+                helper.cancel()
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_EVERY_S)
+            self.telling.tell()
 
     def _wants_more(self) -> bool:
         return not self.stopping and not self._hungry and len(self._active) < MOST_CHUNKS and self._room() > 0
@@ -437,6 +446,8 @@ class _Stepping:
             log.warning("chunk_lost", job_id=chunk.name.job_id, chunk=chunk.name.number)
             chunk.lost = True
             return True
+        if record is not None:
+            runner.telling.written(chunk.job, record)
         chunk.lease_until = max(chunk.lease_until, asked_at + runner._s.lease_s - runner._s.http_total_s)
         if at != "sending":
             return True
@@ -463,6 +474,8 @@ class _Stepping:
                 chunk.lost = True
             case other:  # paused, stopped, held by a gate, a step that has ended
                 chunk.held = f"gate {begun.gate}" if other == "held" else other
+                if other == "stopped":
+                    runner.telling.stopped(chunk.job)
         return False
 
     async def _news(self, room: int) -> None:

@@ -9,36 +9,39 @@
 -- KEYS[4]   chunk_leases         zset
 -- KEYS[5]   gates                hash
 -- KEYS[6]   pace:<application>   hash
--- ARGV      token, number of this step, lease's member, length of the lease ms, application, probes a gate may have under way, how long a
---           probe may take ms, part of the rate that is the transactional lane's, how far ahead slots are given ms, the application's
---           ceiling in calls/s or '', then one a call: its recipients as 'a-b,a-b'
+-- ARGV      token, number of this step, number of the record that must have been written before it (0: none), lease's member, length of the
+--           lease ms, application, probes a gate may have under way, how long a probe may take ms, part of the rate that is the
+--           transactional lane's, how far ahead slots are given ms, the application's ceiling in calls/s or '', then one a call: its
+--           recipients as 'a-b,a-b'
 -- returns   {'go', calls that may leave, of the last one how many recipients, ms until the first, ms between them, now ms, 1 if the
 --            job's first call was accepted} |
+--           {'early'} (that record is not written: it runs later than this where a server has forgotten its script) |
 --           {'held <gate>', ms} | {'wait', ms} | {'step'} | {'expired'} | {'lost'} | {the state of a job that does not run}
 -- cost      O(recipients of the calls); the caller bounds them
 -- moves     none
 -- again     token and number together are known: the answer of the first run is kept until the next
 local now = now_ms()
-local v = redis.call('HMGET', KEYS[1], 'lease', 'step', 'answer')
+local v = redis.call('HMGET', KEYS[1], 'lease', 'step', 'answer', 'recorded')
 if v[1] ~= ARGV[1] then return {'lost'} end
+if ARGV[3] ~= '0' and v[4] ~= ARGV[1] .. ARGV[3] then return {'early'} end
 if v[2] == ARGV[1] .. ARGV[2] then return cjson.decode(v[3]) end
-redis.call('ZADD', KEYS[4], 'XX', now + tonumber(ARGV[4]), ARGV[3])
+redis.call('ZADD', KEYS[4], 'XX', now + tonumber(ARGV[5]), ARGV[4])
 
 local function may()
   local job = redis.call('HMGET', KEYS[3], 'state', 'expires', 'allow', 'begun', 'rate', 'tat', 'proved')
   if job[1] ~= 'running' then return {job[1] or 'cancelled'} end
   if job[2] and tonumber(job[2]) <= now then return {'expired'} end
   local gates = gates_by_application(KEYS[5])
-  local by = shut_gate(gates['*'], now, tonumber(ARGV[6])) or shut_gate(gates[ARGV[5]], now, tonumber(ARGV[6]))
+  local by = shut_gate(gates['*'], now, tonumber(ARGV[7])) or shut_gate(gates[ARGV[6]], now, tonumber(ARGV[7]))
   if by then return {'held ' .. by.name, by.g.until_ms == 0 and 1000 or math.max(50, by.g.until_ms - now)} end
-  local want = #ARGV - 10
-  local probing = gates['*'] or gates[ARGV[5]]
+  local want = #ARGV - 11
+  local probing = gates['*'] or gates[ARGV[6]]
   if probing or not job[7] then want = math.min(want, 1) end
   local room = job[3] and tonumber(job[3]) - tonumber(job[4]) or math.huge
   if room <= 0 then return {'step'} end
   local own_gap = job[5] and 1000 / tonumber(job[5]) or 0
-  local limit = pace_limit(KEYS[6], ARGV[10], now)
-  local n, start, gap, tat = pace_block(KEYS[6], want, limit, tonumber(ARGV[8]), tonumber(ARGV[9]), now, own_gap, tonumber(job[6] or 0))
+  local limit = pace_limit(KEYS[6], ARGV[11], now)
+  local n, start, gap, tat = pace_block(KEYS[6], want, limit, tonumber(ARGV[9]), tonumber(ARGV[10]), now, own_gap, tonumber(job[6] or 0))
   if n == 0 then return {'wait', math.max(1, math.ceil(start))} end
   if own_gap > 0 then redis.call('HSET', KEYS[3], 'tat', tat) end
   local deltas, last = {}, 0
@@ -46,7 +49,7 @@ local function may()
   for i = 1, n do
     if room <= 0 then break end
     last = 0
-    for a, b in string.gmatch(ARGV[10 + i], '(%d+)-(%d+)') do
+    for a, b in string.gmatch(ARGV[11 + i], '(%d+)-(%d+)') do
       a, b = tonumber(a), tonumber(b)
       if room > 0 then
         if b - a + 1 > room then b = a + room - 1 end
@@ -61,8 +64,8 @@ local function may()
   count_marks(KEYS[3], deltas)
   pace_count(KEYS[6], calls, now)
   if probing then
-    count_probe(KEYS[5], gates['*'], now, tonumber(ARGV[7]))
-    count_probe(KEYS[5], gates[ARGV[5]], now, tonumber(ARGV[7]))
+    count_probe(KEYS[5], gates['*'], now, tonumber(ARGV[8]))
+    count_probe(KEYS[5], gates[ARGV[6]], now, tonumber(ARGV[8]))
   end
   return {'go', calls, last, math.floor(start), math.floor(gap * 1000) / 1000 .. '', now, job[7] and 1 or 0, probing and 1 or 0}
 end

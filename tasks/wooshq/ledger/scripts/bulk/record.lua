@@ -39,8 +39,8 @@ redis.call('ZADD', KEYS[4], 'XX', now + r.lease_ms, member)
 local deltas, ended = {}, 0
 for mark, a, b in string.gmatch(r.marks, '(%S)(%d+)-(%d+)') do
   local final = COUNTER[mark] and mark ~= 's' and mark ~= 'r'
-  -- Who was not being sent to can only expire or be cancelled.
-  local n = set_marks(KEYS[2], tonumber(a), tonumber(b), mark, (mark == 'E' or mark == 'C') and '.sr' or 's', deltas)
+  -- What ended has ended, also where a Redis that lost its last second knows of no call.
+  local n = set_marks(KEYS[2], tonumber(a), tonumber(b), mark, final and '.sr' or 's', deltas)
   if final then ended = ended + n end
 end
 count_marks(KEYS[3], deltas)
