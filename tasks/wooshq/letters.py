@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from wooshq.errors import IntentInvalid, LetterUnknown, Problem
 from wooshq.ledger.keys import Keys
@@ -17,6 +18,8 @@ from wooshq.record import Record, moment
 from wooshq.settings import Settings
 from wooshq.statuses import as_row, attempts_of
 from wooshq_schemas import MODEL_VERSION, Intent, parse_intent_json
+
+_PLACE: Final = re.compile(r"\[\d+\]")
 
 #: Letters looked at in one round trip.
 _PAGE = 500
@@ -256,10 +259,11 @@ def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[Kept | None]]
 
 
 def groups(keys: Keys, wanted: Filter) -> Steps[list[Group]]:
-    """Letters that fit, by reason, detail and application, the largest group first."""
+    """Letters that fit, by reason, detail and application, the largest group first; a place in a list (`[17]`) tells none apart."""
     made: dict[tuple[str, str, str | None], list[int]] = {}
     for letter in (yield from find(keys, wanted)):
-        made.setdefault((letter.reason, letter.detail, letter.application), []).append(letter.filed_ms)
+        detail = _PLACE.sub("[n]", letter.detail)
+        made.setdefault((letter.reason, detail, letter.application), []).append(letter.filed_ms)
     out = [Group(*key, len(times), moment(min(times)), moment(max(times))) for key, times in made.items()]
     return sorted(out, key=lambda g: (-g.count, g.reason, g.detail))
 

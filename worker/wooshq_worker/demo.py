@@ -1,4 +1,4 @@
-"""The tour: embedded Redis, sandbox API, a real worker; messages on every channel, trouble, dead letters, a replay."""
+"""The tour: embedded Redis, sandbox API, a real worker; messages on every channel, trouble, a fan-out, dead letters, a replay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from wooshq import Wooshq
+from wooshq.bulk.client import BulkJob
+from wooshq.bulk.jobs import Job
 from wooshq.settings import Settings
 from wooshq_worker.cli.out import ALL_DONE, SOME_REFUSED, emit, people, several
+from wooshq_worker.cli.progress import JobProgress
 from wooshq_worker.sandbox import SandboxThread
 
 APPLICATION = "DEMO0-WOOSH"
 TOKEN = "demo-token"
 MANY = 300
+PEOPLE = 6000
+CITIES = ("Berlin", "Lyon", "Porto", "Gdansk", "Turin", "Ghent")
 _WITHIN_S = 50.0
 
 QUICK_START = {
@@ -45,6 +50,15 @@ CHANNELS: Sequence[tuple[str, dict[str, Any]]] = (
     ("line", {"body": "Your code is 482913"}),
     ("whatsapp", {"template": {"name": "code", "language": "en", "parameters": ["482913"]}}),
 )
+SALE = {"message": {"push": {"title": "Sale", "body": "Free delivery in {city|CapitalizeFirst|your city}"}}, "campaign": "DEMO0-SALE1"}
+
+
+def _people() -> Iterator[dict[str, str]]:
+    """Whom the fan-out goes to, as an address book is: somebody without an address, some of them twice."""
+    for n in range(PEOPLE):
+        yield {"user": f"person-{n}" if n not in (1200, 4800) else "", "city": CITIES[n % len(CITIES)]}
+        if n % 1000 == 500:
+            yield {"user": f"person-{n}", "city": CITIES[n % len(CITIES)]}
 
 
 #: What to do next: arguments, and what they show.
@@ -52,6 +66,7 @@ _NEXT: Sequence[tuple[str, str]] = (
     ("doctor", "what this installation still lacks"),
     ("sandbox", "the stand-in for the API, to try things on"),
     ("send --help", "hand messages over (in Python: README.md)"),
+    ("fanout --help", "one message to a file of recipients"),
 )
 
 
@@ -142,6 +157,8 @@ class _Tour:
         self._say(f"\n{MANY} messages through a bad hour: 503s, lost answers, a 429, refused people.")
         self._wait(many)
 
+        book, job = self._fan_out()
+
         self._sandbox.clear_faults()
         self._sandbox.refuse([])
         groups = self._w.dead_letters.groups()
@@ -151,7 +168,20 @@ class _Tour:
         self._channel |= dict.fromkeys(replays, "push (replay)")
         self._say("\nReplaying what died, now that the cause is mended.")
         self._wait(replays)
-        return self._summary([*first, *many, *replays], groups, len(dead), done.replayed)
+        return self._summary([*first, *many, *replays], book, job, groups, len(dead), done.replayed)
+
+    def _fan_out(self) -> tuple[BulkJob, Job]:
+        """One message to thousands, of whom some are refused, unknown, or nobody."""
+        self._sandbox.refuse({f"person-{n}" for n in range(700, PEOPLE, 1300)})
+        self._sandbox.set_unknown({f"person-{n}" for n in range(400, PEOPLE, 2000)})
+        self._sandbox.set_faults({"effect": "status", "status": 503, "first": 2})
+        self._say(f"\nA fan-out to {PEOPLE:,} people: whoever shares a text shares a call.")
+        book = self._w.fan_out(SALE, _people())
+        with JobProgress(shown=not self._json) as progress:
+            job = book.wait(_WITHIN_S, watch=progress.show)
+        if not people.is_terminal:
+            self._say(f"{job.total - job.left:,} of {job.total:,} ended.")
+        return book, job
 
     def _enqueue(self, channel: str, intent: dict[str, Any]) -> str:
         intent_id = self._w.enqueue(intent)
@@ -172,7 +202,7 @@ class _Tour:
         if not people.is_terminal:
             self._say(f"{len(ids) - len(waiting)} of {len(ids)} ended.")
 
-    def _summary(self, ids: Sequence[str], groups: Sequence[Any], dead: int, replayed: int) -> int:
+    def _summary(self, ids: Sequence[str], book: BulkJob, job: Job, groups: Sequence[Any], dead: int, replayed: int) -> int:
         statuses = [s for s in map(self._w.status, ids) if s is not None]
         by_channel: dict[str, Counter[str]] = {}
         for status in statuses:
@@ -181,11 +211,12 @@ class _Tour:
         unknown = self._w.counts().get("unknown", 0)
         unknown_identifiers = sorted({u for s in statuses for u in s.unknown_identifiers})
         left = [s for s in statuses if not s.is_final]
-        good = not left and dead == replayed and all(s.state in ("sent", "dead") for s in statuses)
+        good = not left and job.state == "done" and dead == replayed and all(s.state in ("sent", "dead") for s in statuses)
         if self._json:
             emit(
                 {
                     "channels": {k: dict(v) for k, v in by_channel.items()},
+                    "fan_out": dict(job),
                     "calls": self._sandbox.count,
                     "retried": retried,
                     "unknown": unknown,
@@ -199,9 +230,18 @@ class _Tour:
             return ALL_DONE if good else SOME_REFUSED
         people.print()
         sent = Table("channel", "sent", "died", box=None, pad_edge=False, header_style="bold")
+        by_channel["push (fan-out)"] = Counter(sent=job.sent, dead=job.dead)
+        by_channel["push (replay)"] = by_channel.pop("push (replay)", Counter())  # as it happened: at the end
         for channel, states in by_channel.items():
-            sent.add_row(channel, str(states["sent"]), str(states["dead"] or ""))
+            sent.add_row(channel, f"{states['sent']:,}", f"{states['dead']:,}" if states["dead"] else "")
         people.print(Panel(sent, title="What was sent, on which channel", title_align="left", expand=False))
+        lines = [
+            f"{several(job.calls, 'call')} for {several(job.total, 'person', 'people')}; without trouble {job.calls_needed:,} had been enough",
+            f"{several(book.duplicates, 'person', 'people')} stood there twice, {several(book.refused, 'row')} named nobody",
+            f"{several(job.dead, 'person', 'people')} refused: found inside shared calls, everybody else got theirs once",
+            f"{several(job.unknown_identifiers, 'identifier')} unknown to the API, kept to clean the list with",
+        ]
+        people.print(Panel("\n".join(lines), title="The fan-out", title_align="left", expand=False))
         why = Table("letters", "reason", "what the API said", box=None, pad_edge=False, header_style="bold")
         for group in groups:
             why.add_row(str(group.count), group.reason, group.detail)

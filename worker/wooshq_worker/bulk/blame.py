@@ -12,9 +12,14 @@ from wooshq_worker.verdict import Dead
 
 @dataclass(frozen=True, slots=True)
 class TheseRecipients:
-    """The API named them by their place in the list. indexes: in the call's list, ascending."""
+    """
+    The API named them by their place in the list. indexes: in the call's list, ascending.
+
+    said: of each what the API said, without the place, so that letters group by what they have in common; not scrubbed.
+    """
 
     indexes: tuple[int, ...]
+    said: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,15 @@ def blame(verdict: Dead, identifiers: Sequence[str], to: str, *, personal: bool)
         return Somebody()
     index = re.compile(_INDEX.format(to=re.escape(to)))
     fields = [field for field, _ in refused.violations if field]
-    named = {int(found[1] or found[2]) for field in fields if (found := index.search(field))}
+    named: dict[int, str] = {}
+    for field, what in refused.violations:
+        if found := index.search(field):
+            of = 1 if found[1] else 2
+            path = f"{field[: found.start(of)]}n{field[found.end(of) :]}"
+            named.setdefault(int(found[of]), f"{path}: {what}" if what else path)
     if named and max(named) < len(identifiers):
-        return TheseRecipients(tuple(sorted(named)))
+        places = sorted(named)
+        return TheseRecipients(tuple(places), tuple(named[at] for at in places))
     text = " ".join((refused.message, *(what for _, what in refused.violations)))
     said = {word.strip(".:!?") for word in _WORD.findall(text[:20_000])}
     perhaps = tuple(at for at, identifier in enumerate(identifiers) if identifier in said)

@@ -24,6 +24,8 @@ from wooshq_worker.verdict import Dead, Hold, Retry, Sent, Unknown
 PROBES: Final = STOP_UNPROVED
 """Single recipients that are tried first when the first call of a job is refused: were it about them, it would not be about all of these."""
 _LOG_ENTRIES: Final = 50
+_SAID_APART: Final = 20
+"""Different refusals of one call that are scrubbed one by one, against each of its recipients."""
 _LETTERS: Final = 50
 """Dead letters in one record: a script holds up everybody who asks Redis for as long as it runs."""
 
@@ -69,8 +71,8 @@ class ActiveChunk:
 
     # What became of calls
 
-    def landed(self, call: Call, delivery: Delivery, body: Callable[[Sequence[str]], bytes]) -> None:
-        """A call has ended. body: the request for some of its recipients, for their dead letters."""
+    def landed(self, call: Call, delivery: Delivery, body: Callable[[Sequence[str]], bytes], hide: Callable[[str], str]) -> None:
+        """A call has ended. body: the request for some of its recipients, for their dead letters. hide: scrubs what the API said."""
         self.in_flight -= 1
         self._record.calls += len(delivery.attempts)
         verdict = delivery.verdict
@@ -80,7 +82,7 @@ class ActiveChunk:
             case Withheld():
                 self._withheld(call, verdict, made_calls=bool(delivery.attempts))
             case Dead():
-                self._refused(call, verdict, delivery, body)
+                self._refused(call, verdict, delivery, body, hide)
             case Hold():
                 self._not_reached(call, delivery)
                 self.held = self.held or f"gate {verdict.gate}"
@@ -147,7 +149,9 @@ class ActiveChunk:
 
     # Refusals
 
-    def _refused(self, call: Call, verdict: Dead, delivery: Delivery, body: Callable[[Sequence[str]], bytes]) -> None:
+    def _refused(
+        self, call: Call, verdict: Dead, delivery: Delivery, body: Callable[[Sequence[str]], bytes], hide: Callable[[str], str]
+    ) -> None:
         unit = self.plan.unit(call)
         identifiers = self.plan.identifiers(call)
         whom = blame(verdict, identifiers, unit.to, personal=bool(unit.placeholders or unit.locale))
@@ -157,20 +161,23 @@ class ActiveChunk:
             self.held = "stop"
             return
         if call.size == 1 or isinstance(whom, EveryoneOfThem):
+            detail = verdict.detail
             if call.size == 1:
                 self._count_refusal(verdict)
-            self._bury(call, Reason(verdict.reason), verdict.code, verdict.detail, delivery, body)
+                detail = hide(whom.said[0]) if isinstance(whom, TheseRecipients) else detail
+            self._bury(call, Reason(verdict.reason), verdict.code, detail, delivery, body)
             return
         self._remember(call, delivery)
         self._mark(Mark.AGAIN, call.places())
         places = list(call.places())
         match whom:
-            case TheseRecipients(indexes):
+            case TheseRecipients(indexes, said):
                 # The API's word is enough: they are not tried again.
                 named, rest = alone(call, [places[at] for at in indexes])
                 self._unmark(call)
-                for one in named:
-                    self._bury(one, Reason(verdict.reason), verdict.code, verdict.detail, delivery, body)
+                hidden = {what: hide(what) for what in list(dict.fromkeys(said))[:_SAID_APART]}
+                for one, what in zip(named, said, strict=True):
+                    self._bury(one, Reason(verdict.reason), verdict.code, hidden.get(what, verdict.detail), delivery, body)
                 if rest is not None:
                     self._mark(Mark.AGAIN, rest.places())
                     self.plan.first([rest])

@@ -33,6 +33,7 @@ from wooshq_worker.gates import Gates
 from wooshq_worker.shared import LedgerClient
 from wooshq_worker.suspects import Alone, suspects_at_once
 from wooshq_worker.transport import Api
+from wooshq_worker.verdict import scrub
 
 log = structlog.get_logger("wooshq.bulk")
 T = TypeVar("T")
@@ -345,15 +346,19 @@ class Runner:
         secret = token.get_secret_value()
         body = body_for(identifiers)
         leaves = None if job.expires_at is None else job.expires_at - time.monotonic()
+
+        def secrets() -> frozenset[str]:
+            return secrets_of_call(identifiers, unit.placeholders, secret)
+
         delivery = await deliver(
             lambda: self._api.call(body, secret, leaves_within_s=leaves),
             policy=self._short,
             retry_after_ceiling_s=self._s.retry_after_ceiling_s,
             may_go=lambda: self._may_go(chunk),
             heard=lambda verdict: self._gates.heard(job.application, verdict),
-            secrets=lambda: secrets_of_call(identifiers, unit.placeholders, secret),
+            secrets=secrets,
         )
-        chunk.landed(call, delivery, body_for)
+        chunk.landed(call, delivery, body_for, lambda said: scrub(said, secrets()))
 
     def _may_go(self, chunk: ActiveChunk) -> str | None:
         """Asked just before a request is written: a reason to let it be."""

@@ -22,10 +22,18 @@ def a_refusal(
 @pytest.mark.parametrize(
     ("verdict", "personal", "whom"),
     [
-        (a_refusal("no", ("transactional.users.list[1]", "is not valid")), False, TheseRecipients((1,))),
-        (a_refusal("no", ("transactional.users.list[3]", "x"), ("users.list[0]", "x")), True, TheseRecipients((0, 3))),
-        (a_refusal("no", ("transactional.users[2]", "x")), False, TheseRecipients((2,))),
-        (a_refusal("no", ("users.list.2", "x")), False, TheseRecipients((2,))),
+        (
+            a_refusal("no", ("transactional.users.list[1]", "is not valid")),
+            False,
+            TheseRecipients((1,), ("transactional.users.list[n]: is not valid",)),
+        ),
+        (
+            a_refusal("no", ("transactional.users.list[3]", "x"), ("users.list[0]", "x")),
+            True,
+            TheseRecipients((0, 3), ("users.list[n]: x", "transactional.users.list[n]: x")),
+        ),
+        (a_refusal("no", ("transactional.users[2]", "x")), False, TheseRecipients((2,), ("transactional.users[n]: x",))),
+        (a_refusal("no", ("users.list.2", "x")), False, TheseRecipients((2,), ("users.list.n: x",))),
         (a_refusal("no", ("transactional.users.list[9]", "there is none")), False, Somebody()),
         (a_refusal("no", ("transactional.hwids.list[1]", "another list")), False, WhatItSays()),
         (a_refusal("user 'u-17' cannot be reached"), False, PerhapsThese((2,))),
