@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,7 +56,7 @@ def settings(redis_url: str, broker_url: str) -> Settings:
 def ours(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wooshq]:
     """An installation of the test's own behind the names that a snippet imports."""
     with Wooshq(settings) as made:
-        for name in ("enqueue", "enqueue_many", "status", "dead_letters", "gates"):
+        for name in ("enqueue", "enqueue_many", "status", "fan_out", "dead_letters", "gates"):
             monkeypatch.setattr(wooshq, name, getattr(made, name))
         monkeypatch.setattr(wooshq.aio, "enqueue", AsyncWooshq(settings).enqueue)
         yield made
@@ -76,6 +78,7 @@ class WhenASnippetIsCopied:
             "# Flask",
             "# Any Celery app, without wooshq installed: one intent as the JSON argument",
             "from wooshq import enqueue_many, status",
+            "from wooshq import fan_out",
             "from wooshq import dead_letters, gates",
             "from wooshq_worker.sandbox import SandboxThread",
         ]
@@ -135,6 +138,17 @@ class WhenASnippetIsCopied:
             ["1", "queued"],
             ["2", "to.users.0:"],
         ]
+
+    def test_a_fan_out_is_a_job_that_can_be_waited_for_and_cancelled(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
+        def cancel_when_fed() -> None:
+            while not (found := ours.bulk.list()) or found[0].state == "feeding":
+                time.sleep(0.05)
+            ours.bulk.cancel(found[0].id)
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(cancel_when_fed)
+            run(snippet("from wooshq import fan_out"))
+        assert capsys.readouterr().out == "0 0 {}\n0 0 0 0 100\n"
 
     def test_letters_and_gates_are_there_from_python(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
         ours.shut_gate("hand", why="noon")

@@ -50,8 +50,8 @@ def add_to(app: typer.Typer) -> None:
         cls=Command,
         epilog=examples(
             "wooshq fanout --template sale.json --recipients people.csv",
-            "wooshq fanout --template sale.json --recipients people.csv.gz --steps 1%,10%,100% --stop-at 5%",
-            "zcat people.ndjson.gz | wooshq fanout --template sale.json --recipients - --detach",
+            "wooshq fanout --template sale.json --recipients all.csv.gz --steps 1%,100%",
+            "./people | wooshq fanout --template sale.json --recipients - --detach",
         ),
     )(fanout)
 
