@@ -60,8 +60,12 @@ floor: requirements/dev.txt ## all tests with the oldest redis-py that pyproject
 	  .venv/floor/bin/python -m pip --disable-pip-version-check -qq install "redis==$$floor.*" && \
 	  .venv/floor/bin/python -m pytest $(ARGS)
 
-bench: $(STAMP) ## throughput beside the plainest honest loop
+bench: $(VENV)/.bench ## every figure of docs/benchmarks.md, half an hour; ARGS=--quick in five minutes, ARGS=--help
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+$(VENV)/.bench: requirements/bench.txt $(STAMP)
+	@$(PIP) install --no-user --require-hashes -r requirements/bench.txt
+	@touch $@
 
 lock: $(STAMP) ## write the pins anew from pyproject.toml and dev.in; newer versions with ARGS=--upgrade
 	@requirements/lock $(BIN)/python $(ARGS)

@@ -8,9 +8,14 @@ import httpx
 import tenacity
 from celery import Celery
 
-app = Celery("plain", broker=os.environ.get("BENCH_BROKER", "memory://"))
+app = Celery("plain", broker=os.environ.get("BENCH_BROKER", "memory://"), set_as_current=False)
 app.conf.update(task_ignore_result=True, task_acks_late=True, broker_connection_retry_on_startup=True, task_default_queue="plain")
 URL = os.environ.get("BENCH_API", "") + "/messaging/v2/notify"
+
+
+def at(broker: str) -> None:
+    """Where this process hands its tasks over."""
+    app.conf.broker_url = broker
 
 
 @app.task

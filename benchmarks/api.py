@@ -1,0 +1,125 @@
+"""
+What answers in a benchmark: HTTP/1.1 on loopback, a message code after a wait, and an account of who was sent to, how often and when.
+
+As lean as it can be, so that what is measured is the sender; strict bodies are the sandbox's business. `python -m benchmarks.api --latency-ms 50`
+prints its address.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import time
+from collections import Counter
+from typing import Any, Final
+
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_ACCEPTED: Final = b'{"result":{"message_code":"BENCH-00000-00000"}}'
+_REFUSED: Final = b'{"code":3,"message":"a recipient is not valid","details":[]}'
+#: Whose arrivals are kept one by one: those whose identifier begins so.
+TIMED: Final = "timed-"
+
+
+class Account:
+    """Everything that arrived since the last reset."""
+
+    def __init__(self) -> None:
+        self.bad: frozenset[str] = frozenset()
+        self.reset()
+
+    def reset(self) -> None:
+        self.calls = 0
+        self.refused = 0
+        self.served: Counter[str] = Counter()
+        self.arrivals: list[tuple[str, float]] = []
+        self.accepted_at: list[float] = []
+
+    def take(self, body: bytes) -> tuple[int, bytes]:
+        """A call: its status and answer."""
+        self.calls += 1
+        at = time.time()
+        request = json.loads(body)["transactional"]
+        whom = next(request[name]["list"] for name in ("users", "hwids", "push_tokens") if name in request)
+        if whom[0].startswith(TIMED):
+            self.arrivals.append((whom[0], at))
+        if self.bad and not self.bad.isdisjoint(whom):
+            self.refused += 1
+            return 400, _REFUSED
+        self.served.update(whom)
+        self.accepted_at.append(at)
+        return 200, _ACCEPTED
+
+    def told(self) -> dict[str, Any]:
+        """As JSON; served, doubled: people; most_in_a_second: calls that were accepted within any second."""
+        return {
+            "calls": self.calls,
+            "refused": self.refused,
+            "served": len(self.served),
+            "doubled": sum(n - 1 for n in self.served.values()),
+            "last_at": max(self.accepted_at, default=0.0),
+            "first_at": min(self.accepted_at, default=0.0),
+            "most_in_a_second": self._most_in_a_second(),
+            "arrivals": self.arrivals,
+        }
+
+    def _most_in_a_second(self) -> int:
+        times, most, first = sorted(self.accepted_at), 0, 0
+        for last, at in enumerate(times):
+            while at - times[first] > 1.0:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, account: Account, latency_s: float) -> None:
+        self._account = account
+        self._latency_s = latency_s
+        self._buffer = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            found = _LENGTH.search(self._buffer, 0, end)
+            length = int(found[1]) if found else 0
+            if len(self._buffer) < end + 4 + length:
+                return
+            path, body = self._buffer.split(b" ", 2)[1], self._buffer[end + 4 : end + 4 + length]
+            self._buffer = self._buffer[end + 4 + length :]
+            if path.startswith(b"/messaging/"):
+                status, answer = self._account.take(body)
+                asyncio.get_running_loop().call_later(self._latency_s, self._answer, status, answer)
+            else:
+                self._answer(200, self._control(path, body))
+
+    def _control(self, path: bytes, body: bytes) -> bytes:
+        if path == b"/reset":
+            self._account.reset()
+        elif path == b"/bad":
+            self._account.bad = frozenset(json.loads(body))
+        return json.dumps(self._account.told() if path == b"/account" else {}).encode()
+
+    def _answer(self, status: int, body: bytes) -> None:
+        assert self._transport is not None
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode() + body)
+
+
+async def _serve(latency_s: float) -> None:
+    account = Account()
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(account, latency_s), "127.0.0.1", 0, backlog=1024)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--latency-ms", type=float, default=50)
+    asyncio.run(_serve(parser.parse_args().latency_ms / 1000))
