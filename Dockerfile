@@ -17,6 +17,6 @@ ENV PATH=/opt/wooshq/bin:$PATH PYTHONUNBUFFERED=1 WOOSHQ_DATA_DIR=/var/lib/woosh
 USER wooshq
 WORKDIR /var/lib/wooshq
 # Asks Redis and the broker as the worker does; a worker that is alive but deaf ends itself, and is started again.
-HEALTHCHECK --interval=30s --timeout=15s --start-period=20s CMD ["wooshq", "doctor"]
+HEALTHCHECK --interval=30s --timeout=15s --start-period=20s CMD ["wooshq", "doctor", "--offline"]
 ENTRYPOINT ["wooshq"]
 CMD ["worker"]

@@ -43,6 +43,17 @@ def found(redis_url: str, broker_url: str, **names: Any) -> dict[str, Finding]:
         return {finding.what: finding for finding in examine(wooshq)}
 
 
+def test_offline_it_leaves_the_api_s_host_alone(rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as host:
+        host.settimeout(0.5)
+        rig.env["PUSHWOOSH_BASE_URL"] = f"http://127.0.0.1:{host.getsockname()[1]}"
+        said = [json.loads(line)["what"] for line in rig.cli("doctor", "--offline", "--json").stdout.splitlines()]
+        with pytest.raises(TimeoutError):
+            host.accept()
+    assert {"redis", "broker", "token"} <= set(said)
+    assert "api" not in said
+
+
 class WhenTheConfigurationIsBroken:
     def test_an_application_without_a_token_is_bad(self, redis_url: str, broker_url: str) -> None:
         token = found(redis_url, broker_url, api_token=None, api_tokens={"CCCCC-DDDDD": "t"})["token"]

@@ -73,13 +73,16 @@ def _controls() -> str:
     return "\n".join(["Control over HTTP:", *(f"  {way:<22}  {example}" for way, example in given.items())])
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    offline: Annotated[bool, typer.Option("--offline", help="Do not connect to the API's host: for health checks.")] = False,
+    as_json: Json = False,
+) -> None:
     """Check configuration, Redis and its durability, broker, token, API, workers and clock; say what to mend."""
     from wooshq_worker.doctor import examine
 
     wooshq = Wooshq(load_settings())
     try:
-        findings = examine(wooshq)
+        findings = examine(wooshq, offline=offline)
     finally:
         wooshq.close()
     for finding in findings:
