@@ -396,6 +396,30 @@ def test_no_order_of_moves_loses_a_recipient_or_ends_one_twice(redis_url: str) -
     )
 
 
+def test_who_is_under_way_as_the_ledger_has_it_and_not_as_the_worker_has_it_is_in_doubt(redis_url: str) -> None:
+    """After a Redis lost its last second: they must neither wait for ever nor be taken for people whom nobody called."""
+    server = redis.Redis.from_url(redis_url)
+    ledger = BulkLedger(Settings(_env_file=None, application=APPLICATION))  # type: ignore[call-arg]
+
+    def do(steps: Steps[Any]) -> Any:
+        return run(steps, server, "the test's Redis")
+
+    job = NewJob(new_id(), "{}", "digest", APPLICATION, 10)
+    do(ledger.open(job))
+    do(ledger.feed(job.id, pack(0, [Unit("users", None, (), ("a", "b", "c", "d"))])))
+    name, token = ChunkName(job.id, 0), new_id()
+    do(ledger.take(name, token))
+    do(ledger.step(name, token, APPLICATION, record=None, recorded_no=0, calls=["0-2"], begin_no=1))
+    of_two = Record(marks=[(Mark.SENT, 0, 1)], calls=1, accepted=1, end="back")
+    do(ledger.step(name, token, APPLICATION, record=of_two, recorded_no=1, calls=[], begin_no=1))
+    seen = server.get(ledger.keys.marks(job.id, 0)).decode()
+    assert seen == "SSs."
+    assert do(ledger.lost(name, token, seen, cause="lost", who=["c"], losses={2: 1}, dead=[], letters=[])) == "moved"
+    found = do(jobs.show(ledger.keys, job.id))
+    assert (found.sent, found.retrying, found.unknown, found.left) == (2, 1, 1, 2)
+    server.close()
+
+
 def test_a_server_that_has_forgotten_its_scripts_still_writes_down_before_it_lets_go(redis_url: str) -> None:
     """Of scripts in one pipeline one that is unknown runs last: without care a call would leave that the ledger says waits, and leave again."""
     server = redis.Redis.from_url(redis_url)

@@ -89,6 +89,9 @@ if all_final(KEYS[2]) then
   at = 'done'
   redis.call('ZREM', KEYS[4], member)
   end_chunk(KEYS[1], KEYS[2], KEYS[3], KEYS[13], r.dead_ms)
+elseif r['end'] and string.find(redis.call('GET', KEYS[2]), 's', 1, true) then
+  -- A Redis that lost its last second: somebody was being sent to, and the worker knows of no call. As of a lost worker's they are in doubt.
+  redis.call('ZADD', KEYS[4], 'XX', now, member)
 elseif r['end'] then
   at = r['end'] == 'due' and 'retrying' or 'queued'
   redis.call('ZREM', KEYS[4], member)
