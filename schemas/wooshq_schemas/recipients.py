@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from wooshq_schemas.problems import IntentInvalid, Problem, did_you_mean, nearest, shown
@@ -16,8 +17,13 @@ _NAMES: Final = ", ".join(LIST_OF)
 _LONGEST_IDENTIFIER: Final = 1024
 _LONGEST_NAME: Final = 256
 _LOCALE: Final = re.compile(r"default|[a-z]{2}|zh-Hans|zh-Hant")
+_TAG: Final = re.compile(r"([A-Za-z]{2})((?:[-_][A-Za-z0-9]{2,8})*)")
+_CHINESE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("hans", "cn", "sg"), "zh-Hans"),
+    **dict.fromkeys(("hant", "tw", "hk", "mo"), "zh-Hant"),
+}
 _ADDRESS: Final = re.compile(r"[^@\s]{1,256}@[^@\s]{1,256}")
-_IS_LOCALE: Final = ("is not a locale", "Right would be default, two letters such as en, zh-Hans or zh-Hant")
+_IS_LOCALE: Final = ("is not a locale", "Right would be en, pt-BR, zh-Hans or default")
 
 
 class Recipient(NamedTuple):
@@ -65,7 +71,15 @@ class Columns:
     def recipient(self, cells: Sequence[str]) -> Recipient:
         """The recipient of a row. Raises IntentInvalid with everything that is wrong with it."""
         if len(cells) != len(self.names):
-            raise IntentInvalid([Problem("", f"has {len(cells)} cells, and the header names {len(self.names)} columns", "Mend the row")])
+            raise IntentInvalid(
+                [
+                    Problem(
+                        "",
+                        f"has {len(cells)} {'cell' if len(cells) == 1 else 'cells'}, and the header names {len(self.names)} columns",
+                        "Mend the row",
+                    )
+                ]
+            )
         identifier = cells[self._at]
         # What is right needs no list of problems: every row comes this way.
         if self._bare and self._kind != "email" and 0 < len(identifier) <= _LONGEST_IDENTIFIER and identifier.isalnum():
@@ -98,7 +112,8 @@ def recipient_of(given: RecipientLike) -> Recipient:
             locale = value or None
         elif name == named[0]:
             if not isinstance(value, str):
-                problems.append(Problem(name, "must be a text"))
+                is_number = isinstance(value, int) and not isinstance(value, bool)
+                problems.append(Problem(name, "must be a text", f'Right would be "{value}"' if is_number else ""))
         elif isinstance(value, str):
             placeholders.append((name, value))
         elif isinstance(value, int) and not isinstance(value, bool):
@@ -113,8 +128,11 @@ def recipient_of(given: RecipientLike) -> Recipient:
 
 def _checked(kind: str, identifier: str, locale: str | None, placeholders: tuple[tuple[str, str], ...]) -> Recipient:
     problems = list(_wrong_identifier(kind, identifier))
-    if locale is not None and _LOCALE.fullmatch(locale) is None:
-        problems.append(Problem(LOCALE, *_IS_LOCALE))
+    if locale is not None:
+        known = _known_locale(locale)
+        if known is None:
+            problems.append(Problem(LOCALE, *_IS_LOCALE))
+        locale = known
     for name, value in placeholders:
         if not name or len(name) > _LONGEST_NAME:
             problems.append(Problem(shown(name), "is no name for a placeholder", f"Right would be 1 to {_LONGEST_NAME} characters"))
@@ -122,6 +140,19 @@ def _checked(kind: str, identifier: str, locale: str | None, placeholders: tuple
     if problems:
         raise IntentInvalid(problems)
     return Recipient(identifier, LIST_OF[kind], locale, placeholders)
+
+
+@lru_cache(1024)
+def _known_locale(text: str) -> str | None:
+    """The API's locale (ISO 639-1, or one of two ways to write Chinese) for a BCP 47 tag; None for what is none: `pt-BR` is `pt`."""
+    if _LOCALE.fullmatch(text):
+        return text
+    found = _TAG.fullmatch(text)
+    if found is None:
+        return None
+    language = found[1].lower()
+    parts = found[2].lower().replace("_", "-").split("-")
+    return next((_CHINESE[part] for part in parts if part in _CHINESE), language) if language == "zh" else language
 
 
 def _wrong_identifier(kind: str, identifier: str) -> list[Problem]:

@@ -29,6 +29,7 @@ _WHY_NOT: Final[Mapping[str, tuple[str, str]]] = {
 _SOMEBODY: Final = "somebody"
 #: Texts that cannot stand in a template, for NUL is refused there: places where something is filled in.
 _IDENTIFIERS, _PLACEHOLDERS, _NOW = "\0I", "\0P", "\0N"
+_IN_TEXT: Final = re.compile(r"\{\s*([^\W\d][\w .-]{0,99}?)\s*(?:\|[^{}]*)?\}")
 _PLACES: Final = re.compile(r'"\\u0000([IPN])"')
 
 
@@ -85,6 +86,17 @@ class Template:
     def locales(self) -> frozenset[str]:
         """Locales in which any of its texts is written; empty where each text is for everyone."""
         return frozenset(_locales(self._data))
+
+    @cached_property
+    def names_in_texts(self) -> frozenset[str] | None:
+        """Placeholders that its texts name (`{city}`, `{city|CapitalizeFirst|here}`); None where its content lies with Pushwoosh."""
+        said = self._data.get("message", self._data.get("request"))
+        return None if _lies_elsewhere(said) else frozenset(_named(said))
+
+    @property
+    def own_placeholders(self) -> frozenset[str]:
+        """Placeholders that it gives itself, for everybody who has none of their own."""
+        return frozenset(self._placeholders)
 
     def locale_of(self, locale: str | None) -> str | None:
         """
@@ -279,3 +291,21 @@ def _choose(by_locale: Mapping[str, Any], locale: str) -> Any:
 
 def _quoted_object(values: Mapping[str, str]) -> str:
     return "{" + ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in values.items()]) + "}"
+
+
+def _lies_elsewhere(said: Any) -> bool:
+    """Whether a preset or a template of Pushwoosh's is part of it."""
+    if isinstance(said, Mapping):
+        return any(name in ("preset", "template", "email_template") or _lies_elsewhere(value) for name, value in said.items())
+    return isinstance(said, list) and any(map(_lies_elsewhere, said))
+
+
+def _named(said: Any) -> Iterator[str]:
+    if isinstance(said, str):
+        yield from _IN_TEXT.findall(said)
+    elif isinstance(said, Mapping):
+        for value in said.values():
+            yield from _named(value)
+    elif isinstance(said, list):
+        for value in said:
+            yield from _named(value)

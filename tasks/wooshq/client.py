@@ -246,17 +246,19 @@ class DeadLetters:
         to_application: str | None = None,
         to_lane: str | None = None,
         rate: float | None = None,
+        in_doubt: bool = True,
         **wanted: Any,
     ) -> Replayed:
         """
         Send letters again: those of `ids`, or all open ones that fit; at once, or `rate` of them a second.
 
-        to_application, to_lane: instead of a letter's own. Raises ValueError for an empty filter.
+        to_application, to_lane: instead of a letter's own. in_doubt: False leaves out whom the API may have reached (reasons `unknown`,
+        `poison`). Raises ValueError for an empty filter.
         """
         if not ids:
             wanted.setdefault("state", "open")
         filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        done = self._w.do(replay(self._w.ledger, self._w.settings, filter_, Rules(dry_run, to_application, to_lane, rate)))
+        done = self._w.do(replay(self._w.ledger, self._w.settings, filter_, Rules(dry_run, to_application, to_lane, rate, in_doubt)))
         for intent_id, lane in done.lanes.items():
             self._w.shared.publisher.hand_over(lane, [intent_id])
         return done

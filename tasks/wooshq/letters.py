@@ -97,7 +97,7 @@ class Filter:
     """
     Which letters. Every given part must fit; an empty one (`picks_all`) is never meant by accident.
 
-    since, until: aware, of the last filing. tag: (name, value). recipient: an exact identifier.
+    state: None or `any` for each. since, until: aware, of the last filing. tag: (name, value). recipient: an exact identifier.
     """
 
     ids: Sequence[str] = ()
@@ -114,6 +114,8 @@ class Filter:
     state: str | None = None
 
     def __post_init__(self) -> None:
+        if self.state == "any":  # as the command line says it
+            object.__setattr__(self, "state", None)
         for name, known in (("reason", tuple(Reason)), ("state", tuple(LetterState)), ("lane", ("transactional", "bulk"))):
             value = getattr(self, name)
             if value is not None and value not in known:
@@ -147,7 +149,7 @@ class Filter:
             and self.application in (None, letter.application)
             and self.lane in (None, letter.lane)
             and self.bulk in (None, letter.bulk_id)
-            and self.detail in (None, letter.detail)
+            and self.detail in (None, letter.detail, without_places(letter.detail))
             and self.state in (None, letter.state)
             and (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
@@ -258,11 +260,16 @@ def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[Kept | None]]
     return found
 
 
+def without_places(detail: str) -> str:
+    """What was said, wherever in a list it was: `users.list[n]: is not valid`."""
+    return _PLACE.sub("[n]", detail)
+
+
 def groups(keys: Keys, wanted: Filter) -> Steps[list[Group]]:
     """Letters that fit, by reason, detail and application, the largest group first; a place in a list (`[17]`) tells none apart."""
     made: dict[tuple[str, str, str | None], list[int]] = {}
     for letter in (yield from find(keys, wanted)):
-        detail = _PLACE.sub("[n]", letter.detail)
+        detail = without_places(letter.detail)
         made.setdefault((letter.reason, detail, letter.application), []).append(letter.filed_ms)
     out = [Group(*key, len(times), moment(min(times)), moment(max(times))) for key, times in made.items()]
     return sorted(out, key=lambda g: (-g.count, g.reason, g.detail))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from wooshq.accept import entry_of_model, new_id
 from wooshq.errors import IntentInvalid, LedgerUnavailable
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.ledger import Entry, Ledger, Replay
 from wooshq.ledger.replies import ms
-from wooshq.ledger.states import LetterState
+from wooshq.ledger.states import LetterState, Reason
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters import Filter, Kept, Letter, bodies_of, checked, find, pages
 from wooshq.record import Record
@@ -22,6 +22,9 @@ from wooshq_schemas.intent import loads, migrated
 
 #: Letters in one script.
 _TOGETHER = 100
+IN_DOUBT: Final = (Reason.UNKNOWN, Reason.POISON)
+"""Reasons of letters whose last call may have reached somebody."""
+MAY_BE_REACHED: Final = "they may have been reached, and would get it twice"
 #: How often a letter is planned anew because somebody edited it meanwhile.
 _LOOKS = 3
 
@@ -48,12 +51,17 @@ class Replayed(Record):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How letters are to be replayed. application, lane: instead of the letter's own. rate: letters a second, None for all at once."""
+    """
+    How letters are to be replayed. application, lane: instead of the letter's own. rate: letters a second, None for all at once.
+
+    in_doubt: also those of people whom the API may have reached (reasons `unknown` and `poison`): they may then get it twice.
+    """
 
     dry_run: bool = False
     application: str | None = None
     lane: str | None = None
     rate: float | None = None
+    in_doubt: bool = True
 
     def __post_init__(self) -> None:
         if self.lane is not None and self.lane not in LANES:
@@ -161,6 +169,8 @@ def _plan(letter: Letter, kept: Kept | None, settings: Settings, now: datetime, 
         return _LeftOut("skipped", f"is {letter.state}")
     if kept is None:
         return _LeftOut("skipped", "its intent is no longer kept")
+    if not rules.in_doubt and letter.reason in IN_DOUBT:
+        return _LeftOut("skipped", MAY_BE_REACHED)
     try:
         data = migrated(loads(kept.body), kept.version)
         if isinstance(data, dict):

@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     bulk_open_chunks: Annotated[int, Field(gt=0, le=100_000)] = 128
     """Chunks of a job that may wait in the ledger, of up to 10,000 recipients each; then whoever feeds it waits."""
     bulk_stop_after: Annotated[int, Field(gt=0)] = 20
-    """Calls of a job that the API refuses in a row, with the same words and none accepted between, after which the job stops itself."""
+    """Recipients of a job that the API refuses in a row, in the same words and none accepted between, before the job stops; at first 5."""
 
     # The keeper
     keeper_tick_s: Annotated[float, Field(gt=0, le=10)] = 0.25

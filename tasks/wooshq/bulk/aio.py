@@ -22,6 +22,9 @@ from wooshq.bulk.fan_out import (
     Refused,
     Rules,
     batched,
+    broken_off,
+    check_resumed,
+    check_stream,
     new_job,
     open_job,
     reopen_job,
@@ -61,6 +64,7 @@ class AsyncBulkJob:
     def __init__(self, bulk: AsyncBulk, job_id: str) -> None:
         self._bulk = bulk
         self.id = job_id
+        self.is_new = True
         self.refused = 0
         self.duplicates = 0
         self.errors: dict[int, tuple[Problem, ...]] = {}
@@ -141,10 +145,12 @@ class AsyncBulk:
             self._w.shared.publisher.call_turns(min(queued, MOST_TURNS))
         return await self.show(job_id)
 
-    async def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None) -> Replayed:
-        """Replay the job's open dead letters: nobody who was reached gets it again. Raises JobUnknown."""
+    async def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None, in_doubt: bool = False) -> Replayed:
+        """Replay the job's open dead letters: nobody who was reached gets it again, unless in_doubt. Raises JobUnknown."""
         await self.show(job_id)
-        done: Replayed = await self._w.dead_letters.replay(bulk=job_id, dry_run=dry_run, rate=rate)  # type: ignore[attr-defined]
+        done: Replayed = await self._w.dead_letters.replay(  # type: ignore[attr-defined]
+            bulk=job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt
+        )
         return done
 
     async def recount(self, job_id: str) -> dict[str, int]:
@@ -152,7 +158,8 @@ class AsyncBulk:
         return await self._w.do(jobs.recount(self.ledger.keys, job_id))
 
     async def unknown_identifiers(self, job_id: str) -> AsyncIterator[str]:
-        """Every identifier of the job that the API did not know."""
+        """Every identifier of the job that the API did not know. Raises JobUnknown."""
+        await self.show(job_id)
         for steps in jobs.unknown_identifiers(self.ledger.keys, job_id):
             page = await self._w.do(steps)
             if not page:
@@ -161,7 +168,8 @@ class AsyncBulk:
                 yield one
 
     async def in_doubt(self, job_id: str) -> AsyncIterator[InDoubt]:
-        """Every recipient of the job who may have got it twice, or may have, the oldest case first."""
+        """Every recipient of the job who may have got it twice, or may have, the oldest case first. Raises JobUnknown."""
+        await self.show(job_id)
         after: str | None = "0"
         while after is not None:
             found, after = await self._w.do(jobs.in_doubt(self.ledger.keys, job_id, after))
@@ -188,6 +196,10 @@ class AsyncBulk:
     ) -> AsyncBulkJob:
         """Send a template to each recipient once, of an iterable or an async one; see `wooshq.fan_out`. Other tasks get their turn."""
         settings = self._w.settings
+        if not isinstance(recipients, AsyncIterable):
+            check_stream(recipients)
+        if resume is not None:
+            check_resumed(rate, steps, total, stop_at, step_wait_s)
         try:
             if resume is not None:
                 job = await self._w.do(reopen_job(self.ledger, resume))
@@ -199,6 +211,7 @@ class AsyncBulk:
             raise NotAccepted(f"{error}. No job was begun; it is safe to call again.") from error
         opened(job.id)
         handle = AsyncBulkJob(self, job.id)
+        handle.is_new = job.new
 
         def note(one: Refused) -> None:
             if len(handle.errors) < MOST_ERRORS:
@@ -213,10 +226,7 @@ class AsyncBulk:
             except (FeedInterrupted, NotAccepted):
                 raise
             except Exception as error:
-                error.add_note(
-                    f"wooshq: the job {job.id} has taken in recipients before this, who are sent to; give the same stream again with "
-                    "resume to go on with the others, or cancel the job"
-                )
+                error.add_note(broken_off(job.id, feeding))
                 raise
             if takes:
                 await self._patiently(job.id, lambda: self.ledger.fed(job.id, refused=feeding.refused, duplicates=feeding.duplicates))
@@ -229,18 +239,18 @@ class AsyncBulk:
         """Put everybody in. False where the job takes no more: somebody cancelled it."""
         async for batch in _batches(recipients):
             for chunk in feeding.take(batch):
-                if not await self._put(job.id, chunk, fed):
+                if not await self._put(job.id, chunk, fed, feeding.seen):
                     return False
             fed()
             await asyncio.sleep(0)
         for chunk in feeding.end():
-            if not await self._put(job.id, chunk, fed):
+            if not await self._put(job.id, chunk, fed, feeding.seen):
                 return False
         return True
 
-    async def _put(self, job_id: str, chunk: Chunk, fed: Callable[[], object]) -> bool:
+    async def _put(self, job_id: str, chunk: Chunk, fed: Callable[[], object], seen: int) -> bool:
         answer = await self._patiently(job_id, lambda: self.ledger.feed(job_id, chunk))
-        if not understood(answer.outcome, chunk, job_id):
+        if not understood(answer.outcome, job_id, seen):
             return False
         if answer.outcome == "fed":
             self._w.shared.publisher.call_turns(1)

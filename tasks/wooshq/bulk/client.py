@@ -19,6 +19,9 @@ from wooshq.bulk.fan_out import (
     Refused,
     Rules,
     batched,
+    broken_off,
+    check_resumed,
+    check_stream,
     new_job,
     open_job,
     reopen_job,
@@ -63,6 +66,8 @@ class BulkJob:
     def __init__(self, bulk: Bulk, job_id: str) -> None:
         self._bulk = bulk
         self.id = job_id
+        self.is_new = True
+        """False where it was begun earlier: resumed, or known by the template's idempotency key."""
         self.refused = 0
         """How many were no recipients."""
         self.duplicates = 0
@@ -146,18 +151,23 @@ class Bulk:
             self._w.shared.publisher.call_turns(min(queued, MOST_TURNS))
         return self.show(job_id)
 
-    def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None) -> Replayed:
-        """Replay the job's open dead letters: nobody who was reached gets it again. Raises JobUnknown."""
+    def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None, in_doubt: bool = False) -> Replayed:
+        """
+        Replay the job's open dead letters: nobody who was reached gets it again. Raises JobUnknown.
+
+        in_doubt: also those who may have been reached (reasons `unknown`, `poison`), who may then get it twice.
+        """
         self.show(job_id)
         replay: Callable[..., Replayed] = self._w.dead_letters.replay  # type: ignore[attr-defined]
-        return replay(bulk=job_id, dry_run=dry_run, rate=rate)
+        return replay(bulk=job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt)
 
     def recount(self, job_id: str) -> dict[str, int]:
         """The job's counters as its chunks have them. Raises JobUnknown where they are no longer kept."""
         return self._w.do(jobs.recount(self.ledger.keys, job_id))
 
     def unknown_identifiers(self, job_id: str) -> Iterator[str]:
-        """Every identifier of the job that the API did not know."""
+        """Every identifier of the job that the API did not know. Raises JobUnknown."""
+        self.show(job_id)
         for steps in jobs.unknown_identifiers(self.ledger.keys, job_id):
             page = self._w.do(steps)
             if not page:
@@ -165,7 +175,8 @@ class Bulk:
             yield from page
 
     def in_doubt(self, job_id: str) -> Iterator[InDoubt]:
-        """Every recipient of the job who may have got it twice, or may have, the oldest case first."""
+        """Every recipient of the job who may have got it twice, or may have, the oldest case first. Raises JobUnknown."""
+        self.show(job_id)
         after: str | None = "0"
         while after is not None:
             found, after = self._w.do(jobs.in_doubt(self.ledger.keys, job_id, after))
@@ -195,12 +206,15 @@ class Bulk:
         recipients: any iterable of mappings (`{"user": "u1", "name": "Ann"}`) or user ids; memory does not grow with them, and where the
         workers are slower this waits. refused: told of each that is no recipient; they stop nothing. opened: told the job's id. fed: called
         now and then while it waits. rate, steps, total, stop_at, step_wait_s: see `Rules` and `steps_of`. resume: a job whose feeding was
-        interrupted; give it the same recipients. source: kept with the job, for people.
+        interrupted; give it the same recipients, and no rules: it has its own. source: kept with the job, for people.
 
-        Raises IntentInvalid (the template), Conflict (its idempotency key with another template), ValueError (the rules), NotAccepted (the
+        Raises TypeError for what is no stream of recipients (a single one, a mapping), IntentInvalid (the template), Conflict (its idempotency key with another template), ValueError (the rules), NotAccepted (the
         ledger is out of reach, and there is no job), FeedInterrupted (later; carries the id to resume with), RecipientsChanged, JobUnknown.
         """
         settings = self._w.settings
+        check_stream(recipients)
+        if resume is not None:
+            check_resumed(rate, steps, total, stop_at, step_wait_s)
         try:
             if resume is not None:
                 job = self._w.do(reopen_job(self.ledger, resume))
@@ -212,6 +226,7 @@ class Bulk:
             raise NotAccepted(f"{error}. No job was begun; it is safe to call again.") from error
         opened(job.id)
         handle = BulkJob(self, job.id)
+        handle.is_new = job.new
 
         def note(one: Refused) -> None:
             if len(handle.errors) < MOST_ERRORS:
@@ -226,10 +241,7 @@ class Bulk:
             except (FeedInterrupted, NotAccepted):
                 raise
             except Exception as error:
-                error.add_note(
-                    f"wooshq: the job {job.id} has taken in recipients before this, who are sent to; give the same stream again with "
-                    "resume to go on with the others, or cancel the job"
-                )
+                error.add_note(broken_off(job.id, feeding))
                 raise
             if takes:
                 self._patiently(job.id, lambda: self.ledger.fed(job.id, refused=feeding.refused, duplicates=feeding.duplicates))
@@ -240,14 +252,14 @@ class Bulk:
         """Put everybody in. False where the job takes no more: somebody cancelled it."""
         for batch in batched(recipients):
             for chunk in feeding.take(batch):
-                if not self._put(job.id, chunk, fed):
+                if not self._put(job.id, chunk, fed, feeding.seen):
                     return False
             fed()
-        return all(self._put(job.id, chunk, fed) for chunk in feeding.end())
+        return all(self._put(job.id, chunk, fed, feeding.seen) for chunk in feeding.end())
 
-    def _put(self, job_id: str, chunk: Chunk, fed: Callable[[], object]) -> bool:
+    def _put(self, job_id: str, chunk: Chunk, fed: Callable[[], object], seen: int) -> bool:
         answer: Fed = self._patiently(job_id, lambda: self.ledger.feed(job_id, chunk))
-        if not understood(answer.outcome, chunk, job_id):
+        if not understood(answer.outcome, job_id, seen):
             return False
         if answer.outcome == "fed":
             self._w.shared.publisher.call_turns(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -81,6 +81,9 @@ def steps_of(steps: str | Sequence[int | str], total: int | None) -> tuple[int, 
     """
     parts = [part.strip() for part in steps.split(",")] if isinstance(steps, str) else list(steps)
     numbers: list[int] = []
+    percents = [float(found[1]) for part in parts if not isinstance(part, int) and (found := _PERCENT.fullmatch(str(part)))]
+    if percents != sorted(set(percents)) or any(not 0 < percent <= 100 for percent in percents):
+        raise ValueError("steps: percentages are more than 0, at most 100, and each larger than the one before; right would be 1%,10%,100%")
     for part in parts:
         if isinstance(part, int) and not isinstance(part, bool):
             numbers.append(part)
@@ -98,6 +101,32 @@ def steps_of(steps: str | Sequence[int | str], total: int | None) -> tuple[int, 
     if numbers and numbers[-1] < EVERYBODY:
         numbers.append(EVERYBODY)
     return tuple(dict.fromkeys(numbers))
+
+
+def check_stream(recipients: object) -> None:
+    """Raises TypeError for what is no stream of recipients: a text would go out to its letters, a mapping to its keys."""
+    if isinstance(recipients, (str, bytes, bytearray, Mapping)):
+        raise TypeError(
+            f"recipients: a {type(recipients).__name__} is one recipient, or none; right would be an iterable of them, as "
+            '[{"user": "u1"}, {"user": "u2"}]'
+        )
+    if not isinstance(recipients, Iterable):
+        kind = type(recipients).__name__
+        hint = "wooshq.aio.fan_out takes async ones" if isinstance(recipients, AsyncIterable) else 'right would be [{"user": "u1"}]'
+        raise TypeError(f"recipients: {kind} is no iterable; {hint}")
+
+
+def check_resumed(rate: object, steps: Sized, total: object, stop_at: object, step_wait_s: object) -> None:
+    """Raises ValueError where a job that is resumed is given rules: it goes on by those that it was begun with."""
+    given = {"rate": rate, "steps": steps or None, "total": total, "stop_at": stop_at, "step_wait_s": step_wait_s}
+    if names := [name for name, value in given.items() if value is not None]:
+        raise ValueError(f"resume: the job goes on by the rules that it was begun with; leave out {', '.join(names)}")
+
+
+def broken_off(job_id: str, feeding: Feeding) -> str:
+    """What is said beside an error of the stream itself."""
+    taken = "recipients were taken in before, who are sent to" if feeding.made_chunks else "nobody was taken in before"
+    return f"wooshq: the job {job_id} was begun, and {taken}; give the same stream again with resume={job_id!r} to go on, or cancel the job"
 
 
 class Feeding:
@@ -130,6 +159,11 @@ class Feeding:
         self.seen += len(given)
         yield from self._packer.add(r for r, first in zip(recipients, new, strict=True) if first)
 
+    @property
+    def made_chunks(self) -> bool:
+        """Whether anybody has left it."""
+        return self._packer.made > 0
+
     def _bad(self, row: BadRow) -> Recipient:
         raise IntentInvalid(row.problems)
 
@@ -155,13 +189,14 @@ class Opened:
     new: bool
 
 
+def template_of(given: Any, settings: Settings, *, now: datetime | None = None) -> Template:
+    """A template out of JSON or an object. Raises IntentInvalid with everything that is wrong with it."""
+    return parse_template(given, now=now or datetime.now(UTC), application=settings.application, platforms=settings.platform_table)
+
+
 def new_job(template: Any, settings: Settings, rules: Rules, *, source: str = "", now: datetime | None = None) -> tuple[NewJob, Template]:
     """Check a template, and what the job is to be. Raises IntentInvalid with everything that is wrong with it."""
-    made = (
-        template
-        if isinstance(template, Template)
-        else parse_template(template, now=now or datetime.now(UTC), application=settings.application, platforms=settings.platform_table)
-    )
+    made = template if isinstance(template, Template) else template_of(template, settings, now=now)
     text = made.to_json()
     expires = made.expires_at
     job = NewJob(
@@ -206,12 +241,12 @@ def reopen_job(ledger: BulkLedger, job_id: str) -> Steps[Opened]:
     return Opened(job_id, Template.load_stored(row["template"], int(row["v"])), int(row["limit"]), new=False)
 
 
-def understood(outcome: str, chunk: Chunk, job_id: str) -> bool:
-    """Whether the job takes more, after the answer to a chunk. Raises RecipientsChanged, JobUnknown."""
+def understood(outcome: str, job_id: str, seen: int) -> bool:
+    """Whether the job takes more, after the answer to a chunk. seen: of the stream so far. Raises RecipientsChanged, JobUnknown."""
     if outcome == "differs":
         raise RecipientsChanged(
-            f"these are not the recipients that the job {job_id} was fed with, or not in that order: they differ at or before number "
-            f"{chunk.number} of its chunks. Nothing more was taken. Give the same recipients, or cancel the job and begin another"
+            f"these are not the recipients that the job {job_id} was begun with, or not in that order: they differ within the first {seen:,}. "
+            "Nothing more was taken. Give those that it was begun with, or cancel the job and begin another"
         )
     if outcome == "gone":
         raise JobUnknown(f"the job {job_id} is no longer kept")

@@ -131,7 +131,7 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, s
         unknown_identifiers=n("unknown_identifiers"),
         expired=n("expired"),
         calls=n("calls"),
-        rate=0.0 if stale or "ended" in row else round(max(float(row.get("w_rate") or 0), recent), 1),
+        rate=0.0 if stale or "ended" in row or state != JobState.RUNNING else round(max(float(row.get("w_rate") or 0), recent), 1),
         accepted_at=moment(row.get("at")),
         ended_at=moment(row.get("ended")),
         cancelled=n("cancelled"),

@@ -145,7 +145,7 @@ class Record:
     What became of calls since the last one. marks: (mark, first, last) of recipients, 0-based, both included.
 
     calls: made, of which `accepted` were. streak: refused since the last that was accepted, with the words of the refusal.
-    stop: why the job must stop. end: the worker lets go of the chunk, `back` to the queue or `due` in wait_ms.
+    dead_in_doubt: of those in doubt, how many are dead as well. stop: why the job must stop. end: the worker lets go of the chunk, `back` to the queue or `due` in wait_ms.
     """
 
     marks: list[tuple[str, int, int]] = field(default_factory=list)
@@ -157,6 +157,7 @@ class Record:
     doubts: list[Doubt] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     letters: list[DeadRecipient] = field(default_factory=list)
+    dead_in_doubt: int = 0
     end: Literal["back", "due"] | None = None
     wait_ms: int = 0
     log: str = ""
@@ -323,6 +324,7 @@ class BulkLedger:
             "stop_unproved": STOP_UNPROVED,
             "doubts": [doubt.as_dict() for doubt in record.doubts],
             "unknown": record.unknown,
+            "dead_in_doubt": record.dead_in_doubt,
             "letters": [letter.as_dict() for letter in record.letters],
         }
         if record.stop is not None:

@@ -66,6 +66,11 @@ class Packer:
         if self._units:
             yield self._chunk()
 
+    @property
+    def made(self) -> int:
+        """Chunks so far."""
+        return self._number
+
     def _relieve(self) -> Iterator[Chunk]:
         if len(self._groups) * _WORTH_WAITING <= self._waiting and self._patience < self._most:
             self._patience = min(self._most, self._patience * 2)

@@ -95,7 +95,7 @@ class WhenAFileIsGiven:
         path.write_text('{"message": {"push": {"titel": "x"}}, "to": {"users": ["u"]}}')
         done = rig.cli("fanout", "--template", str(path), "--recipients", str(a_csv(tmp_path, 3)))
         assert done.returncode == 1
-        assert "template: message.push.titel: no such field" in done.stderr.decode().replace("\n", " ")
+        assert "template.json: message.push.titel: no such field" in done.stderr.decode().replace("\n", " ")
         assert b"No job was begun." in done.stderr
         assert rig.cli("bulk", "list", "--json").stdout == b""
 

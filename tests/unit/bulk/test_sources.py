@@ -182,7 +182,7 @@ class WhenARowOfACsvIsBad:
     @pytest.mark.parametrize(
         ("row", "says", "text"),
         [
-            (b"u2", "has 1 cells, and the header names 2 columns. Mend the row", "u2"),
+            (b"u2", "has 1 cell, and the header names 2 columns. Mend the row", "u2"),
             (b"u2,a,b", "has 3 cells", "u2,a,b"),
             (b",a", "user: must not be empty.", ",a"),
             (b" u2,a", "user: has spaces around it", " u2,a"),

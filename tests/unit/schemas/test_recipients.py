@@ -46,7 +46,7 @@ class WhenAFileHasAHeader:
     @pytest.mark.parametrize(
         ("cells", "says"),
         [
-            (["u1"], "has 1 cells, and the header names 3 columns"),
+            (["u1"], "has 1 cell, and the header names 3 columns"),
             (["", "de", "x"], "user: must not be empty"),
             ([" u1", "de", "x"], "user: has spaces around it"),
             (["u" * 1025, "de", "x"], "user: is longer than 1024 characters"),

@@ -136,12 +136,14 @@ class ActiveChunk:
     def _give_up_if_too_old(self, call: Call, verdict: Retry | Unknown, delivery: Delivery, body: Callable[[Sequence[str]], bytes]) -> None:
         if asyncio.get_running_loop().time() >= self.job.too_old_at:
             self._unmark(call)
+            self._record.dead_in_doubt += call.size if isinstance(verdict, Unknown) else 0
             self._bury(call, Reason.EXHAUSTED, verdict.code, verdict.detail, delivery, body)
 
     def _in_doubt(self, call: Call, verdict: Unknown, delivery: Delivery, body: Callable[[Sequence[str]], bytes]) -> None:
         cause = f"{verdict.code}: the request left, and no answer said what became of it"
         self._record.doubts.append(Doubt(cause, list(self.plan.identifiers(call))))
         if self.job.on_unknown == "dead_letter":
+            self._record.dead_in_doubt += call.size
             self._bury(call, Reason.UNKNOWN, verdict.code, verdict.detail, delivery, body)
             return
         self._not_reached(call, delivery)

@@ -14,6 +14,7 @@ from wooshq import Wooshq
 from wooshq.bulk.jobs import Job
 from wooshq.bulk.states import JobState
 from wooshq.errors import JobUnknown
+from wooshq.replay import MAY_BE_REACHED
 from wooshq_worker.cli.files import opened
 from wooshq_worker.cli.help import Command, Group, examples
 from wooshq_worker.cli.out import ALL_DONE, SOME_REFUSED, Json, data, emit, field, finish, go_on_unread, say, several, short
@@ -23,6 +24,10 @@ from wooshq_worker.cli.tables import Column, table
 
 _ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 _EVERY_S: Final = 1.0
+#: How long calls under way may take to end after a pause or a cancel, before they are told as such.
+_ENDS_WITHIN_S: Final = 3.0
+#: Nothing begun for so long, though nothing holds the job: perhaps no worker runs.
+_UNBEGUN_S: Final = 10.0
 
 app = typer.Typer(
     cls=Group,
@@ -95,12 +100,30 @@ def show(
             finish(_recount(wooshq, job))
 
 
+class Unbegun:
+    """Says once that nothing moves though nothing holds it: where no worker runs, a job waits for ever."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._said = False
+
+    def look(self, job: Job) -> None:
+        """Where the job is now."""
+        if job.total - job.left or job.sending or job.calls or job.waiting_for or job.state not in ("running", "feeding") or not job.total:
+            self._since = time.monotonic()
+        elif not self._said and time.monotonic() - self._since > _UNBEGUN_S:
+            self._said = True
+            say(f"No call was made in {_UNBEGUN_S:.0f} s: is a worker running? wooshq doctor says so.")
+
+
 def _watch(wooshq: Wooshq, job_id: str, as_json: bool) -> Job:
     at = 0.0
+    unbegun = Unbegun()
     with JobProgress(shown=not (as_json and data.is_terminal)) as progress:
         while True:
             job = wooshq.bulk.show(job_id)
             progress.show(job)
+            unbegun.look(job)
             over = job.is_final or (job.state in ("paused", "stopped") and job.sending == 0 and job.goes_on_at is None)
             if as_json and (over or time.monotonic() - at >= _EVERY_S):
                 at = time.monotonic()
@@ -130,6 +153,8 @@ def _whole(job: Job) -> None:
         field("goes on", f"{short(job.goes_on_at)} UTC")
     if job.waiting_for:
         field("waits for", job.waiting_for)
+    if job.state == "feeding":
+        field("fed", f"not to the end; if nobody does any more: wooshq fanout --resume {job.id} --recipients FILE")
     field("recipients", f"{job.total:,}")
     for name, n in (
         ("sent", job.sent),
@@ -201,7 +226,7 @@ def pause(
     go_on_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        _moved(wooshq.bulk.pause(job_id, why), ("paused",), as_json)
+        _moved(_calmed(wooshq, wooshq.bulk.pause(job_id, why)), ("paused",), as_json)
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq bulk resume {_ID}"))
@@ -219,26 +244,31 @@ def cancel(job_id: JobId, as_json: Json = False) -> None:
     go_on_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        _moved(wooshq.bulk.cancel(job_id), ("cancelled",), as_json)
+        _moved(_calmed(wooshq, wooshq.bulk.cancel(job_id)), ("cancelled",), as_json)
 
 
 @app.command("retry-failed", cls=Command, epilog=examples(f"wooshq bulk retry-failed {_ID} --dry-run"))
 def retry_failed(
     job_id: JobId,
     rate: Annotated[float | None, typer.Option(metavar="N", help="Letters a second; all at once where absent.")] = None,
+    in_doubt: Annotated[
+        bool, typer.Option("--in-doubt", help="Also who may have been reached (letters unknown, poison): they may then get it twice.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; do nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay a job's dead letters: nobody who was reached gets it again."""
+    """Replay a job's dead letters, a call for each: nobody who was reached gets it again."""
     go_on_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        done = wooshq.bulk.retry_failed(job_id, dry_run=dry_run, rate=rate)
+        done = wooshq.bulk.retry_failed(job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt)
     if as_json:
         emit(done)
     else:
-        verb, end = ("would be replayed", " Nothing was sent.") if dry_run else ("are on their way", "")
-        say(f"{several(done.selected, 'dead letter')}: {done.replayed} {verb}, {done.skipped} skipped, {done.invalid} invalid.{end}")
+        verb, end = ("would be replayed", " Nothing was sent.") if dry_run else ("replayed", "")
+        say(f"{several(done.selected, 'dead letter')}: {done.replayed:,} {verb}, {done.skipped:,} skipped, {done.invalid:,} invalid.{end}")
+        if doubtful := sum(why == MAY_BE_REACHED for why in done.why.values()):
+            say(f"Skipped were {several(doubtful, 'person', 'people')} who may have been reached; --in-doubt sends to them, too.")
     finish(SOME_REFUSED if done.skipped or done.invalid else ALL_DONE)
 
 
@@ -250,9 +280,19 @@ def _or_end(wooshq: Wooshq, job_id: str) -> Job:
         raise typer.Exit(SOME_REFUSED) from None
 
 
+def _calmed(wooshq: Wooshq, job: Job) -> Job:
+    """A job that nobody new is sent to, once the calls under way have ended: then it is known how many had gone out."""
+    ends = time.monotonic() + _ENDS_WITHIN_S
+    while job.sending and time.monotonic() < ends:
+        time.sleep(0.1)
+        job = wooshq.bulk.show(job.id)
+    return job
+
+
 def _moved(job: Job, wanted: tuple[str, ...], as_json: bool) -> None:
     emit(job) if as_json else print_line(f"{job.id} {job.state}")
-    say(f"{job.gone_out:,} of {job.total:,} had gone out.")
+    under_way = f", {job.sending:,} are under way" if job.sending else ""
+    say(f"{job.gone_out - job.sending:,} of {job.total:,} had gone out{under_way}.")
     if job.state not in wanted:
         say(f"It is {job.state}, and stays so.")
         finish(SOME_REFUSED)

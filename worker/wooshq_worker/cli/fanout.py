@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,14 +14,15 @@ import typer
 
 from wooshq import Wooshq
 from wooshq.bulk.client import BulkJob
-from wooshq.bulk.fan_out import Refused
+from wooshq.bulk.fan_out import Refused, template_of
 from wooshq.bulk.jobs import Job
 from wooshq.bulk.rows import BadRow
 from wooshq.bulk.sources import Fingerprint, RecipientsFile
 from wooshq.errors import FeedInterrupted, IntentInvalid, LedgerUnavailable, RecipientsChanged, RecipientsUnreadable
 from wooshq_schemas.recipients import Recipient
-from wooshq_worker.cli.bulk import describe
-from wooshq_worker.cli.files import opened
+from wooshq_schemas.template import Template
+from wooshq_worker.cli.bulk import Unbegun, describe
+from wooshq_worker.cli.files import is_there, opened
 from wooshq_worker.cli.filters import duration_s, part
 from wooshq_worker.cli.help import Command, examples
 from wooshq_worker.cli.out import (
@@ -87,7 +89,12 @@ def fanout(
     """Send one message to many: each recipient once, with the fewest calls. Prints the job's id, and follows it to its end."""
     go_on_unread()
     if (template is None) == (resume is None):
-        raise typer.BadParameter("give --template FILE, or --resume ID to go on with a job that has one", param_hint="--template")
+        why = "give --template FILE for a new job, or --resume ID to go on with one that has its template; not both"
+        raise typer.BadParameter(why, param_hint="--template")
+    if resume is not None and (rate, steps, stop_at, step_wait, total) != (None,) * 5:
+        why = "the job goes on by the rules that it was begun with: leave out --rate, --steps, --stop-at, --step-wait, --total"
+        raise typer.BadParameter(why, param_hint="--resume")
+    _check_rejects(rejects, force, recipients, template)
     rules: dict[str, Any] = {
         "rate": rate,
         "stop_at": None if stop_at is None else part(stop_at, "--stop-at"),
@@ -98,7 +105,9 @@ def fanout(
         said = None if template is None else _template(template, taken=source is None)
         if steps is not None and "%" in steps and total is None:
             total = _counted(recipients)
-        run = _Run(wooshq, file, recipients, rejects, force=force, as_json=as_json, detach=detach)
+        # The file that is named after the job is its own: who resumes it reads the same rows again.
+        force = force or (resume is not None and rejects is None)
+        run = _Run(wooshq, file, recipients, rejects, template=template, force=force, as_json=as_json, detach=detach)
         run.go(said, resume, steps=() if steps is None else steps, total=total, **rules)
         finish(run.outcome)
 
@@ -116,6 +125,22 @@ def _template(path: Path, *, taken: bool) -> bytes:
     return raw
 
 
+def _check_rejects(rejects: Path | None, force: bool, recipients: Path, template: Path | None) -> None:
+    """What would be found at the first bad row, when people have been sent to."""
+    if rejects is None:
+        return
+    if str(rejects) == "-":
+        raise typer.BadParameter("standard output is the job's: name a file", param_hint="--rejects")
+    for other in (recipients, template):
+        if other is not None and rejects.exists() and other.exists() and rejects.samefile(other):
+            raise typer.BadParameter(f"{rejects} is read from: name another file", param_hint="--rejects")
+    if rejects.is_file() and not force:
+        raise is_there(rejects, "--rejects")
+    place = rejects if rejects.exists() else rejects.parent
+    if rejects.is_dir() or not place.exists() or not os.access(place, os.W_OK):
+        raise typer.BadParameter(f"{rejects} cannot be written", param_hint="--rejects")
+
+
 def _counted(recipients: Path) -> int:
     """How many recipients a file names, for percentages of them."""
     if str(recipients) == "-" or not recipients.is_file():
@@ -130,40 +155,64 @@ class _Run:
     """One run of the command."""
 
     def __init__(
-        self, wooshq: Wooshq, file: RecipientsFile, path: Path, rejects: Path | None, *, force: bool, as_json: bool, detach: bool
+        self,
+        wooshq: Wooshq,
+        file: RecipientsFile,
+        path: Path,
+        rejects: Path | None,
+        *,
+        template: Path | None,
+        force: bool,
+        as_json: bool,
+        detach: bool,
     ) -> None:
         self._wooshq = wooshq
         self._file = file
         self._path = path
         self._rejects = rejects
+        self._template = template
+        self._resumes = False
+        self._given: frozenset[str] = frozenset()
+        self._names: frozenset[str] | None = None  # of placeholders in the template's texts, until the columns were held against them
         self._force = force
         self._json = as_json
         self._detach = detach
         self._out: TextIO | None = None
         self._refused = 0
         self._id: str | None = None
+        self._unbegun = Unbegun()
         self._progress = JobProgress(shown=not (as_json and data.is_terminal))
         self.outcome = ALL_DONE
 
     def go(self, template: bytes | None, resume: str | None, **rules: Any) -> None:
         """Feed, and follow. Raises typer.Exit."""
+        self._resumes = resume is not None
         if resume is not None:
             self._check_same(resume)
         try:
             rows = self._rows()
             # What cannot be read at all begins no job.
             first = list(itertools.islice(rows, 1))
+            checked = None if template is None else self._checked(template)
+            if not first:
+                say(f"{'Standard input' if str(self._path) == '-' else self._path} names nobody. No job was begun.")
+                raise typer.Exit(SOME_REFUSED)
             with self._progress:
-                job = self._feed(template, resume, itertools.chain(first, rows), rules)
-                ended = job.show() if self._detach else job.wait(watch=self._progress.show)
+                job = self._feed(checked, resume, itertools.chain(first, rows), rules)
+                ended = job.show() if self._detach else job.wait(watch=self._watch)
         except KeyboardInterrupt:
             self._interrupted()
         except IntentInvalid as error:
             for problem in error.problems:
-                say(f"template: {problem}")
+                say(f"{self._template or 'template'}: {problem}")
             say("No job was begun.")
             raise typer.Exit(SOME_REFUSED) from None
-        except (RecipientsUnreadable, RecipientsChanged) as error:
+        except RecipientsChanged as error:
+            if self._id is None:
+                raise
+            say(str(error))
+            raise typer.Exit(SOME_REFUSED) from None
+        except RecipientsUnreadable as error:
             if self._id is None:
                 raise
             say(str(error))
@@ -177,7 +226,29 @@ class _Run:
                 self._out.close()
         self._told(job, ended)
 
-    def _feed(self, template: bytes | None, resume: str | None, rows: Iterable[Recipient | BadRow], rules: dict[str, Any]) -> BulkJob:
+    def _checked(self, given: bytes) -> Template:
+        """The template, whose placeholders are held against the columns before anybody is sent to. Raises IntentInvalid."""
+        made = template_of(given, self._wooshq.settings)
+        self._names = made.names_in_texts
+        self._given = made.own_placeholders
+        return made
+
+    def _compare(self, recipient: Recipient) -> None:
+        """Say what the first recipient's columns and the template's texts do not have in common: a slip there goes out to everybody."""
+        assert self._names is not None
+        columns = {name for name, _ in recipient.placeholders}
+        for name in sorted(self._names - columns - self._given):
+            there = f"; there are {', '.join(sorted(columns))}" if columns else ""
+            say(f"Note: no column gives {{{name}}}{there}. It stays as the API fills it.")
+        for name in sorted(columns - self._names):
+            say(f"Note: the column {name} is in no text of the message; it is sent along, and who differs in it shares no call.")
+        self._names = None
+
+    def _watch(self, job: Job) -> None:
+        self._progress.show(job)
+        self._unbegun.look(job)
+
+    def _feed(self, template: Template | None, resume: str | None, rows: Iterable[Recipient | BadRow], rules: dict[str, Any]) -> BulkJob:
         fingerprint = self._file.fingerprint
         source = {"name": self._path.name, "as": fingerprint.as_text()} if fingerprint is not None else {"name": str(self._path)}
         return self._wooshq.fan_out(
@@ -193,7 +264,14 @@ class _Run:
 
     def _rows(self) -> Iterator[Recipient | BadRow]:
         """The file's rows; one that changed while it was read does not count as read to its end."""
-        yield from self._file.rows()
+        rows = self._file.rows()
+        for row in rows:
+            if self._names is not None and isinstance(row, Recipient):
+                self._compare(row)
+            yield row
+            if self._names is None:
+                break
+        yield from rows
         self._file.check_unchanged()
 
     def _check_same(self, job_id: str) -> None:
@@ -229,6 +307,10 @@ class _Run:
     def _told(self, job: BulkJob, ended: Job) -> None:
         if self._refused:
             say(f"{several(self._refused, 'row')} {'is' if self._refused == 1 else 'are'} no recipient; see {self._rejects}.")
+        if self._refused > _MOST_SHOWN:
+            say(f"The first {_MOST_SHOWN} of them stand above.")
+        if not job.is_new and not self._resumes:
+            say("The template's idempotency_key was used before: this is the job of then, and nobody gets it twice.")
         if job.duplicates:
             say(f"{several(job.duplicates, 'recipient')} came again, and {'was' if job.duplicates == 1 else 'were'} taken once.")
         if self._json:
@@ -239,9 +321,11 @@ class _Run:
             say(f"All recipients are taken in. See: wooshq bulk show {job.id}")
         elif not ended.is_final:
             say(f"It waits for you: wooshq bulk resume {job.id}, or wooshq bulk cancel {job.id}")
+        if ended.dead:
+            say(f"Why they died: wooshq dead groups --bulk {job.id}")
         failed = ended.dead + ended.expired + ended.cancelled
         # A roll-out that waits for its next step has done what it was told to.
-        went_wrong = ended.state in ("stopped", "cancelled")
+        went_wrong = ended.state in ("stopped", "cancelled") or (ended.state == "paused" and not ended.step)
         self.outcome = SOME_REFUSED if self._refused or failed or went_wrong else ALL_DONE
 
     def _interrupted(self) -> None:

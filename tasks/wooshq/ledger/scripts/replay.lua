@@ -19,7 +19,7 @@ local LINES = '^' .. string.rep('([^\n]*)\n', 9) .. '(.*)$'
 
 local function replay(letter, row, dead, line)
   local id, new, died, lane, app, expires, ttl, wait, seen, body = string.match(line, LINES)
-  local v = redis.call('HMGET', letter, 'state', 'replay', 'intent', 'replays', 'edited')
+  local v = redis.call('HMGET', letter, 'state', 'replay', 'intent', 'replays', 'edited', 'bulk')
   if not v[1] then return 'gone' end
   if v[2] == new or redis.call('EXISTS', row) == 1 then return 'replayed' end
   if v[1] ~= 'open' then return 'taken ' .. v[1] end
@@ -28,6 +28,7 @@ local function replay(letter, row, dead, line)
   local goes = now + tonumber(wait)
   redis.call('HSET', row, 'body', body, 'digest', '', 'state', 'queued', 'lane', lane, 'app', app, 'at', now, 'v', ARGV[1],
     'replay_of', died, 'letter', id)
+  if v[6] and v[6] ~= '' then redis.call('HSET', row, 'bulk', v[6]) end
   if ttl ~= '' then expires = goes + tonumber(ttl) end
   if expires ~= '' then
     redis.call('HSET', row, 'expires', expires)

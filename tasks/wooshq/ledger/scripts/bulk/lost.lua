@@ -43,6 +43,7 @@ if r.n > 0 then
   redis.call('XADD', KEYS[13], 'MINID', '~', now - r.dead_ms, '*', 'bulk', r.job, 'at', now, 'cause', r.cause, 'n', r.n)
   redis.call('HINCRBY', KEYS[3], 'unknown', r.n)
   redis.call('HINCRBY', KEYS[9], 'unknown', r.n)
+  if #r.letters > 0 then redis.call('HINCRBY', KEYS[3], 'dead_in_doubt', #r.letters) end
   for i, letter in ipairs(r.letters) do
     local row = KEYS[13 + i]
     if redis.call('EXISTS', row) == 0 then

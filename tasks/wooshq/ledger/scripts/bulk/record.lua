@@ -19,7 +19,8 @@
 -- KEYS[15…] intent:<id>          hash, one a dead letter
 -- ARGV[1]   JSON: {job, chunk, token, no, lease_ms, keep_ms, dead_ms, v, marks: 'S0-9 D10-10 …', calls, accepted, streak, streak_of, stop_after,
 --           stop_unproved, stop?, doubts: [{cause, n, who}], unknown: [identifier…], letters: [{id, body, app, lane, reason, detail, code, payload,
---           attempts: […]}], end?: 'back' | 'due', wait_ms?, log?}
+--           attempts: […]}],
+--           dead_in_doubt (how many are dead and in doubt), end?: 'back' | 'due', wait_ms?, log?}
 -- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying': where the chunk is now}
 -- cost      O(recipients named + letters × log ledger); the caller bounds them
 -- moves     running → stopped (stop), running → done (ended), paused → done (ended), stopped → done (ended)
@@ -64,6 +65,7 @@ for _, d in ipairs(r.doubts) do
   redis.call('HINCRBY', KEYS[3], 'unknown', d.n)
   redis.call('HINCRBY', KEYS[10], 'unknown', d.n)
 end
+if r.dead_in_doubt > 0 then redis.call('HINCRBY', KEYS[3], 'dead_in_doubt', r.dead_in_doubt) end
 for i = 1, #r.unknown, 1000 do redis.call('RPUSH', KEYS[12], unpack(r.unknown, i, math.min(i + 999, #r.unknown))) end
 
 if r.accepted > 0 then redis.call('HSET', KEYS[3], 'proved', 1, 'streak', 0) end

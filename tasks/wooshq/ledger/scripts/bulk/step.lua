@@ -29,11 +29,12 @@ if v[1] ~= 'running' then return 'waits' end
 
 local steps, at = steps_of(v[4]), tonumber(v[5])
 local begun, before = tonumber(v[3]), tonumber(v[9] or 0)
-local c = redis.call('HMGET', KEYS[1], 'sent', 'dead', 'unknown_identifiers', 'expired', 'cancelled', 'unknown')
+local c = redis.call('HMGET', KEYS[1], 'sent', 'dead', 'unknown_identifiers', 'expired', 'cancelled')
 local ended = 0
 for i = 1, 5 do ended = ended + tonumber(c[i] or 0) end
-local bad = tonumber(c[2] or 0) + tonumber(c[6] or 0) - tonumber(v[10] or 0)
 local asked, spared = begun - before, tonumber(v[11]) - begun
+-- One whose answers were lost again and again is in doubt as often.
+local bad = math.min(asked, gone_wrong(KEYS[1]) - tonumber(v[10] or 0))
 
 local function held(state, why)
   redis.call('HSET', KEYS[1], 'state', state, 'why', why)
