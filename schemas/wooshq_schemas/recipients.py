@@ -117,7 +117,10 @@ def recipient_of(given: RecipientLike) -> Recipient:
         elif isinstance(value, str):
             placeholders.append((name, value))
         elif isinstance(value, int) and not isinstance(value, bool):
-            placeholders.append((name, str(value)))
+            try:
+                placeholders.append((name, str(value)))
+            except ValueError:  # Python writes no integer of more than 4,300 digits
+                problems.append(Problem(shown(name), "is a number of thousands of digits", "Give it as a text"))
         else:
             hint = "Leave it out" if value is None else "Placeholders are texts: give it as one"
             problems.append(Problem(shown(name), "must not be null" if value is None else "must be a text", hint))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -81,18 +81,23 @@ class Keeper:
         return mine
 
     async def _round(self) -> None:
-        await self._move_due()
-        await self._expire()
-        await self._open()
-        await self._bulk.round()
+        duties: list[Callable[[], Awaitable[object]]] = [self._move_due, self._expire, self._open, self._bulk.round]
         if time.monotonic() - self._client.back_at > _GRACE_S:
-            await self._take_over()
-            await self._bulk.take_over()
+            duties += [self._take_over, self._bulk.take_over]
         if time.monotonic() - self._looked_at >= _LOOKS_FOR_LOST_S:
             self._looked_at = time.monotonic()
-            await self._find_lost()
-            await self._bulk.call_lost_turns(lambda: self._is_empty("bulk"))
-            await self._client.do(self._ledger.trim(_PAGE))
+            duties += [
+                self._find_lost,
+                lambda: self._bulk.call_lost_turns(lambda: self._is_empty("bulk")),
+                lambda: self._client.do(self._ledger.trim(_PAGE)),
+            ]
+        for duty in duties:
+            try:
+                await duty()
+            except LedgerUnavailable:
+                raise
+            except Exception:  # one that cannot be done must not keep the others from being done
+                log.error("keeper_duty_failed", exc_info=True)
 
     async def _move_due(self) -> None:
         for _ in range(_PAGES):

@@ -133,7 +133,7 @@ class AsyncBulk:
     async def cancel(self, job_id: str) -> Job:
         """Take a job back: who was not sent to never will be; `gone_out` says who was. Raises JobUnknown."""
         await self._moved(job_id, "cancel")
-        while await self._w.do(jobs.end_cancelled(self.ledger, job_id)):
+        while await self._w.do(jobs.sweep(self.ledger, job_id)):
             pass
         return await self.show(job_id)
 
@@ -229,7 +229,8 @@ class AsyncBulk:
                 error.add_note(broken_off(job.id, feeding))
                 raise
             if takes:
-                await self._patiently(job.id, lambda: self.ledger.fed(job.id, refused=feeding.refused, duplicates=feeding.duplicates))
+                ended = await self._patiently(job.id, lambda: feeding.ended(self.ledger, job.id))
+                understood(ended, job.id, feeding.seen)
         handle.refused, handle.duplicates = feeding.refused, feeding.duplicates
         return handle
 

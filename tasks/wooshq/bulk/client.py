@@ -139,7 +139,7 @@ class Bulk:
     def cancel(self, job_id: str) -> Job:
         """Take a job back: who was not sent to never will be; `gone_out` says who was. Raises JobUnknown."""
         self._moved(job_id, "cancel")
-        while self._w.do(jobs.end_cancelled(self.ledger, job_id)):
+        while self._w.do(jobs.sweep(self.ledger, job_id)):
             pass
         return self.show(job_id)
 
@@ -244,7 +244,8 @@ class Bulk:
                 error.add_note(broken_off(job.id, feeding))
                 raise
             if takes:
-                self._patiently(job.id, lambda: self.ledger.fed(job.id, refused=feeding.refused, duplicates=feeding.duplicates))
+                ended = self._patiently(job.id, lambda: feeding.ended(self.ledger, job.id))
+                understood(ended, job.id, feeding.seen)
         handle.refused, handle.duplicates = feeding.refused, feeding.duplicates
         return handle
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from wooshq.bulk.ledger import BulkLedger, NewJob
 from wooshq.bulk.once import Once
 from wooshq.bulk.packing import Packer
 from wooshq.bulk.rows import BadRow
-from wooshq.errors import Conflict, JobUnknown, Problem, RecipientsChanged
+from wooshq.errors import Conflict, FeedInterrupted, JobUnknown, Problem, RecipientsChanged
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.settings import Settings
 from wooshq.statuses import as_row
@@ -61,6 +62,10 @@ class Rules:
     step_wait_s: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("rate", "stop_at", "step_wait_s"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
+                raise ValueError(f"{name}: must be a number; right would be 0.05, or 100")
         if self.rate is not None and not 0 < self.rate <= 1_000_000:
             raise ValueError("rate: calls a second, more than 0; right would be 100, or 0.5 for one every two seconds")
         if self.stop_at is not None and not 0 <= self.stop_at < 1:
@@ -164,6 +169,10 @@ class Feeding:
         """Whether anybody has left it."""
         return self._packer.made > 0
 
+    def ended(self, ledger: BulkLedger, job_id: str) -> Steps[str]:
+        """Say that the stream has ended; see `BulkLedger.fed`."""
+        return ledger.fed(job_id, refused=self.refused, duplicates=self.duplicates, chunks=self._packer.made)
+
     def _bad(self, row: BadRow) -> Recipient:
         raise IntentInvalid(row.problems)
 
@@ -242,7 +251,23 @@ def reopen_job(ledger: BulkLedger, job_id: str) -> Steps[Opened]:
 
 
 def understood(outcome: str, job_id: str, seen: int) -> bool:
-    """Whether the job takes more, after the answer to a chunk. seen: of the stream so far. Raises RecipientsChanged, JobUnknown."""
+    """
+    Whether the job takes more, after the answer to a chunk or to the end. seen: of the stream so far.
+
+    Raises RecipientsChanged, JobUnknown, FeedInterrupted (the ledger has forgotten what was in it).
+    """
+    if outcome in ("full", "short"):
+        how = "more than" if outcome == "full" else "fewer than"
+        raise RecipientsChanged(
+            f"these are {how} the recipients that the job {job_id} was begun with; nobody was added to it. For others begin another job, "
+            "with another idempotency_key if the template has one"
+        )
+    if outcome == "gap":
+        raise FeedInterrupted(
+            f"Redis has lost recipients that the job {job_id} had taken in (is it append-only? see wooshq doctor). Give the same recipients "
+            f"again with resume={job_id!r}",
+            job_id=job_id,
+        )
     if outcome == "differs":
         raise RecipientsChanged(
             f"these are not the recipients that the job {job_id} was begun with, or not in that order: they differ within the first {seen:,}. "

@@ -214,8 +214,11 @@ def in_doubt(keys: Keys, job_id: str, after: str = "0") -> Steps[tuple[list[InDo
     return found, last
 
 
-def end_cancelled(ledger: BulkLedger, job_id: str, *, most: int = 50) -> Steps[int]:
-    """Mark recipients of a cancelled job's chunks that nobody holds, `most` chunks at a time; how many chunks were looked at."""
+def sweep(ledger: BulkLedger, job_id: str, *, most: int = 50) -> Steps[int]:
+    """
+    Mark recipients of the chunks that nobody holds, of a job that was cancelled or whose time is over, `most` chunks at a time; how many
+    chunks were looked at.
+    """
     keys = ledger.keys
     queued, due = yield Ask([("ZRANGE", keys.job_part(job_id, "queued"), 0, most - 1), ("ZRANGE", keys.fixed("chunk_due"), 0, 999)])
     names = [ChunkName(job_id, int(n)) for n in queued]

@@ -197,7 +197,9 @@ class BulkLedger:
         pairs = [part for name, value in fields.items() if value is not None for part in (name, value)]
         ttl, expires = ("" if value is None else value for value in (job.ttl_ms, job.expires_at_ms))
         args = (job.id, job.digest, self._retention_ms, ttl, expires, " ".join(map(str, job.steps)), *pairs)
-        return _text((yield Run("bulk/open", (row, k.fixed("jobs"), k.fixed("stepping"), k.fixed("counts"), idem), args)))
+        return _text(
+            (yield Run("bulk/open", (row, k.fixed("jobs"), k.fixed("stepping"), k.fixed("counts"), idem, k.fixed("job_expiry")), args))
+        )
 
     def feed(self, job_id: str, chunk: Chunk) -> Steps[Fed]:
         """Put a chunk in; one round trip."""
@@ -211,11 +213,11 @@ class BulkLedger:
         """Wait until a chunk has ended. False where none did."""
         return (yield Ask([("BLPOP", self.keys.job_part(job_id, "room"), within_s)]))[0] is not None
 
-    def fed(self, job_id: str, *, refused: int, duplicates: int) -> Steps[str]:
-        """No more recipients come. The job's state, or 'gone'."""
+    def fed(self, job_id: str, *, refused: int, duplicates: int, chunks: int) -> Steps[str]:
+        """No more recipients come. chunks: that their stream made. The job's state, 'gone', or 'short' where it has more than these."""
         k = self.keys
         keys = (k.job(job_id), k.job_part(job_id, "unknown"), k.job_part(job_id, "doubts"), k.fixed("stepping"))
-        return _text((yield Run("bulk/fed", keys, (job_id, self._retention_ms, refused, duplicates))))
+        return _text((yield Run("bulk/fed", keys, (job_id, self._retention_ms, refused, duplicates, chunks))))
 
     # The worker's
 
@@ -331,9 +333,34 @@ class BulkLedger:
             said["stop"] = record.stop
         if record.end is not None:
             said |= {"end": record.end, "wait_ms": record.wait_ms, "log": record.log}
-        return Run("bulk/record", keys, (json.dumps(said, ensure_ascii=False, separators=(",", ":")),))
+        return Run("bulk/record", keys, (_compact(said),))
 
     # The keeper's
+
+    def revoke(self, name: ChunkName, token: str, seen: str, mine: str) -> Steps[bool]:
+        """
+        Make a lease that has ended the keeper's own, before letters are filed. seen: the marks as they were read. mine: its new token.
+
+        False where it was renewed, or the marks have changed since.
+        """
+        k = self.keys
+        keys = (k.chunk(name.job_id, name.number), k.marks(name.job_id, name.number), k.fixed("chunk_leases"))
+        args = (str(name), token, seen, mine, int(self._s.lease_s * 1000))
+        return _text((yield Run("bulk/revoke", keys, args))) == "revoked"
+
+    def file_letters(self, name: ChunkName, token: str, letters: Sequence[DeadRecipient]) -> Steps[bool]:
+        """Some letters of a chunk whose lease was revoked; the caller bounds how many. False where the chunk is another's by now."""
+        k = self.keys
+        fixed = (k.fixed("letters"), k.fixed("expiry"), k.fixed("counts"))
+        keys = (k.chunk(name.job_id, name.number), *fixed, *(k.intent(letter.intent_id) for letter in letters))
+        said = {
+            "job": name.job_id,
+            "token": token,
+            "dead_ms": self._dead_ms,
+            "v": MODEL_VERSION,
+            "letters": [letter.as_dict() for letter in letters],
+        }
+        return _text((yield Run("bulk/letters", keys, (_compact(said),)))) == "filed"
 
     def lost(
         self,
@@ -344,14 +371,13 @@ class BulkLedger:
         cause: str,
         who: Sequence[str],
         losses: Mapping[int, int],
-        dead: Sequence[int],
-        letters: Sequence[DeadRecipient],
+        dead: Sequence[int] = (),
     ) -> Steps[str]:
         """
         A lease has ended: 'moved', 'held' or 'done'.
 
         seen: the marks as they were read; whom they show as sent to is in doubt, and they are `who`. losses: as they are now. dead: places of
-        those who are not to be sent to again, and letters for them.
+        those who are not to be sent to again: the lease was revoked, token is the keeper's, and their letters are filed.
         """
         k, job = self.keys, name.job_id
         keys = (
@@ -361,29 +387,26 @@ class BulkLedger:
             k.fixed("chunk_leases"),
             k.job_part(job, "queued"),
             k.fixed("turns"),
-            k.fixed("letters"),
-            k.fixed("expiry"),
             k.fixed("counts"),
             k.job_part(job, "doubts"),
             k.job_part(job, "unknown"),
             k.job_part(job, "room"),
             k.fixed("doubts"),
-            *(k.intent(letter.intent_id) for letter in letters),
         )
         said = {
             "job": job,
             "chunk": name.number,
             "token": token,
+            "revoked": bool(dead),
             "seen": seen,
             "losses": losses_as_text(losses),
             "dead": " ".join([f"{first}-{last}" for first, last in runs_of(dead)]),
+            "dead_n": len(dead),
             "keep_ms": self._retention_ms,
             "dead_ms": self._dead_ms,
-            "v": MODEL_VERSION,
             **Doubt(cause, who).as_dict(),
-            "letters": [letter.as_dict() for letter in letters],
         }
-        return _text((yield Run("bulk/lost", keys, (json.dumps(said, ensure_ascii=False, separators=(",", ":")),))))
+        return _text((yield Run("bulk/lost", keys, (_compact(said),))))
 
     def due(self, name: ChunkName) -> Steps[bool]:
         """A chunk whose time has come goes back to its queue."""
@@ -404,7 +427,7 @@ class BulkLedger:
         return _text((yield Run("bulk/step", keys, (job_id,))))
 
     def sweep(self, name: ChunkName) -> Steps[int]:
-        """Mark who was not sent to in a chunk of a cancelled job. How many."""
+        """Mark who was not sent to in a chunk of a job that was cancelled, or whose time is over. How many."""
         k, job = self.keys, name.job_id
         keys = (
             k.job(job),
@@ -415,6 +438,7 @@ class BulkLedger:
             k.job_part(job, "doubts"),
             k.chunk(job, name.number),
             k.marks(job, name.number),
+            k.fixed("turns"),
         )
         return int((yield Run("bulk/sweep", keys, (job, name.number, self._retention_ms, self._dead_ms))))
 
@@ -442,3 +466,7 @@ def _begun(answer: Sequence[Any]) -> Begun:
         _, calls, last, start, gap, _, proved, probe = answer
         return Begun("go", int(calls), int(last), float(start), float(_text(gap)), proved=bool(proved), probe=bool(probe))
     return Begun(outcome, wait_ms=int(answer[1]) if len(answer) > 1 else 0, gate=gate)
+
+
+def _compact(said: Mapping[str, Any]) -> str:
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))

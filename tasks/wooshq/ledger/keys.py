@@ -99,6 +99,7 @@ FIXED: Mapping[str, str] = {
     "chunk_due": "zset: `<job> <chunk>` → when it may be tried again, ms",
     "stepping": "set: jobs that are rolled out in steps",
     "ending": "set: jobs that were cancelled and have chunks left to mark",
+    "job_expiry": "zset: job id → its expires_at, ms; only of jobs that have not ended",
 }
 
 JOB_PARTS: Mapping[str, str] = {

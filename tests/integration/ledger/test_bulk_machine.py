@@ -127,7 +127,7 @@ class BulkMachine(RuleBasedStateMachine):
         if not job.ended:
             self.settle(job)
         for _ in range(1 + twice):
-            assert self.do(self.ledger.fed(job_id, refused=0, duplicates=0)) == job.state
+            assert self.do(self.ledger.fed(job_id, refused=0, duplicates=0, chunks=len(job.chunks))) == job.state
 
     # Workers
 
@@ -271,15 +271,23 @@ class BulkMachine(RuleBasedStateMachine):
             losses.pop(place)
         letters = [DeadRecipient(new_id(), '{"to":{"users":["x"]}}', APPLICATION, "poison", "", "", "{}") for _ in dead]
 
-        def lost() -> Steps[str]:
-            who = list(map(str, sent_to))
-            return self.ledger.lost(taken.name, taken.token, marks, cause="lost", who=who, losses=losses, dead=dead, letters=letters)
+        who = list(map(str, sent_to))
+        keepers = new_id()
 
-        assert self.do(lost()) == "held", "not before its time"
+        def lost() -> Any:
+            if not dead:
+                return self.do(self.ledger.lost(taken.name, taken.token, marks, cause="lost", who=who, losses=losses))
+            if not self.do(self.ledger.revoke(taken.name, taken.token, marks, keepers)):
+                return "held"
+            for _ in range(2):
+                assert self.do(self.ledger.file_letters(taken.name, keepers, letters))
+            return self.do(self.ledger.lost(taken.name, keepers, marks, cause="lost", who=who, losses=losses, dead=dead))
+
+        assert lost() == "held", "not before its time"
         if chunk.token != taken.token:
             return
         self.redis.zadd(self.ledger.keys.fixed("chunk_leases"), {str(taken.name): 1})
-        said = self.do(lost())
+        said = lost()
         chunk.marks = [Mark.DEAD if place in dead else Mark.AGAIN if place in sent_to else mark for place, mark in enumerate(chunk.marks)]
         chunk.losses = losses
         ended = all(mark in FINAL_MARKS for mark in chunk.marks)
@@ -289,7 +297,7 @@ class BulkMachine(RuleBasedStateMachine):
         if ended:
             self.settle(job)
         assert said == ("done" if ended else "moved")
-        assert self.do(lost()) == "held"
+        assert lost() == "held"
 
     @rule(job_id=jobs_)
     def its_time_comes(self, job_id: str) -> None:
@@ -414,7 +422,7 @@ def test_who_is_under_way_as_the_ledger_has_it_and_not_as_the_worker_has_it_is_i
     do(ledger.step(name, token, APPLICATION, record=of_two, recorded_no=1, calls=[], begin_no=1))
     seen = server.get(ledger.keys.marks(job.id, 0)).decode()
     assert seen == "SSs."
-    assert do(ledger.lost(name, token, seen, cause="lost", who=["c"], losses={2: 1}, dead=[], letters=[])) == "moved"
+    assert do(ledger.lost(name, token, seen, cause="lost", who=["c"], losses={2: 1})) == "moved"
     found = do(jobs.show(ledger.keys, job.id))
     assert (found.sent, found.retrying, found.unknown, found.left) == (2, 1, 1, 2)
     server.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from wooshq_worker.verdict import Dead, Hold, Retry, Sent, Unknown
 PROBES: Final = STOP_UNPROVED
 """Single recipients that are tried first when the first call of a job is refused: were it about them, it would not be about all of these."""
 _LOG_ENTRIES: Final = 50
+#: Parts of the API's words that differ from answer to answer: numbers, ids of requests.
+_OF_ONE_ANSWER: Final = re.compile(r"\b(?=[0-9a-fA-F-]*\d)[0-9a-fA-F-]{6,}\b|\d+")
+_DOUBTFUL_AFTER: Final = 2
 _SAID_APART: Final = 20
 """Different refusals of one call that are scrubbed one by one, against each of its recipients."""
 _LETTERS: Final = 50
@@ -32,7 +36,7 @@ _LETTERS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """What a worker must know of a job. expires_at, too_old_at: monotonic."""
+    """What a worker must know of a job. expires_at, too_old_at: monotonic. in_steps: it is rolled out in steps."""
 
     id: str
     template: Template
@@ -41,6 +45,7 @@ class JobInfo:
     rate: float | None
     expires_at: float | None
     too_old_at: float
+    in_steps: bool = False
 
 
 class ActiveChunk:
@@ -50,7 +55,7 @@ class ActiveChunk:
         self.name = taken.name
         self.token = taken.token
         self.job = job
-        self.plan = Plan(unpack(taken.data), taken.marks, suspects)
+        self.plan = Plan(unpack(taken.data), taken.marks, suspects, in_steps=job.in_steps)
         self.rounds = taken.rounds
         self.lease_until = asked_at + lease_s
         self.in_flight = 0
@@ -62,12 +67,22 @@ class ActiveChunk:
         self.news = asyncio.Event()
         self._utc = datetime.fromtimestamp(taken.now_ms / 1000, UTC) - timedelta(seconds=asked_at)
         self._record = Record()
+        self._shared_refused = 0  # calls of several, since the last that was accepted
         self._log: list[dict[str, Any]] = json.loads(taken.log) if taken.log else []
         self._now_log: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def now(self, monotonic: float) -> datetime:
         """The ledger's clock."""
         return self._utc + timedelta(seconds=monotonic)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """
+        Whether shared calls were refused and none was accepted since: then one call is made at a time.
+
+        Where the message itself is refused, halving all of them at once would cost hundreds of calls before it is known.
+        """
+        return self._shared_refused >= _DOUBTFUL_AFTER
 
     # What became of calls
 
@@ -100,6 +115,7 @@ class ActiveChunk:
     def _sent(self, call: Call, verdict: Sent) -> None:
         self._record.accepted += 1
         self._record.streak = 0
+        self._shared_refused = 0
         self.proved = True
         if not verdict.unknown_identifiers:
             self._record.marks += [(Mark.SENT, first, last) for first, last in call.runs]
@@ -169,6 +185,7 @@ class ActiveChunk:
                 detail = hide(whom.said[0]) if isinstance(whom, TheseRecipients) else detail
             self._bury(call, Reason(verdict.reason), verdict.code, detail, delivery, body)
             return
+        self._shared_refused += 1
         self._remember(call, delivery)
         self._mark(Mark.AGAIN, call.places())
         places = list(call.places())
@@ -196,7 +213,7 @@ class ActiveChunk:
                 assert_never(whom)
 
     def _count_refusal(self, verdict: Dead) -> None:
-        words = f"{verdict.code}: {verdict.detail}"[:200]
+        words = _OF_ONE_ANSWER.sub("#", f"{verdict.code}: {verdict.detail}")[:200]
         self._record.streak = self._record.streak + 1 if words == self._record.streak_of else 1
         self._record.streak_of = words
 

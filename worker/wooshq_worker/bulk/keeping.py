@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,9 +14,10 @@ import structlog
 
 from wooshq.bulk import losses
 from wooshq.bulk.chunks import Unit, unpack
-from wooshq.bulk.jobs import end_cancelled
+from wooshq.bulk.jobs import sweep
 from wooshq.bulk.ledger import BulkLedger, ChunkName, DeadRecipient
 from wooshq.bulk.states import Mark
+from wooshq.errors import LedgerUnavailable
 from wooshq.gating import may_leave, read
 from wooshq.ledger.ledger import Ledger
 from wooshq.ledger.replies import ms, text
@@ -32,6 +34,11 @@ log = structlog.get_logger("wooshq.bulk")
 
 _PAGE: Final = 50
 _MOST_TURNS: Final = 50
+_LETTERS: Final = 50
+_LETTER_BYTES: Final = 4_000_000
+_MOST_LOOKED_AT: Final = 1024
+#: A chunk that cannot be read is looked at again after so long; a newer worker may be able to.
+_UNREADABLE_MS: Final = 60_000
 
 
 class BulkKeeper:
@@ -54,7 +61,9 @@ class BulkKeeper:
                 log.info("job_step", job_id=job_id, then=how)
                 queued += how in ("running", "last")
         for job_id in await self._members("ending"):
-            await self._end(job_id)
+            await self._end(job_id, "ending")
+        for job_id in await self._client.do(self._peek.come_due("job_expiry", _PAGE)):
+            await self._end(job_id, "job_expiry")
         if queued:
             await self._call_turns(min(queued, _MOST_TURNS))
 
@@ -62,14 +71,20 @@ class BulkKeeper:
         """Chunks whose lease has ended."""
         moved = 0
         for member in await self._client.do(self._peek.come_due("chunk_leases", _PAGE)):
-            moved += await self._take_over(ChunkName.of(member))
+            try:
+                moved += await self._take_over(ChunkName.of(member))
+            except LedgerUnavailable:
+                raise
+            except Exception:  # one that cannot be read must not keep the others
+                log.error("chunk_not_taken_over", chunk=member, exc_info=True)
+                await self._client.do(_ask(("ZADD", self._ledger.keys.fixed("chunk_leases"), "XX", await self._in(_UNREADABLE_MS), member)))
         if moved:
             await self._call_turns(moved)
 
     async def call_lost_turns(self, lane_is_empty: Callable[[], bool]) -> None:
         """Chunks wait and the lane is empty: the broker lost their turns, or a gate has opened. lane_is_empty: asks the broker, and blocks."""
         keys = self._ledger.keys
-        ids = [text(i) for i in (await self._client.do(_ask(("ZRANGE", keys.fixed("turns"), 0, 31))))[0]]
+        ids = [text(i) for i in (await self._client.do(_ask(("ZRANGE", keys.fixed("turns"), 0, _MOST_LOOKED_AT - 1))))[0]]
         if not ids:
             return
         *rows, time_, flat = await self._client.do(
@@ -89,16 +104,20 @@ class BulkKeeper:
         if waiting and await asyncio.to_thread(lane_is_empty):
             await self._call_turns(min(waiting, _MOST_TURNS))
 
+    async def _in(self, wait_ms: int) -> int:
+        """A moment from now by the ledger's clock, ms."""
+        return ms((await self._client.do(_ask(("TIME",))))[0]) + wait_ms
+
     async def _members(self, name: str) -> list[str]:
         return [text(i) for i in (await self._client.do(_ask(("SMEMBERS", self._ledger.keys.fixed(name)))))[0]]
 
-    async def _end(self, job_id: str) -> None:
-        """A cancelled job: mark who was not sent to, of the chunks that nobody holds."""
-        await self._client.do(end_cancelled(self._ledger, job_id))
+    async def _end(self, job_id: str, from_: str) -> None:
+        """A job that was cancelled, or whose time is over: mark who was not sent to, of the chunks that nobody holds."""
+        await self._client.do(sweep(self._ledger, job_id))
         keys = self._ledger.keys
-        state, chunks, done = (await self._client.do(_ask(("HMGET", keys.job(job_id), "state", "chunks", "chunks_done"))))[0]
-        if state is None or chunks == done:
-            await self._client.do(_ask(("SREM", keys.fixed("ending"), job_id)))
+        state, fed, chunks, done = (await self._client.do(_ask(("HMGET", keys.job(job_id), "state", "fed", "chunks", "chunks_done"))))[0]
+        if state is None or (chunks == done and (fed is not None or text(state) == "cancelled")):
+            await self._client.do(_ask(("SREM" if from_ == "ending" else "ZREM", keys.fixed(from_), job_id)))
 
     async def _take_over(self, name: ChunkName) -> int:
         keys = self._ledger.keys
@@ -121,16 +140,21 @@ class BulkKeeper:
         lost = losses.after(losses.read(text(before) if before else ""), seen)
         resend = row.get("on_unknown") != "dead_letter"
         dead = [place for place in sent_to if not resend or lost[place] >= self._s.poison_after]
-        letters: Sequence[DeadRecipient] = ()
+        token = text(lease)
         if dead:
+            mine = uuid.uuid4().hex
+            if not await self._client.do(self._ledger.revoke(name, token, seen, mine)):
+                return 0
+            token = mine
             try:
                 letters = _letters(name, row, units, {place: lost.pop(place) for place in dead}, text(kept) if kept else "", self._s)
+                for some in _in_parts(letters):
+                    if not await self._client.do(self._ledger.file_letters(name, token, some)):
+                        return 0
             except (NewerModel, IntentInvalid):
                 return 0  # a newer wooshq's job is left to it
         cause = "worker lost while sending"
-        answer = await self._client.do(
-            self._ledger.lost(name, text(lease), seen, cause=cause, who=who, losses=lost, dead=dead, letters=letters)
-        )
+        answer = await self._client.do(self._ledger.lost(name, token, seen, cause=cause, who=who, losses=lost, dead=dead))
         if answer != "held":
             log.warning("chunk_taken_over", job_id=name.job_id, chunk=name.number, in_doubt=len(who))
         return int(answer == "moved")
@@ -149,7 +173,7 @@ def _identifiers(units: Sequence[Unit], places: Sequence[int]) -> list[str]:
 
 def _letters(
     name: ChunkName, row: Mapping[str, str], units: Sequence[Unit], dead: Mapping[int, int], kept: str, s: Settings
-) -> list[DeadRecipient]:
+) -> Iterator[DeadRecipient]:
     """Dead letters of those who are not to be sent to again. dead: their places, and how many workers were lost while they sent to them."""
     job = JobInfo(
         id=name.job_id,
@@ -163,7 +187,6 @@ def _letters(
     now = datetime.now(UTC)
     at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     log_: list[dict[str, Any]] = json.loads(kept) if kept else []
-    letters = []
     place = 0
     for unit in units:
         for identifier in unit.identifiers:
@@ -181,22 +204,33 @@ def _letters(
                     for entry in log_
                     if any(first <= place <= last for first, last in entry["runs"])
                 ]
-                letters.append(
-                    dead_recipient(
-                        job,
-                        unit.to,
-                        identifier,
-                        unit.locale,
-                        unit.placeholders,
-                        reason=Reason.POISON if poison else Reason.UNKNOWN,
-                        detail=detail,
-                        code="WORKER_LOST",
-                        payload=body.decode(),
-                        attempts=[*before, lost_call],
-                    )
+                yield dead_recipient(
+                    job,
+                    unit.to,
+                    identifier,
+                    unit.locale,
+                    unit.placeholders,
+                    reason=Reason.POISON if poison else Reason.UNKNOWN,
+                    detail=detail,
+                    code="WORKER_LOST",
+                    payload=body.decode(),
+                    attempts=[*before, lost_call],
                 )
             place += 1
-    return letters
+
+
+def _in_parts(letters: Iterable[DeadRecipient]) -> Iterator[list[DeadRecipient]]:
+    """Letters as one script may file them: a script holds up everybody who asks Redis."""
+    some: list[DeadRecipient] = []
+    size = 0
+    for letter in letters:
+        some.append(letter)
+        size += len(letter.body) + len(letter.payload)
+        if len(some) >= _LETTERS or size >= _LETTER_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _ask(*commands: tuple[Any, ...]) -> Steps[list[Any]]:

@@ -41,9 +41,12 @@ class _Placed:
 class Plan:
     """The calls of one chunk that a worker holds: those that wait, in the order in which they go."""
 
-    def __init__(self, units: Sequence[Unit], marks: str, suspects: Mapping[int, int] | None = None) -> None:
+    def __init__(self, units: Sequence[Unit], marks: str, suspects: Mapping[int, int] | None = None, *, in_steps: bool = False) -> None:
         """
         marks: one of `Mark` for each recipient; who is final needs no call.
+
+        in_steps: of a roll-out: who was called before shares no call with who was not, and goes first. The step waits for them, and has
+        no room for the others.
 
         suspects: places of those of whom one may be what workers were lost over, and how many like them may be sent to at once; they go first,
         the fewest at once before the others.
@@ -63,13 +66,19 @@ class Plan:
                 Call(n, ((placed.first, placed.first + len(placed.unit.identifiers) - 1),)) for n, placed in enumerate(self._placed)
             )
         else:
+            first_again: list[Call] = []
             for n, placed in enumerate(self._placed):
                 places = [p for p in range(placed.first, placed.first + len(placed.unit.identifiers)) if marks[p] in open_marks]
                 for at_once in sorted({self._suspects[p] for p in places if p in self._suspects}):
                     doubtful = [p for p in places if self._suspects.get(p) == at_once]
                     self._doubtful.extend(in_parts(Call(n, runs_of(doubtful)), at_once))
-                if innocent := [p for p in places if p not in self._suspects]:
-                    self._waiting.append(Call(n, runs_of(innocent)))
+                innocent = [p for p in places if p not in self._suspects]
+                again = [p for p in innocent if in_steps and marks[p] == Mark.AGAIN]
+                if again:
+                    first_again.append(Call(n, runs_of(again)))
+                if len(again) < len(innocent):
+                    self._waiting.append(Call(n, runs_of([p for p in innocent if not (in_steps and marks[p] == Mark.AGAIN)])))
+            self._waiting.extendleft(reversed(first_again))
         self._doubtful = deque(sorted(self._doubtful, key=self._at_once))
         self.was_again = frozenset(p for p, mark in enumerate(marks) if mark == Mark.AGAIN)
         """Who had been called before this worker took the chunk."""

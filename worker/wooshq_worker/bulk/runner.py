@@ -47,6 +47,9 @@ _LOOK_AGAIN_S: Final = 0.5
 _AWAY_S: Final = 0.25
 _TELL_EVERY_S: Final = 1.0
 _JOBS_KNOWN: Final = 64
+#: Jobs that are asked about together, and how many of those that wait are looked at for one turn: behind a shut gate there may be many.
+_PAGE: Final = 64
+_MOST_LOOKED_AT: Final = 1024
 
 
 class Slots(Protocol):
@@ -168,31 +171,44 @@ class Runner:
         """The chunk whose turn it is: of the job that has waited longest, leaving out those whose chunk here only waits."""
         keys = self._ledger.keys
         resting = {chunk.job.id for chunk in self._active}
-        ids = [text(i) for i in (await self._do(_ask(("ZRANGE", keys.fixed("turns"), 0, 31))))[0]]
-        # A job of which this worker holds a chunk that must wait comes after all others.
-        for job_id in sorted(ids, key=lambda i: i in resting):
-            if job_id in resting and self._waits(job_id):
-                continue
-            job = await self._job(job_id)
-            if job is None or not await self._gates_let(job.application):
-                continue
-            numbers = (await self._do(_ask(("ZRANGE", keys.job_part(job_id, "queued"), 0, 3))))[0]
-            for number in map(int, numbers):
-                chunk = await self._take(ChunkName(job_id, number), job)
-                if isinstance(chunk, ActiveChunk):
+        for at in range(0, _MOST_LOOKED_AT, _PAGE):
+            page, time_, flat = await self._do(
+                _ask(("ZRANGE", keys.fixed("turns"), at, at + _PAGE - 1), ("TIME",), ("HGETALL", keys.fixed("gates")))
+            )
+            ids = [text(i) for i in page]
+            now_ms = ms(time_)
+            gates = read(flat, now_ms)
+            apps = await self._do(_ask(*(("HGET", keys.job(i), "app") for i in ids))) if gates and ids else [None] * len(ids)
+            shut = {
+                job_id
+                for job_id, app in zip(ids, apps, strict=True)
+                if app is not None and not may_leave(gates, text(app), now_ms, probes=self._s.probes, most=1)
+            }
+            # A job of which this worker holds a chunk that must wait comes after all others.
+            for job_id in sorted(ids, key=lambda i: i in resting):
+                if job_id in shut or (job_id in resting and self._waits(job_id)):
+                    continue
+                job = await self._job(job_id)
+                if job is not None and (chunk := await self._chunk_of(job)) is not None:
                     return chunk
-                if chunk != "taken":
-                    break
+            if len(ids) < _PAGE:
+                return None
+        return None
+
+    async def _chunk_of(self, job: JobInfo) -> ActiveChunk | None:
+        """The first of its chunks that can be taken."""
+        numbers = (await self._do(_ask(("ZRANGE", self._ledger.keys.job_part(job.id, "queued"), 0, 3))))[0]
+        for number in map(int, numbers):
+            chunk = await self._take(ChunkName(job.id, number), job)
+            if isinstance(chunk, ActiveChunk):
+                return chunk
+            if chunk != "taken":
+                return None
         return None
 
     def _waits(self, job_id: str) -> bool:
         """Whether a chunk of the job here has calls that may not leave yet: a second one would only wait with it."""
         return any(chunk.job.id == job_id and len(chunk.plan) > 0 for chunk in self._active)
-
-    async def _gates_let(self, application: str) -> bool:
-        time_, flat = await self._do(_ask(("TIME",), ("HGETALL", self._ledger.keys.fixed("gates"))))
-        now_ms = ms(time_)
-        return may_leave(read(flat, now_ms), application, now_ms, probes=self._s.probes, most=1) > 0
 
     async def _take(self, name: ChunkName, job: JobInfo) -> ActiveChunk | str:
         token = uuid.uuid4().hex
@@ -231,6 +247,7 @@ class Runner:
             rate=float(row["rate"]) if "rate" in row else None,
             expires_at=asked_at + (float(row["expires"]) - now_ms) / 1000 if "expires" in row else None,
             too_old_at=asked_at + (float(row["at"]) - now_ms) / 1000 + self._s.max_age_s,
+            in_steps="steps" in row,
         )
         self._jobs[job_id] = made
         while len(self._jobs) > _JOBS_KNOWN:
@@ -270,18 +287,18 @@ class Runner:
         """Whether a chunk must wait for its own calls, or for others' suspects: see `room_for`."""
         if self._is_careful(chunk):
             return chunk.in_flight > 0 or not self._alone.is_free_for(chunk)
-        return not chunk.proved and chunk.in_flight > 0
+        return (not chunk.proved or chunk.is_doubtful) and chunk.in_flight > 0
 
     def room_for(self, chunk: ActiveChunk) -> int:
         """
-        Calls that a chunk may ask for now: one, where the API has accepted nothing of its job yet.
+        Calls that a chunk may ask for now: one, where the API has accepted nothing of its job yet, or refuses one after the other.
 
         Suspects are sent to one group after the other in the whole worker, so that of many whose worker was lost the one who does it is found.
         """
         if self._is_careful(chunk):
             if chunk.in_flight > 0 or not self._alone.take(chunk):
                 return 0
-        elif not chunk.proved:
+        elif not chunk.proved or chunk.is_doubtful:
             return 1 if chunk.in_flight == 0 else 0
         return max(0, self._room())
 
@@ -468,6 +485,8 @@ class _Stepping:
                 if begun.gap_ms > 0:  # again when half of what was given ahead is used
                     ahead_s = (begun.start_ms + begun.calls * begun.gap_ms) / 1000
                     self._ask_at = asked_at + max(_GATHER_S, ahead_s - SLOTS_AHEAD_MS / 2000)
+            case "step" if chunk.in_flight:  # who is under way may have to be sent to again, and the step has room for them
+                self._ask_at = asked_at + _LOOK_AGAIN_S / 4
             case "wait":
                 self._ask_at = asked_at + min(1.0, begun.wait_ms / 1000)
             case "expired":
@@ -512,7 +531,9 @@ class _Stepping:
             if chunk.lost:
                 return
         chunk.plan.drop()  # they wait as they are
-        record = Record(end="back" if chunk.held or not chunk.failed else "due", log=chunk.log())
+        # Who failed in a step that has no room for others still has their backoff.
+        back = not chunk.failed or (chunk.held and chunk.held != "step")
+        record = Record(end="back" if back else "due", log=chunk.log())
         if record.end == "due":
             record.wait_ms = int(wait_before(chunk.rounds + 2, runner._backoff, jitter=random.random()) * 1000) + 1
         await self._write(record, [])

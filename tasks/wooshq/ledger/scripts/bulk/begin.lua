@@ -27,6 +27,30 @@ if ARGV[3] ~= '0' and v[4] ~= ARGV[1] .. ARGV[3] then return {'early'} end
 if v[2] == ARGV[1] .. ARGV[2] then return cjson.decode(v[3]) end
 redis.call('ZADD', KEYS[4], 'XX', now + tonumber(ARGV[5]), ARGV[4])
 
+-- How many of the first `want` calls fit into the room of a step: of the last of them only a part may.
+local function calls_within(want, room)
+  for i = 1, want do
+    local fresh = 0
+    for a, b in string.gmatch(ARGV[11 + i], '(%d+)-(%d+)') do
+      fresh = fresh + select(2, string.gsub(redis.call('GETRANGE', KEYS[2], a, b), '%.', ''))
+    end
+    if fresh > 0 and room <= 0 then return i - 1 end
+    room = room - fresh
+    if room < 0 then return i end
+  end
+  return want
+end
+
+-- The last place from a to b before the one that was not asked yet and finds no room.
+local function last_within(a, b, room)
+  local seen, at, asked = redis.call('GETRANGE', KEYS[2], a, b), 0, 0
+  repeat
+    at = string.find(seen, '.', at + 1, true)
+    asked = asked + 1
+  until not at or asked > room
+  return at and a + at - 2 or b
+end
+
 local function may()
   local job = redis.call('HMGET', KEYS[3], 'state', 'expires', 'allow', 'begun', 'rate', 'tat', 'proved')
   if job[1] ~= 'running' then return {job[1] or 'cancelled'} end
@@ -37,8 +61,10 @@ local function may()
   local want = #ARGV - 11
   local probing = gates['*'] or gates[ARGV[6]]
   if probing or not job[7] then want = math.min(want, 1) end
+  -- Of a step only who was not asked yet takes room; whoever was goes on to be sent to until the step has ended.
   local room = job[3] and tonumber(job[3]) - tonumber(job[4]) or math.huge
-  if room <= 0 then return {'step'} end
+  if room < math.huge then want = calls_within(want, room) end
+  if want == 0 then return {'step'} end
   local own_gap = job[5] and 1000 / tonumber(job[5]) or 0
   local limit = pace_limit(KEYS[6], ARGV[11], now)
   local n, start, gap, tat = pace_block(KEYS[6], want, limit, tonumber(ARGV[9]), tonumber(ARGV[10]), now, own_gap, tonumber(job[6] or 0))
@@ -47,17 +73,16 @@ local function may()
   local deltas, last = {}, 0
   local calls = 0
   for i = 1, n do
-    if room <= 0 then break end
     last = 0
     for a, b in string.gmatch(ARGV[11 + i], '(%d+)-(%d+)') do
       a, b = tonumber(a), tonumber(b)
-      if room > 0 then
-        if b - a + 1 > room then b = a + room - 1 end
-        local fresh = set_marks(KEYS[2], a, b, 's', '.', deltas)
-        set_marks(KEYS[2], a, b, 's', 'r', deltas)
-        room = room - fresh
-        last = last + b - a + 1
+      local upto = room < math.huge and last_within(a, b, room) or b
+      if upto >= a then
+        room = room - set_marks(KEYS[2], a, upto, 's', '.', deltas)
+        set_marks(KEYS[2], a, upto, 's', 'r', deltas)
+        last = last + upto - a + 1
       end
+      if upto < b then break end
     end
     calls = i
   end

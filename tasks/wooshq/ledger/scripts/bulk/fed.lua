@@ -5,13 +5,14 @@
 -- KEYS[2]   job:<job>:unknown  list
 -- KEYS[3]   job:<job>:doubts   stream
 -- KEYS[4]   stepping           set
--- ARGV      job, how long an ended job is kept ms, rows that were refused, recipients that came twice
--- returns   the state of the job, or 'gone'
+-- ARGV      job, how long an ended job is kept ms, rows that were refused, recipients that came twice, chunks that the stream made
+-- returns   the state of the job, 'gone', or 'short': it has more chunks than the stream made
 -- cost      O(1)
 -- moves     running → done (ended), paused → done (ended), stopped → done (ended)
 -- again     changes nothing
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'gone' end
+if tonumber(ARGV[5]) < tonumber(redis.call('HGET', KEYS[1], 'chunks')) then return 'short' end
 redis.call('HSET', KEYS[1], 'fed', 1, 'refused', ARGV[3], 'duplicates', ARGV[4])
 end_job(KEYS[1], now_ms(), ARGV[2], {KEYS[1], KEYS[2], KEYS[3]})
 if redis.call('HGET', KEYS[1], 'ended') then redis.call('SREM', KEYS[4], ARGV[1]) end

@@ -6,7 +6,7 @@
 -- KEYS[5]   turns                zset
 -- ARGV      job, number of the chunk, how many recipients, how many calls they need, digest of the chunk, its recipients (packed)
 -- returns   {'fed' | 'same' (it was in already) | 'differs' (another chunk has this number) | 'gap' (one before it is missing) |
---            'gone' | the state of a job that takes no more, chunks that are open}
+--            'full' (it has all of its recipients) | 'cancelled' | 'gone', chunks that are open}
 -- cost      O(log chunks + size)
 -- moves     none
 -- again     the number and the digest are the token: a second run answers 'same'
@@ -17,7 +17,8 @@ local n = tonumber(ARGV[2])
 if n < tonumber(v[2]) then
   return {redis.call('HGET', KEYS[2], 'digest') == ARGV[5] and 'same' or 'differs', open}
 end
-if v[1] == 'cancelled' or v[1] == 'done' or v[4] then return {v[4] and 'done' or v[1], open} end
+if v[1] == 'cancelled' then return {'cancelled', open} end
+if v[1] == 'done' or v[4] then return {'full', open} end
 if n > tonumber(v[2]) then return {'gap', open} end
 redis.call('HSET', KEYS[2], 'data', ARGV[6], 'digest', ARGV[5], 'size', ARGV[3], 'state', 'queued')
 redis.call('SET', KEYS[3], string.rep('.', tonumber(ARGV[3])))

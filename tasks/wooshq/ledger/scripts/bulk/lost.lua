@@ -1,6 +1,5 @@
 -- lost.lua: a chunk's lease has ended, so its worker is lost: whom it was sending to is in doubt, the rest goes back.
 -- uses clock
--- uses finish
 -- uses marks
 -- KEYS[1]   chunk:<job>:<chunk>  hash
 -- KEYS[2]   marks:<job>:<chunk>  string
@@ -8,25 +7,23 @@
 -- KEYS[4]   chunk_leases         zset
 -- KEYS[5]   job:<job>:queued     zset
 -- KEYS[6]   turns                zset
--- KEYS[7]   letters              zset
--- KEYS[8]   expiry               zset
--- KEYS[9]   counts               hash
--- KEYS[10]  job:<job>:doubts     stream
--- KEYS[11]  job:<job>:unknown    list
--- KEYS[12]  job:<job>:room       list
--- KEYS[13]  doubts               stream
--- KEYS[14…] intent:<id>          hash, one a dead letter
--- ARGV[1]   JSON: {job, chunk, token, seen (the marks as they were read), losses (the field as it is now), dead (who is not sent to again:
---           'a-b a-b'), cause, who, n, keep_ms, dead_ms, v, letters (as of record.lua)}
+-- KEYS[7]   counts               hash
+-- KEYS[8]   job:<job>:doubts     stream
+-- KEYS[9]   job:<job>:unknown    list
+-- KEYS[10]  job:<job>:room       list
+-- KEYS[11]  doubts               stream
+-- ARGV[1]   JSON: {job, chunk, token, revoked (whether the token is the keeper's own, who has filed the letters of the dead), seen (the
+--           marks as they were read), losses (the field as it is now), dead (who is not sent to again: 'a-b a-b'), dead_n, cause, who, n,
+--           keep_ms, dead_ms}
 -- returns   'moved' | 'held' (the lease was renewed, or the marks have changed since) | 'done' (nobody in it waits any more)
--- cost      O(size of the chunk + letters × log ledger)
+-- cost      O(size of the chunk)
 -- moves     running → done (ended), paused → done (ended), stopped → done (ended)
 -- again     moves nothing: there is no lease any more
 local now = now_ms()
 local r = cjson.decode(ARGV[1])
 local member = r.job .. ' ' .. r.chunk
 local ends = redis.call('ZSCORE', KEYS[4], member)
-if not ends or tonumber(ends) > now then return 'held' end
+if not ends or (not r.revoked and tonumber(ends) > now) then return 'held' end
 local lease = redis.call('HGET', KEYS[1], 'lease')
 if lease and (lease ~= r.token or redis.call('GET', KEYS[2]) ~= r.seen) then return 'held' end
 redis.call('ZREM', KEYS[4], member)
@@ -39,24 +36,15 @@ if r.n > 0 then
   for a, b in string.gmatch(r.dead, '(%d+)-(%d+)') do set_marks(KEYS[2], tonumber(a), tonumber(b), 'D', 's', deltas) end
   set_marks(KEYS[2], 0, -1, 'r', 's', deltas)
   count_marks(KEYS[3], deltas)
-  redis.call('XADD', KEYS[10], '*', 'at', now, 'cause', r.cause, 'who', r.who)
-  redis.call('XADD', KEYS[13], 'MINID', '~', now - r.dead_ms, '*', 'bulk', r.job, 'at', now, 'cause', r.cause, 'n', r.n)
+  redis.call('XADD', KEYS[8], '*', 'at', now, 'cause', r.cause, 'who', r.who)
+  redis.call('XADD', KEYS[11], 'MINID', '~', now - r.dead_ms, '*', 'bulk', r.job, 'at', now, 'cause', r.cause, 'n', r.n)
   redis.call('HINCRBY', KEYS[3], 'unknown', r.n)
-  redis.call('HINCRBY', KEYS[9], 'unknown', r.n)
-  if #r.letters > 0 then redis.call('HINCRBY', KEYS[3], 'dead_in_doubt', #r.letters) end
-  for i, letter in ipairs(r.letters) do
-    local row = KEYS[13 + i]
-    if redis.call('EXISTS', row) == 0 then
-      redis.call('HSET', row, 'body', letter.body, 'digest', '', 'state', 'queued', 'lane', 'bulk', 'app', letter.app, 'at', now, 'v', r.v,
-        'bulk', r.job)
-      for _, attempt in ipairs(letter.attempts) do remember(row, attempt) end
-      bury(row, letter.id, now, KEYS[7], KEYS[8], KEYS[9], r.dead_ms, letter.reason, letter.detail, letter.code, letter.payload)
-    end
-  end
+  redis.call('HINCRBY', KEYS[7], 'unknown', r.n)
+  if r.dead_n > 0 then redis.call('HINCRBY', KEYS[3], 'dead_in_doubt', r.dead_n) end
 end
 if all_final(KEYS[2]) then
-  end_chunk(KEYS[1], KEYS[2], KEYS[3], KEYS[12], r.dead_ms)
-  end_job(KEYS[3], now, r.keep_ms, {KEYS[3], KEYS[10], KEYS[11]})
+  end_chunk(KEYS[1], KEYS[2], KEYS[3], KEYS[10], r.dead_ms)
+  end_job(KEYS[3], now, r.keep_ms, {KEYS[3], KEYS[8], KEYS[9]})
   return 'done'
 end
 redis.call('HSET', KEYS[1], 'state', 'queued')

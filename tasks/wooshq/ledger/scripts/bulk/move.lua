@@ -26,13 +26,22 @@ if ARGV[2] == 'pause' and state == 'running' then
   redis.call('HDEL', KEYS[1], 'goes_on')
   redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[2] == 'resume' and (state == 'paused' or state == 'stopped') then
+  local went_badly = state == 'stopped'
   state, moved = 'running', 1
   redis.call('HSET', KEYS[1], 'state', state, 'streak', 0)
   redis.call('HDEL', KEYS[1], 'why', 'goes_on')
-  -- Between two steps, or after one that went badly: a person says that the next one may begin.
-  local v = redis.call('HMGET', KEYS[1], 'allow', 'begun')
-  if v[1] and tonumber(v[2]) >= tonumber(v[1]) then
-    begin_next_step(KEYS[1])
+  local v = redis.call('HMGET', KEYS[1], 'allow', 'begun', 'sent', 'dead', 'unknown_identifiers', 'expired', 'cancelled')
+  if v[1] then
+    local ended = 0
+    for i = 3, 7 do ended = ended + tonumber(v[i] or 0) end
+    local asked_all = tonumber(v[2]) >= tonumber(v[1])
+    if asked_all and (went_badly or ended >= tonumber(v[2])) then
+      -- Between two steps, or after one that went badly: a person says that the next one may begin.
+      begin_next_step(KEYS[1])
+    elseif went_badly then
+      -- What went wrong is known to who says so: the rest of the step is judged by itself.
+      redis.call('HSET', KEYS[1], 'step_begun', v[2], 'step_bad', gone_wrong(KEYS[1]))
+    end
     redis.call('SADD', KEYS[5], ARGV[1])
   end
   if queued > 0 then redis.call('ZADD', KEYS[3], 'NX', 0, ARGV[1]) end

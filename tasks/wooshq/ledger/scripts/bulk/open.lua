@@ -5,6 +5,7 @@
 -- KEYS[3]   stepping       set
 -- KEYS[4]   counts         hash
 -- KEYS[5]   idem:<digest>  string (the job's own key again where it has none)
+-- KEYS[6]   job_expiry     zset
 -- ARGV      job, digest of the template, how long an idempotency key is remembered ms, ttl ms or '', expires_at ms or '',
 --           steps (numbers of recipients, joined by ' ') or '', then pairs of fields for the row
 -- returns   '' new | the id under which the same template was accepted earlier | '!' .. the same with another template
@@ -23,7 +24,10 @@ redis.call('HSET', KEYS[1], 'digest', ARGV[2], 'at', now, 'state', 'running', 'c
   'begun', 0, 'calls', 0, 'needed', 0, unpack(ARGV, 7))
 if KEYS[5] ~= KEYS[1] then redis.call('SET', KEYS[5], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[3]) end
 local expires = ARGV[4] ~= '' and now + tonumber(ARGV[4]) or ARGV[5]
-if expires ~= '' then redis.call('HSET', KEYS[1], 'expires', expires) end
+if expires ~= '' then
+  redis.call('HSET', KEYS[1], 'expires', expires)
+  redis.call('ZADD', KEYS[6], expires, ARGV[1])
+end
 if ARGV[6] ~= '' then
   redis.call('HSET', KEYS[1], 'steps', ARGV[6], 'step', 1, 'allow', string.match(ARGV[6], '^(%d+)'))
   redis.call('SADD', KEYS[3], ARGV[1])

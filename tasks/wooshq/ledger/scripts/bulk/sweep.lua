@@ -1,4 +1,4 @@
--- sweep.lua: a chunk of a cancelled job, which nobody holds: who was not sent to never will be.
+-- sweep.lua: a chunk, which nobody holds, of a job that was cancelled or whose time is over: who was not sent to never will be.
 -- uses clock
 -- uses marks
 -- KEYS[1]   job:<job>            hash
@@ -9,18 +9,23 @@
 -- KEYS[6]   job:<job>:doubts     stream
 -- KEYS[7]   chunk:<job>:<chunk>  hash
 -- KEYS[8]   marks:<job>:<chunk>  string
+-- KEYS[9]   turns                zset
 -- ARGV      job, chunk, how long an ended job, then its chunks are kept ms
 -- returns   how many were marked
 -- cost      O(size of the chunk)
--- moves     none
+-- moves     running → done (ended), paused → done (ended), stopped → done (ended)
 -- again     finds nobody who waits
+local now = now_ms()
 local v = redis.call('HMGET', KEYS[7], 'state', 'lease')
-if redis.call('HGET', KEYS[1], 'state') ~= 'cancelled' or not v[1] or v[1] == 'done' or v[2] then return 0 end
+local job = redis.call('HMGET', KEYS[1], 'state', 'expires')
+local is_over = job[2] and tonumber(job[2]) <= now
+if (job[1] ~= 'cancelled' and not is_over) or not v[1] or v[1] == 'done' or v[2] then return 0 end
 redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('ZREM', KEYS[3], ARGV[1] .. ' ' .. ARGV[2])
 local deltas = {}
-local n = set_marks(KEYS[8], 0, -1, 'C', '.sr', deltas)
+local n = set_marks(KEYS[8], 0, -1, job[1] == 'cancelled' and 'C' or 'E', '.sr', deltas)
+if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('ZREM', KEYS[9], ARGV[1]) end
 count_marks(KEYS[1], deltas)
 end_chunk(KEYS[7], KEYS[8], KEYS[1], KEYS[4], ARGV[4])
-end_job(KEYS[1], now_ms(), ARGV[3], {KEYS[1], KEYS[5], KEYS[6]})
+end_job(KEYS[1], now, ARGV[3], {KEYS[1], KEYS[5], KEYS[6]})
 return n

@@ -41,7 +41,9 @@ local function pace_block(key, want, limit, share, horizon, now, own_gap, own_ta
   local gap = math.max(limit and 1000 / (limit * (1 - share)) or 0, own_gap)
   if gap == 0 then return want, 0, 0, 0 end
   local kept = redis.call('HGET', key, 'tat:bulk')
-  local first = math.max(now, limit and tonumber(kept or 0) or 0, own_tat)
+  -- No slot is given further ahead than this, unless the clock was put back.
+  local furthest = now + horizon + gap
+  local first = math.max(now, limit and math.min(furthest, tonumber(kept or 0)) or 0, math.min(furthest, own_tat))
   if first > now + horizon then return 0, first - now - horizon / 2, gap, own_tat end
   local n = math.min(want, math.floor((now + horizon - first) / gap) + 1)
   local next_one = first + n * gap
