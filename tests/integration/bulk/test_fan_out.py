@@ -9,50 +9,28 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fan_outs import TEMPLATE, adds_up, people, personal
 from tests.rig import APPLICATION, Rig, an_intent, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
-from wooshq import Conflict, IntentInvalid, JobUnknown, RecipientsChanged
+from wooshq import Conflict, FeedInterrupted, IntentInvalid, JobUnknown, RecipientsChanged
 from wooshq.aio import AsyncWooshq
 from wooshq.bulk.jobs import Job
+from wooshq.ledger.steps import Ask, Steps
 
-TEMPLATE: dict[str, Any] = {"message": {"push": {"title": "Sale"}}, "campaign": "spring"}
-
-
-@pytest.fixture
-def api() -> Iterator[StandIn]:
-    with StandIn(latency_s=0.02) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def rig(tmp_path: Path, api: StandIn) -> Iterator[Rig]:
-    made = Rig(tmp_path, api.url)
-    yield made
-    made.close()
-
-
-def people(n: int) -> Iterator[str]:
-    return (f"u{i}" for i in range(n))
-
-
-def personal(n: int) -> Iterator[dict[str, str]]:
-    return ({"user": f"u{i}", "name": f"N{i}"} for i in range(n))
-
-
-def adds_up(rig: Rig, job: Job) -> bool:
-    recount = rig.wooshq.bulk.recount(job.id)
-    same = all(recount[name] == job[name] for name in ("total", "sent", "dead", "unknown_identifiers", "expired"))
-    return same and job.total == job.sent + job.dead + job.unknown_identifiers + job.expired + job.cancelled + job.left
+BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 
 
 def events(rig: Rig, name: str) -> list[dict[str, Any]]:
     """What workers logged under a name."""
     return [event for event in map(json.loads, rig.logs().splitlines()) if event["event"] == name]
+
+
+def _forget_a_chunk(rig: Rig, job_id: str) -> Steps[Any]:
+    yield Ask([("HINCRBY", rig.wooshq.ledger.keys.job(job_id), "chunks", -1)])
 
 
 def placeholders(call: Call) -> dict[str, str]:
@@ -164,6 +142,41 @@ class WhenTheApiRefusesSome:
             assert adds_up(rig, job)
             wait_until(lambda job=job: any(e["job_id"] == job.id for e in events(rig, "job_stopped")), saw=rig.logs)
 
+    @pytest.mark.parametrize("words", ["title too rude", "title too rude, request id {n}"])
+    def test_one_that_refuses_it_later_stops_it_too_before_all_is_halved(self, rig: Rig, api: StandIn, words: str) -> None:
+        api.answer = lambda call, n: refusal(400, 3, words.format(n=n)) if n > 1 else None
+        rig.start_worker()
+        job = rig.wooshq.fan_out(TEMPLATE, people(20_000)).wait(60)
+        assert (job.state, job.sent) == ("stopped", 1000)
+        assert job.calls <= 20 + 2 * 30, "the shared calls, and in each chunk one after the other"
+        assert job.dead <= 25
+        assert adds_up(rig, job)
+
+    def test_who_dies_again_in_a_replay_stays_the_job_s(self, rig: Rig, api: StandIn) -> None:
+        self.refuse(api, {"u3"})
+        rig.start_worker()
+        job = rig.wooshq.fan_out(TEMPLATE, people(10)).wait(60)
+        for _ in range(2):
+            done = rig.wooshq.bulk.retry_failed(job.id)
+            assert done.replayed == 1
+            rig.ended(done.ids.values())
+            (letter,) = rig.wooshq.dead_letters.list(bulk=job.id)
+            assert (letter.state, letter.bulk_id) == ("open", job.id)
+
+    def test_letters_of_one_cause_are_one_group_that_its_detail_finds(self, rig: Rig, api: StandIn) -> None:
+        def named(call: Call, n: int) -> Reply | None:
+            bad = [at for at, person in enumerate(call.recipients) if person in ("u3", "u700")]
+            fields = [{"field": f"transactional.users.list[{at}]", "description": "is not valid"} for at in bad]
+            details = [{"@type": BAD_REQUEST, "fieldViolations": fields}]
+            return Reply(400, {"code": 3, "message": "no", "details": details}) if bad else None
+
+        api.answer = named
+        rig.start_worker()
+        job = rig.wooshq.fan_out(TEMPLATE, people(1000)).wait(60)
+        (group,) = rig.wooshq.dead_letters.groups(bulk=job.id)
+        assert (group.count, group.detail) == (2, "transactional.users.list[n]: is not valid")
+        assert len(rig.wooshq.dead_letters.list(bulk=job.id, detail=group.detail)) == 2
+
     def test_one_that_names_what_is_wrong_stops_at_the_first_call_and_goes_on_when_it_is_mended(self, rig: Rig, api: StandIn) -> None:
         broken = [True]
         details = [{"@type": "x/google.rpc.BadRequest", "fieldViolations": [{"field": "segment.preset", "description": "unknown preset"}]}]
@@ -232,6 +245,11 @@ class WhenTheApiHasTrouble:
         (letter,) = rig.wooshq.dead_letters.list(bulk=job.id)
         assert letter.reason == "unknown"
         assert set(api.accepted.values()) == {1}
+        left_out = rig.wooshq.bulk.retry_failed(job.id)
+        assert (left_out.replayed, left_out.skipped) == (0, 1), "they may have been reached"
+        done = rig.wooshq.bulk.retry_failed(job.id, in_doubt=True)
+        rig.ended(done.ids.values())
+        assert api.accepted.total() == 201
 
 
 class WhenSomebodyHoldsIt:
@@ -282,50 +300,6 @@ class WhenSomebodyHoldsIt:
         assert [job.id for job in rig.wooshq.bulk.list(most=1)] == ids[-1:]
 
 
-class WhenItIsRolledOutInSteps:
-    def test_each_step_waits_for_a_person_and_the_last_is_for_everybody(self, rig: Rig, api: StandIn) -> None:
-        rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, people(1000), steps="1%,10%,100%", total=1000)
-        for reached, step in ((10, "step 1 of 3"), (100, "step 2 of 3")):
-            job = made.wait(60)
-            assert (job.state, job.sent) == ("paused", reached)
-            assert step in job.why
-            assert f"{1000 - reached} people wait" in job.why
-            made.resume()
-        job = made.wait(60)
-        assert (job.state, job.sent) == ("done", 1000)
-        assert set(api.accepted.values()) == {1}
-
-    def test_it_stops_where_too_many_are_refused_and_says_how_many_were_spared(self, rig: Rig, api: StandIn) -> None:
-        api.answer = lambda call, n: refusal(400, 3, f"refused {n}") if any(int(p[1:]) % 4 == 0 for p in call.recipients) else None
-        rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(4000), steps=[100, 1000], stop_at=0.1)
-        job = made.wait(60)
-        assert job.state == "stopped"
-        assert job.sent + job.dead <= 100
-        assert "people were spared" in job.why
-        assert adds_up(rig, job)
-
-    def test_it_goes_on_by_itself_where_it_was_told_to(self, rig: Rig, api: StandIn) -> None:
-        rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, people(500), steps=[50], step_wait_s=1)
-        wait_until(lambda: made.show().state == "paused")
-        assert made.show().goes_on_at is not None
-        assert made.wait(60).sent == 500
-
-    def test_steps_that_are_none_are_refused_in_words(self, rig: Rig) -> None:
-        for wrong, says in (
-            ({"steps": "1%,10%"}, "total"),
-            ({"steps": "ten"}, "1%,10%,100%"),
-            ({"steps": [10, 5]}, "larger"),
-            ({"stop_at": 0.1}, "give steps"),
-            ({"rate": 0}, "rate"),
-        ):
-            with pytest.raises(ValueError, match=says):
-                rig.wooshq.fan_out(TEMPLATE, people(3), **wrong)  # type: ignore[arg-type]
-        assert rig.wooshq.bulk.list() == []
-
-
 class WhenThereAreCeilings:
     def test_a_job_keeps_its_own_and_all_workers_together_keep_it(self, rig: Rig, api: StandIn) -> None:
         rig.start_worker()
@@ -367,6 +341,46 @@ class WhenTheTimeIsOver:
         assert max(call.at for call in api.calls) - accepted_at < 3.0
         assert adds_up(rig, job)
 
+    @pytest.mark.parametrize("held_by", ["a gate", "a person"])
+    def test_who_waits_for_something_else_expires_as_well(self, rig: Rig, held_by: str) -> None:
+        rig.start_worker()
+        if held_by == "a gate":
+            rig.wooshq.shut_gate("hand", why="noon")
+        made = rig.wooshq.fan_out({**TEMPLATE, "ttl_s": 2}, people(25_000))
+        if held_by == "a person":
+            made.pause()
+        wait_until(lambda: made.show().is_final, saw=made.show)
+        job = made.show()
+        assert (job.state, job.expired + job.sent) == ("done", 25_000)
+        assert job.expired > 0
+        assert adds_up(rig, job)
+
+
+class WhenAnotherApplicationIsHeld:
+    def test_its_jobs_do_not_stand_in_the_way_however_many_they_are(self, rig: Rig) -> None:
+        rig.wooshq.shut_gate("hand", "HHHHH-HHHHH", why="noon")
+        for _ in range(70):
+            rig.wooshq.fan_out({**TEMPLATE, "application": "HHHHH-HHHHH"}, people(2))
+        rig.start_worker()
+        assert rig.wooshq.fan_out(TEMPLATE, people(100)).wait(60).sent == 100
+
+
+class WhenSomethingIsNoStreamOfRecipients:
+    @pytest.mark.parametrize("wrong", ["alice", b"alice", {"user": "alice"}, None, 5])
+    def test_it_is_refused_before_a_job_begins(self, rig: Rig, wrong: Any) -> None:
+        with pytest.raises(TypeError, match="recipients: "):
+            rig.wooshq.fan_out(TEMPLATE, wrong)
+        assert rig.wooshq.bulk.list() == []
+
+    def test_a_number_that_python_does_not_write_is_one_bad_recipient(self, rig: Rig) -> None:
+        made = rig.wooshq.fan_out(TEMPLATE, [{"user": "u1", "n": 10**5000}, {"user": "u2", "n": 1}])
+        assert (list(made.errors), made.show().total) == ([0], 1)
+
+    @pytest.mark.parametrize("wrong", [{"rate": "5"}, {"rate": True}, {"step_wait_s": float("inf"), "steps": [1]}])
+    def test_a_rule_that_is_no_number_is_refused_in_words(self, rig: Rig, wrong: Any) -> None:
+        with pytest.raises(ValueError, match="must be a number"):
+            rig.wooshq.fan_out(TEMPLATE, people(3), **wrong)
+
 
 class WhenFeedingIsInterrupted:
     def test_the_same_stream_goes_on_where_it_stopped(self, rig: Rig, api: StandIn) -> None:
@@ -396,6 +410,44 @@ class WhenFeedingIsInterrupted:
             rig.wooshq.fan_out(TEMPLATE, breaks(), opened=ids.append)
         with pytest.raises(RecipientsChanged, match="not the recipients"):
             rig.wooshq.fan_out(None, (f"x{i}" for i in range(25_000)), resume=ids[0])
+
+    def test_a_job_that_has_everybody_takes_nobody_else_in_silence(self, rig: Rig) -> None:
+        keyed = {**TEMPLATE, "idempotency_key": "spring"}
+        job = rig.wooshq.fan_out(keyed, people(10_000))
+        with pytest.raises(RecipientsChanged, match="more than"):
+            rig.wooshq.fan_out(keyed, people(20_000))
+        with pytest.raises(RecipientsChanged, match="more than"):
+            rig.wooshq.fan_out(None, people(20_000), resume=job.id)
+        assert rig.wooshq.fan_out(keyed, people(10_000)).is_new is False
+        assert job.show().total == 10_000
+
+    def test_a_part_of_the_stream_does_not_end_it(self, rig: Rig) -> None:
+        def breaks() -> Iterator[str]:
+            yield from people(25_000)
+            raise OSError
+
+        ids: list[str] = []
+        with pytest.raises(OSError):
+            rig.wooshq.fan_out(TEMPLATE, breaks(), opened=ids.append)
+        with pytest.raises(RecipientsChanged, match="fewer than"):
+            rig.wooshq.fan_out(None, people(10_000), resume=ids[0])
+        assert rig.wooshq.bulk.show(ids[0]).state == "feeding"
+
+    def test_a_ledger_that_lost_what_it_took_in_is_no_success(self, rig: Rig) -> None:
+        def forgets() -> Iterator[str]:
+            for i in range(40_000):
+                if i == 30_000:  # as after a Redis that lost its last second
+                    rig.wooshq.do(_forget_a_chunk(rig, ids[0]))
+                yield f"u{i}"
+
+        ids: list[str] = []
+        with pytest.raises(FeedInterrupted, match="lost recipients"):
+            rig.wooshq.fan_out(TEMPLATE, forgets(), opened=ids.append)
+
+    def test_rules_are_not_given_again(self, rig: Rig) -> None:
+        job = rig.wooshq.fan_out(TEMPLATE, people(3))
+        with pytest.raises(ValueError, match="leave out rate"):
+            rig.wooshq.fan_out(None, people(3), resume=job.id, rate=5)
 
     def test_a_producer_waits_while_too_much_is_open_and_ends_when_it_is_cancelled(self, rig: Rig) -> None:
         rig.close()
