@@ -16,9 +16,11 @@ import pytest
 import redis
 
 from tests.chaos.test_kills import FAST
-from tests.rig import Rig, wait_until
+from tests.rig import Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 from wooshq.bulk.jobs import Job
+from wooshq.bulk.ledger import ChunkName
+from wooshq.ledger.steps import Ask, Steps
 
 TEMPLATE: dict[str, Any] = {"message": {"push": {"title": "Sale"}}}
 
@@ -115,6 +117,49 @@ class WhenWorkersAreKilled:
         assert seen <= rig.wooshq.settings.poison_after
         del api.accepted["poison"]
         assert len(api.accepted) == 40
+
+    def test_thousands_in_doubt_of_a_long_message_become_letters_in_parts(self, rig: Rig, api: StandIn) -> None:
+        """All of them in one script would be hundreds of MB, which Redis refuses (known faults R: proto-max-bulk-len)."""
+        api.latency_s = 1.0
+        long = {"message": {"email": {"subject": "News", "body": "x" * 30_000}}, "on_unknown": "dead_letter"}
+        proof = rig.wooshq.fan_out(long, ["first"])
+        worker = rig.start_worker()
+        proof.wait(60)
+        made = rig.wooshq.fan_out(long, (f"u{i}" for i in range(6000)))
+        wait_until(lambda: len(api.calls) >= 3, saw=made.show)
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+        rig.start_worker()
+        made.wait(200)
+        job = made.show()
+        assert (job.state, job.sent + job.dead) == ("done", 6000), job
+        assert job.dead == job.unknown >= 1000
+        assert len(rig.wooshq.dead_letters.list(bulk=made.id, reason="unknown")) == job.dead
+        assert max(api.accepted.values()) == 1
+
+
+class WhenAChunkCannotBeRead:
+    def test_the_keeper_does_everything_else(self, rig: Rig, api: StandIn) -> None:
+        damaged = rig.wooshq.fan_out(TEMPLATE, personal(10))
+        keys = rig.wooshq.bulk.ledger.keys
+        name = ChunkName(damaged.id, 0)
+        rig.wooshq.do(rig.wooshq.bulk.ledger.take(name, "lost"))
+        rig.wooshq.do(_ask(("HSET", keys.chunk(damaged.id, 0), "data", b"?"), ("ZADD", keys.fixed("chunk_leases"), 1, str(name))))
+        rig.start_worker()
+        intent_id = rig.wooshq.enqueue(an_intent("u1"))
+        rig.ended([intent_id])
+        lost = rig.wooshq.fan_out(TEMPLATE, personal(10))
+        embedded = rig.wooshq.shared.places.embedded
+        assert embedded is not None
+        url = rig.wooshq.shared.places.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+        with redis.Redis.from_url(url) as broker:
+            broker.flushdb()
+        assert lost.wait(60).sent == 10
+        assert "chunk_not_taken_over" in rig.logs()
+
+
+def _ask(*commands: tuple[Any, ...]) -> Steps[list[Any]]:
+    return (yield Ask(list(commands)))  # type: ignore[no-any-return]
 
 
 class WhenRedisIsKilled:
