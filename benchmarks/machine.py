@@ -213,6 +213,8 @@ class Profile:
 
 def _part(stack: list[str]) -> str:
     """What a sample belongs to. Outside the event loop's own turn stands only who started it."""
+    if stack[0].startswith("_run_module_as_main"):  # the main thread is Celery's consumer, whose Redis client is kombu's
+        return "Celery and kombu"
     turns = [at for at, frame in enumerate(stack) if frame.startswith("_run_once ")]
     for frame in reversed(stack[turns[-1] + 1 :] if turns else stack):
         for name, pattern in _PARTS:

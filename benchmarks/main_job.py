@@ -142,9 +142,9 @@ def drained(bench: Bench, name: str, n: int) -> tuple[float, float]:
     """Tasks a second of the plain app, prefork as by default, and CPU ms a task; they wait in the queue when the worker starts."""
     from benchmarks import plain
 
-    plain.at(bench.broker_url)
+    task = plain.made(bench.broker_url).tasks[name]
     for i in range(n):
-        getattr(plain, name).delay(*((f"plain-{i}",) if name == "send" else ()))
+        task.delay(*((f"plain-{i}",) if name == "send" else ()))
     with _plain_worker(bench) as worker:
         wait(lambda: _left(bench) < n)
         rest, started, used = _left(bench), time.perf_counter(), cpu_s(worker.pid)
@@ -156,12 +156,12 @@ def moved(bench: Bench, n: int) -> float:
     """No-op tasks a second, produced while they are worked off."""
     from benchmarks import plain
 
-    plain.at(bench.broker_url)
+    task = plain.made(bench.broker_url).tasks["nothing"]
     with _plain_worker(bench):
-        plain.nothing.delay()
+        task.delay()
         wait(lambda: _left(bench) == 0)
         started = time.perf_counter()
         for _ in range(n):
-            plain.nothing.delay()
+            task.delay()
         wait(lambda: _left(bench) == 0)
         return n / (time.perf_counter() - started)

@@ -8,17 +8,9 @@ import httpx
 import tenacity
 from celery import Celery
 
-app = Celery("plain", broker=os.environ.get("BENCH_BROKER", "memory://"), set_as_current=False)
-app.conf.update(task_ignore_result=True, task_acks_late=True, broker_connection_retry_on_startup=True, task_default_queue="plain")
 URL = os.environ.get("BENCH_API", "") + "/messaging/v2/notify"
 
 
-def at(broker: str) -> None:
-    """Where this process hands its tasks over."""
-    app.conf.broker_url = broker
-
-
-@app.task
 @tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_random_exponential(max=5), reraise=True)
 def send(user: str) -> None:
     body = {
@@ -33,6 +25,17 @@ def send(user: str) -> None:
     httpx.post(URL, json=body, headers={"Authorization": "Token bench"}).raise_for_status()
 
 
-@app.task
 def nothing() -> None:
     """What Celery itself costs."""
+
+
+def made(broker: str) -> Celery:
+    """The app on a broker; its pool of connections stays with that one."""
+    app = Celery("plain", broker=broker, set_as_current=False)
+    app.conf.update(task_ignore_result=True, task_acks_late=True, broker_connection_retry_on_startup=True, task_default_queue="plain")
+    for name, work in (("send", send), ("nothing", nothing)):
+        app.task(name=name)(work)
+    return app
+
+
+app = made(os.environ.get("BENCH_BROKER", "memory://"))

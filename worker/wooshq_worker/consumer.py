@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +40,11 @@ class Consumer(CeleryConsumer):
 
     engine: Engine  #: set on the class by the worker before Celery makes one
     others: dict[str, KombuConsumer]  #: queue → its consumer, for all queues but the one of `task_consumer`
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._done: deque[Message] = deque()
+        self._told = False
+        super().__init__(*args, **kwargs)
 
     class Blueprint(CeleryConsumer.Blueprint):
         # Of Celery's own: no remote control, no events, and no delayed delivery, which declares 28 queues for ETAs that we refuse (F26).
@@ -97,7 +103,18 @@ class Consumer(CeleryConsumer):
 
     def _ack(self, message: Message) -> Callable[[], None]:
         """Acknowledges in Celery's own thread, from whichever it is called."""
-        return lambda: self.hub.call_soon(message.ack_log_error, _AckLog, (Exception,)) and None
+        return partial(self._acknowledge, message)
+
+    def _acknowledge(self, message: Message) -> None:
+        self._done.append(message)
+        if not self._told:  # one wake-up for all that are done before it is heeded
+            self._told = True
+            self.hub.call_soon(self._acknowledge_all)
+
+    def _acknowledge_all(self) -> None:
+        self._told = False
+        while self._done:
+            self._done.popleft().ack_log_error(_AckLog, (Exception,))
 
     def leave_queue(self, queue: str) -> None:
         """Read this queue no more, until the next connection at least."""

@@ -91,6 +91,8 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="wooshq-engine", daemon=True)
         self._ready = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._offered: deque[tuple[str, Parcel]] = deque()
+        self._told = False
         self._busy = 0
         self._stopping = False
         self._drained = False
@@ -112,7 +114,10 @@ class Engine:
     def offer(self, lane: str, ids: list[str], ack: Callable[[], None], *, alone: bool) -> None:
         """Ids that a lane's message carried."""
         self.took_at = time.monotonic()
-        self._loop.call_soon_threadsafe(self._take, lane, Parcel(deque(ids), ack, alone))
+        self._offered.append((lane, Parcel(deque(ids), ack, alone)))
+        if not self._told:  # one wake-up for all that come before it is heeded
+            self._told = True
+            self._loop.call_soon_threadsafe(self._take_all)
 
     def offer_turn(self, ack: Callable[[], None]) -> None:
         """A chunk of a fan-out waits."""
@@ -176,6 +181,11 @@ class Engine:
         self._background += [asyncio.create_task(self._dispatch(lane, state)) for lane, state in self._lanes.items()]
         self._background.append(asyncio.create_task(self._send_suspects()))
         self._background.append(asyncio.create_task(self._runner.run()))
+
+    def _take_all(self) -> None:
+        self._told = False  # before it looks: what comes now is either seen below, or wakes it again
+        while self._offered:
+            self._take(*self._offered.popleft())
 
     def _take(self, lane: str, parcel: Parcel) -> None:
         if parcel.alone:

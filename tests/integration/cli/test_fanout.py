@@ -90,6 +90,47 @@ class WhenAFileIsGiven:
         assert b"--force" in again.stderr
         assert b"Traceback" not in again.stderr
 
+    def test_a_rejects_file_is_looked_at_before_anybody_is_sent_to(self, rig: Rig, template: str, tmp_path: Path) -> None:
+        path = a_csv(tmp_path, 5, more='" u5"\n')
+        there = tmp_path / "there.ndjson"
+        there.write_text("kept")
+        before = path.read_bytes()
+        for rejects, says in (
+            ("-", "name a file"),
+            (str(path), "is read from"),
+            (template, "is read from"),
+            (str(tmp_path / "none" / "x"), "cannot be written"),
+            (str(there), "--force"),
+        ):
+            force = ["--force"] if rejects != str(there) else []
+            done = rig.cli("fanout", "--template", template, "--recipients", str(path), "--rejects", rejects, *force)
+            assert done.returncode == 2, rejects
+            assert says in " ".join(done.stderr.decode().replace("│", " ").split())
+        assert (path.read_bytes(), there.read_text()) == (before, "kept")
+        assert rig.cli("bulk", "list", "--json").stdout == b""
+
+    def test_columns_and_placeholders_are_held_against_each_other_before_anybody_is_sent_to(self, rig: Rig, tmp_path: Path) -> None:
+        rig.start_worker()
+        template = tmp_path / "personal.json"
+        template.write_text(json.dumps({"message": {"push": {"title": "Hi {nome}", "body": "{shop}"}}, "placeholders": {"shop": "Berlin"}}))
+        path = tmp_path / "people.csv"
+        path.write_text("user,name\nu1,Ann\n")
+        done = rig.cli("fanout", "--template", str(template), "--recipients", str(path))
+        said = done.stderr.decode()
+        assert done.returncode == 0
+        assert "Note: no column gives {nome}; there are name." in said
+        assert "Note: the column name is in no text" in said
+        assert "{shop}" not in said
+
+    @pytest.mark.parametrize("text", ["", "user\n", "\n\n"])
+    def test_a_file_that_names_nobody_begins_no_job(self, rig: Rig, template: str, tmp_path: Path, text: str) -> None:
+        path = tmp_path / "people.csv"
+        path.write_text(text)
+        done = rig.cli("fanout", "--template", template, "--recipients", str(path))
+        assert done.returncode in (1, 2)
+        assert b"Traceback" not in done.stderr
+        assert rig.cli("bulk", "list", "--json").stdout == b""
+
     def test_a_template_that_is_none_begins_nothing(self, rig: Rig, tmp_path: Path) -> None:
         path = tmp_path / "template.json"
         path.write_text('{"message": {"push": {"titel": "x"}}, "to": {"users": ["u"]}}')
@@ -191,7 +232,8 @@ class WhenFeedingIsKilled:
         assert set(api.accepted.values()) == {1}
 
     def test_ctrl_c_says_what_goes_on_and_how_to_go_on(self, rig: Rig, template: str, tmp_path: Path) -> None:
-        path = a_csv(tmp_path, 60_000)
+        path = tmp_path / "people.csv"
+        path.write_text("user\n u0\n" + "".join(f"u{i}\n" for i in range(60_000)))
         rig.env["WOOSHQ_BULK_OPEN_CHUNKS"] = "2"
         command = [sys.executable, "-m", "wooshq_worker", "fanout", "--template", template, "--recipients", str(path)]
         running = subprocess.Popen(command, env=rig.env, cwd=rig.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -203,6 +245,9 @@ class WhenFeedingIsKilled:
         assert running.returncode == 130
         assert f"wooshq fanout --resume {job_id}" in said.decode().replace("\n", " ")
         assert b"Traceback" not in said
+        rig.start_worker()
+        done = rig.cli("fanout", "--resume", job_id, "--recipients", str(path), "--json")
+        assert (done.returncode, json.loads(done.stdout)["sent"]) == (1, 60_000), "the bad row is told again, in the job's own file"
 
 
 class WhenAJobIsHeld:

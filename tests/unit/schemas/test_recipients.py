@@ -94,3 +94,25 @@ class WhenARecipientIsAMapping:
         except IntentInvalid:
             return
         assert by_row == recipient_of(dict(zip(header, cells, strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("given", "locale"),
+    [
+        ("en", "en"),
+        ("EN", "en"),
+        ("fr-CA", "fr"),
+        ("pt_BR", "pt"),
+        ("zh-TW", "zh-Hant"),
+        ("zh_Hans_CN", "zh-Hans"),
+        ("zh", "zh"),
+        ("default", "default"),
+    ],
+)
+def test_a_locale_comes_down_to_one_of_the_api_s(given: str, locale: str) -> None:
+    assert recipient_of({"user": "u1", "locale": given}).locale == locale
+
+
+def test_a_number_is_told_how_to_be_an_identifier() -> None:
+    with pytest.raises(IntentInvalid, match='Right would be "42"'):
+        recipient_of({"user": 42})

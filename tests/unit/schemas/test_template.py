@@ -125,3 +125,18 @@ def test_a_request_is_what_an_intent_for_these_people_would_be(
         assert render(one, now=at) == made
     letter = template.intent(to, people[0], locale=locale, placeholders=values)
     assert render(load_stored(letter.to_json(), 1), now=at) == template.request(to, people[:1], locale=locale, placeholders=values, now=at)
+
+
+class WhichPlaceholdersItsTextsName:
+    @pytest.mark.parametrize(
+        ("message", "names"),
+        [
+            ({"push": {"title": "Hi {name}", "body": {"en": "{city|CapitalizeFirst|here}", "de": "{ stadt }"}}}, {"name", "city", "stadt"}),
+            ({"push": {"title": "Hi", "body": "{}, {1}, { not | closed", "data": {"url": "{id}"}}}, {"id"}),
+            ({"sms": {"body": "{{code}}"}}, {"code"}),
+            ({"email": {"subject": "{name}", "template": "WELCOME"}}, None),
+            ({"preset": "XXXXX-XXXXX"}, None),
+        ],
+    )
+    def test_they_are_found_where_its_content_is_at_hand(self, message: dict[str, Any], names: set[str] | None) -> None:
+        assert parse_template({"message": message}, application=APPLICATION).names_in_texts == names

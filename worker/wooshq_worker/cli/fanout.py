@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, TextIO
@@ -43,6 +44,7 @@ from wooshq_worker.cli.progress import JobProgress
 
 #: Rows that were refused of which each is shown; the rejects file has them all.
 _MOST_SHOWN: Final = 5
+_LOOK_EVERY_S: Final = 1.0
 _MOST_TEMPLATE: Final = 4 * 1024 * 1024
 
 
@@ -181,6 +183,8 @@ class _Run:
         self._refused = 0
         self._id: str | None = None
         self._unbegun = Unbegun()
+        self._looked_at = 0.0
+        self._told_stop = False
         self._progress = JobProgress(shown=not (as_json and data.is_terminal))
         self.outcome = ALL_DONE
 
@@ -290,8 +294,17 @@ class _Run:
             show(job_id)
 
     def _look(self) -> None:
-        if self._id is not None and self._progress.is_due:
-            self._progress.show(self._wooshq.bulk.show(self._id))
+        now = time.monotonic()
+        if self._id is None or not (self._progress.is_due or now - self._looked_at >= _LOOK_EVERY_S):
+            return
+        self._looked_at = now
+        job = self._wooshq.bulk.show(self._id)
+        self._watch(job)
+        if job.state == "stopped" and not self._told_stop:
+            self._told_stop = True
+            say(
+                f"It has stopped: {job.why}. It takes in recipients while there is room, and waits for you: wooshq bulk resume {job.id}, or cancel."
+            )
 
     def _refuse(self, one: Refused) -> None:
         self._refused += 1
@@ -348,4 +361,5 @@ class _Run:
             say(f"Not all recipients were taken in. Go on: wooshq fanout --resume {job.id} --recipients {self._path}")
             say(f"Or end it: wooshq bulk cancel {job.id}")
         else:
-            say(f"It goes on. See: wooshq bulk show {job.id}; end it: wooshq bulk cancel {job.id}")
+            goes_on = "It goes on. See:" if job.state == "running" else "See:"
+            say(f"{goes_on} wooshq bulk show {job.id}; end it: wooshq bulk cancel {job.id}")
