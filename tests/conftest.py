@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.upper().startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_", "CELERY_")) and name != OTHER_REDIS:
             del os.environ[name]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that runs the tests behind (`make test &`) has Ctrl-C ignored, and every process that they start would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

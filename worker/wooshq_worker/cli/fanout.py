@@ -194,10 +194,10 @@ class _Run:
         if resume is not None:
             self._check_same(resume)
         try:
+            checked = None if template is None else self._checked(template)
             rows = self._rows()
             # What cannot be read at all begins no job.
             first = list(itertools.islice(rows, 1))
-            checked = None if template is None else self._checked(template)
             if not first:
                 say(f"{'Standard input' if str(self._path) == '-' else self._path} names nobody. No job was begun.")
                 raise typer.Exit(SOME_REFUSED)
