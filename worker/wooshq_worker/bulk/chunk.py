@@ -213,7 +213,7 @@ class ActiveChunk:
                 assert_never(whom)
 
     def _count_refusal(self, verdict: Dead) -> None:
-        words = _OF_ONE_ANSWER.sub("#", f"{verdict.code}: {verdict.detail}")[:200]
+        words = f"{verdict.code}: {_OF_ONE_ANSWER.sub('#', verdict.detail)}"[:200]
         self._record.streak = self._record.streak + 1 if words == self._record.streak_of else 1
         self._record.streak_of = words
 
