@@ -22,6 +22,7 @@ def test_everything_is_shown_whole_at_80_columns(tmp_path: Path) -> None:
     assert "…" not in seen
     assert "(s)" not in seen
     assert "10 dead letters, 10 replayed and closed" in seen
+    assert "users.list[n]: is not valid" in seen
     assert "5 people refused: found inside shared calls" in seen
     assert any(line.startswith("  python -m wooshq_worker doctor ") for line in lines)
 

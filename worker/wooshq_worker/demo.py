@@ -244,7 +244,7 @@ class _Tour:
         people.print(Panel("\n".join(lines), title="The fan-out", title_align="left", expand=False))
         why = Table("letters", "reason", "what the API said", box=None, pad_edge=False, header_style="bold")
         for group in groups:
-            why.add_row(str(group.count), group.reason, group.detail)
+            why.add_row(str(group.count), group.reason, escape(group.detail))
         people.print(Panel(why, title="What died, and why", title_align="left", expand=False))
         lines = [
             f"{several(self._sandbox.count, 'call')}; {several(retried, 'message')} sent after a retry",
