@@ -1,6 +1,7 @@
 -- record.lua: what became of calls, and of the chunk where its worker lets go of it.
 -- uses clock
 -- uses finish
+-- uses letters
 -- uses marks
 -- KEYS[1]   chunk:<job>:<chunk>  hash
 -- KEYS[2]   marks:<job>:<chunk>  string
@@ -49,15 +50,7 @@ if ended > 0 then count_rate(KEYS[3], ended, now) end
 if (deltas['S'] or 0) > 0 then redis.call('HINCRBY', KEYS[10], 'bulk_sent', deltas['S']) end
 if r.calls > 0 then redis.call('HINCRBY', KEYS[3], 'calls', r.calls) end
 
-for i, letter in ipairs(r.letters) do
-  local row = KEYS[14 + i]
-  if redis.call('EXISTS', row) == 0 then
-    redis.call('HSET', row, 'body', letter.body, 'digest', '', 'state', 'queued', 'lane', 'bulk', 'app', letter.app, 'at', now, 'v', r.v,
-      'bulk', r.job)
-    for _, attempt in ipairs(letter.attempts) do remember(row, attempt) end
-    bury(row, letter.id, now, KEYS[8], KEYS[9], KEYS[10], r.dead_ms, letter.reason, letter.detail, letter.code, letter.payload)
-  end
-end
+file_letters(r.letters, function(i) return KEYS[14 + i] end, {KEYS[8], KEYS[9], KEYS[10]}, r.job, r.v, now, r.dead_ms)
 
 for _, d in ipairs(r.doubts) do
   redis.call('XADD', KEYS[11], '*', 'at', now, 'cause', d.cause, 'who', d.who)
