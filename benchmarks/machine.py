@@ -176,7 +176,7 @@ class Watched:
 
 
 class Profile:
-    """Where a process's CPU goes while the block runs, by py-spy; empty where it may not look. parts: name → part of all samples."""
+    """Where a process's CPU goes from now on, by py-spy. `read` gives name → part of all samples; empty where it may not look."""
 
     def __init__(self, pid: int, folder: Path, *, seconds: float) -> None:
         self._file = folder / "profile.txt"
@@ -198,7 +198,6 @@ class Profile:
         self._spy = (
             subprocess.Popen([*command, str(self._file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) if spy.exists() else None
         )
-        self.parts: dict[str, float] = {}
 
     def read(self) -> dict[str, float]:
         """Waits for its end."""

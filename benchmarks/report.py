@@ -17,7 +17,7 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 @dataclass
 class Figures:
-    """One section's table. heading: of the section in docs/benchmarks.md."""
+    """One section's table. name: of its marks in docs/benchmarks.md."""
 
     name: str
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)

@@ -404,48 +404,48 @@ def test_no_order_of_moves_loses_a_recipient_or_ends_one_twice(redis_url: str) -
     )
 
 
-def test_who_is_under_way_as_the_ledger_has_it_and_not_as_the_worker_has_it_is_in_doubt(redis_url: str) -> None:
-    """After a Redis lost its last second: they must neither wait for ever nor be taken for people whom nobody called."""
+def a_taken_chunk(redis_url: str) -> tuple[redis.Redis, BulkLedger, ChunkName, str]:
+    """A job of four recipients in one chunk, which a worker holds; its name and the worker's token."""
     server = redis.Redis.from_url(redis_url)
     ledger = BulkLedger(Settings(_env_file=None, application=APPLICATION))  # type: ignore[call-arg]
+    job = NewJob(new_id(), "{}", "digest", APPLICATION, 10)
+    name, token = ChunkName(job.id, 0), new_id()
+    chunk = pack(0, [Unit("users", None, (), ("a", "b", "c", "d"))])
+    for steps in (ledger.open(job), ledger.feed(job.id, chunk), ledger.take(name, token)):
+        run(steps, server, "the test's Redis")
+    return server, ledger, name, token
+
+
+def test_who_is_under_way_as_the_ledger_has_it_and_not_as_the_worker_has_it_is_in_doubt(redis_url: str) -> None:
+    """After a Redis lost its last second: they must neither wait for ever nor be taken for people whom nobody called."""
+    server, ledger, name, token = a_taken_chunk(redis_url)
 
     def do(steps: Steps[Any]) -> Any:
         return run(steps, server, "the test's Redis")
 
-    job = NewJob(new_id(), "{}", "digest", APPLICATION, 10)
-    do(ledger.open(job))
-    do(ledger.feed(job.id, pack(0, [Unit("users", None, (), ("a", "b", "c", "d"))])))
-    name, token = ChunkName(job.id, 0), new_id()
-    do(ledger.take(name, token))
     do(ledger.step(name, token, APPLICATION, record=None, recorded_no=0, calls=["0-2"], begin_no=1))
     of_two = Record(marks=[(Mark.SENT, 0, 1)], calls=1, accepted=1, end="back")
     do(ledger.step(name, token, APPLICATION, record=of_two, recorded_no=1, calls=[], begin_no=1))
-    seen = server.get(ledger.keys.marks(job.id, 0)).decode()
+    seen = server.get(ledger.keys.marks(name.job_id, 0)).decode()
     assert seen == "SSs."
     assert do(ledger.lost(name, token, seen, cause="lost", who=["c"], losses={2: 1})) == "moved"
-    found = do(jobs.show(ledger.keys, job.id))
+    found = do(jobs.show(ledger.keys, name.job_id))
     assert (found.sent, found.retrying, found.unknown, found.left) == (2, 1, 1, 2)
     server.close()
 
 
 def test_a_server_that_has_forgotten_its_scripts_still_writes_down_before_it_lets_go(redis_url: str) -> None:
     """Of scripts in one pipeline one that is unknown runs last: without care a call would leave that the ledger says waits, and leave again."""
-    server = redis.Redis.from_url(redis_url)
-    ledger = BulkLedger(Settings(_env_file=None, application=APPLICATION))  # type: ignore[call-arg]
+    server, ledger, name, token = a_taken_chunk(redis_url)
 
     def do(steps: Steps[Any]) -> Any:
         return run(steps, server, "the test's Redis")
 
-    job = NewJob(new_id(), "{}", "digest", APPLICATION, 10)
-    do(ledger.open(job))
-    do(ledger.feed(job.id, pack(0, [Unit("users", None, (), ("a", "b", "c", "d"))])))
-    name, token = ChunkName(job.id, 0), new_id()
-    do(ledger.take(name, token))
     do(ledger.step(name, token, APPLICATION, record=None, recorded_no=0, calls=["0-3"], begin_no=1))
     server.script_flush()
     server.script_load(source_of("bulk/begin").text)
     refused = Record(marks=[(Mark.AGAIN, 0, 3)], calls=1)
     _, _, begun = do(ledger.step(name, token, APPLICATION, record=refused, recorded_no=1, calls=["0-1"], begin_no=2))
     assert (begun.outcome, begun.calls, begun.last) == ("go", 1, 2)
-    assert server.get(ledger.keys.marks(job.id, 0)) == b"ssrr"
+    assert server.get(ledger.keys.marks(name.job_id, 0)) == b"ssrr"
     server.close()
