@@ -71,15 +71,8 @@ class Columns:
     def recipient(self, cells: Sequence[str]) -> Recipient:
         """The recipient of a row. Raises IntentInvalid with everything that is wrong with it."""
         if len(cells) != len(self.names):
-            raise IntentInvalid(
-                [
-                    Problem(
-                        "",
-                        f"has {len(cells)} {'cell' if len(cells) == 1 else 'cells'}, and the header names {len(self.names)} columns",
-                        "Mend the row",
-                    )
-                ]
-            )
+            has = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+            raise IntentInvalid([Problem("", f"has {has}, and the header names {len(self.names)} columns", "Mend the row")])
         identifier = cells[self._at]
         # What is right needs no list of problems: every row comes this way.
         if self._bare and self._kind != "email" and 0 < len(identifier) <= _LONGEST_IDENTIFIER and identifier.isalnum():
@@ -112,14 +105,14 @@ def recipient_of(given: RecipientLike) -> Recipient:
             locale = value or None
         elif name == named[0]:
             if not isinstance(value, str):
-                is_number = isinstance(value, int) and not isinstance(value, bool)
-                problems.append(Problem(name, "must be a text", f'Right would be "{value}"' if is_number else ""))
+                written = _written(value)
+                problems.append(Problem(name, "must be a text", f'Right would be "{written}"' if written is not None else ""))
         elif isinstance(value, str):
             placeholders.append((name, value))
         elif isinstance(value, int) and not isinstance(value, bool):
-            try:
-                placeholders.append((name, str(value)))
-            except ValueError:  # Python writes no integer of more than 4,300 digits
+            if (written := _written(value)) is not None:
+                placeholders.append((name, written))
+            else:
                 problems.append(Problem(shown(name), "is a number of thousands of digits", "Give it as a text"))
         else:
             hint = "Leave it out" if value is None else "Placeholders are texts: give it as one"
@@ -143,6 +136,16 @@ def _checked(kind: str, identifier: str, locale: str | None, placeholders: tuple
     if problems:
         raise IntentInvalid(problems)
     return Recipient(identifier, LIST_OF[kind], locale, placeholders)
+
+
+def _written(value: object) -> str | None:
+    """An integer as a text; None for what is none, and for one of more digits than Python writes (4,300)."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    try:
+        return str(value)
+    except ValueError:
+        return None
 
 
 @lru_cache(1024)

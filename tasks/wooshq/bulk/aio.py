@@ -91,7 +91,7 @@ class AsyncBulkJob:
         while True:
             job = await self.show()
             watch(job)
-            if job.is_final or (job.state in ("paused", "stopped") and job.sending == 0 and job.goes_on_at is None):
+            if job.is_at_rest:
                 return job
             if ends is not None and time.monotonic() >= ends:
                 return job

@@ -71,6 +71,11 @@ class Job(Record):
         return self.ended_at is not None
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing more happens to it unless somebody says so: it has ended, or is held and nobody is being sent to."""
+        return self.is_final or (self.state in ("paused", "stopped") and self.sending == 0 and self.goes_on_at is None)
+
+    @property
     def gone_out(self) -> int:
         """How many were reached, or may have been: what a pause or a cancel came too late for."""
         return self.sent + self.unknown_identifiers + self.sending

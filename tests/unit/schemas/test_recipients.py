@@ -116,3 +116,9 @@ def test_a_locale_comes_down_to_one_of_the_api_s(given: str, locale: str) -> Non
 def test_a_number_is_told_how_to_be_an_identifier() -> None:
     with pytest.raises(IntentInvalid, match='Right would be "42"'):
         recipient_of({"user": 42})
+
+
+@pytest.mark.parametrize("column", ["user", "n"])
+def test_a_number_that_python_does_not_write_is_refused_like_any_other(column: str) -> None:
+    with pytest.raises(IntentInvalid):
+        recipient_of({"user": "u1", column: 10**5000})

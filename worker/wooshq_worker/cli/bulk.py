@@ -124,11 +124,10 @@ def _watch(wooshq: Wooshq, job_id: str, as_json: bool) -> Job:
             job = wooshq.bulk.show(job_id)
             progress.show(job)
             unbegun.look(job)
-            over = job.is_final or (job.state in ("paused", "stopped") and job.sending == 0 and job.goes_on_at is None)
-            if as_json and (over or time.monotonic() - at >= _EVERY_S):
+            if as_json and (job.is_at_rest or time.monotonic() - at >= _EVERY_S):
                 at = time.monotonic()
                 emit(job)
-            if over:
+            if job.is_at_rest:
                 return job
             time.sleep(0.2)
 
