@@ -13,7 +13,7 @@ SECTIONS: Final = {
     "main": "main_job",
     "pools": "pools",
     "personal": "bulk.personal",
-    "shared": "bulk.shared",
+    "shared": "bulk.installation",
     "growth": "bulk.growth",
     "kills": "bulk.kills",
     "beside": "bulk.beside",

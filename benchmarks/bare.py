@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from wooshq import Settings
 from wooshq_schemas import parse_template
-from wooshq_worker.transport import Api
-from wooshq_worker.verdict import Answer
+from wooshq_worker.api.outcome import Answer
+from wooshq_worker.api.transport import Api
 
 
 async def _send(bodies: Iterator[bytes], api: Api) -> None:

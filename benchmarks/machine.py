@@ -22,16 +22,16 @@ from typing import Any, Final
 import redis
 
 from wooshq import Settings, Wooshq
-from wooshq.embedded import EmbeddedRedis
+from wooshq.installation.embedded import EmbeddedRedis
 
 ROOT: Final = Path(__file__).parent.parent
 APPLICATION: Final = "AAAAA-BBBBB"
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 #: What a sample of a profile is counted as: the first of these that the path of a frame matches, from the innermost frame outwards.
 _PARTS: Final = (
-    ("wooshq: ledger's client and scripts", re.compile(r"/redis/|wooshq/ledger/|wooshq_worker/shared|bulk/ledger|hiredis")),
-    ("HTTP client (aiohttp, httpx)", re.compile(r"/aiohttp/|/httpx|/multidict/|/yarl/|wooshq_worker/transport|http_?aiohttp")),
-    ("verdict and answer", re.compile(r"verdict|wooshq_schemas/answer")),
+    ("wooshq: ledger's client and scripts", re.compile(r"/redis/|wooshq/ledger/|wooshq_worker/ledger_client|hiredis")),
+    ("HTTP client (aiohttp, httpx)", re.compile(r"/aiohttp/|/httpx|/multidict/|/yarl/|wooshq_worker/api/transport|http_?aiohttp")),
+    ("verdict and answer", re.compile(r"api/(judge|verdict|table|outcome)|wooshq_schemas/answer")),
     ("rendering the request", re.compile(r"wooshq_schemas|/pydantic")),
     ("Celery and kombu", re.compile(r"/celery/|/kombu/|/amqp/|/billiard/|/vine/")),
     ("wooshq: bulk, batches, gates, settling", re.compile(r"/wooshq")),

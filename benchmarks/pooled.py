@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 
 from wooshq import Settings
-from wooshq_worker.transport import Api
+from wooshq_worker.api.transport import Api
 
 app = Celery("pooled", broker=os.environ.get("BENCH_BROKER", "memory://"), set_as_current=False)
 app.conf.update(

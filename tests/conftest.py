@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from wooshq.embedded import EmbeddedRedis
+from wooshq.installation.embedded import EmbeddedRedis
 from wooshq.settings import Settings
 
 #: A Redis 6.2 or later instead of the embedded one. Its databases 0 and 1 are EMPTIED before each test that uses them.

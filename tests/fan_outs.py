@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.rig import Rig
-from wooshq.bulk.jobs import Job
+from wooshq.jobs.show import Job
 
 TEMPLATE: dict[str, Any] = {"message": {"push": {"title": "Sale"}}, "campaign": "spring"}
 

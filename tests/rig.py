@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wooshq import Settings, Wooshq
-from wooshq.statuses import Status
+from wooshq.intents.status import Status
 
 APPLICATION = "AAAAA-BBBBB"
 TOKEN = "test-token-0123456789"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from wooshq_schemas.intent import Intent
+from wooshq_schemas.intent.model import Intent
 from wooshq_schemas.problems import _places
 
 NAMES = sorted(set(_places(Intent)))

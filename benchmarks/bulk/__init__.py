@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from wooshq.bulk.jobs import Job
+from wooshq.jobs.show import Job
 
 PERSONAL: Final[dict[str, Any]] = {"message": {"push": {"title": "Hi {name}", "body": "Your order left"}}}
 SHARED: Final[dict[str, Any]] = {"message": {"push": {"title": "Sale", "body": "Free delivery, today only"}}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.bulk.shared import Run, command
+from benchmarks.bulk.installation import Run, command
 from benchmarks.machine import Bench
 from benchmarks.report import Figures
 

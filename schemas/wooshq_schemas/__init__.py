@@ -1,7 +1,8 @@
 """wooshq's contract: intents, v2 requests, answers, platforms, and how one becomes the other. Needs pydantic and nothing else."""
 
 from wooshq_schemas.answer import Accepted, NotUnderstood, Refused, read_answer
-from wooshq_schemas.intent import MODEL_VERSION, Intent, Lane, NewerModel, load_stored, parse_intent, parse_intent_json
+from wooshq_schemas.intent.door import NewerModel, load_stored, parse_intent, parse_intent_json
+from wooshq_schemas.intent.model import MODEL_VERSION, Intent, Lane
 from wooshq_schemas.lint import Warn, lint
 from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
 from wooshq_schemas.problems import IntentInvalid, Problem

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from wooshq_schemas.intent import MODEL_VERSION, Intent
+from wooshq_schemas.intent.model import MODEL_VERSION, Intent
 from wooshq_schemas.request import NotifyRequest
 
 FOLDER = Path(__file__).parent / "json"

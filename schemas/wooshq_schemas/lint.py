@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wooshq_schemas.intent import Intent
+from wooshq_schemas.intent.model import Intent
 from wooshq_schemas.platforms import PLATFORMS, Platforms
 from wooshq_schemas.problems import nearest
 from wooshq_schemas.render import render

@@ -1,10 +1,30 @@
-"""The table of platforms: block, name, number and channel of each. The one place where a correction is made."""
+"""What a producer wants said to whom: the intent, its two forms, and the door through which strangers' data comes in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, Final
+
+#: Kind of message → keys of the table's rows that it reaches where the intent names no platforms.
+DEFAULT_PLATFORMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "push": ("IOS", "ANDROID"),
+    "sms": ("SMS",),
+    "telegram": ("TELEGRAM",),
+    "kakao": ("KAKAO",),
+    "line": ("LINE",),
+    "whatsapp": ("WHATSAPP",),
+    "email": ("EMAIL",),
+    "preset": (),
+}
+
+
+def rows_of(kind: str, names: Iterable[Any] | None, table: Platforms) -> list[Platform]:
+    """The platforms that a plain message is for, each once. names: the intent's `platforms`; those that are none are left out."""
+    if names is None:
+        return [table.rows[key] for key in DEFAULT_PLATFORMS[kind]]
+    return list(dict.fromkeys(row for name in names if isinstance(name, str) and (row := table.named(name)) is not None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from wooshq_schemas.intent import Email, Intent, Line, Message, Push, PushOverride, Templated, Text, TextOverride, rows_of, utc_text
-from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
-from wooshq_schemas.values import moment_of
+from wooshq_schemas.intent.model import Email, Intent, Message, Push, PushOverride, TemplatedMessage, Text, TextMessage, TextOverride
+from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms, rows_of
+from wooshq_schemas.values import moment_of, utc_text
 
 _TEXTS = ("title", "subtitle", "body")
 _PLAIN = ("image", "icon", "sound", "badge", "priority", "category", "thread_id", "buttons", "root_params")
@@ -67,9 +67,9 @@ def _payload(message: Message, rows: Sequence[Platform], platforms: Platforms) -
         return {"preset": message.preset}
     if message.push is not None:
         return _push(message.push, rows, platforms)
-    plain: Line | Templated = getattr(message, message.kind)
+    plain: TextMessage | TemplatedMessage = getattr(message, message.kind)
     fields: dict[str, Any] = {}
-    if isinstance(plain, Templated) and plain.template is not None:
+    if isinstance(plain, TemplatedMessage) and plain.template is not None:
         fields["template"] = _dump(plain.template)
     texts = {} if plain.body is None else {"body": plain.body}
     return {"content": {"localized_content": _localized(texts, fields, _replacing(plain.overrides, platforms), rows)}}

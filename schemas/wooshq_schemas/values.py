@@ -1,4 +1,4 @@
-"""Kinds of values that intents and requests share: times, durations, locales, free JSON."""
+"""What a producer wants said to whom: the intent, its two forms, and the door through which strangers' data comes in."""
 
 from __future__ import annotations
 
@@ -7,10 +7,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    JsonValue,
+    StringConstraints,
+)
 from pydantic_core import CoreSchema, core_schema
 
-from wooshq_schemas.problems import RULE, refusal
+from wooshq_schemas.problems import (
+    RULE,
+    refusal,
+)
+
+
+def utc_text(moment: datetime) -> str:
+    """An aware datetime as the reference writes times: UTC, whole seconds, `Z`. Raises ValueError for a naive one: a bug in the caller."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs a zone: datetime.now(UTC)")
+    return moment.astimezone(UTC).isoformat("T", "seconds")[:19] + "Z"
+
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, protected_namespaces=())
 """Strangers' data: nothing is converted, nothing unknown passes, nothing of it is echoed."""

@@ -24,8 +24,8 @@ from wooshq.errors import (
     SettingsInvalid,
     WooshqError,
 )
+from wooshq.intents.status import Status
 from wooshq.settings import Settings
-from wooshq.statuses import Status
 
 _default = Wooshq()
 cancel = _default.cancel

@@ -11,21 +11,39 @@ from weakref import WeakKeyDictionary
 
 import redis.asyncio as aredis
 
-from wooshq import gating, letters
-from wooshq.accept import Checked, IntentLike, accept_batch, accept_one, batches, check_one, entry_of
-from wooshq.bulk.aio import AsyncBulk
-from wooshq.client import Shared, new_by_lane, not_accepted, note, tell_report
-from wooshq.connect import aclient
 from wooshq.errors import LedgerUnavailable
-from wooshq.gating import EVERY, Gate
-from wooshq.ledger.ledger import Ledger
-from wooshq.ledger.steps import Steps, arun
-from wooshq.letters import Discarded, Filter, Group, Letter, WholeLetter
-from wooshq.replay import Replayed, Rules, replay
-from wooshq.report import Report
+from wooshq.installation.connect import aclient
+from wooshq.installation.installation import Installation
+from wooshq.intents.accept import (
+    Checked,
+    IntentLike,
+    accept_batch,
+    accept_one,
+    batches,
+    check_one,
+    entry_of,
+    new_by_lane,
+    not_accepted,
+    note,
+    tell_report,
+)
+from wooshq.intents.report import Report
+from wooshq.intents.status import Status
+from wooshq.intents.status import status as status_of
+from wooshq.jobs.aio_calls import AsyncJobs
+from wooshq.ledger import gates as gates_
+from wooshq.ledger.gates import EVERY, Gate
+from wooshq.ledger.intents import IntentLedger
+from wooshq.ledger.run import arun
+from wooshq.ledger.steps import Steps
+from wooshq.letters import find as letters
+from wooshq.letters.discard import Discarded
+from wooshq.letters.discard import discard as discard_letters
+from wooshq.letters.edit import edit as edit_letter
+from wooshq.letters.filter import Filter
+from wooshq.letters.letter import Group, Letter, WholeLetter
+from wooshq.letters.replay import Replayed, ReplayRules, replay
 from wooshq.settings import Settings
-from wooshq.statuses import Status
-from wooshq.statuses import status as status_of
 
 T = TypeVar("T")
 
@@ -50,7 +68,7 @@ class AsyncDeadLetters:
 
     async def edit(self, letter_id: str, patch: Mapping[str, Any]) -> tuple[Any, Any]:
         """Change what a replay will send (RFC 7396 merge patch): the intent before and after. Raises LetterUnknown, IntentInvalid."""
-        return await self._w.do(letters.edit(self._w.ledger.keys, self._w.settings, letter_id, patch))
+        return await self._w.do(edit_letter(self._w.ledger.keys, self._w.settings, letter_id, patch))
 
     async def replay(
         self,
@@ -71,9 +89,11 @@ class AsyncDeadLetters:
         if not ids:
             wanted.setdefault("state", "open")
         filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        done = await self._w.do(replay(self._w.ledger, self._w.settings, filter_, Rules(dry_run, to_application, to_lane, rate, in_doubt)))
+        done = await self._w.do(
+            replay(self._w.ledger, self._w.settings, filter_, ReplayRules(dry_run, to_application, to_lane, rate, in_doubt))
+        )
         for intent_id, lane in done.lanes.items():
-            self._w.shared.publisher.hand_over(lane, [intent_id])
+            self._w.installation.publisher.hand_over(lane, [intent_id])
         return done
 
     async def discard(self, *ids: str, why: str = "", dry_run: bool = False, **wanted: Any) -> Discarded:
@@ -81,34 +101,36 @@ class AsyncDeadLetters:
         if not ids:
             wanted.setdefault("state", "open")
         filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        return await self._w.do(letters.discard(self._w.ledger.keys, filter_, why=why, dry_run=dry_run))
+        return await self._w.do(discard_letters(self._w.ledger.keys, filter_, why=why, dry_run=dry_run))
 
 
 class AsyncWooshq:
     """`wooshq.Wooshq` for asyncio. One may be used from several event loops: each has connections of its own."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.shared = Shared(settings)
+        self.installation = Installation(settings)
         self.dead_letters = AsyncDeadLetters(self)
-        self.bulk = AsyncBulk(self)
+        self.bulk = AsyncJobs(self)
         self.fan_out = self.bulk.fan_out
-        self._ledger: Ledger | None = None
+        self._ledger: IntentLedger | None = None
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, aredis.Redis] = WeakKeyDictionary()
 
     @property
     def settings(self) -> Settings:
-        return self.shared.settings
+        return self.installation.settings
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> IntentLedger:
         if self._ledger is None:
-            self._ledger = Ledger(self.settings)
+            self._ledger = IntentLedger(self.settings)
         return self._ledger
 
     async def do(self, steps: Steps[T]) -> T:
         """Carry out steps within `accept_within_s`. Raises LedgerUnavailable."""
         within = self.settings.accept_within_s
-        places = await asyncio.to_thread(self.shared.reach, within) if self.shared.is_closed else self.shared.reach(within)
+        places = (
+            await asyncio.to_thread(self.installation.reach, within) if self.installation.is_closed else self.installation.reach(within)
+        )
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
@@ -121,7 +143,7 @@ class AsyncWooshq:
             async with asyncio.timeout(within):
                 return await self.do(steps)
         except TimeoutError:
-            raise LedgerUnavailable(f"Redis at {self.shared.where} did not answer for {within:g} s", maybe_done=True) from None
+            raise LedgerUnavailable(f"Redis at {self.installation.where} did not answer for {within:g} s", maybe_done=True) from None
 
     async def enqueue(self, intent: IntentLike) -> str:
         """Accept one intent; see `wooshq.enqueue`."""
@@ -130,7 +152,7 @@ class AsyncWooshq:
             intent_id = await self._bounded(accept_one(self.ledger, entry))
         except LedgerUnavailable as error:
             raise not_accepted(error, [entry.intent_id]) from error
-        self.shared.publisher.hand_over(entry.lane, [intent_id])
+        self.installation.publisher.hand_over(entry.lane, [intent_id])
         return intent_id
 
     async def enqueue_many(self, intents: Iterable[IntentLike] | AsyncIterable[IntentLike]) -> Report:
@@ -144,7 +166,7 @@ class AsyncWooshq:
                 raise not_accepted(error, [i for _, i in good], report, [index for index, _ in good]) from error
             note(report, done)
             for lane, ids in new_by_lane(done).items():
-                self.shared.publisher.hand_over(lane, ids)
+                self.installation.publisher.hand_over(lane, ids)
         return report
 
     async def status(self, intent_id: str) -> Status | None:
@@ -159,19 +181,19 @@ class AsyncWooshq:
 
     async def gates(self) -> list[Gate]:
         """Every gate that is not simply open."""
-        return await self.do(gating.list_gates(self.ledger.keys))
+        return await self.do(gates_.list_gates(self.ledger.keys))
 
     async def shut_gate(self, name: str, application: str = EVERY, why: str = "shut by hand") -> Gate:
         """Hold back an application's sends (or everyone's) until the gate is opened. Raises ValueError for an unknown name."""
-        return await self.do(gating.shut_gate(self.ledger.keys, name, application, why))
+        return await self.do(gates_.shut_gate(self.ledger.keys, name, application, why))
 
     async def open_gate(self, name: str, application: str = EVERY) -> bool:
         """Open a gate, whoever shut it. False where it was open."""
-        return await self.do(gating.open_gate(self.ledger.keys, name, application))
+        return await self.do(gates_.open_gate(self.ledger.keys, name, application))
 
     async def close(self) -> None:
         """Publish what waits, close connections, let go of the embedded Redis."""
-        await asyncio.to_thread(self.shared.close_shared)
+        await asyncio.to_thread(self.installation.close)
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.aclose()

@@ -106,7 +106,7 @@ class WhenTheBrokerForgets:
     def test_flushed_it_costs_nothing_but_time(self, rig: Rig, api: StandIn) -> None:
         rig.wooshq.enqueue_many(an_intent(f"u{i}") for i in range(500))
         rig.wooshq.flush()
-        url = rig.wooshq.shared.places.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+        url = rig.wooshq.installation.places.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
         with redis.Redis.from_url(url) as broker:
             broker.flushdb()
         rig.start_worker()
@@ -119,7 +119,7 @@ class WhenRedisIsKilled:
         rig.start_worker()
         report = rig.wooshq.enqueue_many(an_intent(f"u{i}") for i in range(2000))
         wait_until(lambda: len(api.calls) > 200)
-        embedded = rig.wooshq.shared.places.embedded
+        embedded = rig.wooshq.installation.places.embedded
         assert embedded is not None
         with redis.Redis.from_url(embedded.url) as server:
             os.kill(int(server.info("server")["process_id"]), signal.SIGKILL)
@@ -142,7 +142,7 @@ class WhenRedisIsFull:
         for n in range(20):
             ids.append(rig.wooshq.enqueue(an_intent(f"u{n}")))
             rig.wooshq.flush()
-        embedded = rig.wooshq.shared.places.embedded
+        embedded = rig.wooshq.installation.places.embedded
         assert embedded is not None
         with redis.Redis.from_url(embedded.url) as server:
             server.config_set("maxmemory", 1)

@@ -19,7 +19,7 @@ import redis
 from tests.rig import APPLICATION, an_intent, wait_until
 from wooshq import Conflict, IntentInvalid, LedgerUnavailable, NotAccepted, Settings, Wooshq
 from wooshq.aio import AsyncWooshq
-from wooshq.embedded import EmbeddedRedis
+from wooshq.installation.embedded import EmbeddedRedis
 
 #: The promise is 2 s; the rest is for a machine that is shared.
 BOUND_S = 4.0
@@ -150,7 +150,7 @@ class WhenRedisDoesNotAnswer:
                 assert time.monotonic() - started < BOUND_S
             finally:
                 os.kill(pid, signal.SIGCONT)
-            wait_until(lambda: not newcomer.shared.is_closed)
+            wait_until(lambda: not newcomer.installation.is_closed)
             assert newcomer.status(newcomer.enqueue(an_intent())) is not None
             newcomer.close()
             asyncio.run(aio.close())

@@ -17,7 +17,7 @@ from tests.rig import APPLICATION, Rig, an_intent, wait_until
 from tests.stand_in import Call, Reply, StandIn
 from tests.strategies import intents, json_values, odd_intents
 from wooshq import Conflict, IntentInvalid, Settings, Wooshq
-from wooshq.celery_app import SUBMIT
+from wooshq.installation.celery_app import SUBMIT
 
 anything = json_values | odd_intents | intents | st.binary() | st.text() | st.integers() | st.none()
 lines = st.one_of(st.binary(max_size=60), json_values.map(json.dumps).map(str.encode), intents.map(json.dumps).map(str.encode)).map(
@@ -109,7 +109,7 @@ class WhenSubmitIsTheDoor:
         worker = rig.start_worker()
         some = drawn(json_values | odd_intents | intents.filter(lambda intent: "id" not in intent), 150)
         # What says the same is one letter, for the broker may deliver a message twice; an intent without an id is one each.
-        with Celery("shop", broker=rig.wooshq.shared.places.broker_url, set_as_current=False) as shop:
+        with Celery("shop", broker=rig.wooshq.installation.places.broker_url, set_as_current=False) as shop:
             for value in some:
                 shop.send_task(SUBMIT, args=[value], queue="transactional")
         last = rig.wooshq.enqueue(an_intent("last"))

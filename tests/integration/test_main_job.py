@@ -14,7 +14,7 @@ from celery import Celery
 
 from tests.rig import APPLICATION, TOKEN, Rig, an_intent, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
-from wooshq.celery_app import SUBMIT
+from wooshq.installation.celery_app import SUBMIT
 from wooshq.ledger.steps import Ask
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "data" / "examples").glob("[!a]*.json"))
@@ -264,7 +264,7 @@ class WhenAnIntentMayNotLeave:
 
 class WhenProducersOnlySpeakCelery:
     def _producer(self, rig: Rig) -> Celery:
-        return Celery("shop", broker=rig.wooshq.shared.places.broker_url, set_as_current=False)
+        return Celery("shop", broker=rig.wooshq.installation.places.broker_url, set_as_current=False)
 
     @pytest.mark.parametrize("queue", ["transactional", "celery"])
     def test_submit_sends_the_intent(self, rig: Rig, api: StandIn, queue: str) -> None:
@@ -372,7 +372,7 @@ def raw_broker() -> Callable[[Rig], Any]:
     import redis
 
     def connect(rig: Rig) -> Any:
-        url = rig.wooshq.shared.places.broker_url
+        url = rig.wooshq.installation.places.broker_url
         return redis.Redis.from_url(url.replace("redis+socket://", "unix://").replace("virtual_host=", "db="))
 
     return connect
@@ -389,7 +389,9 @@ class WhenTwoInstallationsShareARedis:
                 rig.start_worker()
                 rig.wooshq.enqueue_many(an_intent(f"{rig.wooshq.settings.namespace}-{n}") for n in range(30))
                 with Celery("app", broker=broker_url, set_as_current=False) as app:
-                    app.send_task(SUBMIT, args=[an_intent(f"{rig.wooshq.settings.namespace}-c")], queue=rig.wooshq.shared.app.lanes["bulk"])
+                    app.send_task(
+                        SUBMIT, args=[an_intent(f"{rig.wooshq.settings.namespace}-c")], queue=rig.wooshq.installation.app.lanes["bulk"]
+                    )
             wait_until(lambda: one.accepted.total() == other.accepted.total() == 31, saw=lambda: (one.accepted, other.accepted))
             for rig in rigs:
                 assert "published_again" not in rig.logs()

@@ -15,8 +15,8 @@ from kombu import Connection
 
 from tests.rig import Rig, an_intent, wait_until
 from tests.stand_in import StandIn
-from wooshq.celery_app import SUBMIT
-from wooshq.embedded import EmbeddedRedis
+from wooshq.installation.celery_app import SUBMIT
+from wooshq.installation.embedded import EmbeddedRedis
 
 #: A broker of one's own may be named; else the one of this machine is used, and where there is none the tests say so.
 BROKER = os.environ.get("TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672//")
@@ -41,7 +41,7 @@ def rig(tmp_path: Path, data_dir: Path) -> Iterator[tuple[Rig, StandIn]]:
         made = Rig(tmp_path, api.url, broker_url=BROKER, redis_url=embedded.url, namespace=namespace)
         yield made, api
         made.close()
-        for queue in made.wooshq.shared.app.lanes.values():
+        for queue in made.wooshq.installation.app.lanes.values():
             connection.default_channel.queue_delete(queue)
 
 
@@ -55,14 +55,14 @@ def a_shop(queue_type: str = "quorum") -> Celery:
 class WhenTheBrokerIsRabbitMq:
     def test_an_intent_submitted_before_any_worker_was_there_waits_for_one(self, rig: tuple[Rig, StandIn]) -> None:
         installation, api = rig
-        a_shop().send_task(SUBMIT, args=[an_intent("early")], queue=installation.wooshq.shared.app.lanes["transactional"])
+        a_shop().send_task(SUBMIT, args=[an_intent("early")], queue=installation.wooshq.installation.app.lanes["transactional"])
         installation.start_worker()
         wait_until(lambda: api.accepted["early"] == 1, saw=installation.logs)
 
     def test_a_lane_that_a_producer_made_as_a_classic_queue_is_used_as_it_is(self, rig: tuple[Rig, StandIn]) -> None:
         """RabbitMQ refuses a declaration of another kind, and a worker that insists would reconnect for ever."""
         installation, api = rig
-        a_shop("classic").send_task(SUBMIT, args=[an_intent("early")], queue=installation.wooshq.shared.app.lanes["transactional"])
+        a_shop("classic").send_task(SUBMIT, args=[an_intent("early")], queue=installation.wooshq.installation.app.lanes["transactional"])
         report = installation.wooshq.enqueue_many(map(an_intent, ("a", "b")))
         worker = installation.start_worker()
         installation.wooshq.enqueue(an_intent("c"))
@@ -93,7 +93,7 @@ class WhenTheBrokerIsRabbitMq:
 
     def test_both_lanes_are_sent_once_and_rubbish_ends_nothing(self, rig: tuple[Rig, StandIn]) -> None:
         installation, api = rig
-        lane = installation.wooshq.shared.app.lanes["transactional"]
+        lane = installation.wooshq.installation.app.lanes["transactional"]
         worker = installation.start_worker()
         report = installation.wooshq.enqueue_many(an_intent(f"u{i}", lane="bulk" if i % 2 else "transactional") for i in range(200))
         wait_until(lambda: api.accepted, saw=installation.logs)  # a message to a queue that nobody has declared is dropped by RabbitMQ

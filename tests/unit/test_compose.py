@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from pydantic import AliasChoices
 
-from wooshq.connect import Places, places
-from wooshq.embedded import DURABLE
+from wooshq.installation.connect import Places, places
+from wooshq.installation.embedded import DURABLE
 from wooshq.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]

@@ -44,7 +44,7 @@ def imported_by(module: str, *layers: str) -> set[str]:
 
 
 class WhenAWebAppImportsWooshq:
-    @pytest.mark.parametrize("module", ["wooshq", "wooshq.aio", "wooshq.embedded"])
+    @pytest.mark.parametrize("module", ["wooshq", "wooshq.aio", "wooshq.installation.embedded"])
     def test_nothing_that_only_a_worker_needs_comes_along(self, module: str) -> None:
         assert imported_by(module, "schemas", "tasks") & (OF_A_WORKER | {"wooshq_worker"}) == set()
 

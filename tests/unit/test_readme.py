@@ -23,9 +23,9 @@ import wooshq.aio
 from wooshq import NotAccepted, Settings, Wooshq
 from wooshq.aio import AsyncWooshq
 from wooshq_worker.cli import app as command_line
-from wooshq_worker.cli import out
-from wooshq_worker.cli.dead import _GROUPS
-from wooshq_worker.cli.tables import laid_out
+from wooshq_worker.cli.commands.dead import _GROUPS
+from wooshq_worker.cli.terminal import out
+from wooshq_worker.cli.terminal.tables import laid_out
 from wooshq_worker.sandbox import SandboxThread
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -21,11 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from wooshq import Wooshq
-from wooshq.bulk.client import BulkJob
-from wooshq.bulk.jobs import Job
+from wooshq.jobs.calls import JobHandle
+from wooshq.jobs.show import Job
 from wooshq.settings import Settings
-from wooshq_worker.cli.out import ALL_DONE, SOME_REFUSED, emit, people, several
-from wooshq_worker.cli.progress import JobProgress
+from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, emit, people, several
+from wooshq_worker.cli.terminal.progress import JobProgress
 from wooshq_worker.sandbox import SandboxThread
 
 APPLICATION = "DEMO0-WOOSH"
@@ -170,7 +170,7 @@ class _Tour:
         self._wait(replays)
         return self._summary([*first, *many, *replays], book, job, groups, len(dead), done.replayed)
 
-    def _fan_out(self) -> tuple[BulkJob, Job]:
+    def _fan_out(self) -> tuple[JobHandle, Job]:
         """One message to thousands, of whom some are refused, unknown, or nobody."""
         self._sandbox.refuse({f"person-{n}" for n in range(700, PEOPLE, 1300)})
         self._sandbox.set_unknown({f"person-{n}" for n in range(400, PEOPLE, 2000)})
@@ -202,7 +202,7 @@ class _Tour:
         if not people.is_terminal:
             self._say(f"{len(ids) - len(waiting)} of {len(ids)} ended.")
 
-    def _summary(self, ids: Sequence[str], book: BulkJob, job: Job, groups: Sequence[Any], dead: int, replayed: int) -> int:
+    def _summary(self, ids: Sequence[str], book: JobHandle, job: Job, groups: Sequence[Any], dead: int, replayed: int) -> int:
         statuses = [s for s in map(self._w.status, ids) if s is not None]
         by_channel: dict[str, Counter[str]] = {}
         for status in statuses:

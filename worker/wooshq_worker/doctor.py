@@ -20,12 +20,12 @@ from dotenv import dotenv_values
 from sentry_sdk.utils import BadDsn, Dsn
 
 from wooshq.client import Wooshq
-from wooshq.connect import client
-from wooshq.embedded import EmbeddedRedisError
 from wooshq.errors import LedgerUnavailable
+from wooshq.installation.connect import client
+from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.steps import Ask, Steps
-from wooshq.record import Record
+from wooshq.results import Result
 from wooshq.settings import Settings, variables
 from wooshq_schemas.lint import is_application_code
 from wooshq_schemas.problems import nearest
@@ -39,7 +39,7 @@ _REACH_S: Final = 3.0
 
 
 @dataclass(frozen=True)
-class Finding(Record):
+class Finding(Result):
     """One thing that was looked at. mend: what to do, "" where nothing need be done."""
 
     what: str
@@ -57,7 +57,7 @@ def examine(wooshq: Wooshq, *, offline: bool = False) -> list[Finding]:
     if not offline:
         findings.append(_api(s.base_url))
     try:
-        places = wooshq.shared.places
+        places = wooshq.installation.places
     except EmbeddedRedisError as error:
         says, _, mend = str(error).partition(": set ")
         findings.append(
@@ -145,7 +145,7 @@ def _api(base_url: str) -> Finding:
 def _shake_hands(host: str, port: int, *, tls: bool) -> None:
     with socket.create_connection((host, port), timeout=_REACH_S) as connection:
         if tls:
-            from wooshq_worker.transport import trusted
+            from wooshq_worker.api.transport import trusted
 
             trusted().wrap_socket(connection, server_hostname=host).close()
 
@@ -265,7 +265,7 @@ def _durability(info: Any, config: dict[str, str]) -> Finding:
 def _broker(wooshq: Wooshq) -> Finding:
     variable = "WOOSHQ_BROKER_URL" if wooshq.settings.broker_url is not None else "WOOSHQ_REDIS_URL"
     try:
-        with wooshq.shared.app.connection_for_write() as connection:
+        with wooshq.installation.app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=3)
             return Finding("broker", "ok", str(connection.transport.driver_type))
     except Exception as error:  # of whatever transport

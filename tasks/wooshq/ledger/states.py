@@ -1,9 +1,10 @@
-"""The state machine of an intent, as one table: every move there is, and the script that makes it."""
+"""The state machines: intent, letter, job and mark, each as a table of its moves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class State(StrEnum):
@@ -74,3 +75,69 @@ class LetterState(StrEnum):
     REPLAYING = "replaying"  #: a replay of it is under way; nobody else can start one
     CLOSED = "closed"  #: a replay of it was sent
     DISCARDED = "discarded"  #: a person said that it need not be sent
+
+
+class JobState(StrEnum):
+    """Where a job is. The last two are final."""
+
+    RUNNING = "running"  #: its chunks are sent as they come
+    PAUSED = "paused"  #: a person, or the end of a step, holds it
+    STOPPED = "stopped"  #: it stopped itself: what is wrong is not about single recipients, or too many were refused
+    CANCELLED = "cancelled"  #: taken back; who had not been sent to never will be
+    DONE = "done"  #: every recipient has ended
+
+
+class JobEvent(StrEnum):
+    """What moves a job on."""
+
+    PAUSE = "pause"
+    STOP = "stop"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    ENDED = "ended"
+
+
+JOB_MOVES: Mapping[JobState, Mapping[JobEvent, JobState]] = {
+    JobState.RUNNING: {
+        JobEvent.PAUSE: JobState.PAUSED,
+        JobEvent.STOP: JobState.STOPPED,
+        JobEvent.CANCEL: JobState.CANCELLED,
+        JobEvent.ENDED: JobState.DONE,
+    },
+    # What was under way when it was held may be all that was left.
+    JobState.PAUSED: {
+        JobEvent.RESUME: JobState.RUNNING,
+        JobEvent.STOP: JobState.STOPPED,
+        JobEvent.CANCEL: JobState.CANCELLED,
+        JobEvent.ENDED: JobState.DONE,
+    },
+    JobState.STOPPED: {JobEvent.RESUME: JobState.RUNNING, JobEvent.CANCEL: JobState.CANCELLED, JobEvent.ENDED: JobState.DONE},
+}
+"""From a state, by an event, to a state; the headers of the scripts are tested against it."""
+
+
+class Mark(StrEnum):
+    """Where a recipient is: one byte in the marks of their chunk. The capital ones are final."""
+
+    WAITING = "."  #: not sent to yet
+    SENDING = "s"  #: a worker may have a call under way for them
+    AGAIN = "r"  #: a call did not reach them; another will be made
+    SENT = "S"  #: the API gave a message code
+    DEAD = "D"  #: a dead letter lies in the ledger
+    UNKNOWN = "U"  #: the API does not know this identifier
+    EXPIRED = "E"  #: the job's time was over first
+    CANCELLED = "C"  #: the job was cancelled first
+
+
+FINAL_MARKS: Final = frozenset({Mark.SENT, Mark.DEAD, Mark.UNKNOWN, Mark.EXPIRED, Mark.CANCELLED})
+
+COUNTER_OF: Final[Mapping[Mark, str]] = {
+    Mark.AGAIN: "retrying",
+    Mark.SENDING: "sending",
+    Mark.SENT: "sent",
+    Mark.DEAD: "dead",
+    Mark.UNKNOWN: "unknown_identifiers",
+    Mark.EXPIRED: "expired",
+    Mark.CANCELLED: "cancelled",
+}
+"""The field of a job's row that counts a mark; those that wait are what is left of `total`."""

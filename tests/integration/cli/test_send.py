@@ -24,10 +24,10 @@ def objects(raw: bytes) -> list[dict[str, Any]]:
 
 def named(rig: Rig) -> redis.Redis:
     """The rig's Redis, which the command line is told by its address: it then asks nothing before it sends."""
-    rig.env["WOOSHQ_REDIS_URL"] = rig.wooshq.shared.places.redis_url
-    rig.env["WOOSHQ_BROKER_URL"] = rig.wooshq.shared.places.broker_url
+    rig.env["WOOSHQ_REDIS_URL"] = rig.wooshq.installation.places.redis_url
+    rig.env["WOOSHQ_BROKER_URL"] = rig.wooshq.installation.places.broker_url
     rig.env["WOOSHQ_ACCEPT_WITHIN_S"] = "1"
-    return redis.Redis.from_url(rig.wooshq.shared.places.redis_url)
+    return redis.Redis.from_url(rig.wooshq.installation.places.redis_url)
 
 
 def paused(server: redis.Redis, for_ms: int = 20_000) -> None:

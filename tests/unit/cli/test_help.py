@@ -8,7 +8,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from wooshq.gating import MEANS, GateName
+from wooshq.ledger.gates import MEANS, GateName
 from wooshq_worker.cli import app
 from wooshq_worker.sandbox.control import EXAMPLES
 

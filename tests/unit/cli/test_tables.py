@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from wooshq_worker.cli.tables import Column, laid_out
+from wooshq_worker.cli.terminal.tables import Column, laid_out
 
 ID = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 AT = "2026-11-24 22:01:44"

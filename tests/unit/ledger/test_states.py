@@ -6,15 +6,14 @@ import re
 
 import pytest
 
-from wooshq.bulk.states import JOB_MOVES, JobEvent, JobState
 from wooshq.ledger import scripts
 from wooshq.ledger.keys import FIXED, JOB_PARTS
-from wooshq.ledger.states import FINAL, MOVES, Event, State
+from wooshq.ledger.states import FINAL, JOB_MOVES, MOVES, Event, JobEvent, JobState, State
 
 
 def moves_of(name: str) -> set[tuple[State | JobState | None, Event | JobEvent, State | JobState]]:
     """What a script's header says that it moves: intents, or, in the room `bulk`, jobs."""
-    states, events = (JobState, JobEvent) if name.startswith("bulk/") else (State, Event)
+    states, events = (JobState, JobEvent) if name.startswith("jobs/") else (State, Event)
     text = re.search(r"-- moves\s+(.*?)(?=\n-- \w+ {2,}|\Z)", scripts.header(name), re.DOTALL)
     assert text is not None, f"{name}.lua does not say what it moves"
     found = set()

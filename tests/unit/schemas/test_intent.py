@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.unit.schemas.build import APPLICATION, NOW, a_body, a_push, an_intent, example, fields, problems
-from wooshq_schemas import MODEL_VERSION, IntentInvalid, NewerModel, Platforms, intent, load_stored, parse_intent, parse_intent_json
+from wooshq_schemas import MODEL_VERSION, IntentInvalid, NewerModel, Platforms, load_stored, parse_intent, parse_intent_json
+from wooshq_schemas.intent import door as intent
 
 
 def deep(levels: int) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.schemas.build import NOW, a_body, a_push, an_intent, example
 from wooshq_schemas import PLATFORMS, NotifyRequest, Platforms, load_stored, render
-from wooshq_schemas.intent import Against
+from wooshq_schemas.intent.rules import Against
 
 
 def rendered(body: dict[str, Any], platforms: Platforms = PLATFORMS) -> dict[str, Any]:

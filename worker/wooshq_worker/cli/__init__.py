@@ -11,11 +11,11 @@ import typer
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from wooshq.embedded import EmbeddedRedisError
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
-from wooshq_worker.cli import bulk, dead, fanout, gates, lint, operate, send, status
-from wooshq_worker.cli.help import Group
-from wooshq_worker.cli.out import INTERRUPTED, NOTHING_DONE, USED_WRONGLY, prepare, say, show
+from wooshq.installation.embedded import EmbeddedRedisError
+from wooshq_worker.cli.commands import bulk, dead, fanout, gates, lint, operate, send, status
+from wooshq_worker.cli.terminal.help import Group
+from wooshq_worker.cli.terminal.out import INTERRUPTED, NOTHING_DONE, USED_WRONGLY, prepare, say, show
 
 app = typer.Typer(
     name="wooshq",

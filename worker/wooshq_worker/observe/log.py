@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import structlog
 from celery.signals import setup_logging
 
-from wooshq_worker.verdict import MASK
+from wooshq_worker.observe.scrub import MASK
 
 Event: TypeAlias = MutableMapping[str, Any]
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+ROOMS = ("intents", "letters", "gates", "jobs")
+"""The folders with scripts. `shared` holds the parts that scripts use."""
 _USES = re.compile(r"^-- uses (\w+)$", re.MULTILINE)
 
 
@@ -24,16 +26,17 @@ class Source:
 def source_of(name: str) -> Source:
     """The script `name`. Raises FileNotFoundError where there is none."""
     own = _read(f"{name}.lua")
-    text = "".join(_read(f"parts/{part}.lua") + "\n" for part in _USES.findall(own)) + own
+    text = "".join(_read(f"shared/{part}.lua") + "\n" for part in _USES.findall(own)) + own
     # Comments are for readers here; Redis keeps every byte of a script for as long as it runs.
     text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
     return Source(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 def names() -> list[str]:
-    """All scripts there are; those of the fan-out as `bulk/<name>`."""
-    rooms = (("", files(__name__)), ("bulk/", files(__name__) / "bulk"))
-    return sorted(room + entry.name[:-4] for room, folder in rooms for entry in folder.iterdir() if entry.name.endswith(".lua"))
+    """All scripts, as `<room>/<name>`."""
+    return sorted(
+        f"{room}/{entry.name[:-4]}" for room in ROOMS for entry in (files(__name__) / room).iterdir() if entry.name.endswith(".lua")
+    )
 
 
 def header(name: str) -> str:

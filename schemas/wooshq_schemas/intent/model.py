@@ -1,0 +1,311 @@
+"""The intent as models: the plain form and the exact form, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    GetCoreSchemaHandler,
+    JsonValue,
+    Strict,
+    StringConstraints,
+    ValidationInfo,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from wooshq_schemas.intent.rules import MAX_TTL_S, Against, exact_rules, lists_in, plain_rules
+from wooshq_schemas.problems import (
+    Location,
+    OneOf,
+    did_you_mean,
+    refusal,
+)
+from wooshq_schemas.request import (
+    LISTS,
+    Address,
+    Attachment,
+    BlockFields,
+    FrequencyCapping,
+    LiveUpdate,
+    MessageTypeName,
+    MessengerTemplate,
+    NotifyRequest,
+    Schedule,
+    SendRate,
+    table_of,
+)
+from wooshq_schemas.values import OPEN, STRICT, ApplicationCode, Code, Free, Identifier, JsonObject, Locale, Shape, Time, absent, moment_of
+
+MODEL_VERSION = 1
+"""Version of what is stored: an intent's JSON as these models write it."""
+
+
+class Lane(StrEnum):
+    """A Celery queue: one-time codes never stand behind a newsletter."""
+
+    TRANSACTIONAL = "transactional"
+    BULK = "bulk"
+
+
+Uuid = Annotated[
+    str,
+    Shape(
+        r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+        "is not a UUID",
+        "Right would be 018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f; leave it out and one is made",
+        to_lower=True,
+    ),
+]
+
+IdempotencyKey = Annotated[
+    str, Shape(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,255}$", "is not a key", "Right would be 1 to 255 printable characters on one line")
+]
+
+Text = Annotated[str | Annotated[dict[Locale, str], Field(min_length=1)], Field(union_mode="left_to_right")]
+"""A text for everyone, or an object locale → text."""
+
+Url = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+
+Targets = Annotated[list[Identifier], Field(min_length=1)]
+
+
+def _plain_name(name: str, info: ValidationInfo) -> str:
+    table = table_of(info.context)
+    if table.named(name) is None:
+        raise refusal("is no platform", did_you_mean(name, table.by_name))
+    return name
+
+
+PlainPlatform = Annotated[str, AfterValidator(_plain_name)]
+"""A platform as the API calls it, or as the reference does: rendering writes the API's name."""
+
+
+class To(OneOf):
+    """Whom: exactly one."""
+
+    model_config = STRICT
+    groups: ClassVar[Any] = (((*LISTS, "segment", "expression", "filter"), True),)
+    users: Targets = absent()
+    hwids: Targets = absent()
+    push_tokens: Targets = absent()
+    test_devices: Targets = absent()
+    segment: Code = absent()
+    expression: Annotated[str, StringConstraints(min_length=1, max_length=65536)] = absent()
+    filter: JsonObject = absent()
+
+    @property
+    def listed(self) -> tuple[str, list[str]] | None:
+        """(kind, identifiers) where the target is a list."""
+        for kind in LISTS:
+            identifiers = getattr(self, kind)
+            if identifiers is not None:
+                return kind, identifiers
+        return None
+
+
+_EVERYWHERE: Final = {"data": "data", "custom_data": "data", "silent": "silent", "voip": "voip", "voip_push": "voip"}
+
+
+class PushOverride(BlockFields, OneOf):
+    """Fields of a push that replace the others on one platform: those of its block, whose form is open, and `link`."""
+
+    groups: ClassVar[Any] = ((("ttl", "ttl_s"), False),)
+    title: Text = absent()
+    subtitle: Text = absent()
+    body: Text = absent()
+    ttl_s: Annotated[int, Field(ge=0)] = absent()
+    link: Url = absent()
+
+    @classmethod
+    def rules(cls, data: Mapping[str, Any], context: Any) -> Iterator[tuple[Location, str, str]]:
+        for name, right in _EVERYWHERE.items():
+            if name in data:
+                yield (name,), "is the same on every platform", f"Give it as message.push.{right}"
+
+
+class TextOverride(BaseModel):
+    """Fields of a text message that replace the others on its platform; the block's form is open."""
+
+    model_config = OPEN
+    __pydantic_extra__: dict[str, Free]
+    body: Text = absent()
+    template: MessengerTemplate = absent()
+
+
+#: `silent` makes a payload without content: whatever else was given would be lost.
+_WITH_SILENT: Final = frozenset({"silent", "voip", "data", "link"})
+
+
+class Push(OneOf):
+    """A push message, written once for every platform."""
+
+    model_config = STRICT
+    title: Text = absent()
+    subtitle: Text = absent()
+    body: Text = absent()
+    image: str = absent()
+    icon: str = absent()
+    sound: str = absent()
+    badge: int | str = absent()
+    ttl_s: Annotated[int, Field(ge=0)] = absent()
+    priority: int | str = absent()
+    category: str = absent()
+    thread_id: str = absent()
+    buttons: list[JsonObject] = absent()
+    root_params: JsonObject = absent()
+    link: Url = absent()
+    data: JsonObject = absent()
+    silent: bool = absent()
+    voip: bool = absent()
+    live_update: LiveUpdate = absent()
+    overrides: dict[PlainPlatform, PushOverride] = absent()
+
+    @classmethod
+    def rules(cls, data: Mapping[str, Any], context: Any) -> Iterable[tuple[Location, str, str]]:
+        if data.get("silent") is True:
+            lost = [name for name in cls.model_fields if name in data and name not in _WITH_SILENT]
+            if lost:
+                return [((), f"silent shows nothing, and cannot go with what was given: {', '.join(lost)}", "Leave silent out, or these")]
+        return ()
+
+
+class TextMessage(BaseModel):
+    """An SMS, or a message of a messenger that has only text."""
+
+    model_config = STRICT
+    body: Text
+    overrides: dict[PlainPlatform, TextOverride] = absent()
+
+
+class TemplatedMessage(OneOf):
+    """A message of a messenger that may use a template."""
+
+    model_config = STRICT
+    groups: ClassVar[Any] = ((("body", "template"), True),)
+    body: Text = absent()
+    template: MessengerTemplate = absent()
+    overrides: dict[PlainPlatform, TextOverride] = absent()
+
+
+class Email(OneOf):
+    """An email. body: HTML. template: code."""
+
+    model_config = STRICT
+    groups: ClassVar[Any] = ((("body", "template"), True),)
+    subject: Text = absent()
+    body: str = absent()
+    template: Code = absent()
+    attachments: list[Attachment] = absent()
+    from_: Address = Field(default=None, alias="from")  # type: ignore[assignment]
+    reply_to: Address = absent()
+    list_unsubscribe: str = absent()
+
+
+KINDS = ("push", "sms", "telegram", "kakao", "line", "whatsapp", "email", "preset")
+
+
+class Message(OneOf):
+    """What: exactly one kind."""
+
+    model_config = STRICT
+    groups: ClassVar[Any] = ((KINDS, True),)
+    push: Push = absent()
+    sms: TextMessage = absent()
+    telegram: TextMessage = absent()
+    kakao: TemplatedMessage = absent()
+    line: TextMessage = absent()
+    whatsapp: TemplatedMessage = absent()
+    email: Email = absent()
+    preset: Code = absent()
+
+    @property
+    def kind(self) -> str:
+        return next(k for k in KINDS if getattr(self, k) is not None)
+
+
+class _Exact:
+    """Checked as a NotifyRequest, and kept as it was written: the same values, the keys in the same order."""
+
+    stands_for: ClassVar[type[BaseModel]] = NotifyRequest
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def check(value: Any, request: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            request(value)
+            return value
+
+        checked = core_schema.no_info_wrap_validator_function(check, handler.generate_schema(NotifyRequest))
+        return core_schema.chain_schema([checked, handler(source)])
+
+
+class Intent(OneOf):
+    """
+    One message to one target, in the plain form (`to` and `message`) or the exact one (`request`: a v2 body).
+
+    Made by `parse_intent`, which fills in `application` and `lane`; treated as a value from then on.
+    """
+
+    __slots__ = ("_json",)
+    if TYPE_CHECKING:
+        _json: str  # written once, by parse_intent or load_stored; no part of the value
+    model_config = STRICT
+    groups: ClassVar[Any] = ((("expires_at", "ttl_s"), False),)
+
+    id: Uuid = absent()
+    idempotency_key: IdempotencyKey = absent()
+    application: ApplicationCode = absent()
+    to: To = absent()
+    platforms: Annotated[list[PlainPlatform], Field(min_length=1)] = absent()
+    message: Message = absent()
+    request: Annotated[dict[str, JsonValue], _Exact()] = absent()
+    schedule: Schedule = absent()
+    send_rate: SendRate = absent()
+    frequency_capping: FrequencyCapping = absent()
+    campaign: Code = absent()
+    placeholders: dict[str, str] = absent()
+    meta_data: JsonObject = absent()
+    message_type: MessageTypeName = absent()
+    return_unknown_identifiers: bool = absent()
+    use_latest_user_device: bool = absent()
+    lane: Annotated[Lane, Strict(False)] = absent()
+    expires_at: Time = absent()
+    ttl_s: Annotated[int, Field(gt=0, le=MAX_TTL_S)] = absent()
+    on_unknown: Literal["resend", "dead_letter"] = absent()
+    tags: Annotated[
+        dict[Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[str, StringConstraints(max_length=256)]],
+        Field(max_length=32),
+    ] = absent()
+
+    @classmethod
+    def rules(cls, data: Mapping[str, Any], context: Any) -> Iterable[tuple[Location, str, str]]:
+        against = context if isinstance(context, Against) else Against()
+        return exact_rules(data, against) if "request" in data else plain_rules(data, against)
+
+    def to_json(self) -> str:
+        """Compact JSON that `load_stored` reads again; absent fields are absent."""
+        try:
+            return self._json
+        except AttributeError:  # made without parse_intent
+            return _written(self).decode()
+
+    @property
+    def expires_at_dt(self) -> datetime | None:
+        """`expires_at` as an aware datetime."""
+        return None if self.expires_at is None else moment_of(self.expires_at)
+
+    @property
+    def recipients(self) -> list[str]:
+        """Every identifier that this intent names: personal data, for scrubbing and searching."""
+        if self.to is not None:
+            listed = self.to.listed
+            return listed[1] if listed is not None else []
+        return [one for _, identifiers in lists_in({"request": self.request}) for one in identifiers]
+
+
+def _written(intent: Intent) -> bytes:
+    return intent.__pydantic_serializer__.to_json(intent, by_alias=True, exclude_unset=True)

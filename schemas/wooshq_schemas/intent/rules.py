@@ -1,0 +1,181 @@
+"""The rules between an intent's fields, checked on the data as it was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic_core import PydanticCustomError
+
+from wooshq_schemas.platforms import DEFAULT_PLATFORMS, PLATFORMS, Platforms, rows_of
+from wooshq_schemas.problems import (
+    Location,
+)
+from wooshq_schemas.request import (
+    LISTS,
+)
+from wooshq_schemas.values import moment_of
+
+MAX_TTL_S: Final = 315_360_000
+"""Ten years, in seconds."""
+_NIL: Final = "00000000-0000-0000-0000-000000000000"
+
+
+PLAIN_ONLY = (
+    "to",
+    "message",
+    "platforms",
+    "schedule",
+    "send_rate",
+    "frequency_capping",
+    "campaign",
+    "placeholders",
+    "meta_data",
+    "message_type",
+    "return_unknown_identifiers",
+    "use_latest_user_device",
+)
+"""Fields that the exact form says inside `request`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What an intent is held against beside its own fields. now: aware; None: times are not looked at. list_limit: None: none."""
+
+    platforms: Platforms = PLATFORMS
+    now: datetime | None = None
+    list_limit: int | None = None
+
+
+def application_inside(request: object) -> Any:
+    """The application inside a v2 body, whatever it is; None where there is none."""
+    if isinstance(request, dict):
+        for kind in ("transactional", "segment"):
+            inner = request.get(kind)
+            if isinstance(inner, dict) and "application" in inner:
+                return inner["application"]
+    return None
+
+
+def lists_in(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
+    """Every list of recipients in either form, with its path; an ill-formed one is the business of the models."""
+    to = data.get("to")
+    if isinstance(to, dict):
+        for name in LISTS:
+            if name in to and isinstance(to[name], list):
+                yield ("to", name), to[name]
+    request = data.get("request")
+    inner = request.get("transactional") if isinstance(request, dict) else None
+    if isinstance(inner, dict):
+        for name in LISTS:
+            inside = inner.get(name)
+            if isinstance(inside, dict) and isinstance(inside.get("list"), list):
+                yield ("request", "transactional", name, "list"), inside["list"]
+
+
+# ── Rules between fields: of data of any kind ───────────────────────────────────────────────────────────────────────────────────────
+
+_NO_APPLICATION: Final = (("application",), "is needed", 'Set PUSHWOOSH_APPLICATION, or give "application": "XXXXX-XXXXX"')
+
+
+def _own_rules(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
+    if data.get("id") == _NIL:
+        yield ("id",), "is the nil UUID, which names nothing", "Leave it out and one is made"
+
+
+def exact_rules(data: Mapping[str, Any], against: Against) -> Iterator[tuple[Location, str, str]]:
+    yield from _own_rules(data)
+    for name in PLAIN_ONLY:
+        if name in data:
+            yield (name,), "cannot be given together with request", "Say it inside request, or use the plain form"
+    inside = application_inside(data["request"])
+    if "application" not in data:
+        if inside is None:
+            yield _NO_APPLICATION
+    elif inside is not None and inside != data["application"]:
+        yield ("application",), "is not the application inside request", "Leave one of the two out"
+
+
+_OF_LISTS: Final = frozenset({"return_unknown_identifiers", "use_latest_user_device"})
+
+
+def plain_rules(data: Mapping[str, Any], against: Against) -> Iterator[tuple[Location, str, str]]:
+    to, message = data.get("to"), data.get("message")
+    if "id" in data:
+        yield from _own_rules(data)
+    if "to" not in data and "message" not in data:
+        yield (), "says neither what nor to whom", 'Give "to" and "message", or "request"'
+    elif "to" not in data or "message" not in data:
+        yield ("message" if "to" in data else "to",), "is needed", 'The plain form takes "to" and "message"'
+    if "application" not in data:
+        yield _NO_APPLICATION
+    for name in _OF_LISTS & data.keys():
+        if isinstance(to, dict) and to and not any(kind in to for kind in LISTS):
+            yield (name,), "goes with a list of recipients only", f"Leave it out, or address one of {', '.join(LISTS)}"
+    if isinstance(message, dict) and len(message) == 1:
+        yield from _platform_rules(data, message, against.platforms)
+    if "schedule" in data and against.now is not None:
+        yield from _schedule_rules(data, against.now)
+
+
+def _platform_rules(data: Mapping[str, Any], message: Mapping[str, Any], table: Platforms) -> Iterator[tuple[Location, str, str]]:
+    ((kind, said),) = message.items()
+    if kind not in DEFAULT_PLATFORMS:
+        return
+    given = data.get("platforms")
+    names = given if isinstance(given, list) else None
+    for place, name in enumerate(names or ()):
+        row = table.named(name) if isinstance(name, str) else None
+        if row is not None and row.channel != kind and kind != "preset":
+            right = ", ".join(one.name for one in table if one.channel == kind)
+            yield ("platforms", place), f"is no platform for message.{kind}", f"Right would be {right}"
+    if not isinstance(said, dict) or not ("live_update" in said or "overrides" in said):
+        return
+    rows = rows_of(kind, names, table)
+    reached = ", ".join(row.name for row in rows)
+    if kind == "push" and "live_update" in said and table.rows["ANDROID"] not in rows:
+        yield (
+            ("message", kind, "live_update"),
+            "reaches none of the platforms of this message",
+            "Name Android in platforms",
+        )
+    overrides = said.get("overrides")
+    for name in overrides if isinstance(overrides, dict) else ():
+        row = table.named(name) if isinstance(name, str) else None
+        if row is not None and row not in rows:
+            yield ("message", kind, "overrides", name), "is none of the platforms of this message", f"There are: {reached}"
+
+
+def _schedule_rules(data: Mapping[str, Any], now: datetime) -> Iterator[tuple[Location, str, str]]:
+    schedule = data["schedule"]
+    if not isinstance(schedule, dict):
+        return
+    name, at = "at", _moment(schedule.get("at"))
+    after = schedule.get("after")
+    if at is None and isinstance(after, str) and _AFTER.fullmatch(after):
+        name, at = "after", now + timedelta(seconds=min(float(after[:-1]), MAX_TTL_S))
+    if at is None:
+        return
+    if at - now < timedelta(seconds=-60):
+        yield ("schedule", name), "lies in the past", "Leave schedule out to send now"
+    expires, ttl_s = _moment(data.get("expires_at")), data.get("ttl_s")
+    left = expires - now if expires is not None else None
+    if left is None and type(ttl_s) is int and 0 < ttl_s <= MAX_TTL_S:
+        left = timedelta(seconds=ttl_s)
+    if left is not None and at - now > left:
+        yield ("schedule", name), "lies after the intent's expiry", "After expires_at or ttl_s nothing is sent: make it longer"
+
+
+_AFTER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?s")
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, datetime):
+        return value if value.tzinfo is not None else None
+    try:
+        return moment_of(value) if isinstance(value, str) else None
+    except PydanticCustomError:  # the field's own check tells of it
+        return None

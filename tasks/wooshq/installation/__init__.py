@@ -1,0 +1,1 @@
+"""One installation: where its Redis and broker are, and how to reach them."""

@@ -1,0 +1,236 @@
+"""Telling the broker which ids are queued: in the background, because an intent is safe before it."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from wooshq.installation.celery_app import SEND, TURN, WooshqApp, adopt_queues
+from wooshq.ledger.keys import LANES
+
+log = logging.getLogger("wooshq.publish")
+
+#: Ids that may wait for a slow broker; what is over is left to the keeper, which finds it in the ledger.
+_MOST_WAITING = 100_000
+#: The same for turns of a fan-out.
+_MOST_TURNS = 1000
+
+
+class BrokerConnection:
+    """
+    One connection to the broker, opened at first use and again after it failed; for one thread at a time.
+
+    Not from kombu's pools: those belong to the whole process, and a web app's own Celery that closes its pool would close ours with it.
+    """
+
+    def __init__(self, app: WooshqApp, *, ids_per_message: int) -> None:
+        self._app = app
+        self._ids_per_message = ids_per_message
+        self._connection: Any = None
+        self._producer: Any = None
+
+    def publish(self, lane: str, ids: Sequence[str], *, alone: bool = False) -> None:
+        """
+        Send `ids` to `lane`. alone: in a message by themselves, for suspects of killing their worker.
+
+        A connection that was closed while it lay idle is tried once more. Raises whatever the transport raises then; every id is in the
+        ledger and will be published again, so the caller only logs it.
+        """
+        fresh = self._producer is None
+        try:
+            self._publish(lane, ids, alone)
+        except Exception:
+            self.close()
+            if fresh:
+                raise
+            self._publish(lane, ids, alone)
+
+    def _open(self) -> None:
+        if self._producer is None:
+            self._connection = self._app.connection_for_write()
+            adopt_queues(self._app, self._connection)
+            self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
+
+    def _publish(self, lane: str, ids: Sequence[str], alone: bool) -> None:
+        self._open()
+        for some in chunks(ids, self._ids_per_message):
+            self._app.send_task(
+                SEND,
+                args=[some],
+                kwargs={"alone": True} if alone else {},
+                queue=self._app.lanes[lane],
+                producer=self._producer,
+                retry=False,
+                ignore_result=True,
+                argsrepr=f"{len(some)} ids",
+                kwargsrepr="",
+            )
+
+    def call_turns(self, n: int) -> None:
+        """
+        Tell workers of the bulk lane that chunks of a fan-out wait, `n` times: each takes one, of whichever job's turn it is.
+
+        Raises as `publish` does.
+        """
+        fresh = self._producer is None
+        try:
+            self._call_turns(n)
+        except Exception:
+            self.close()
+            if fresh:
+                raise
+            self._call_turns(n)
+
+    def _call_turns(self, n: int) -> None:
+        self._open()
+        for _ in range(n):
+            self._app.send_task(
+                TURN,
+                args=[],
+                queue=self._app.lanes["bulk"],
+                producer=self._producer,
+                retry=False,
+                ignore_result=True,
+                argsrepr="",
+                kwargsrepr="",
+            )
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.release()
+            except Exception:  # of any transport; it is gone either way
+                log.debug("a connection to the broker could not be closed")
+
+
+def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
+    """`ids` in lists of at most `size`."""
+    for start in range(0, len(ids), size):
+        yield list(ids[start : start + size])
+
+
+class Publisher:
+    """
+    A thread of its own that publishes what producers hand over: a broker that hangs never hangs an `enqueue`, and ids that pile up
+    meanwhile share a message. Nothing is lost with it: what it could not publish is `queued` in the ledger, and the keeper looks there.
+
+    Started at the first hand-over, again in a forked child; at the interpreter's end it gets up to `flush_s` to finish.
+    """
+
+    def __init__(self, app: WooshqApp, *, ids_per_message: int, flush_s: float = 2.0) -> None:
+        self._app = app
+        self._ids_per_message = ids_per_message
+        self._flush_s = flush_s
+        self._reset()
+        _live.add(self)
+
+    def _reset(self) -> None:
+        self._waiting: dict[str, deque[str]] = {lane: deque() for lane in LANES}
+        self._turns = 0
+        self._changed = threading.Condition()
+        self._busy = False
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+        self._closed = False
+        self._line = BrokerConnection(self._app, ids_per_message=self._ids_per_message)  # a forked child must not speak on its parent's
+
+    def hand_over(self, lane: str, ids: Iterable[str]) -> None:
+        """Have `ids` published soon. Never blocks on the broker, never raises."""
+        self._hand_over(lane, ids)
+
+    def _hand_over(self, lane: str = "bulk", ids: Iterable[str] = (), turns: int = 0) -> None:
+        if self._pid != os.getpid():  # a forked child has our memory, not our thread
+            self._reset()
+        with self._changed:
+            waiting = self._waiting[lane]
+            waiting.extend(ids)
+            while len(waiting) > _MOST_WAITING:
+                waiting.pop()
+            self._turns = min(self._turns + turns, _MOST_TURNS)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="wooshq-publisher", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def call_turns(self, n: int) -> None:
+        """Have workers told soon that `n` chunks of a fan-out wait. Never blocks on the broker, never raises."""
+        if n > 0:
+            self._hand_over(turns=n)
+
+    def flush(self, within_s: float) -> bool:
+        """Wait until everything handed over was tried. False where the time was not enough."""
+        if self._pid != os.getpid():
+            return True
+        ends = time.monotonic() + within_s
+        with self._changed:
+            while self._busy or self._has_work:
+                rest = ends - time.monotonic()
+                if rest <= 0 or self._thread is None or not self._thread.is_alive():
+                    return False
+                self._changed.wait(rest)
+        return True
+
+    def close(self) -> None:
+        """Flush, and end the thread."""
+        self.flush(self._flush_s)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def _has_work(self) -> bool:
+        return self._turns > 0 or any(self._waiting.values())
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                while not self._has_work:
+                    if self._closed:
+                        self._line.close()
+                        return
+                    self._changed.wait()
+                self._busy = True
+                lane = next((lane for lane, waiting in self._waiting.items() if waiting), None)
+                ids: list[str] = []
+                turns = 0
+                if lane is not None:
+                    waiting = self._waiting[lane]
+                    ids = [waiting.popleft() for _ in range(min(len(waiting), self._ids_per_message))]
+                else:
+                    turns, self._turns = self._turns, 0
+            try:
+                if lane is not None:
+                    self._line.publish(lane, ids)
+                else:
+                    self._line.call_turns(turns)
+            except Exception as error:
+                log.warning(
+                    "publish_failed: %d ids and %d turns stay in the ledger, the keeper publishes them (%s)",
+                    len(ids),
+                    turns,
+                    type(error).__name__,
+                )
+                with self._changed:  # the keeper has them; do not hammer a broker that is away
+                    self._turns = 0
+                    if lane is not None:
+                        self._waiting[lane].clear()
+
+
+_live: weakref.WeakSet[Publisher] = weakref.WeakSet()
+
+
+@atexit.register
+def _flush_all() -> None:
+    for publisher in list(_live):
+        publisher.close()

@@ -1,0 +1,1 @@
+"""Intents: what is needed to accept, follow or send single messages."""

@@ -1,0 +1,111 @@
+"""Where an intent is, with every attempt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wooshq.ledger.gates import Gate, read
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import ms as _ms
+from wooshq.ledger.replies import text as _text
+from wooshq.ledger.states import State
+from wooshq.ledger.steps import Ask, Steps
+from wooshq.results import Result, moment
+
+
+@dataclass(frozen=True)
+class Status(Result):
+    """
+    The object of `wooshq status`. Times are RFC 3339, UTC. attempts: `{at, outcome, http_status, code, latency_ms, error}` each.
+
+    reason, detail: of a dead one. waiting_for: what must happen before it can be sent, in words. replay_of, replays: intent ids.
+    """
+
+    id: str
+    state: str
+    lane: str
+    application: str | None
+    accepted_at: str | None
+    ended_at: str | None
+    message_codes: list[str]
+    unknown_identifiers: list[str]
+    reason: str | None
+    detail: str | None
+    waiting_for: str | None
+    next_attempt_at: str | None
+    attempts: list[dict[str, Any]]
+    replay_of: str | None
+    replays: list[str]
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in ("sent", "dead", "expired", "cancelled")
+
+
+def status(keys: Keys, intent_id: str) -> Steps[Status | None]:
+    """The intent's status; None where no such id is (or no longer) known."""
+    flat, time, gates = yield Ask([("HGETALL", keys.intent(intent_id)), ("TIME",), ("HGETALL", keys.fixed("gates"))])
+    row = as_row(flat)
+    if not row:
+        return None
+    now_ms = _ms(time)
+    return _status(intent_id, row, read(gates, now_ms))
+
+
+def as_row(flat: Any) -> dict[str, str]:
+    """A hash as redis-py hands it over (a dict or a flat list, bytes or text)."""
+    items = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
+    return {_text(k): _text(v) for k, v in items}
+
+
+def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:
+    """An intent's attempts, the first one first."""
+    return [_attempt(json.loads(row[f"a:{n}"])) for n in range(1, int(row.get("n", 0)) + 1) if f"a:{n}" in row]
+
+
+def _attempt(kept: dict[str, Any]) -> dict[str, Any]:
+    at = moment(kept["at_ms"]) if "at_ms" in kept else kept.get("at")
+    rest = {name: kept.get(name) for name in ("outcome", "http_status", "code", "latency_ms", "error")}
+    return {"at": at, **rest}
+
+
+def _status(intent_id: str, row: Mapping[str, str], gates: list[Gate]) -> Status:
+    state = State(row["state"])
+    waiting_for, next_at = _waits(state, row, gates)
+    return Status(
+        id=intent_id,
+        state=state.value,
+        lane=row.get("lane", ""),
+        application=row.get("app") or None,
+        accepted_at=moment(row.get("at")),
+        ended_at=moment(row.get("ended")),
+        message_codes=[row["code"]] if row.get("code") else [],
+        unknown_identifiers=json.loads(row.get("unknown", "[]")),
+        reason=row.get("reason"),
+        detail=row.get("detail"),
+        waiting_for=waiting_for,
+        next_attempt_at=next_at,
+        attempts=attempts_of(row),
+        replay_of=row.get("replay_of"),
+        replays=row.get("replays", "").split(),
+    )
+
+
+def _waits(state: State, row: Mapping[str, str], gates: list[Gate]) -> tuple[str | None, str | None]:
+    if state is State.QUEUED:
+        return f"a worker of the {row.get('lane')} lane", None
+    if state is State.SENDING:
+        return "the API's answer", None
+    if state is State.RETRYING:
+        return "the time of its next attempt", moment(row.get("due"))
+    if state is State.HELD:
+        mine = [g for g in gates if g.application in (row.get("app"), "*")]
+        # The gate that held it, else any other that shut meanwhile: it is what it waits for now.
+        shut = next((g for g in mine if g.gate == row.get("gate")), mine[0] if mine else None)
+        if shut is None:
+            return f"its turn, now that the gate {row.get('gate')} is open", None
+        return f"the gate {shut.gate} of {shut.application}: {shut.why}", shut.until
+    return None, None

@@ -1,0 +1,1 @@
+"""Fan-out jobs: one message to many recipients."""

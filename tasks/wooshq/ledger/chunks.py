@@ -1,0 +1,406 @@
+"""Chunks in the ledger: what each script is given, and what its answer means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from wooshq.ledger.intents import SLOTS_AHEAD_MS
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.lost_workers import runs_of
+from wooshq.ledger.lost_workers import written as losses_as_text
+from wooshq.ledger.replies import text as _text
+from wooshq.ledger.steps import RunScript, Steps, Together
+from wooshq.settings import Settings
+from wooshq_schemas import MODEL_VERSION
+
+STOP_UNPROVED: Final = 5
+"""Recipients refused in a row, with the same words, after which a job stops of which the API has accepted nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What became of a chunk that was fed: `fed`, `same`, `differs`, `gap`, `gone`, or the state of a job that takes no more."""
+
+    outcome: str
+    open_chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkName:
+    """A chunk of a job."""
+
+    job_id: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {self.number}"
+
+    @classmethod
+    def of(cls, member: Any) -> ChunkName:
+        """From a member of `chunk_leases` or `chunk_due`."""
+        job_id, _, number = _text(member).partition(" ")
+        return cls(job_id, int(number))
+
+
+@dataclass(frozen=True, slots=True)
+class TakenChunk:
+    """A chunk that this worker, and no other, may send until the lease ends. log: of the calls that failed before, as JSON."""
+
+    name: ChunkName
+    token: str
+    now_ms: int
+    data: bytes
+    marks: str
+    losses: str  #: see `wooshq.bulk.losses`
+    rounds: int
+    log: str
+    proved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """
+    What may leave now. outcome: `go`, or why nothing may: `held`, `wait`, `step`, `expired`, `lost`, or the state of a job that does not run.
+
+    calls: of those that were asked about, how many may. last: of the last of them, how many recipients. start_ms, gap_ms: until the first,
+    and between them. wait_ms: until to ask again. proved: whether the API accepted any call of this job.
+    """
+
+    outcome: str
+    calls: int = 0
+    last: int = 0
+    start_ms: float = 0
+    gap_ms: float = 0
+    wait_ms: int = 0
+    gate: str = ""
+    proved: bool = False
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Recipients who may have got it twice, or may have: why, and who."""
+
+    cause: str
+    who: Sequence[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"cause": self.cause, "n": len(self.who), "who": json.dumps(list(self.who), ensure_ascii=False)}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRecipient:
+    """What is filed for a recipient who will not be reached. attempts: as `status` shows them."""
+
+    intent_id: str
+    body: str
+    application: str
+    reason: str
+    detail: str
+    code: str
+    payload: str
+    attempts: Sequence[Mapping[str, Any]] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.intent_id,
+            "body": self.body,
+            "app": self.application,
+            "reason": self.reason,
+            "detail": self.detail,
+            "code": self.code,
+            "payload": self.payload,
+            "attempts": [json.dumps(attempt, ensure_ascii=False, separators=(",", ":")) for attempt in self.attempts],
+        }
+
+
+@dataclass(slots=True)
+class ChunkRecord:
+    """
+    What became of calls since the last one. marks: (mark, first, last) of recipients, 0-based, both included.
+
+    calls: made, of which `accepted` were. streak: refused since the last that was accepted, with the words of the refusal.
+    dead_in_doubt: of those in doubt, how many are dead as well. stop: why the job must stop. end: the worker lets go of the chunk, `back` to the queue or `due` in wait_ms.
+    """
+
+    marks: list[tuple[str, int, int]] = field(default_factory=list)
+    calls: int = 0
+    accepted: int = 0
+    streak: int = 0
+    streak_of: str = ""
+    stop: str | None = None
+    doubts: list[Doubt] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    letters: list[DeadRecipient] = field(default_factory=list)
+    dead_in_doubt: int = 0
+    end: Literal["back", "due"] | None = None
+    wait_ms: int = 0
+    log: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.marks or self.calls or self.stop or self.doubts or self.unknown or self.letters or self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Its place in the job, and what goes into the ledger. digest: of what it says, for a resume to compare."""
+
+    number: int
+    size: int
+    calls: int
+    digest: str
+    data: bytes
+
+
+class ChunkLedger:
+    """Every script that moves a chunk, with the settings that bound it. Asks nothing itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.namespace)
+        self._s = settings
+        self._retention_ms = int(settings.retention_s * 1000)
+        self._dead_ms = int(settings.dead_retention_s * 1000)
+
+    def feed(self, job_id: str, chunk: Chunk) -> Steps[Fed]:
+        """Put a chunk in; one round trip."""
+        k = self.keys
+        keys = (k.job(job_id), k.chunk(job_id, chunk.number), k.marks(job_id, chunk.number), k.job_part(job_id, "queued"), k.fixed("turns"))
+        args = (job_id, chunk.number, chunk.size, chunk.calls, chunk.digest, chunk.data)
+        outcome, open_chunks = yield RunScript("jobs/feed", keys, args)
+        return Fed(_text(outcome), int(open_chunks))
+
+    def take(self, name: ChunkName, token: str) -> Steps[TakenChunk | str]:
+        """Take a chunk for `lease_s`; or why not."""
+        k = self.keys
+        keys = (
+            k.job(name.job_id),
+            k.job_part(name.job_id, "queued"),
+            k.fixed("turns"),
+            k.fixed("chunk_leases"),
+            k.chunk(name.job_id, name.number),
+            k.marks(name.job_id, name.number),
+        )
+        answer = yield RunScript("jobs/take", keys, (name.job_id, name.number, token, int(self._s.lease_s * 1000)))
+        if not isinstance(answer, list):
+            return _text(answer)
+        now, data, marks, losses, rounds, log, proved = answer
+        return TakenChunk(name, token, int(now), data, _text(marks), _text(losses), int(rounds), _text(log), _text(proved) != "0")
+
+    def step(
+        self,
+        name: ChunkName,
+        token: str,
+        application: str,
+        *,
+        record: ChunkRecord | None,
+        recorded_no: int,
+        calls: Sequence[str],
+        begin_no: int,
+    ) -> Steps[tuple[bool, str, Begun | None]]:
+        """
+        Write down what became of calls, and ask whether more may leave; one round trip.
+
+        calls: recipients of each as 'a-b,a-b'; none: nothing is asked. Returns (False where the chunk is another's by now, where the
+        chunk is, what may leave).
+        """
+        runs = []
+        if record is not None:
+            runs.append(self._record(name, token, record, recorded_no))
+        if calls:
+            runs.append(self._begin(name, token, application, calls, begin_no, after=recorded_no))
+        answers = yield Together(runs)
+        if calls and answers[-1][0] == b"early":
+            answers[-1] = yield runs[-1]
+        at, ours = "sending", True
+        if record is not None:
+            outcome, at = map(_text, answers[0])
+            ours = outcome == "recorded"
+        return ours, at, _begun(answers[-1]) if calls else None
+
+    def _begin(self, name: ChunkName, token: str, application: str, calls: Sequence[str], number: int, *, after: int) -> RunScript:
+        k = self.keys
+        keys = (
+            k.chunk(name.job_id, name.number),
+            k.marks(name.job_id, name.number),
+            k.job(name.job_id),
+            k.fixed("chunk_leases"),
+            k.fixed("gates"),
+            k.pace(application),
+        )
+        rate = self._s.rate_for(application)
+        probe_ms = int((self._s.http_total_s + self._s.short_retry_s) * 1000)
+        args = (
+            token,
+            number,
+            after,
+            str(name),
+            int(self._s.lease_s * 1000),
+            application,
+            self._s.probes,
+            probe_ms,
+            self._s.transactional_share,
+            SLOTS_AHEAD_MS,
+            "" if rate is None else rate,
+            *calls,
+        )
+        return RunScript("jobs/begin", keys, args)
+
+    def _record(self, name: ChunkName, token: str, record: ChunkRecord, number: int) -> RunScript:
+        k, job = self.keys, name.job_id
+        keys = (
+            k.chunk(job, name.number),
+            k.marks(job, name.number),
+            k.job(job),
+            k.fixed("chunk_leases"),
+            k.fixed("chunk_due"),
+            k.job_part(job, "queued"),
+            k.fixed("turns"),
+            k.fixed("letters"),
+            k.fixed("expiry"),
+            k.fixed("counts"),
+            k.job_part(job, "doubts"),
+            k.job_part(job, "unknown"),
+            k.job_part(job, "room"),
+            k.fixed("doubts"),
+            *(k.intent(letter.intent_id) for letter in record.letters),
+        )
+        said: dict[str, Any] = {
+            "job": job,
+            "chunk": name.number,
+            "token": token,
+            "no": number,
+            "lease_ms": int(self._s.lease_s * 1000),
+            "keep_ms": self._retention_ms,
+            "dead_ms": self._dead_ms,
+            "v": MODEL_VERSION,
+            "marks": " ".join([f"{mark}{first}-{last}" for mark, first, last in record.marks]),
+            "calls": record.calls,
+            "accepted": record.accepted,
+            "streak": record.streak,
+            "streak_of": record.streak_of,
+            "stop_after": self._s.bulk_stop_after,
+            "stop_unproved": STOP_UNPROVED,
+            "doubts": [doubt.as_dict() for doubt in record.doubts],
+            "unknown": record.unknown,
+            "dead_in_doubt": record.dead_in_doubt,
+            "letters": [letter.as_dict() for letter in record.letters],
+        }
+        if record.stop is not None:
+            said["stop"] = record.stop
+        if record.end is not None:
+            said |= {"end": record.end, "wait_ms": record.wait_ms, "log": record.log}
+        return RunScript("jobs/record", keys, (_compact(said),))
+
+    def revoke(self, name: ChunkName, token: str, seen: str, mine: str) -> Steps[bool]:
+        """
+        Make a lease that has ended the keeper's own, before letters are filed. seen: the marks as they were read. mine: its new token.
+
+        False where it was renewed, or the marks have changed since.
+        """
+        k = self.keys
+        keys = (k.chunk(name.job_id, name.number), k.marks(name.job_id, name.number), k.fixed("chunk_leases"))
+        args = (str(name), token, seen, mine, int(self._s.lease_s * 1000))
+        return _text((yield RunScript("jobs/revoke", keys, args))) == "revoked"
+
+    def file_letters(self, name: ChunkName, token: str, letters: Sequence[DeadRecipient]) -> Steps[bool]:
+        """Some letters of a chunk whose lease was revoked; the caller bounds how many. False where the chunk is another's by now."""
+        k = self.keys
+        fixed = (k.fixed("letters"), k.fixed("expiry"), k.fixed("counts"))
+        keys = (k.chunk(name.job_id, name.number), *fixed, *(k.intent(letter.intent_id) for letter in letters))
+        said = {
+            "job": name.job_id,
+            "token": token,
+            "dead_ms": self._dead_ms,
+            "v": MODEL_VERSION,
+            "letters": [letter.as_dict() for letter in letters],
+        }
+        return _text((yield RunScript("jobs/letters", keys, (_compact(said),)))) == "filed"
+
+    def lost(
+        self,
+        name: ChunkName,
+        token: str,
+        seen: str,
+        *,
+        cause: str,
+        who: Sequence[str],
+        losses: Mapping[int, int],
+        dead: Sequence[int] = (),
+    ) -> Steps[str]:
+        """
+        A lease has ended: 'moved', 'held' or 'done'.
+
+        seen: the marks as they were read; whom they show as sent to is in doubt, and they are `who`. losses: as they are now. dead: places of
+        those who are not to be sent to again: the lease was revoked, token is the keeper's, and their letters are filed.
+        """
+        k, job = self.keys, name.job_id
+        keys = (
+            k.chunk(job, name.number),
+            k.marks(job, name.number),
+            k.job(job),
+            k.fixed("chunk_leases"),
+            k.job_part(job, "queued"),
+            k.fixed("turns"),
+            k.fixed("counts"),
+            k.job_part(job, "doubts"),
+            k.job_part(job, "unknown"),
+            k.job_part(job, "room"),
+            k.fixed("doubts"),
+        )
+        said = {
+            "job": job,
+            "chunk": name.number,
+            "token": token,
+            "revoked": bool(dead),
+            "seen": seen,
+            "losses": losses_as_text(losses),
+            "dead": " ".join([f"{first}-{last}" for first, last in runs_of(dead)]),
+            "dead_n": len(dead),
+            "keep_ms": self._retention_ms,
+            "dead_ms": self._dead_ms,
+            **Doubt(cause, who).as_dict(),
+        }
+        return _text((yield RunScript("jobs/lost", keys, (_compact(said),))))
+
+    def due(self, name: ChunkName) -> Steps[bool]:
+        """A chunk whose time has come goes back to its queue."""
+        k = self.keys
+        keys = (
+            k.fixed("chunk_due"),
+            k.chunk(name.job_id, name.number),
+            k.job(name.job_id),
+            k.job_part(name.job_id, "queued"),
+            k.fixed("turns"),
+        )
+        return bool((yield RunScript("jobs/due", keys, (name.job_id, name.number))))
+
+    def sweep(self, name: ChunkName) -> Steps[int]:
+        """Mark who was not sent to in a chunk of a job that was cancelled, or whose time is over. How many."""
+        k, job = self.keys, name.job_id
+        keys = (
+            k.job(job),
+            k.job_part(job, "queued"),
+            k.fixed("chunk_due"),
+            k.job_part(job, "room"),
+            k.job_part(job, "unknown"),
+            k.job_part(job, "doubts"),
+            k.chunk(job, name.number),
+            k.marks(job, name.number),
+            k.fixed("turns"),
+        )
+        return int((yield RunScript("jobs/sweep", keys, (job, name.number, self._retention_ms, self._dead_ms))))
+
+
+def _begun(answer: Sequence[Any]) -> Begun:
+    outcome, _, gate = _text(answer[0]).partition(" ")
+    if outcome == "go":
+        _, calls, last, start, gap, _, proved, probe = answer
+        return Begun("go", int(calls), int(last), float(start), float(_text(gap)), proved=bool(proved), probe=bool(probe))
+    return Begun(outcome, wait_ms=int(answer[1]) if len(answer) > 1 else 0, gate=gate)
+
+
+def _compact(said: Mapping[str, Any]) -> str:
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))

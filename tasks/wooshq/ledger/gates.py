@@ -1,0 +1,122 @@
+"""What holds sends back: reading the gates, and opening or shutting them by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import ms as _ms
+from wooshq.ledger.replies import text as _text
+from wooshq.ledger.steps import Ask, Steps
+from wooshq.results import Result, moment
+
+_APPLICATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+EVERY = "*"
+"""In place of an application: the gate is every application's."""
+
+
+class GateName(StrEnum):
+    """Which gates there are. Each is absent (open) until something shuts it for one application."""
+
+    CIRCUIT = "circuit"  #: the API fails, or cannot be reached
+    TOKEN = "token"
+    """The API refuses our token."""
+    APPLICATION = "application"  #: the API does not know the application
+    NOT_BEFORE = "not_before"  #: the API said 429, and when to come back
+    HAND = "hand"  #: a person shut it, and only a person opens it
+
+
+MEANS: Mapping[GateName, str] = {
+    GateName.CIRCUIT: "the API fails or cannot be reached; opens by itself",
+    GateName.TOKEN: "the API refuses our token; is tried from time to time",
+    GateName.APPLICATION: "the API does not know it; is tried from time to time",
+    GateName.NOT_BEFORE: "the API answered 429 and said until when; opens then",
+    GateName.HAND: "a person shut it, and only a person opens it",
+}
+"""What each gate says when it is shut, for a person."""
+
+
+@dataclass(frozen=True)
+class Gate(Result):
+    """A gate that is not simply open. until: when it will let probes through; None where only a person opens it."""
+
+    gate: str
+    application: str
+    state: str  #: `shut`, or `testing` while its probes are under way
+    why: str
+    since: str | None
+    until: str | None
+    until_ms: int = field(default=0, metadata={"shown": False})
+    testing_until_ms: int = field(default=0, metadata={"shown": False})
+
+    def lets_through(self, now_ms: int, probes: int) -> int:
+        """How many intents it would let through at `now_ms`: none, or its probes."""
+        if self.until_ms == 0 or now_ms < self.until_ms or now_ms < self.testing_until_ms:
+            return 0
+        return probes
+
+
+def read(flat: Mapping[str, str] | Sequence[Any], now_ms: int) -> list[Gate]:
+    """The gates as `HGETALL gates` has them."""
+    items = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
+    gates = []
+    for key, raw in items:
+        name, _, application = _text(key).partition("|")
+        kept = json.loads(raw)
+        testing_until = int(kept.get("probe_until", 0)) if kept.get("testing") else 0
+        gates.append(
+            Gate(
+                gate=name,
+                application=application,
+                state="testing" if kept.get("testing") and now_ms < testing_until else "shut",
+                why=kept["why"],
+                since=moment(kept["since_ms"]),
+                until=moment(kept["until_ms"] or None),
+                until_ms=int(kept["until_ms"]),
+                testing_until_ms=testing_until,
+            )
+        )
+    return sorted(gates, key=lambda g: (g.application, g.gate))
+
+
+def may_leave(gates: Sequence[Gate], application: str, now_ms: int, *, probes: int, most: int) -> int:
+    """How many of an application's held intents may go back to their lanes at `now_ms`: `most` where all its gates are open."""
+    mine = [g for g in gates if g.application in (EVERY, application)]
+    return min((g.lets_through(now_ms, probes) for g in mine), default=most)
+
+
+def list_gates(keys: Keys) -> Steps[list[Gate]]:
+    """Every gate that is not simply open."""
+    time, flat = yield Ask([("TIME",), ("HGETALL", keys.fixed("gates"))])
+    return read(flat, _ms(time))
+
+
+def shut_gate(keys: Keys, name: str, application: str, why: str) -> Steps[Gate]:
+    """Shut a gate by hand; it stays shut until `open_gate`. Raises ValueError for a name or an application code that is none."""
+    gate = _known(name)
+    if application != EVERY and not _APPLICATION.fullmatch(application):
+        raise ValueError("application: is not an application code; right would be XXXXX-XXXXX, or leave it out for all of them")
+    time = (yield Ask([("TIME",)]))[0]
+    kept = {"why": why, "since_ms": _ms(time), "until_ms": 0, "wait_ms": 0, "by_hand": True}
+    yield Ask([("HSET", keys.fixed("gates"), f"{gate}|{application}", json.dumps(kept, ensure_ascii=False))])
+    return Gate(gate, application, "shut", why, moment(kept["since_ms"]), None)  # type: ignore[arg-type]
+
+
+def open_gate(keys: Keys, name: str, application: str) -> Steps[bool]:
+    """Open a gate by hand, whoever shut it. False where it was open. The API's next answers may shut it again."""
+    gate = _known(name)
+    opened, _ = yield Ask([("HDEL", keys.fixed("gates"), f"{gate}|{application}"), ("HDEL", keys.fixed("failures"), application)])
+    return bool(opened)
+
+
+def _known(name: str) -> str:
+    try:
+        return GateName(name).value
+    except ValueError:
+        raise ValueError(f"no gate is called so; there are {', '.join(GateName)}") from None

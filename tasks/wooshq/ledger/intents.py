@@ -1,0 +1,428 @@
+"""The ledger's moves, each as steps: what a script is given, and what its answer means."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NewType
+
+from wooshq.ledger.keys import LANES, Keys
+from wooshq.ledger.replies import ms as _ms
+from wooshq.ledger.replies import text as _text
+from wooshq.ledger.states import Event, Reason
+from wooshq.ledger.steps import Ask, RunScript, Steps
+from wooshq.settings import Settings
+from wooshq_schemas import MODEL_VERSION
+
+IntentId = NewType("IntentId", str)
+
+CLAIM_LEASE_S: Final = 15.0
+"""How long a claim holds before it is admitted: reading, rendering and one round trip."""
+CLAIM_BYTES: Final = 4 * 1024 * 1024
+"""Bodies in one claim, at least one: a script holds up everybody who asks Redis for as long as it runs."""
+SLOTS_AHEAD_MS: Final = 250
+"""How far ahead a worker is given slots under a ceiling: the longest that a call which was let go may still wait in the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An intent that is to be accepted: what the ledger must know of it, and its body, which it only keeps."""
+
+    intent_id: str
+    body: str
+    lane: str
+    application: str
+    digest: str = ""  #: of the body without its id; "" where neither an id nor an idempotency key was given, so nothing can clash
+    idempotency_key: str | None = None
+    expires_at_ms: int | None = None
+    ttl_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptOutcome:
+    """What became of an entry."""
+
+    intent_id: str  #: its own, or that under which the same body was accepted earlier
+    new: bool
+    clash: bool = False  #: `intent_id` was accepted earlier with another body
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An intent that this worker, and no other, may send until the lease ends."""
+
+    intent_id: str
+    token: str
+    body: str
+    version: int
+    lane: str
+    application: str
+    accepted_at_ms: int
+    expires_at_ms: int | None
+    fence: int  #: how often it was claimed, this time included
+    lost: int  #: how many workers were lost while they held it
+    attempts: int  #: calls made for it so far
+    rounds: int  #: how often it failed and went to the due set
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """
+    What a claim of several ids brought. refused: held by others, final or unknown, and that is harmless. left: still queued, for those
+    before them were large.
+    """
+
+    now_ms: int
+    claimed: list[Claim]
+    refused: list[tuple[str, str]]
+    left: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether a claim may leave. wait_ms: until it may (`go`, `probe`), or until to ask again (`wait`). gate: what holds it."""
+
+    outcome: Literal["go", "probe", "wait", "held", "expired", "lost"]
+    wait_ms: int = 0
+    gate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How one claim ended."""
+
+    claim: Claim
+    event: Event
+    attempts: Sequence[Mapping[str, Any]] = ()  #: the calls made, as `status` shows them
+    doubt: str | None = None  #: why the person may get the message twice, or may have
+    message_code: str = ""
+    unknown_identifiers: Sequence[str] = ()
+    reason: Reason | None = None
+    detail: str = ""
+    code: str = ""
+    payload: str | None = None
+    wait_ms: int = 0
+    gate: str = ""
+
+    def as_json(self) -> str:
+        """What settle.lua reads."""
+        out: dict[str, Any] = {
+            "id": self.claim.intent_id,
+            "token": self.claim.token,
+            "event": self.event.value,
+            "app": self.claim.application,
+            "attempts": [json.dumps(a, ensure_ascii=False, separators=(",", ":")) for a in self.attempts],
+        }
+        if self.event is Event.ACCEPTED:
+            out["code"] = self.message_code
+            if self.unknown_identifiers:
+                out["unknown"] = json.dumps(list(self.unknown_identifiers), ensure_ascii=False)
+        elif self.event is Event.GIVEN_UP:
+            out |= {"reason": str(self.reason), "detail": self.detail, "code": self.code}
+            if self.payload is not None:
+                out["payload"] = self.payload
+        elif self.event is Event.FAILED:
+            out["wait_ms"] = self.wait_ms
+        elif self.event is Event.SHUT:
+            out["gate"] = self.gate
+        if self.doubt:
+            out["doubt"] = self.doubt
+        return json.dumps(out, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """A gate that the API's answer shuts, and how long at least (seconds; 0: the usual wait)."""
+
+    gate: str
+    why: str
+    not_before_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An intent that was held when workers were lost; it may be what they died of. lost: how many."""
+
+    lane: str
+    intent_id: str
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Intents that a keeper's move put back into their lanes."""
+
+    by_lane: dict[str, list[str]] = field(default_factory=lambda: {lane: [] for lane in LANES})
+    suspects: list[Suspect] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.by_lane.values())) + len(self.suspects)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """
+    A letter that is to become the intent `new`. dead_id: the intent that died last. edited: the person's edit that `new` was made from,
+    "" where it was made from the intent's own body. wait_ms: how long before it may be sent.
+    """
+
+    letter_id: str
+    dead_id: str
+    new: Entry
+    edited: str = ""
+    wait_ms: int = 0
+
+
+class IntentLedger:
+    """Every script of the ledger, with the settings that bound it. Asks nothing itself: `steps.run` and `arun` do."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.namespace)
+        self._s = settings
+        self._retention_ms = int(settings.retention_s * 1000)
+        self._dead_ms = int(settings.dead_retention_s * 1000)
+        k = self.keys
+        self._accept = (*k.queues, k.fixed("expiry"), k.fixed("counts"))
+        self._claim = (k.fixed("leases"), k.fixed("taken"), *k.queues)
+        self._admit = (k.fixed("leases"), k.fixed("gates"), k.fixed("expiry"), k.fixed("held_applications"), k.fixed("counts"))
+        self._trim = k.fixed("letters")
+        self._settle = (
+            *(k.fixed(n) for n in ("leases", "due", "expiry", "letters", "doubts", "counts", "held_applications")),
+            *k.queues,
+        )
+
+    # In
+
+    def accept(self, entries: Sequence[Entry]) -> Steps[list[AcceptOutcome]]:
+        """Take the entries into the ledger; one round trip. Two entries of one call may share an idempotency key: the first wins."""
+        keys: list[str] = [*self._accept]
+        args: list[str | int] = [self._retention_ms, MODEL_VERSION]
+        for e in entries:
+            row = self.keys.intent(e.intent_id)
+            keys += (row, self.keys.idempotency(e.application, e.idempotency_key) if e.idempotency_key is not None else row)
+            expires = "" if e.expires_at_ms is None else e.expires_at_ms
+            ttl = "" if e.ttl_ms is None else e.ttl_ms
+            args.append(f"{e.intent_id}\n{e.digest}\n{e.lane}\n{e.application}\n{expires}\n{ttl}\n{e.body}")
+        answers = yield RunScript("intents/accept", keys, args)
+        return [_accepted(e, a) for e, a in zip(entries, answers, strict=True)]
+
+    def file(self, intent_id: str, body: str, reason: Reason, detail: str, *, lane: str, application: str = "") -> Steps[bool]:
+        """Keep what is no intent as a dead letter. False where an intent with this id is known."""
+        k = self.keys
+        answer = yield RunScript(
+            "letters/file",
+            (k.intent(intent_id), k.fixed("letters"), k.fixed("expiry"), k.fixed("counts")),
+            (intent_id, body, str(reason), detail, lane, application, self._dead_ms, MODEL_VERSION),
+        )
+        return bool(answer)
+
+    # Out: the hot path
+
+    def claim(self, ids: Sequence[str], token: str) -> Steps[Claims]:
+        """
+        Take what can be taken of `ids`; one round trip. token: unique to this call.
+
+        For a short lease: who is admitted gets the whole of it, and who is lost before that is soon found.
+        """
+        rows = [self.keys.intent(i) for i in ids]
+        lease_ms = int(min(CLAIM_LEASE_S, self._s.lease_s) * 1000)
+        answer = yield RunScript("intents/claim", (*self._claim, *rows), (token, lease_ms, CLAIM_BYTES, *ids))
+        claims = Claims(int(answer[0]), [], [], [])
+        for row in answer[1:]:
+            if len(row) > 2:
+                claims.claimed.append(_claim(row, token))
+            elif row[1] in (b"left", "left"):
+                claims.left.append(_text(row[0]))
+            else:
+                claims.refused.append((_text(row[0]), _text(row[1])))
+        return claims
+
+    def admit(self, claims: Sequence[Claim], token: str) -> Steps[list[Admission]]:
+        """
+        Which of these may leave now, in order; one round trip.
+
+        Who may go is written down as under way before the request is written: a worker that is lost later leaves a doubt,
+        one that is lost earlier does not.
+        """
+        keys: list[str] = [*self._admit]
+        probe_ms = int((self._s.http_total_s + self._s.short_retry_s) * 1000)
+        args: list[str | int | float] = [
+            token,
+            self._s.probes,
+            probe_ms,
+            self._retention_ms,
+            self._s.transactional_share,
+            SLOTS_AHEAD_MS,
+            int(self._s.lease_s * 1000),
+            self._dead_ms,
+        ]
+        for c in claims:
+            keys += (self.keys.intent(c.intent_id), self.keys.held(c.application), self.keys.pace(c.application))
+            args += (c.intent_id, c.application, self._ceiling(c.application))
+        answer = yield RunScript("intents/admit", keys, args)
+        return [_admission(_text(outcome)) for outcome in answer[1:]]
+
+    def _ceiling(self, application: str) -> float | str:
+        """Calls a second, as the scripts read it: '' for no ceiling."""
+        rate = self._s.rate_for(application)
+        return "" if rate is None else rate
+
+    def settle(self, settlements: Sequence[Settlement]) -> Steps[list[bool]]:
+        """Write down how these claims ended; one round trip. False where another worker has it by now: nothing was changed then."""
+        keys: list[str] = [*self._settle]
+        args: list[str | int] = [self._retention_ms, self._dead_ms]
+        for s in settlements:
+            keys += (self.keys.intent(s.claim.intent_id), self.keys.held(s.claim.application))
+            args.append(s.as_json())
+        answer = yield RunScript("intents/settle", keys, args)
+        return [_text(a) == "settled" for a in answer]
+
+    def report(self, application: str, *, well: int, failed: int, shuts: Sequence[Shut] = ()) -> Steps[list[str]]:
+        """Tell the gates what the API answered. The events that followed: 'opened <gate>', 'shut <gate>'."""
+        args: list[str | int] = [
+            application,
+            well,
+            failed,
+            self._s.breaker_failures,
+            int(self._s.breaker_open_s * 1000),
+            int(self._s.breaker_ceiling_s * 1000),
+        ]
+        for shut in shuts:
+            args += (shut.gate, int(shut.not_before_s * 1000), shut.why)
+        answer = yield RunScript("gates/report", (self.keys.fixed("gates"), self.keys.fixed("failures"), self.keys.pace(application)), args)
+        return [_text(a) for a in answer]
+
+    # The keeper's
+
+    def come_due(self, name: str, limit: int) -> Steps[list[str]]:
+        """Ids of `leases`, `due` or `expiry` whose time has come, the longest due first."""
+        return [_text(i) for i in (yield RunScript("intents/come_due", (self.keys.fixed(name),), (limit,)))]
+
+    def due(self, ids: Sequence[str]) -> Steps[Taken]:
+        """Retries whose time has come go back to their lanes."""
+        k = self.keys
+        answer = yield RunScript("intents/due", (k.fixed("due"), *k.queues, *map(k.intent, ids)), ids)
+        return _by_lane(ids, answer)
+
+    def take_over(self, ids: Sequence[str], on_unknown: Mapping[str, str]) -> Steps[Taken]:
+        """Intents of lost workers go back to their lanes, or end. on_unknown: id → `resend` or `dead_letter`."""
+        k = self.keys
+        args: list[str | int] = [self._s.poison_after, self._dead_ms]
+        for i in ids:
+            args += (i, on_unknown.get(i, self._s.on_unknown))
+        keys = [k.fixed(n) for n in ("leases", "letters", "expiry", "doubts", "counts")]
+        answer = yield RunScript("intents/take_over", (*keys, *k.queues, *map(k.intent, ids)), args)
+        taken = Taken()
+        for i, moved in zip(ids, answer, strict=True):
+            if moved:
+                self.sort(taken, i, _text(moved[0]), int(moved[1]))
+        return taken
+
+    def sort(self, taken: Taken, intent_id: str, lane: str, lost: int) -> None:
+        """Put a queued intent where it belongs: with the others of its lane, or with the suspects."""
+        if lost >= self._s.suspect_after:
+            taken.suspects.append(Suspect(lane, intent_id, lost))
+        else:
+            taken.by_lane[lane].append(intent_id)
+
+    def expire(self, waiting: Sequence[tuple[str, str]]) -> Steps[int]:
+        """End what waits past its time. waiting: (id, application). Returns how many ended."""
+        k = self.keys
+        keys = [k.fixed("expiry"), k.fixed("due"), k.fixed("counts"), *k.queues]
+        for i, application in waiting:
+            keys += (k.intent(i), k.held(application))
+        return int((yield RunScript("intents/expire", keys, (self._retention_ms, self._dead_ms, *(i for i, _ in waiting)))))
+
+    def release(self, application: str, ids: Sequence[str]) -> Steps[Taken]:
+        """Held intents go back to their lanes."""
+        k = self.keys
+        keys = (k.held(application), k.fixed("held_applications"), *k.queues, *map(k.intent, ids))
+        return _by_lane(ids, (yield RunScript("intents/release", keys, (application, *ids))))
+
+    def stale(self, lane: str, *, lane_is_empty: bool, limit: int) -> Steps[list[str]]:
+        """Queued intents of which the broker can have no message any more."""
+        args = (lane, int(lane_is_empty), int(self._s.republish_after_s * 1000), int(self._s.overtaken_s * 1000), limit)
+        return [_text(i) for i in (yield RunScript("intents/stale", (self.keys.queued(lane), self.keys.fixed("taken")), args))]
+
+    def trim(self, limit: int) -> Steps[int]:
+        """Forget letters whose retention is over. Returns how many were looked at."""
+        before = (yield Ask([("TIME",)]))[0]
+        oldest = _ms(before) - self._dead_ms
+        ids = [_text(i) for i in (yield Ask([("ZRANGEBYSCORE", self._trim, "-inf", oldest, "LIMIT", 0, limit)]))[0]]
+        if ids:
+            yield RunScript("letters/trim", (self._trim, *map(self.keys.letter, ids)), ids)
+        return len(ids)
+
+    def fields(self, ids: Sequence[str], *names: str) -> Steps[list[list[str | None]]]:
+        """Fields of several rows, None where there is none; one round trip."""
+        if not ids:
+            return []
+        answer = yield Ask([("HMGET", self.keys.intent(i), *names) for i in ids])
+        return [[None if v is None else _text(v) for v in row] for row in answer]
+
+    # By a person
+
+    def cancel(self, intent_id: str, application: str) -> Steps[str]:
+        """Take an intent back. The state it is in now, or 'gone'."""
+        k = self.keys
+        keys = (k.intent(intent_id), k.fixed("due"), k.fixed("expiry"), k.fixed("counts"), *k.queues, k.held(application))
+        return _text((yield RunScript("intents/cancel", keys, (intent_id, self._retention_ms, self._dead_ms))))
+
+    def replay(self, wanted: Sequence[Replay]) -> Steps[list[str]]:
+        """Turn letters into new intents, each at most once; one round trip. 'replayed', 'changed', 'taken <state>' or 'gone', in order."""
+        k = self.keys
+        keys: list[str] = [*k.queues, k.fixed("due"), k.fixed("expiry"), k.fixed("counts")]
+        args: list[str | int] = [MODEL_VERSION]
+        for one in wanted:
+            new = one.new
+            keys += (k.letter(one.letter_id), k.intent(new.intent_id), k.intent(one.dead_id))
+            expires = "" if new.expires_at_ms is None else new.expires_at_ms
+            ttl = "" if new.ttl_ms is None else new.ttl_ms
+            seen = hashlib.sha1(one.edited.encode(), usedforsecurity=False).hexdigest() if one.edited else ""
+            lines = (one.letter_id, new.intent_id, one.dead_id, new.lane, new.application, expires, ttl, one.wait_ms, seen, new.body)
+            args.append("\n".join(map(str, lines)))
+        return [_text(answer) for answer in (yield RunScript("letters/replay", keys, args))]
+
+
+def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:
+    if not raw:
+        return AcceptOutcome(entry.intent_id, new=True)
+    answer = _text(raw)
+    if answer.startswith("!"):
+        return AcceptOutcome(answer[1:], new=False, clash=True)
+    return AcceptOutcome(answer, new=False)
+
+
+def _claim(row: Sequence[Any], token: str) -> Claim:
+    i, body, version, lane, application, at, expires, fence, lost, attempts, rounds = map(_text, row)
+    return Claim(
+        i,
+        token,
+        body,
+        int(version),
+        lane,
+        application,
+        int(at),
+        int(float(expires)) if expires else None,
+        int(fence),
+        int(lost),
+        int(attempts),
+        int(rounds),
+    )
+
+
+def _admission(answer: str) -> Admission:
+    outcome, _, rest = answer.partition(" ")
+    if outcome == "held":
+        return Admission("held", gate=rest)
+    return Admission(outcome, int(rest or 0))  # type: ignore[arg-type]
+
+
+def _by_lane(ids: Sequence[str], lanes: Sequence[Any]) -> Taken:
+    taken = Taken()
+    for i, lane in zip(ids, lanes, strict=True):
+        if lane:
+            taken.by_lane[_text(lane)].append(i)
+    return taken

@@ -1,0 +1,104 @@
+"""Fan-out jobs in the ledger: what each script is given, and what its answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from wooshq.ledger.chunks import ChunkLedger
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import text as _text
+from wooshq.ledger.steps import Ask, RunScript, Steps
+from wooshq.settings import Settings
+from wooshq_schemas import MODEL_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job that is to begin. steps: numbers of recipients, the last one for everybody. rate: calls a second."""
+
+    id: str
+    template: str
+    digest: str
+    application: str
+    list_limit: int
+    idempotency_key: str | None = None
+    on_unknown: str = "resend"
+    campaign: str = ""
+    ttl_ms: int | None = None
+    expires_at_ms: int | None = None
+    rate: float | None = None
+    steps: Sequence[int] = ()
+    stop_at: float | None = None
+    step_wait_ms: int | None = None
+    source: str = ""
+
+
+class JobLedger:
+    """Every script of the fan-out, with the settings that bound it. Asks nothing itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.namespace)
+        self.chunks = ChunkLedger(settings)
+        self._retention_ms = int(settings.retention_s * 1000)
+        self._dead_ms = int(settings.dead_retention_s * 1000)
+
+    def open(self, job: NewJob) -> Steps[str]:
+        """Begin a job. '' where it is new; the id under which it is known, with '!' before it where that has another template."""
+        k = self.keys
+        row = k.job(job.id)
+        idem = k.idempotency(f"bulk {job.application}", job.idempotency_key) if job.idempotency_key is not None else row
+        fields: dict[str, Any] = {
+            "template": job.template,
+            "v": MODEL_VERSION,
+            "app": job.application,
+            "limit": job.list_limit,
+            "on_unknown": job.on_unknown,
+            "campaign": job.campaign or None,
+            "rate": job.rate,
+            "stop_at": job.stop_at,
+            "step_wait": job.step_wait_ms,
+            "source": job.source or None,
+        }
+        pairs = [part for name, value in fields.items() if value is not None for part in (name, value)]
+        ttl, expires = ("" if value is None else value for value in (job.ttl_ms, job.expires_at_ms))
+        args = (job.id, job.digest, self._retention_ms, ttl, expires, " ".join(map(str, job.steps)), *pairs)
+        return _text(
+            (
+                yield RunScript(
+                    "jobs/open", (row, k.fixed("jobs"), k.fixed("stepping"), k.fixed("counts"), idem, k.fixed("job_expiry")), args
+                )
+            )
+        )
+
+    def wait_for_room(self, job_id: str, within_s: float) -> Steps[bool]:
+        """Wait until a chunk has ended. False where none did."""
+        return (yield Ask([("BLPOP", self.keys.job_part(job_id, "room"), within_s)]))[0] is not None
+
+    def fed(self, job_id: str, *, refused: int, duplicates: int, chunks: int) -> Steps[str]:
+        """No more recipients come. chunks: that their stream made. The job's state, 'gone', or 'short' where it has more than these."""
+        k = self.keys
+        keys = (k.job(job_id), k.job_part(job_id, "unknown"), k.job_part(job_id, "doubts"), k.fixed("stepping"))
+        return _text((yield RunScript("jobs/fed", keys, (job_id, self._retention_ms, refused, duplicates, chunks))))
+
+    def end_step(self, job_id: str) -> Steps[str]:
+        """Look whether a step of a roll-out has ended."""
+        k = self.keys
+        keys = (k.job(job_id), k.fixed("turns"), k.fixed("stepping"), k.job_part(job_id, "queued"))
+        return _text((yield RunScript("jobs/end_step", keys, (job_id,))))
+
+    def move(self, job_id: str, event: Literal["pause", "resume", "cancel"], why: str = "") -> Steps[tuple[str, bool, int]]:
+        """(the state it is in now or 'gone', whether this moved it, chunks that are queued)."""
+        k = self.keys
+        keys = (
+            k.job(job_id),
+            k.job_part(job_id, "queued"),
+            k.fixed("turns"),
+            k.fixed("ending"),
+            k.fixed("stepping"),
+            k.job_part(job_id, "unknown"),
+            k.job_part(job_id, "doubts"),
+        )
+        state, moved, queued = yield RunScript("jobs/move", keys, (job_id, event, why, self._retention_ms))
+        return _text(state), bool(moved), int(queued)

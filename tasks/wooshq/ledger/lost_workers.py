@@ -1,0 +1,48 @@
+"""How many workers were lost while they sent to a recipient: kept for each, so that nobody is called poison for what another did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from wooshq.ledger.states import FINAL_MARKS, Mark
+
+PlaceRange = tuple[int, int]
+"""Places of recipients in their chunk, first and last, 0-based, both included."""
+
+
+def runs_of(places: Sequence[int]) -> tuple[PlaceRange, ...]:
+    """Places in ascending order as runs."""
+    runs: list[PlaceRange] = []
+    for place in places:
+        if runs and runs[-1][1] == place - 1:
+            runs[-1] = (runs[-1][0], place)
+        else:
+            runs.append((place, place))
+    return tuple(runs)
+
+
+def read(text: str) -> dict[int, int]:
+    """Workers lost, by place in the chunk, from what `written` made; '' where none was."""
+    found: dict[int, int] = {}
+    for part in text.split():
+        times, _, run = part.partition("*")
+        first, _, last = run.partition("-")
+        found.update(dict.fromkeys(range(int(first), int(last) + 1), int(times)))
+    return found
+
+
+def written(losses: Mapping[int, int]) -> str:
+    """As the chunk's row keeps it: `2*0-9 1*12-12`, runs of places with as many losses."""
+    by_times: dict[int, list[int]] = {}
+    for place in sorted(losses):
+        by_times.setdefault(losses[place], []).append(place)
+    return " ".join([f"{times}*{first}-{last}" for times, places in by_times.items() for first, last in runs_of(places)])
+
+
+def after(losses: Mapping[int, int], marks: str) -> dict[int, int]:
+    """What it is when one more worker is lost and the chunk's marks are as it left them. Who has ended is left out."""
+    still = {place: times for place, times in losses.items() if marks[place] not in FINAL_MARKS}
+    for place, mark in enumerate(marks):
+        if mark == Mark.SENDING:
+            still[place] = still.get(place, 0) + 1
+    return still

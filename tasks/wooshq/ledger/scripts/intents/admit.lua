@@ -1,0 +1,71 @@
+-- admit.lua: may these requests leave now? Who may is written down as under way; who may not waits, and it costs no attempt.
+-- uses clock
+-- uses ended
+-- uses gates
+-- uses pace
+-- KEYS[1]   leases             zset
+-- KEYS[2]   gates              hash
+-- KEYS[3]   expiry             zset
+-- KEYS[4]   held_applications  set
+-- KEYS[5]   counts             hash
+-- KEYS[6…]  three an intent: intent:<id> hash, held:<application> zset, pace:<application> hash
+-- ARGV      token of the claim, probes a gate may have under way, how long a probe may take ms, how long an ended intent is kept ms,
+--           part of the rate that is the transactional lane's, how far ahead slots are given ms, length of the lease from now on ms,
+--           how long a letter is kept ms,
+--           then three an intent: id, application, its ceiling in calls/s or ''
+-- returns   {now ms, outcome…}: 'go <ms>' (when) | 'probe <ms>' (of a gate that its answer may open) | 'wait <ms>' (no slot: it still holds
+--           its lease, and has not begun) | 'expired' | 'lost' | 'held <gate>'
+-- cost      O(intents × (gates + log held)); the caller bounds how many
+-- moves     sending → held (shut), sending → expired (expire)
+-- again     a row that is already under way by this token is answered 'go 0'; one that was held or expired by it, likewise
+-- memory    starts with HDEL, which a full Redis lets through
+local now = now_ms()
+local out = {now}
+local gates = gates_by_application(KEYS[2])
+local probes, probe_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
+local share, horizon = tonumber(ARGV[5]), tonumber(ARGV[6])
+
+for i = 0, (#ARGV - 8) / 3 - 1 do
+  local id, app, ceiling = ARGV[9 + 3 * i], ARGV[10 + 3 * i], ARGV[11 + 3 * i]
+  local row, held, pace = KEYS[6 + 3 * i], KEYS[7 + 3 * i], KEYS[8 + 3 * i]
+  local v = redis.call('HMGET', row, 'state', 'lease', 'begun', 'expires', 'last', 'gate', 'lane')
+  local outcome
+  if v[1] ~= 'sending' or v[2] ~= ARGV[1] then
+    outcome = 'lost'
+    if v[5] == ARGV[1] and v[1] == 'held' then outcome = 'held ' .. (v[6] or '') end
+    if v[5] == ARGV[1] and v[1] == 'expired' then outcome = 'expired' end
+  elseif v[3] then
+    outcome = 'go 0'
+  elseif v[4] and tonumber(v[4]) <= now then
+    redis.call('ZREM', KEYS[1], id)
+    finish(row, id, 'expired', now, ARGV[4], KEYS[3], KEYS[5], {'last', ARGV[1]})
+    reopen(row, id, 'expired', ARGV[8])
+    outcome = 'expired'
+  else
+    local by = shut_gate(gates['*'], now, probes) or shut_gate(gates[app], now, probes)
+    if by then
+      redis.call('ZREM', KEYS[1], id)
+      redis.call('HDEL', row, 'lease')
+      redis.call('HSET', row, 'state', 'held', 'gate', by.name, 'last', ARGV[1])
+      local at = redis.call('HGET', row, 'at')
+      redis.call('ZADD', held, tonumber(at) + (v[7] == 'bulk' and 1e14 or 0), id)
+      redis.call('SADD', KEYS[4], app)
+      outcome = 'held ' .. by.name
+    else
+      local wait, again = pace_slot(pace, v[7], pace_limit(pace, ceiling, now), share, horizon, now)
+      if wait then
+        pace_count(pace, 1, now)
+        count_probe(KEYS[2], gates['*'], now, probe_ms)
+        count_probe(KEYS[2], gates[app], now, probe_ms)
+        redis.call('HDEL', row, 'gate')
+        redis.call('HSET', row, 'begun', now)
+        redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[7]), id)
+        outcome = ((gates['*'] or gates[app]) and 'probe ' or 'go ') .. math.floor(wait)
+      else
+        outcome = 'wait ' .. math.ceil(again)
+      end
+    end
+  end
+  out[i + 2] = outcome
+end
+return out

@@ -1,0 +1,25 @@
+-- cancel.lua: a person takes an intent back that has not left yet.
+-- uses clock
+-- uses ended
+-- KEYS[1]   intent:<id>           hash
+-- KEYS[2]   due                   zset
+-- KEYS[3]   expiry                zset
+-- KEYS[4]   counts                hash
+-- KEYS[5]   queued:transactional  zset
+-- KEYS[6]   queued:bulk           zset
+-- KEYS[7]   held:<application>    zset
+-- ARGV      id, how long an ended intent, then a letter is kept ms
+-- returns   the state it is in now, or 'gone'
+-- cost      O(log ledger)
+-- moves     queued → cancelled (cancel), retrying → cancelled (cancel), held → cancelled (cancel)
+-- again     answers 'cancelled' and changes nothing
+local state = redis.call('HGET', KEYS[1], 'state')
+if not state then return 'gone' end
+if state ~= 'queued' and state ~= 'retrying' and state ~= 'held' then return state end
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[5], ARGV[1])
+redis.call('ZREM', KEYS[6], ARGV[1])
+redis.call('ZREM', KEYS[7], ARGV[1])
+finish(KEYS[1], ARGV[1], 'cancelled', now_ms(), ARGV[2], KEYS[3], KEYS[4], {})
+reopen(KEYS[1], ARGV[1], 'cancelled', ARGV[3])
+return 'cancelled'

@@ -1,0 +1,35 @@
+-- expire.lua: the time of these waiting intents is over.
+-- uses clock
+-- uses ended
+-- KEYS[1]   expiry                zset
+-- KEYS[2]   due                   zset
+-- KEYS[3]   counts                hash
+-- KEYS[4]   queued:transactional  zset
+-- KEYS[5]   queued:bulk           zset
+-- KEYS[6…]  two an intent: intent:<id> hash, held:<application> zset
+-- ARGV      how long an ended intent, then a letter is kept ms, then one id an intent
+-- returns   how many expired
+-- cost      O(intents × log ledger); the caller bounds how many
+-- moves     queued → expired (expire), retrying → expired (expire), held → expired (expire)
+-- again     moves nothing: they are final
+local now = now_ms()
+local n = 0
+for i = 3, #ARGV do
+  local id, row, held = ARGV[i], KEYS[i * 2], KEYS[1 + i * 2]
+  local at = redis.call('ZSCORE', KEYS[1], id)
+  if at and tonumber(at) <= now then
+    local state = redis.call('HGET', row, 'state')
+    if state == 'queued' or state == 'retrying' or state == 'held' then
+      redis.call('ZREM', KEYS[2], id)
+      redis.call('ZREM', KEYS[4], id)
+      redis.call('ZREM', KEYS[5], id)
+      redis.call('ZREM', held, id)
+      finish(row, id, 'expired', now, ARGV[1], KEYS[1], KEYS[3], {})
+      reopen(row, id, 'expired', ARGV[2])
+      n = n + 1
+    elseif state ~= 'sending' then
+      redis.call('ZREM', KEYS[1], id)
+    end
+  end
+end
+return n

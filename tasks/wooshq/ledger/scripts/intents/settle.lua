@@ -1,0 +1,68 @@
+-- settle.lua: a claim's holder says how it ended.
+-- uses clock
+-- uses ended
+-- KEYS[1]   leases                zset
+-- KEYS[2]   due                   zset
+-- KEYS[3]   expiry                zset
+-- KEYS[4]   letters               zset
+-- KEYS[5]   doubts                stream
+-- KEYS[6]   counts                hash
+-- KEYS[7]   held_applications     set
+-- KEYS[8]   queued:transactional  zset
+-- KEYS[9]   queued:bulk           zset
+-- KEYS[10…] two an intent: intent:<id> hash, held:<application> zset
+-- ARGV      how long an ended intent, then a letter is kept, ms; then one JSON object an intent:
+--           {id, token, event, app, attempts: [text…], doubt?, code?, unknown?, reason?, detail?, payload?, wait_ms?, gate?}
+-- returns   an array: 'settled' | 'lost' (another has it, or it is final) an intent
+-- cost      O(intents × (attempts + log ledger)); the caller bounds how many
+-- moves     sending → sent (accepted), retrying (failed), held (shut), dead (given_up), queued (handed_back), expired (expire)
+-- again     a row whose last settle carries the token is answered 'settled' and not touched
+-- memory    starts with ZREM, which a full Redis lets through
+local now = now_ms()
+local out = {}
+for i = 3, #ARGV do
+  local s = cjson.decode(ARGV[i])
+  local row, held = KEYS[10 + (i - 3) * 2], KEYS[11 + (i - 3) * 2]
+  local v = redis.call('HMGET', row, 'state', 'lease', 'last', 'lane', 'at')
+  if v[1] == 'sending' and v[2] == s.token then
+    redis.call('ZREM', KEYS[1], s.id)
+    redis.call('HSET', row, 'last', s.token)
+    for _, attempt in ipairs(s.attempts) do remember(row, attempt) end
+    if s.doubt then
+      doubt(KEYS[5], s.id, now, ARGV[2], s.doubt)
+      redis.call('HINCRBY', KEYS[6], 'unknown', 1)
+    end
+    if s.event == 'accepted' then
+      finish(row, s.id, 'sent', now, ARGV[1], KEYS[3], KEYS[6], {'code', s.code})
+      if s.unknown then redis.call('HSET', row, 'unknown', s.unknown) end
+      close(row, s.id, s.code, ARGV[2])
+    elseif s.event == 'given_up' then
+      bury(row, s.id, now, KEYS[4], KEYS[3], KEYS[6], ARGV[2], s.reason, s.detail, s.code or '', s.payload)
+    elseif s.event == 'expire' then
+      finish(row, s.id, 'expired', now, ARGV[1], KEYS[3], KEYS[6], {})
+      reopen(row, s.id, 'expired', ARGV[2])
+    else
+      redis.call('HDEL', row, 'lease', 'begun')
+      if s.event == 'failed' then
+        redis.call('HSET', row, 'state', 'retrying', 'due', now + s.wait_ms)
+        redis.call('HINCRBY', row, 'rounds', 1)
+        redis.call('ZADD', KEYS[2], now + s.wait_ms, s.id)
+        redis.call('HINCRBY', KEYS[6], 'retrying', 1)
+      elseif s.event == 'shut' then
+        redis.call('HSET', row, 'state', 'held', 'gate', s.gate)
+        redis.call('ZADD', held, tonumber(v[5]) + (v[4] == 'bulk' and 1e14 or 0), s.id)
+        redis.call('SADD', KEYS[7], s.app)
+      else
+        redis.call('HSET', row, 'state', 'queued')
+        redis.call('ZADD', v[4] == 'bulk' and KEYS[9] or KEYS[8], now, s.id)
+      end
+    end
+    out[#out + 1] = 'settled'
+  elseif v[3] == s.token then
+    out[#out + 1] = 'settled'
+  else
+    redis.call('HINCRBY', KEYS[6], 'late', 1)
+    out[#out + 1] = 'lost'
+  end
+end
+return out

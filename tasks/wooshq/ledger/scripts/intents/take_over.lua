@@ -1,0 +1,51 @@
+-- take_over.lua: these leases have ended, so their worker is lost: what had not left goes back, what may have left is in doubt.
+-- uses clock
+-- uses ended
+-- KEYS[1]   leases                zset
+-- KEYS[2]   letters               zset
+-- KEYS[3]   expiry                zset
+-- KEYS[4]   doubts                stream
+-- KEYS[5]   counts                hash
+-- KEYS[6]   queued:transactional  zset
+-- KEYS[7]   queued:bulk           zset
+-- KEYS[8…]  intent:<id>           hash, one an intent
+-- ARGV      workers lost that make a poison, how long a letter is kept ms, then two an intent: id, on_unknown
+-- returns   {lane, workers lost} an intent that was queued, {} else
+-- cost      O(intents × log ledger); the caller bounds how many
+-- moves     sending → queued (lease_ended), sending → dead (given_up)
+-- again     moves nothing: what was moved has no lease any more
+local now = now_ms()
+local out = {}
+for i = 0, (#ARGV - 2) / 2 - 1 do
+  local id, on_unknown, row = ARGV[3 + 2 * i], ARGV[4 + 2 * i], KEYS[8 + i]
+  local ends = redis.call('ZSCORE', KEYS[1], id)
+  local moved = {}
+  if ends and tonumber(ends) <= now then
+    redis.call('ZREM', KEYS[1], id)
+    local v = redis.call('HMGET', row, 'state', 'lane', 'begun', 'lost')
+    if v[1] == 'sending' then
+      local lost = tonumber(v[4] or 0) + 1
+      redis.call('HSET', row, 'lost', lost)
+      if v[3] then
+        remember(row, cjson.encode({at_ms = tonumber(v[3]), outcome = 'unknown', code = 'WORKER_LOST',
+          error = 'the worker was lost before it could record what became of the call'}))
+        doubt(KEYS[4], id, now, ARGV[2], 'worker lost while sending')
+        redis.call('HINCRBY', KEYS[5], 'unknown', 1)
+      end
+      if lost >= tonumber(ARGV[1]) then
+        bury(row, id, now, KEYS[2], KEYS[3], KEYS[5], ARGV[2], 'poison',
+          lost .. ' workers were lost while they held it', 'WORKER_LOST')
+      elseif v[3] and on_unknown == 'dead_letter' then
+        bury(row, id, now, KEYS[2], KEYS[3], KEYS[5], ARGV[2], 'unknown',
+          'the worker that sent it was lost before the answer came', 'WORKER_LOST')
+      else
+        redis.call('HDEL', row, 'lease', 'begun')
+        redis.call('HSET', row, 'state', 'queued')
+        redis.call('ZADD', v[2] == 'bulk' and KEYS[7] or KEYS[6], now, id)
+        moved = {v[2], lost}
+      end
+    end
+  end
+  out[i + 1] = moved
+end
+return out

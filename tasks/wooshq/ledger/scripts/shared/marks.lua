@@ -1,0 +1,63 @@
+-- marks: where the recipients of a chunk are, one byte each, and the job's counters of them. See tasks/wooshq/ledger/states.py.
+local COUNTER = {s = 'sending', r = 'retrying', S = 'sent', D = 'dead', U = 'unknown_identifiers', E = 'expired', C = 'cancelled'}
+
+-- Sets marks of the string at `key` from a to b (0-based, both included) where the mark before is one of `from`; how many were set.
+-- deltas: what changed, by mark, to be counted at the end.
+local function set_marks(key, a, b, mark, from, deltas)
+  local before = redis.call('GETRANGE', key, a, b)
+  local n, after = 0, nil
+  if #before == 1 then
+    if string.find(from, before, 1, true) then n, after = 1, mark end
+  else
+    after, n = string.gsub(before, '[' .. from .. ']', mark)
+  end
+  if n == 0 then return 0 end
+  for was in string.gmatch(before, '[' .. from .. ']') do deltas[was] = (deltas[was] or 0) - 1 end
+  deltas[mark] = (deltas[mark] or 0) + n
+  redis.call('SETRANGE', key, a, after)
+  return n
+end
+
+-- `begun` counts who does not wait any more.
+local function count_marks(job, deltas)
+  if (deltas['.'] or 0) ~= 0 then redis.call('HINCRBY', job, 'begun', -deltas['.']) end
+  for mark, n in pairs(deltas) do
+    if n ~= 0 and COUNTER[mark] then redis.call('HINCRBY', job, COUNTER[mark], n) end
+  end
+end
+
+-- Whether nobody in the chunk waits for anything.
+local function all_final(key)
+  return not string.find(redis.call('GET', key) or '', '[.sr]')
+end
+
+-- The job's rate: recipients that ended, by the second.
+local function count_rate(job, n, now)
+  local v = redis.call('HMGET', job, 'w_at', 'w_n')
+  local since = now - tonumber(v[1] or 0)
+  if since >= 1000 then
+    redis.call('HSET', job, 'w_at', now, 'w_n', n, 'w_rate', since < 10000 and tonumber(v[2] or 0) * 1000 / since or 0)
+  else
+    redis.call('HINCRBY', job, 'w_n', n)
+  end
+end
+
+-- A chunk of which nobody waits any more: it keeps its marks, and its recipients are forgotten.
+local function end_chunk(chunk, marks, job, room, keep_ms)
+  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'due')
+  redis.call('HSET', chunk, 'state', 'done')
+  redis.call('PEXPIRE', chunk, keep_ms)
+  redis.call('PEXPIRE', marks, keep_ms)
+  redis.call('HINCRBY', job, 'chunks_done', 1)
+  if redis.call('LLEN', room) < 64 then redis.call('LPUSH', room, 1) end
+end
+
+-- The job, where nobody in it waits any more and no more come; keys: the job's row and its parts, which stay to be seen for keep_ms.
+local function end_job(job, now, keep_ms, keys)
+  local v = redis.call('HMGET', job, 'state', 'fed', 'chunks', 'chunks_done', 'ended')
+  if v[5] or v[3] ~= v[4] or (not v[2] and v[1] ~= 'cancelled') then return end
+  if v[1] ~= 'cancelled' then redis.call('HSET', job, 'state', 'done') end
+  redis.call('HSET', job, 'ended', now)
+  redis.call('HDEL', job, 'why', 'goes_on')
+  for _, key in ipairs(keys) do redis.call('PEXPIRE', key, keep_ms) end
+end

@@ -1,0 +1,1 @@
+"""Dead letters: one file for each thing that can be done with them."""

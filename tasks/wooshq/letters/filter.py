@@ -1,0 +1,122 @@
+"""Which dead letters a call is about."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from wooshq.ledger.states import LetterState, Reason
+from wooshq.letters.letter import Letter
+
+_PLACE: Final = re.compile(r"\[\d+\]")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """
+    Which letters. Every given part must fit; an empty one (`picks_all`) is never meant by accident.
+
+    state: None or `any` for each. since, until: aware, of the last filing. tag: (name, value). recipient: an exact identifier.
+    """
+
+    ids: Sequence[str] = ()
+    reason: str | None = None
+    application: str | None = None
+    lane: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    campaign: str | None = None
+    tag: tuple[str, str] | None = None
+    recipient: str | None = None
+    bulk: str | None = None
+    detail: str | None = None
+    state: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.state == "any":  # as the command line says it
+            object.__setattr__(self, "state", None)
+        for name, known in (("reason", tuple(Reason)), ("state", tuple(LetterState)), ("lane", ("transactional", "bulk"))):
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise ValueError(f"{name}: there are {', '.join(known)}")
+        for name in ("application", "lane", "campaign", "recipient", "bulk", "detail"):
+            if getattr(self, name) == "":
+                raise ValueError(f"{name}: must not be empty; leave it out to ask for any")
+        if self.tag is not None and not self.tag[0]:
+            raise ValueError("tag: its name must not be empty")
+        for name in ("since", "until"):
+            value = getattr(self, name)
+            if value is not None and value.tzinfo is None:
+                raise ValueError(f"{name}: needs a zone, as in 2026-05-01T09:00:00Z")
+
+    @property
+    def picks_all(self) -> bool:
+        """Nothing narrows it (a state alone does not)."""
+        return replace(self, state=None) == Filter()
+
+    @property
+    def asks_the_intent(self) -> bool:
+        """Whether the intent's text must be read to decide."""
+        return any(part is not None for part in (self.campaign, self.tag, self.recipient))
+
+    def fits(self, letter: Letter) -> bool:
+        """Whether what the letter itself says fits."""
+        at = datetime.fromtimestamp(letter.filed_ms / 1000, UTC)
+        return (
+            (not self.ids or letter.id in self.ids or letter.intent_id in self.ids)
+            and self.reason in (None, letter.reason)
+            and self.application in (None, letter.application)
+            and self.lane in (None, letter.lane)
+            and self.bulk in (None, letter.bulk_id)
+            and self.detail in (None, letter.detail, without_places(letter.detail))
+            and self.state in (None, letter.state)
+            and (self.since is None or at >= self.since)
+            and (self.until is None or at < self.until)
+        )
+
+    def fits_intent(self, body: str) -> bool:
+        """Whether the intent's text fits."""
+        try:
+            data = json.loads(body)
+        except ValueError:
+            return False
+        if not isinstance(data, dict):
+            return False
+        inner = _inner(data)
+        campaign = data.get("campaign", inner.get("campaign"))
+        return (
+            (self.campaign is None or campaign == self.campaign)
+            and (self.tag is None or (data.get("tags") or {}).get(self.tag[0]) == self.tag[1])
+            and (self.recipient is None or self.recipient in recipients_of(data))
+        )
+
+
+def recipients_of(data: Mapping[str, Any]) -> set[str]:
+    """Identifiers in an intent's JSON, whatever is wrong with the rest of it."""
+    found: set[str] = set()
+    inner = _inner(data)
+    to = data.get("to")
+    for place in (to if isinstance(to, Mapping) else {}, inner):
+        for kind in ("users", "hwids", "push_tokens", "test_devices"):
+            some = place.get(kind)
+            some = some.get("list") if isinstance(some, Mapping) else some
+            found |= {one for one in some if isinstance(one, str)} if isinstance(some, list) else set()
+    return found
+
+
+def _inner(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    request = data.get("request")
+    if isinstance(request, Mapping):
+        for kind in ("transactional", "segment"):
+            if isinstance(request.get(kind), Mapping):
+                return request[kind]  # type: ignore[no-any-return]
+    return {}
+
+
+def without_places(detail: str) -> str:
+    """What was said, wherever in a list it was: `users.list[n]: is not valid`."""
+    return _PLACE.sub("[n]", detail)

@@ -1,0 +1,168 @@
+"""Find, group and show dead letters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wooshq.errors import LetterUnknown
+from wooshq.intents.status import as_row, attempts_of
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import text as _text
+from wooshq.ledger.steps import Ask, Steps
+from wooshq.letters.filter import Filter, without_places
+from wooshq.letters.letter import Group, Letter, WholeLetter
+from wooshq.results import moment
+
+#: Letters looked at in one round trip.
+_PAGE = 500
+_FIELDS = (
+    "id",
+    "intent",
+    "reason",
+    "detail",
+    "filed",
+    "attempts",
+    "lane",
+    "app",
+    "bulk",
+    "replays",
+    "state",
+    "code",
+    "note",
+    "message_code",
+)
+
+
+def find(keys: Keys, wanted: Filter, *, most: int | None = None) -> Steps[list[Letter]]:
+    """
+    Letters that fit, the newest first, at most `most`. Reads the letters in pages: memory grows with what fits, not with what there is.
+    """
+    found: list[Letter] = []
+    if wanted.ids:
+        for some in pages(list(wanted.ids)):
+            found += yield from _fitting(keys, (yield from _resolve(keys, some)), wanted)
+        unique = {letter.id: letter for letter in found}
+        return list(unique.values())[:most]
+    low = "-inf" if wanted.since is None else int(wanted.since.timestamp() * 1000)
+    high: str | int = "+inf" if wanted.until is None else f"({int(wanted.until.timestamp() * 1000)}"
+    at = 0
+    while most is None or len(found) < most:
+        ids = (yield Ask([("ZREVRANGEBYSCORE", keys.fixed("letters"), high, low, "LIMIT", at, _PAGE)]))[0]
+        if not ids:
+            break
+        at += len(ids)
+        found += yield from _fitting(keys, [_text(i) for i in ids], wanted)
+    return found[:most]
+
+
+def _resolve(keys: Keys, ids: Sequence[str]) -> Steps[list[str]]:
+    """Letter ids; an intent's id stands for the letter that it is a replay of, or its own."""
+    answer = yield Ask([("HGET", keys.intent(i), "letter") for i in ids])
+    return [i if letter is None else _text(letter) for i, letter in zip(ids, answer, strict=True)]
+
+
+def _fitting(keys: Keys, ids: Sequence[str], wanted: Filter) -> Steps[list[Letter]]:
+    if not ids:
+        return []
+    rows = yield Ask([("HMGET", keys.letter(i), *_FIELDS) for i in ids])
+    letters = [_letter(dict(zip(_FIELDS, map(text_or_none, row), strict=True))) for row in rows if row[0] is not None]
+    letters = [letter for letter in letters if wanted.fits(letter)]
+    if letters and wanted.asks_the_intent:
+        bodies = yield from bodies_of(keys, letters)
+        letters = [letter for letter, kept in zip(letters, bodies, strict=True) if kept is not None and wanted.fits_intent(kept.body)]
+    return letters
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a replay would send. version: of the models that wrote it. edited: it is a person's edit, not the intent's own body."""
+
+    body: str
+    version: int
+    edited: bool
+
+
+def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[Kept | None]]:
+    """What a replay of each would send: its edited body, else the intent's own."""
+    asked = yield Ask(
+        [
+            command
+            for letter in letters
+            for command in (("HMGET", keys.letter(letter.id), "edited", "v"), ("HMGET", keys.intent(letter.intent_id), "body", "v"))
+        ]
+    )
+    found: list[Kept | None] = []
+    for edited, own in zip(asked[::2], asked[1::2], strict=True):
+        is_edited = edited[0] is not None
+        body, version = edited if is_edited else own
+        found.append(None if body is None else Kept(_text(body), int(version or 1), is_edited))
+    return found
+
+
+def groups(keys: Keys, wanted: Filter) -> Steps[list[Group]]:
+    """Letters that fit, by reason, detail and application, the largest group first; a place in a list (`[17]`) tells none apart."""
+    made: dict[tuple[str, str, str | None], list[int]] = {}
+    for letter in (yield from find(keys, wanted)):
+        detail = without_places(letter.detail)
+        made.setdefault((letter.reason, detail, letter.application), []).append(letter.filed_ms)
+    out = [Group(*key, len(times), moment(min(times)), moment(max(times))) for key, times in made.items()]
+    return sorted(out, key=lambda g: (-g.count, g.reason, g.detail))
+
+
+def show(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
+    """Everything about one letter. letter_id: the letter's, or that of any intent of its lineage. Raises LetterUnknown."""
+    letter_id = (yield from _resolve(keys, [letter_id]))[0]
+    row = as_row((yield Ask([("HGETALL", keys.letter(letter_id))]))[0])
+    if not row:
+        raise LetterUnknown("no dead letter has this id: it may be mistyped, purged, or its intent never died")
+    letter = _letter(row)
+    lineage = [letter_id, *letter.replays]
+    rows = [as_row(r) for r in (yield Ask([("HGETALL", keys.intent(i)) for i in lineage]))]
+    body = row.get("edited") or next((r["body"] for i, r in zip(lineage, rows, strict=True) if i == letter.intent_id and r), None)
+    shown = {**letter, "attempts": [a for r in rows for a in attempts_of(r)]}
+    return WholeLetter(
+        **shown,
+        intent=_json_or_text(body),
+        payload=_json_or_text(row.get("payload")),
+        note=row.get("note") or None,
+        message_code=row.get("message_code"),
+    )
+
+
+def _letter(row: Mapping[str, str | None]) -> Letter:
+    return Letter(
+        id=row.get("id") or "",
+        intent_id=row.get("intent") or "",
+        reason=row.get("reason") or "",
+        detail=row.get("detail") or "",
+        filed_at=moment(row.get("filed")),
+        attempts=int(row.get("attempts") or 0),
+        lane=row.get("lane") or "",
+        application=row.get("app") or None,
+        bulk_id=row.get("bulk") or None,
+        replays=(row.get("replays") or "").split(),
+        state=row.get("state") or "",
+        filed_ms=int(float(row.get("filed") or 0)),
+    )
+
+
+def pages(items: Sequence[Any], size: int = _PAGE) -> Iterator[Any]:
+    """`items` in sequences of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _json_or_text(body: str | None) -> Any:
+    if body is None:
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
+
+
+def text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)

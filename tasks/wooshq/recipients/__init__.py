@@ -1,0 +1,1 @@
+"""Recipients files: reading whom a fan-out goes to, row by row."""

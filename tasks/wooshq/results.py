@@ -1,0 +1,50 @@
+"""What the calls return: values that read like the JSON objects of the command line, by attribute or by key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+
+class Result(Mapping[str, Any]):
+    """
+    Base of frozen data classes that are also mappings, so that `status(i).state` and `status(i)["state"]` are the same,
+    and `dict(record)` is exactly the object that `--json` prints.
+    """
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._names():
+            return getattr(self, key)
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(cls) if f.metadata.get("shown", True))  # type: ignore[arg-type]
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(dict(self), ensure_ascii=False, default=_plain, separators=(", ", ": "))
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (tuple, frozenset)):
+        return list(value)
+    raise TypeError(type(value).__name__)
+
+
+def moment(ms: str | int | float | None) -> str | None:
+    """Milliseconds since the epoch as RFC 3339, UTC; None for none."""
+    if ms in (None, ""):
+        return None
+    return datetime.fromtimestamp(float(ms) / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

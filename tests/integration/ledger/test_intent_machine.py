@@ -1,0 +1,253 @@
+"""The ledger against a dictionary that walks MOVES: real scripts, each of them often run twice as redis-py would, in any order."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.rig import APPLICATION, an_intent
+from wooshq import Settings
+from wooshq.intents.accept import entry_of, new_id
+from wooshq.ledger.intents import Claim, IntentLedger, Replay, Settlement
+from wooshq.ledger.run import run
+from wooshq.ledger.states import FINAL, MOVES, Event, LetterState, Reason, State
+from wooshq.ledger.steps import Steps
+
+LANES = st.sampled_from(["transactional", "bulk"])
+FEW = 4  #: intents of which a run goes on to make moves: with more, two workers seldom meet over one
+HOW_IT_ENDED = st.sampled_from([Event.ACCEPTED, Event.FAILED, Event.SHUT, Event.GIVEN_UP, Event.HANDED_BACK, Event.EXPIRE])
+
+
+@dataclass
+class Known:
+    """What must be true of one intent."""
+
+    lane: str
+    state: State = State.QUEUED
+    claim: Claim | None = None
+    letter: str | None = None  #: the letter of which it is a replay
+    begun: bool = False
+    calls: int = 0
+    replays: list[str] = field(default_factory=list)
+
+
+class Machine(RuleBasedStateMachine):
+    """Each rule does to the ledger what producers, workers, the keeper and operators do, and walks the table beside it."""
+
+    url = ""
+
+    ids = Bundle("ids")
+    stale = Bundle("stale")
+
+    @initialize()
+    def start(self) -> None:
+        self.redis = redis.Redis.from_url(self.url)
+        self.redis.flushdb()
+        self.settings = Settings(_env_file=None, application=APPLICATION, poison_after=3, suspect_after=1)  # type: ignore[call-arg]
+        self.ledger = IntentLedger(self.settings)
+        self.known: dict[str, Known] = {}
+        self.letters: dict[str, LetterState] = {}
+
+    def teardown(self) -> None:
+        if hasattr(self, "redis"):
+            self.redis.close()
+
+    def do(self, steps: Steps[Any]) -> Any:
+        return run(steps, self.redis, "the test's Redis")
+
+    def move(self, intent_id: str, event: Event) -> bool:
+        """Walk the table; False where there is no such way."""
+        known = self.known[intent_id]
+        if event not in MOVES.get(known.state, {}):
+            return False
+        known.state = MOVES[known.state][event]
+        if known.state is not State.SENDING:
+            known.claim, known.begun = None, False
+        if known.state is State.DEAD:
+            self.letters[known.letter or intent_id] = LetterState.OPEN
+        elif known.letter is not None and known.state in FINAL:
+            self.letters[known.letter] = LetterState.CLOSED if known.state is State.SENT else LetterState.OPEN
+        return True
+
+    # Producers
+
+    @precondition(lambda self: len(self.known) < FEW)
+    @rule(target=ids, lane=LANES, n=st.integers(1, 4), twice=st.booleans(), expires=st.booleans())
+    def accept(self, lane: str, n: int, twice: bool, expires: bool) -> Any:
+        more: dict[str, Any] = {"ttl_s": 1000} if expires else {}
+        entries = [entry_of(an_intent(lane=lane, **more), self.settings) for _ in range(n)]
+        first = self.do(self.ledger.accept(entries))
+        assert all(one.new for one in first)
+        if twice:
+            again = self.do(self.ledger.accept(entries))
+            assert [one.intent_id for one in again] == [one.intent_id for one in first]
+            assert not any(one.new or one.clash for one in again)
+        self.known |= {entry.intent_id: Known(lane) for entry in entries}
+        return multiple(*(entry.intent_id for entry in entries))
+
+    # Workers
+
+    @rule(target=stale, some=st.lists(ids, min_size=1, max_size=4, unique=True), twice=st.booleans())
+    def claim(self, some: list[str], twice: bool) -> Any:
+        token = new_id()
+        claims = self.do(self.ledger.claim(some, token))
+        if twice:
+            assert [c.intent_id for c in self.do(self.ledger.claim(some, token)).claimed] == [c.intent_id for c in claims.claimed]
+        for claim in claims.claimed:
+            assert self.move(claim.intent_id, Event.CLAIMED)
+            assert claim.attempts == self.known[claim.intent_id].calls
+            self.known[claim.intent_id].claim = claim
+        assert {i for i, _ in claims.refused} == {i for i in some if i not in {c.intent_id for c in claims.claimed}}
+        return multiple(*claims.claimed)
+
+    @rule(claim=stale, twice=st.booleans())
+    def admit(self, claim: Claim, twice: bool) -> None:
+        holds = self.known[claim.intent_id].claim == claim
+        outcomes = [self.do(self.ledger.admit([claim], claim.token)) for _ in range(1 + twice)]
+        assert all((outcome[0].outcome == "go") is holds for outcome in outcomes), outcomes
+        self.known[claim.intent_id].begun = self.known[claim.intent_id].begun or holds
+
+    @rule(claim=stale, event=HOW_IT_ENDED, calls=st.integers(0, 2), twice=st.booleans())
+    def settle(self, claim: Claim, event: Event, calls: int, twice: bool) -> None:
+        """Also by who lost the lease long ago: that one must change nothing."""
+        known = self.known[claim.intent_id]
+        holds = known.claim == claim
+        attempt = {"at": "2026-05-01T09:00:00.000Z", "outcome": "retry"}
+        settlement = Settlement(
+            claim, event, [attempt] * calls, message_code="M-1", reason=Reason.REJECTED, detail="no", wait_ms=1000, gate="circuit"
+        )
+        before = self.redis.hgetall(self.ledger.keys.intent(claim.intent_id))
+        settled = self.do(self.ledger.settle([settlement]))
+        if holds:
+            assert settled == [True]
+            known.calls += calls
+            assert self.move(claim.intent_id, event)
+        if twice:
+            after = self.redis.hgetall(self.ledger.keys.intent(claim.intent_id))
+            assert self.do(self.ledger.settle([settlement])) == settled
+            assert self.redis.hgetall(self.ledger.keys.intent(claim.intent_id)) == after
+        if settled == [False]:
+            assert self.redis.hgetall(self.ledger.keys.intent(claim.intent_id)) == before
+
+    # The keeper
+
+    @rule(intent_id=ids)
+    def a_lease_ends(self, intent_id: str) -> None:
+        known = self.known[intent_id]
+        if known.state is not State.SENDING:
+            return
+        self.redis.zadd(self.ledger.keys.fixed("leases"), {intent_id: 1})
+        lost = int(self.redis.hget(self.ledger.keys.intent(intent_id), "lost") or 0) + 1
+        doubts = self.redis.xlen(self.ledger.keys.fixed("doubts"))
+        taken = self.do(self.ledger.take_over([intent_id], {}))
+        assert self.redis.xlen(self.ledger.keys.fixed("doubts")) == doubts + known.begun, "a call that may have left is a record"
+        known.calls += known.begun
+        poison = lost >= self.settings.poison_after
+        assert self.move(intent_id, Event.GIVEN_UP if poison else Event.LEASE_ENDED)
+        assert len(taken) == (0 if poison else 1)
+        assert len(self.do(self.ledger.take_over([intent_id], {}))) == 0
+
+    @rule(intent_id=ids)
+    def its_time_comes(self, intent_id: str) -> None:
+        if self.known[intent_id].state is State.RETRYING:
+            assert len(self.do(self.ledger.due([intent_id]))) == 0, "not before its time"
+            self.redis.zadd(self.ledger.keys.fixed("due"), {intent_id: 1})
+            assert len(self.do(self.ledger.due([intent_id]))) == 1
+            self.move(intent_id, Event.DUE)
+        assert len(self.do(self.ledger.due([intent_id]))) == 0
+
+    @rule(intent_id=ids)
+    def the_gate_opens(self, intent_id: str) -> None:
+        moved = self.move(intent_id, Event.OPENED)
+        assert len(self.do(self.ledger.release(APPLICATION, [intent_id]))) == moved
+
+    @rule(intent_id=ids)
+    def it_expires(self, intent_id: str) -> None:
+        expiry = self.ledger.keys.fixed("expiry")
+        if self.redis.zscore(expiry, intent_id) is None:
+            return
+        self.redis.zadd(expiry, {intent_id: 1})
+        waits = self.known[intent_id].state is not State.SENDING
+        assert self.do(self.ledger.expire([(intent_id, APPLICATION)])) == waits
+        if waits:
+            assert self.move(intent_id, Event.EXPIRE)
+        else:
+            self.redis.zadd(expiry, {intent_id: 4e12})
+
+    # People
+
+    @rule(intent_id=ids)
+    def cancel(self, intent_id: str) -> None:
+        self.move(intent_id, Event.CANCEL)
+        for _ in range(2):
+            assert self.do(self.ledger.cancel(intent_id, APPLICATION)) == self.known[intent_id].state
+
+    @precondition(lambda self: self.letters)
+    @rule(target=ids, data=st.data(), lane=LANES, wait_ms=st.sampled_from([0, 1000]), twice=st.booleans())
+    def replay(self, data: st.DataObject, lane: str, wait_ms: int, twice: bool) -> Any:
+        letter = data.draw(st.sampled_from(sorted(self.letters)))
+        died = (self.redis.hget(self.ledger.keys.letter(letter), "intent") or b"").decode()
+        wanted = Replay(letter, died, entry_of(an_intent(lane=lane), self.settings), wait_ms=wait_ms)
+        answer = self.do(self.ledger.replay([wanted]))
+        if twice:
+            assert answer in (["replayed"], self.do(self.ledger.replay([wanted])))
+            assert self.do(self.ledger.replay([wanted])) == answer
+        assert (answer == ["replayed"]) is (self.letters[letter] is LetterState.OPEN)
+        if answer != ["replayed"]:
+            return multiple()
+        self.letters[letter] = LetterState.REPLAYING
+        self.known[wanted.new.intent_id] = Known(lane, State.RETRYING if wait_ms else State.QUEUED, letter=letter)
+        return wanted.new.intent_id
+
+    # What is always true
+
+    @invariant()
+    def every_intent_is_where_the_table_says_and_nowhere_else(self) -> None:
+        if not hasattr(self, "redis"):
+            return
+        keys = self.ledger.keys
+        places = {
+            State.QUEUED: {i for lane in keys.queues for i in self.members(lane)},
+            State.SENDING: self.members(keys.fixed("leases")),
+            State.RETRYING: self.members(keys.fixed("due")),
+            State.HELD: self.members(keys.held(APPLICATION)),
+        }
+        for state, members in places.items():
+            assert members == {i for i, known in self.known.items() if known.state is state}
+        assert not self.members(keys.fixed("expiry")) & {i for i, known in self.known.items() if known.state in FINAL}
+        for intent_id, known in self.known.items():
+            row = {k.decode(): v.decode() for k, v in self.redis.hgetall(keys.intent(intent_id)).items()}
+            assert row["state"] == known.state
+            assert int(row.get("n", 0)) == known.calls == sum(name.startswith("a:") for name in row)
+            assert (self.redis.pttl(keys.intent(intent_id)) > 0) is (known.state in FINAL), "kept until it ends, and not for ever"
+            assert json.loads(row["body"])["to"] == {"users": ["u1"]}
+        for letter, state in self.letters.items():
+            assert (self.redis.hget(keys.letter(letter), "state") or b"").decode() == state
+
+    def members(self, key: str) -> set[str]:
+        return {i.decode() for i in self.redis.zrange(key, 0, -1)}
+
+
+@pytest.mark.timeout(600)
+def test_no_order_of_moves_loses_or_doubles_an_intent(redis_url: str) -> None:
+    Machine.url = redis_url
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(max_examples=80, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)),
+    )

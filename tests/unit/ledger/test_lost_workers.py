@@ -1,0 +1,39 @@
+"""How many workers were lost over each recipient of a chunk."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wooshq.ledger.lost_workers import after, read, runs_of, written
+from wooshq.ledger.states import FINAL_MARKS, Mark
+
+
+@given(st.dictionaries(st.integers(0, 999), st.integers(1, 19)))
+def test_what_is_written_is_read_again(losses: dict[int, int]) -> None:
+    assert read(written(losses)) == losses
+
+
+def test_runs_are_short_to_write() -> None:
+    assert written(dict.fromkeys(range(1000), 1) | {7: 3}) == "1*0-6 1*8-999 3*7-7"
+    assert written({}) == ""
+
+
+@given(st.sets(st.integers(0, 50)))
+def test_runs_are_the_places(places: set[int]) -> None:
+    runs = runs_of(sorted(places))
+    assert [place for first, last in runs for place in range(first, last + 1)] == sorted(places)
+    assert all(b < c - 1 for (_, b), (c, _) in pairwise(runs))
+
+
+@given(st.lists(st.text(list(Mark), min_size=8, max_size=8), max_size=6))
+def test_each_is_counted_as_often_as_they_were_sent_to_until_they_end(lost: list[str]) -> None:
+    losses: dict[int, int] = {}
+    counts = [0] * 8
+    for marks in lost:
+        losses = after(losses, marks)
+        for place, mark in enumerate(marks):
+            counts[place] = 0 if mark in FINAL_MARKS else counts[place] + (mark == Mark.SENDING)
+        assert [losses.get(place, 0) for place in range(8)] == counts

@@ -1,0 +1,303 @@
+"""One intent's calls inside one claim."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wooshq_worker.api.deliver import Attempt, Delivery, ShortRetries, Withheld, deliver, secrets_of
+from wooshq_worker.api.outcome import Answer, Break, Broke, Outcome
+from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict
+
+START = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
+SUCCESS = Answer(200, {}, b'{"message_code": "C-1"}')
+POLICY = ShortRetries(tries=3, total_s=3.0, base_s=0.25)
+
+
+def an_error(status: int, **headers: str) -> Answer:
+    return Answer(status, {name.replace("_", "-"): [value] for name, value in headers.items()}, b"")
+
+
+class World:
+    """A clock that only moves when somebody waits, and an API that answers from a list (the last answer again and again)."""
+
+    def __init__(self, answers: Sequence[Outcome | Exception], *, call_takes_s: float = 0.05) -> None:
+        self.answers = list(answers)
+        self.call_takes_s = call_takes_s
+        self.clock_s = 0.0
+        self.slept: list[float] = []
+        self.calls = 0
+
+    async def call(self) -> Outcome:
+        self.calls += 1
+        self.clock_s += self.call_takes_s
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clock_s += seconds
+
+    async def deliver(
+        self,
+        *,
+        policy: ShortRetries = POLICY,
+        may_go: Callable[[], str | None] = lambda: None,
+        heard: Callable[[Verdict], None] = lambda verdict: None,
+        dice: float = 0.5,
+        secret: str = "",
+    ) -> Delivery:
+        return await deliver(
+            self.call,
+            policy=policy,
+            retry_after_ceiling_s=3600,
+            may_go=may_go,
+            heard=heard,
+            secrets=lambda: [secret] if secret else [],
+            now=lambda: START + timedelta(seconds=self.clock_s),
+            monotonic=lambda: self.clock_s,
+            sleep=self.sleep,
+            dice=lambda: dice,
+        )
+
+
+def outcomes(delivery: Delivery) -> list[str]:
+    return [attempt.outcome for attempt in delivery.attempts]
+
+
+class WhenTheFirstCallSettlesIt:
+    @pytest.mark.parametrize(
+        ("answer", "kind"),
+        [
+            (SUCCESS, Sent),
+            (an_error(400), Dead),
+            (an_error(401), Hold),
+            (an_error(504), Unknown),
+            (Break(Broke.DISCONNECTED), Unknown),
+            (Break(Broke.TLS), Hold),
+        ],
+    )
+    async def test_there_is_one_call_and_no_wait(self, answer: Outcome, kind: type) -> None:
+        world = World([answer])
+        delivery = await world.deliver()
+        assert isinstance(delivery.verdict, kind)
+        assert (world.calls, world.slept, len(delivery.attempts)) == (1, [], 1)
+
+    async def test_tenacity_is_not_entered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("wooshq_worker.api.deliver.AsyncRetrying", None)
+        assert isinstance((await World([SUCCESS]).deliver()).verdict, Sent)
+
+    async def test_unknown_is_never_tried_again_here_for_a_person_may_get_it_twice(self) -> None:
+        for kind in (Broke.SILENT, Broke.RESET, Broke.DEADLINE, Broke.MALFORMED, Broke.STRANGE):
+            world = World([Break(kind), SUCCESS])
+            assert isinstance((await world.deliver()).verdict, Unknown)
+            assert world.calls == 1
+
+
+class WhenAShortRetryMayDo:
+    async def test_it_is_tried_again_and_every_attempt_is_told(self) -> None:
+        world = World([an_error(503), Break(Broke.REFUSED, "refused"), SUCCESS])
+        delivery = await world.deliver()
+        assert delivery.verdict == Sent("C-1")
+        assert outcomes(delivery) == ["retry", "retry", "sent"]
+        assert [attempt.code for attempt in delivery.attempts] == ["HTTP_503", "REFUSED", None]
+        assert [attempt.http_status for attempt in delivery.attempts] == [503, None, 200]
+        assert world.slept == [0.125, 0.25]
+
+    async def test_each_verdict_is_told_as_it_comes_and_who_hears_enough_may_stop_the_rest(self) -> None:
+        told: list[Verdict] = []
+        world = World([an_error(503)])
+        delivery = await world.deliver(heard=told.append, may_go=lambda: "gate circuit" if told else None)
+        assert world.calls == 1
+        assert told == [delivery.verdict]
+
+    async def test_it_ends_after_the_given_tries_with_the_last_verdict(self) -> None:
+        world = World([an_error(503), an_error(500), an_error(502), SUCCESS])
+        delivery = await world.deliver()
+        assert isinstance(delivery.verdict, Retry)
+        assert delivery.verdict.code == "HTTP_502"
+        assert world.calls == 3
+
+    async def test_a_later_verdict_that_cannot_be_bettered_ends_it(self) -> None:
+        for answer, kind in ((an_error(400), Dead), (an_error(401), Hold), (Break(Broke.SILENT), Unknown), (an_error(429), Retry)):
+            world = World([an_error(503), answer, SUCCESS])
+            assert isinstance((await world.deliver()).verdict, kind)
+            assert world.calls == 2
+
+    async def test_one_try_means_one(self) -> None:
+        world = World([an_error(503), SUCCESS])
+        await world.deliver(policy=ShortRetries(tries=1, total_s=3))
+        assert world.calls == 1
+
+    async def test_a_retry_after_that_fits_is_kept(self) -> None:
+        world = World([an_error(503, retry_after="2"), SUCCESS])
+        assert isinstance((await world.deliver()).verdict, Sent)
+        assert world.slept == [2.0]
+
+    async def test_a_longer_retry_after_is_given_back_at_once(self) -> None:
+        world = World([an_error(503, retry_after="4"), SUCCESS])
+        delivery = await world.deliver()
+        assert isinstance(delivery.verdict, Retry)
+        assert delivery.verdict.not_before_s == 4.0
+        assert (world.calls, world.slept) == (1, [])
+
+    async def test_two_waits_together_stay_within_the_budget(self) -> None:
+        world = World([an_error(503, retry_after="2"), an_error(503, retry_after="2"), SUCCESS])
+        assert isinstance((await world.deliver()).verdict, Retry)
+        assert (world.calls, world.slept) == (2, [2.0])
+
+    async def test_what_concerns_the_whole_application_is_given_back_at_once(self) -> None:
+        world = World([an_error(429, retry_after="1"), SUCCESS])
+        delivery = await world.deliver()
+        assert isinstance(delivery.verdict, Retry)
+        assert delivery.verdict.gate
+        assert world.calls == 1
+
+    async def test_our_own_full_pool_is_given_back_at_once_and_costs_nothing(self) -> None:
+        world = World([Break(Broke.POOL), SUCCESS])
+        delivery = await world.deliver()
+        assert isinstance(delivery.verdict, Retry)
+        assert not delivery.verdict.costs_attempt
+        assert world.calls == 1
+
+    @settings(deadline=None)
+    @given(
+        statuses=st.lists(st.sampled_from([200, 400, 401, 429, 500, 502, 503, 504]), min_size=1, max_size=12),
+        waits=st.lists(st.integers(0, 5), min_size=12, max_size=12),
+        tries=st.integers(1, 10),
+        total_s=st.floats(0, 10),
+        dice=st.floats(0, 1, exclude_max=True),
+    )
+    def test_never_more_calls_or_longer_waits_than_allowed(
+        self, statuses: list[int], waits: list[int], tries: int, total_s: float, dice: float
+    ) -> None:
+        answers = [SUCCESS if status == 200 else an_error(status, retry_after=str(waits[n])) for n, status in enumerate(statuses)]
+        world = World(answers)
+        delivery = asyncio.run(world.deliver(policy=ShortRetries(tries, total_s), dice=dice))
+        assert world.calls == len(delivery.attempts) <= tries
+        assert sum(world.slept) <= total_s
+        assert not isinstance(delivery.verdict, Withheld)
+        assert delivery.attempts[-1].outcome == delivery.verdict.outcome
+        for slept, answer in zip(world.slept, answers, strict=False):
+            assert slept >= float(answer.headers["retry-after"][0])
+
+
+class WhenItMayNotGo:
+    async def test_nothing_is_called(self) -> None:
+        world = World([SUCCESS])
+        assert await world.deliver(may_go=lambda: "lease ends in 2 s") == Delivery(Withheld("lease ends in 2 s"), ())
+        assert world.calls == 0
+
+    async def test_it_is_asked_before_every_call_and_the_last_verdict_stands(self) -> None:
+        world = World([an_error(503), an_error(500), SUCCESS])
+        asked: list[int] = []
+
+        def may_go() -> str | None:
+            asked.append(world.calls)
+            return "expired" if world.calls == 2 else None
+
+        delivery = await world.deliver(may_go=may_go)
+        assert asked == [0, 1, 2]
+        assert isinstance(delivery.verdict, Retry)
+        assert delivery.verdict.code == "HTTP_500"
+        assert outcomes(delivery) == ["retry", "retry"]
+
+
+class WhenSomethingInsideBreaks:
+    async def test_a_bug_is_unknown_and_quotes_nobody(self) -> None:
+        delivery = await World([ValueError("ann@example.com")]).deliver()
+        assert isinstance(delivery.verdict, Unknown)
+        assert delivery.verdict.code == "BUG"
+        assert "ann" not in str(delivery)
+        assert "ValueError" in delivery.verdict.detail
+
+    async def test_a_cancelled_call_stays_cancelled(self) -> None:
+        started = asyncio.Event()
+
+        async def never() -> Outcome:
+            started.set()
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError("nobody answers it")
+
+        task = asyncio.create_task(deliver(never, policy=POLICY, retry_after_ceiling_s=60))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def test_a_deadline_around_a_send_that_always_fails_ends_it(self) -> None:
+        async def refused() -> Outcome:
+            return Break(Broke.REFUSED)
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await deliver(refused, policy=ShortRetries(10, 1e9, base_s=1e6), retry_after_ceiling_s=60, dice=lambda: 0.9)
+
+    async def test_cancelled_between_two_tries_there_is_no_further_call(self) -> None:
+        world = World([an_error(503)])
+        waiting = asyncio.Event()
+
+        async def sleep(_: float) -> None:
+            waiting.set()
+            await asyncio.get_running_loop().create_future()
+
+        task = asyncio.create_task(deliver(world.call, policy=POLICY, retry_after_ceiling_s=60, sleep=sleep))
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert world.calls == 1
+
+
+class TestAnAttempt:
+    async def test_it_has_exactly_the_keys_that_machines_read(self) -> None:
+        delivery = await World([an_error(400)], call_takes_s=0.31249).deliver()
+        assert [attempt.as_dict() for attempt in delivery.attempts] == [
+            {
+                "at": "2026-05-01T12:00:00.123Z",
+                "outcome": "dead",
+                "http_status": 400,
+                "code": "HTTP_400",
+                "latency_ms": 312.5,
+                "error": "refused as a bad request",
+            }
+        ]
+        assert list(delivery.attempts[0].as_dict()) == ["at", "outcome", "http_status", "code", "latency_ms", "error"]
+
+    async def test_one_that_was_sent_has_neither_code_nor_error(self) -> None:
+        (attempt,) = (await World([SUCCESS]).deliver()).attempts
+        assert (attempt.outcome, attempt.code, attempt.error) == ("sent", None, None)
+
+    def test_its_time_is_told_in_utc(self) -> None:
+        elsewhere = START.astimezone(tz=None)
+        assert Attempt(elsewhere, "sent", 200, None, 1.0, None).as_dict()["at"] == "2026-05-01T12:00:00.123Z"
+
+    async def test_nothing_secret_is_in_it(self) -> None:
+        echo = Answer(400, {}, b'{"code": 3, "message": "no user ann@example.com"}')
+        delivery = await World([echo]).deliver(secret="ann@example.com")
+        assert "ann" not in str(delivery)
+
+
+class TestSecretsOf:
+    def test_they_are_the_token_the_recipients_and_the_placeholders_values(self) -> None:
+        payload = {
+            "transactional": {
+                "users": {"list": ["u1", "u2"]},
+                "hwids": {"list": ["h1"]},
+                "dynamic_content_placeholders": {"name": "Ann Smith", "empty": ""},
+            }
+        }
+        assert secrets_of(payload, "the-token") == {"the-token", "u1", "u2", "h1", "Ann Smith"}
+
+    @pytest.mark.parametrize(
+        "payload", [{}, {"segment": None}, {"transactional": {"users": ["u1"]}}, {"transactional": {"users": {"list": 5}}}]
+    )
+    def test_an_odd_payload_is_no_trouble(self, payload: dict[str, object]) -> None:
+        assert "the-token" in secrets_of(payload, "the-token")

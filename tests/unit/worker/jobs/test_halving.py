@@ -1,0 +1,196 @@
+"""A shared call that is refused because of some of its recipients: they end alone, the others are sent to, with few calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import ceil, log2
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wooshq.jobs.packing import Unit, pack
+from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, TakenChunk
+from wooshq_schemas import parse_template
+from wooshq_worker.api.deliver import Attempt, Delivery
+from wooshq_worker.api.judge import judge
+from wooshq_worker.api.outcome import Answer
+from wooshq_worker.api.verdict import Verdict
+from wooshq_worker.jobs.chunk import ActiveChunk, JobInfo
+
+NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
+APPLICATION = "AAAAA-BBBBB"
+
+
+@dataclass
+class Outcome:
+    sent: set[str] = field(default_factory=set)
+    dead: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    letters: list[DeadRecipient] = field(default_factory=list)
+    calls: int = 0
+    stopped: str = ""
+    doubts: int = 0
+    times: Counter[str] = field(default_factory=Counter)
+
+
+Api = Callable[[Sequence[str]], Answer]
+
+
+def rejecting(bad: set[str], *, naming: bool = False) -> Api:
+    """An API that refuses a call that has a bad recipient in it; naming: it says which, by their places."""
+
+    def answer(people: Sequence[str]) -> Answer:
+        guilty = [at for at, person in enumerate(people) if person in bad]
+        if not guilty:
+            return an_answer({"message_code": "M-1"})
+        fields = [{"field": f"transactional.users.list[{at}]", "description": "is not valid"} for at in guilty] if naming else []
+        details = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": fields}] if naming else []
+        return an_answer({"code": 3, "message": "invalid request", "details": details}, 400)
+
+    return answer
+
+
+def an_answer(body: Any, status: int = 200) -> Answer:
+    return Answer(status, {}, json.dumps(body).encode())
+
+
+def send(people: Sequence[str], api: Api, *, proved: bool = True, units: Sequence[Unit] | None = None, marks: str = "") -> Outcome:
+    """What a worker does with a chunk, without the network and the ledger."""
+    units = units or [Unit("users", None, (), tuple(people))]
+    job = JobInfo(
+        str(uuid.uuid4()),
+        parse_template({"message": {"push": {"title": "Hi"}}}, application=APPLICATION),
+        APPLICATION,
+        "resend",
+        None,
+        None,
+        float("inf"),
+    )
+    size = sum(len(unit.identifiers) for unit in units)
+    taken = TakenChunk(ChunkName(job.id, 0), "token", 0, pack(0, units).data, marks or "." * size, 0, 0, "", proved)
+    chunk = ActiveChunk(taken, job, asked_at=0, lease_s=60, suspects={})
+    outcome = Outcome()
+    final: dict[int, str] = {}
+    streak = 0
+
+    def note(record: ChunkRecord) -> None:
+        nonlocal streak
+        outcome.letters += record.letters
+        outcome.doubts += sum(len(doubt.who) for doubt in record.doubts)
+        outcome.unknown.update(record.unknown)
+        streak = record.streak + (0 if record.accepted else streak) if record.streak or record.accepted else streak
+        outcome.stopped = record.stop or outcome.stopped or ("streak" if streak >= 5 and not chunk.proved else "")
+        for mark, first, last in record.marks:
+            for place in range(first, last + 1):
+                assert final.get(place) not in ("S", "D", "U"), "nobody ends twice"
+                final[place] = mark
+
+    async def work() -> None:
+        while len(chunk.plan) and not chunk.held and not outcome.stopped:
+            (call,) = chunk.plan.take(1)
+            chunk.in_flight += 1
+            whom = list(chunk.plan.identifiers(call))
+            outcome.calls += 1
+            answer = api(whom)
+            if answer.status == 200:
+                outcome.times.update(whom)
+            verdict: Verdict = judge(answer, now=NOW, retry_after_ceiling_s=60)
+            attempt = Attempt(NOW, verdict.outcome, answer.status, None, 1.0, None)
+            chunk.landed(
+                call,
+                Delivery(verdict, (attempt,)),
+                lambda some: job.template.body("users", some, locale=None, placeholders=(), now=NOW),
+                hide=lambda said: said,
+            )
+            for record in chunk.take_record():
+                note(record)
+
+    asyncio.run(work())
+    everybody = [identifier for unit in units for identifier in unit.identifiers]
+    outcome.sent = {everybody[place] for place, mark in final.items() if mark == "S"}
+    outcome.dead = {everybody[place] for place, mark in final.items() if mark == "D"}
+    return outcome
+
+
+@given(people=st.sets(st.integers(0, 10**6).map("u{}".format), min_size=1, max_size=200), data=st.data(), proved=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_halving_blames_exactly_the_bad(people: set[str], data: st.DataObject, proved: bool) -> None:
+    bad = set(data.draw(st.lists(st.sampled_from(sorted(people)), unique=True, max_size=4)))
+    outcome = send(sorted(people), rejecting(bad), proved=proved)
+    assert (outcome.dead, outcome.sent) == (bad, people - bad)
+    assert set(outcome.times.values()) <= {1}
+    probes = 0 if proved else 6
+    assert outcome.calls <= 1 + probes + 2 * max(1, len(bad)) * ceil(log2(len(people) + 1))
+    assert {json.loads(letter.body)["to"]["users"][0] for letter in outcome.letters} == bad
+    assert all(len(letter.attempts) >= 1 for letter in outcome.letters)
+
+
+@given(people=st.sets(st.integers(0, 10**6).map("u{}".format), min_size=1, max_size=300), data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_where_the_api_names_them_two_calls_will_do(people: set[str], data: st.DataObject) -> None:
+    bad = set(data.draw(st.lists(st.sampled_from(sorted(people)), unique=True)))
+    outcome = send(sorted(people), rejecting(bad, naming=True))
+    assert (outcome.dead, outcome.sent) == (bad, people - bad)
+    assert outcome.calls <= 2
+    assert len({letter.detail for letter in outcome.letters}) <= 1, (
+        "letters group by what they have in common, wherever in a call they were"
+    )
+
+
+class WhenItIsNotAboutRecipients:
+    def test_a_template_that_the_api_refuses_stops_the_job_after_a_handful_of_calls(self) -> None:
+        people = [f"u{n}" for n in range(1000)]
+        outcome = send(people, lambda some: an_answer({"code": 3, "message": "title too rude"}, 400), proved=False)
+        assert outcome.stopped
+        assert outcome.calls <= 6
+        assert len(outcome.dead) <= 5
+
+    def test_one_that_the_api_names_as_the_field_s_fault_stops_it_at_once_and_nobody_dies_of_it(self) -> None:
+        violation = {
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{"field": "payload.preset", "description": "?"}],
+        }
+        outcome = send([f"u{n}" for n in range(1000)], lambda some: an_answer({"code": 3, "message": "no", "details": [violation]}, 400))
+        assert (outcome.calls, outcome.dead, outcome.sent) == (1, set(), set())
+        assert "whoever it is sent to" in outcome.stopped
+
+    def test_a_value_that_they_share_ends_all_who_have_it_without_halving(self) -> None:
+        violation = {
+            "@type": "x.BadRequest",
+            "fieldViolations": [{"field": "transactional.dynamic_content_placeholders", "description": "?"}],
+        }
+        units = [
+            Unit("users", None, (("city", "Bonn"),), ("a", "b", "c")),
+            Unit("users", None, (("city", "?"),), ("d", "e")),
+        ]
+        refusal, success = an_answer({"code": 3, "message": "no", "details": [violation]}, 400), an_answer({"message_code": "M"})
+        outcome = send([], lambda some: refusal if "d" in some else success, units=units)
+        assert (outcome.calls, outcome.dead, outcome.sent) == (2, {"d", "e"}, {"a", "b", "c"})
+
+
+class WhenTheApiDoesNotKnowSome:
+    def test_they_are_told_apart_from_those_it_sent_to(self) -> None:
+        outcome = send(
+            ["a", "b", "c"], lambda some: an_answer({"result": {"message_code": "M", "unknown_identifiers": {"users": ["b", "z"]}}})
+        )
+        assert (outcome.sent, outcome.unknown, outcome.dead) == ({"a", "c"}, {"b"}, set())
+
+
+class WhenAChunkWasLeftHalfWay:
+    def test_only_who_has_not_ended_is_called(self) -> None:
+        called: list[str] = []
+
+        def api(some: Sequence[str]) -> Answer:
+            called.extend(some)
+            return an_answer({"message_code": "M-1"})
+
+        outcome = send(["a", "b", "c", "d", "e"], api, marks="S.rDU")
+        assert called == ["b", "c"]
+        assert outcome.calls == 1

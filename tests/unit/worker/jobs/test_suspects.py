@@ -1,0 +1,49 @@
+"""Whom workers were lost over: apart from all others, fewer at once each time, and nobody is left out."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wooshq.jobs.packing import Unit
+from wooshq.ledger.states import Mark
+from wooshq_worker.jobs.plan import Plan
+from wooshq_worker.jobs.suspects import Alone, suspects_at_once
+
+UNITS = [Unit("users", None, (), tuple(f"a{i}" for i in range(20))), *(Unit("users", None, (), (f"b{i}",)) for i in range(10))]
+
+
+@given(
+    st.text([Mark.WAITING, Mark.AGAIN, Mark.SENT], min_size=30, max_size=30),
+    st.dictionaries(st.integers(0, 29), st.sampled_from([1, 4, 16])),
+    st.integers(1, 40),
+)
+def test_suspects_go_first_and_never_with_more_than_may_be_sent_to_at_once(marks: str, suspects: dict[int, int], n: int) -> None:
+    plan = Plan(UNITS, marks, suspects)
+    seen: list[int] = []
+    while len(plan):
+        careful = plan.has_suspects
+        calls = plan.take(n)
+        assert calls
+        places = [place for call in calls for place in call.places()]
+        assert [place in suspects for place in places] == [careful] * len(places)
+        if careful:
+            assert not any(place not in suspects for place in seen)
+            assert len(places) <= min(suspects[place] for place in places)
+        seen += places
+    assert sorted(seen) == [place for place, mark in enumerate(marks) if mark != Mark.SENT]
+
+
+def test_fewer_are_sent_to_at_once_with_each_worker_that_is_lost_and_one_alone_before_it_is_poison() -> None:
+    assert [suspects_at_once(lost, 6) for lost in (2, 3, 4, 5)] == [16, 4, 1, 1]
+
+
+def test_only_one_may_send_to_suspects_in_a_worker() -> None:
+    alone = Alone()
+    assert alone.take("a")
+    assert alone.take("a")
+    assert not alone.take("b")
+    assert not alone.give("b")
+    assert alone.give("a")
+    assert alone.take("b")
+    assert alone.is_held_by("b")

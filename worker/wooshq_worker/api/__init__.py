@@ -1,0 +1,1 @@
+"""One call of the Pushwoosh API: transport, verdict, retries, gates."""

@@ -1,0 +1,321 @@
+"""`wooshq dead …`: dead letters, found, read, mended, sent again."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.text import Text
+
+from wooshq import Wooshq
+from wooshq.errors import IntentInvalid, LetterUnknown
+from wooshq_worker.cli.commands import export
+from wooshq_worker.cli.filters import Application, Bulk, Campaign, Detail, Ids, Lane, Reason, Recipient, Since, State, Tag, Until, wanted
+from wooshq_worker.cli.terminal.help import Command, Group, examples
+from wooshq_worker.cli.terminal.out import (
+    ALL_DONE,
+    SOME_REFUSED,
+    Json,
+    attempts,
+    data,
+    emit,
+    finish,
+    pairs,
+    people,
+    plain,
+    say,
+    several,
+    short,
+)
+from wooshq_worker.cli.terminal.out import show as print_line
+from wooshq_worker.cli.terminal.tables import Column, table
+
+app = typer.Typer(
+    cls=Group,
+    help="Dead letters: what could not be sent, why, and how to send it again.",
+    epilog=examples(
+        "wooshq dead groups --since 1d",
+        "wooshq dead replay --reason rejected --dry-run",
+        "wooshq dead export letters.csv --state any",
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; do nothing.")]
+LetterId = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or that of an intent of its history.")]
+
+_ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
+#: Letters left out of a replay of which each is named.
+_MOST_NAMED: Final = 20
+
+_FITTING: Final = "Dead letters that fit"
+_LETTERS = (
+    Column("id"),
+    Column("reason"),
+    Column("application", 3),
+    Column("lane", 5),
+    Column("filed (UTC)", 1),
+    Column("attempts", 4),
+    Column("detail", cut=True),
+    Column("state", 2),
+)
+_GROUPS = (
+    Column("count"),
+    Column("reason"),
+    Column("application", 2),
+    Column("first (UTC)", 3),
+    Column("last (UTC)", 1),
+    Column("detail", cut=True),
+)
+
+
+@app.command("list", cls=Command, epilog=examples("wooshq dead list --reason rejected --since 2h"))
+def list_(
+    reason: Reason = None,
+    application: Application = None,
+    lane: Lane = None,
+    since: Since = None,
+    until: Until = None,
+    campaign: Campaign = None,
+    tag: Tag = None,
+    recipient: Recipient = None,
+    bulk: Bulk = None,
+    detail: Detail = None,
+    state: State = "open",
+    most: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many, the newest first.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Letters that fit, the newest first."""
+    fitting = wanted(
+        reason=reason, application=application, lane=lane, since=since, until=until, campaign=campaign, tag=tag, recipient=recipient,
+        bulk=bulk, detail=detail, state=state,
+    )  # fmt: skip
+    with Wooshq() as wooshq:
+        found = wooshq.dead_letters.list(most=most + 1, **fitting)
+    letters = found[:most]
+    if as_json:
+        for letter in letters:
+            emit(letter)
+    else:
+        rows = [(x.id, x.reason, x.application, x.lane, short(x.filed_at), x.attempts, x.detail, x.state) for x in letters]
+        # Letters that were asked for by their state all have it: it would say nothing.
+        columns = _LETTERS if state == "any" else _LETTERS[:-1]
+        table(several(len(letters), "dead letter"), columns, [row[: len(columns)] for row in rows], what=_FITTING)
+    if len(found) > most:
+        newest = "the newest one is" if most == 1 else f"the newest {most} are"
+        say(f"Only {newest} shown; see --most, or wooshq dead groups.")
+
+
+@app.command(cls=Command, epilog=examples("wooshq dead groups --since 1d"))
+def groups(
+    reason: Reason = None,
+    application: Application = None,
+    lane: Lane = None,
+    since: Since = None,
+    until: Until = None,
+    campaign: Campaign = None,
+    tag: Tag = None,
+    recipient: Recipient = None,
+    bulk: Bulk = None,
+    detail: Detail = None,
+    state: State = "open",
+    as_json: Json = False,
+) -> None:
+    """An incident in a few lines: letters by reason, detail and application."""
+    fitting = wanted(
+        reason=reason, application=application, lane=lane, since=since, until=until, campaign=campaign, tag=tag, recipient=recipient,
+        bulk=bulk, detail=detail, state=state,
+    )  # fmt: skip
+    with Wooshq() as wooshq:
+        found = wooshq.dead_letters.groups(**fitting)
+    if as_json:
+        for group in found:
+            emit(group)
+        return
+    title = f"{several(sum(g.count for g in found), 'dead letter')} in {several(len(found), 'group')}"
+    rows = [(g.count, g.reason, g.application, short(g.first_at), short(g.last_at), g.detail) for g in found]
+    table(title, _GROUPS, rows, what=_FITTING)
+
+
+@app.command(cls=Command, epilog=examples(f"wooshq dead show {_ID}"))
+def show(letter_id: LetterId, as_json: Json = False) -> None:
+    """Everything about one letter: intent, payload, every attempt of it and of its replays."""
+    with Wooshq() as wooshq:
+        try:
+            letter = wooshq.dead_letters.show(letter_id.lower())
+        except LetterUnknown as error:
+            say(f"{letter_id}: {error}")
+            raise typer.Exit(SOME_REFUSED) from None
+    if as_json:
+        emit(letter)
+        return
+    pairs(letter, skip=("intent", "payload", "attempts"))
+    attempts(letter)
+    for name in ("intent", "payload"):
+        value = letter[name]
+        if value is not None:
+            data.print(Text(name, style="bold"))
+            data.print_json(data=value)
+
+
+@app.command(cls=Command, epilog=examples('wooshq dead edit ID --patch \'{"message": {"preset": "SALE-2"}}\''))
+def edit(
+    letter_id: LetterId,
+    patch: Annotated[
+        str, typer.Option(metavar="JSON", help="JSON merge patch (RFC 7396) of the intent; @FILE reads a file, - standard input.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Change what a replay will send, and show what is different. The result is validated whole."""
+    change = _patch(patch)
+    with Wooshq() as wooshq:
+        try:
+            before, after = wooshq.dead_letters.edit(letter_id.lower(), change)
+        except IntentInvalid as error:
+            for problem in error.problems:
+                say(str(problem))
+            say("Nothing was changed.")
+            raise typer.Exit(SOME_REFUSED) from None
+        except LetterUnknown as error:
+            say(f"{letter_id}: {error}")
+            raise typer.Exit(SOME_REFUSED) from None
+    if as_json:
+        emit({"id": letter_id, "before": before, "after": after})
+        return
+    painted = {"+": "green", "-": "red", "@": "cyan"}
+    lines = list(_difference(before, after))
+    for line in lines:
+        data.print(Text(line, style=painted.get(line[:1], "")))
+    if not lines:
+        say("The letter says this already; nothing is different.")
+    say("A replay gets an id of its own: neither id nor idempotency_key travels into it.")
+
+
+def _patch(given: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if given == "-" else Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{given[1:]} cannot be read ({type(error).__name__})", param_hint="--patch") from None
+    try:
+        change = json.loads(text)
+    except (ValueError, RecursionError):
+        raise typer.BadParameter("is not JSON", param_hint="--patch") from None
+    if not isinstance(change, dict):
+        raise typer.BadParameter("a merge patch is a JSON object", param_hint="--patch")
+    return change
+
+
+def _difference(before: Any, after: Any) -> Iterator[str]:
+    """A unified diff of two intents, without what belongs to one sending only."""
+
+    def lines(intent: Any) -> list[str]:
+        if isinstance(intent, Mapping):
+            intent = {k: v for k, v in intent.items() if k not in ("id", "idempotency_key")}
+        return json.dumps(intent, indent=2, ensure_ascii=False, default=plain).splitlines()
+
+    yield from difflib.unified_diff(lines(before), lines(after), "before", "after", lineterm="")
+
+
+@app.command(cls=Command, epilog=examples("wooshq dead replay --reason rejected --dry-run", f"wooshq dead replay {_ID}"))
+def replay(
+    ids: Ids = None,
+    reason: Reason = None,
+    application: Application = None,
+    lane: Lane = None,
+    since: Since = None,
+    until: Until = None,
+    campaign: Campaign = None,
+    tag: Tag = None,
+    recipient: Recipient = None,
+    bulk: Bulk = None,
+    detail: Detail = None,
+    to_application: Annotated[str | None, typer.Option(metavar="CODE", help="Send in the name of another application.")] = None,
+    to_lane: Annotated[str | None, typer.Option(metavar="LANE", help="Send through another lane.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="N", help="Letters a second; all at once where absent.")] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Send letters again, each once whoever else tries. An empty filter is refused."""
+    fitting = wanted(
+        reason=reason, application=application, lane=lane, since=since, until=until, campaign=campaign, tag=tag, recipient=recipient,
+        bulk=bulk, detail=detail,
+    )  # fmt: skip
+    named = [i.lower() for i in ids or ()]
+    with Wooshq() as wooshq:
+        with people.status("replaying") if people.is_terminal else people:
+            done = wooshq.dead_letters.replay(
+                *named, dry_run=dry_run, to_application=to_application, to_lane=to_lane, rate=rate, **fitting
+            )  # fmt: skip
+        missing = _say_missing(wooshq, named, done.selected, fitting)
+    if as_json:
+        emit(done)
+    else:
+        goes = "is on its way" if done.replayed == 1 else "are on their way"
+        verb, end = ("would be replayed", " Nothing was sent.") if dry_run else (goes, "")
+        over = f" over {done.takes_s:.0f} s" if done.takes_s >= 1 else ""
+        say(f"{_fit(done.selected)}: {done.replayed} {verb}{over}, {done.skipped} skipped, {done.invalid} invalid.{end}")
+        for letter_id, why in list(done.why.items())[:_MOST_NAMED]:
+            say(f"  {letter_id}: {why}")
+        if len(done.why) > _MOST_NAMED:
+            say(f"  … and {len(done.why) - _MOST_NAMED} more")
+        for new in done.ids.values():
+            print_line(new)
+    finish(SOME_REFUSED if done.skipped or done.invalid or missing else ALL_DONE)
+
+
+@app.command(cls=Command, epilog=examples("wooshq dead discard --reason invalid --since 1d --why 'test data'"))
+def discard(
+    ids: Ids = None,
+    reason: Reason = None,
+    application: Application = None,
+    lane: Lane = None,
+    since: Since = None,
+    until: Until = None,
+    campaign: Campaign = None,
+    tag: Tag = None,
+    recipient: Recipient = None,
+    bulk: Bulk = None,
+    detail: Detail = None,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the letter.")] = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Say that letters need not be sent. They stay to be seen until their retention ends."""
+    fitting = wanted(
+        reason=reason, application=application, lane=lane, since=since, until=until, campaign=campaign, tag=tag, recipient=recipient,
+        bulk=bulk, detail=detail,
+    )  # fmt: skip
+    named = [i.lower() for i in ids or ()]
+    with Wooshq() as wooshq:
+        done = wooshq.dead_letters.discard(*named, why=why, dry_run=dry_run, **fitting)
+        missing = _say_missing(wooshq, named, done.selected, fitting)
+    if as_json:
+        emit(done)
+    else:
+        verb, end = ("would be discarded", " Nothing was changed.") if dry_run else ("discarded", "")
+        say(f"{_fit(done.selected)}: {done.discarded} {verb}, {done.skipped} skipped.{end}")
+    finish(SOME_REFUSED if done.skipped or missing else ALL_DONE)
+
+
+def _fit(n: int) -> str:
+    return f"{several(n, 'letter')} {'fits' if n == 1 else 'fit'}"
+
+
+def _say_missing(wooshq: Wooshq, ids: Sequence[str], selected: int, fitting: Mapping[str, Any]) -> int:
+    """Name those of the ids that stand for no letter, or for one that the filter leaves out; how many they are."""
+    missing = 0
+    if selected < len(set(ids)):
+        for one in dict.fromkeys(ids):
+            if not wooshq.dead_letters.list(ids=(one,), **fitting):
+                missing += 1
+                known = fitting and wooshq.dead_letters.list(ids=(one,))
+                say(f"{one}: {'the filter leaves this letter out' if known else 'no dead letter has this id'}")
+    return missing
+
+
+app.command("export", cls=Command, epilog=export.EXAMPLES)(export.export)

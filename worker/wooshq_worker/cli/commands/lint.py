@@ -1,0 +1,64 @@
+"""`wooshq lint`: what would be sent, and what will probably be cut or refused. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import typer
+
+from wooshq import Wooshq
+from wooshq.intents.accept import too_large
+from wooshq_schemas import IntentInvalid, Problem, lint, parse_intent_json, render
+from wooshq_worker.cli.terminal.help import Command, examples
+from wooshq_worker.cli.terminal.lines import File, SpreadOut, read_lines
+from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, data, emit, finish, say
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("lint", cls=Command, epilog=examples("wooshq lint intents.ndjson"))(lint_)
+
+
+def lint_(file: File = None, as_json: Json = False) -> None:
+    """What would be sent, and what will probably be cut or refused; sends nothing."""
+    settings = Wooshq().settings
+    now = datetime.now(UTC)
+    lines = refused = 0
+
+    def refuse(number: int, problems: Sequence[Problem]) -> None:
+        nonlocal refused
+        refused += 1
+        if as_json:
+            emit({"line": number, "errors": [p.as_dict() for p in problems]})
+        else:
+            for problem in problems:
+                say(f"line {number}: {problem}")
+
+    try:
+        for line in read_lines(file, settings.max_intent_bytes):
+            lines += 1
+            if line.raw is None:
+                refuse(line.number, too_large(line.size, settings).problems)
+                continue
+            try:
+                intent = parse_intent_json(
+                    line.raw, now=now, application=settings.application, list_limit=settings.list_limit, platforms=settings.platform_table
+                )
+            except IntentInvalid as error:
+                refuse(line.number, error.problems)
+                continue
+            warnings = lint(intent, now=now, platforms=settings.platform_table)
+            body = render(intent, now=now, platforms=settings.platform_table)
+            if as_json:
+                emit({"line": line.number, "request": body, "warnings": [w.as_dict() for w in warnings]})
+            else:
+                data.print_json(data=body)
+                for warning in warnings:
+                    say(f"line {line.number}: {warning.field}: {warning.problem}. {warning.hint}")
+    except SpreadOut as error:
+        lines += 1
+        refuse(error.number, (error.problem,))
+    if lines == 0:
+        say("There was no intent to look at.")
+    finish(SOME_REFUSED if refused else ALL_DONE)

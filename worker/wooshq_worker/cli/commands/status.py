@@ -1,0 +1,104 @@
+"""`wooshq status`, `wooshq cancel`: where intents are, and taking back those that have not left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+import typer
+from rich.text import Text
+
+from wooshq import Wooshq
+from wooshq_worker.cli.terminal.help import Command, examples
+from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, attempts, data, emit, finish, go_on_unread, pairs, say, show
+
+_ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
+
+#: What `counts` calls it → what a person does.
+_NOW: Final = {
+    "now_queued_transactional": "waiting for a worker, transactional lane",
+    "now_queued_bulk": "waiting for a worker, bulk lane",
+    "now_sending": "being sent",
+    "now_retrying": "waiting for the next attempt",
+    "now_held": "held back by a gate",
+}
+_SO_FAR: Final = {
+    "accepted": "intents accepted",
+    "sent": "sent",
+    "dead": "died",
+    "expired": "expired",
+    "cancelled": "cancelled",
+    "retrying": "times put off to another attempt",
+    "unknown": "calls without an answer, on record as unknown",
+    "late": "answers that came after another worker had taken over",
+    "replayed": "dead letters replayed",
+    "bulk_jobs": "fan-out jobs begun",
+    "bulk_sent": "recipients of fan-outs sent to",
+}
+#: Why an intent in this state cannot be cancelled.
+_TOO_LATE: Final = {
+    "sending": "too late, it is being sent",
+    "sent": "too late, it was sent",
+    "dead": "too late, it died; wooshq dead discard says that it need not be sent",
+    "expired": "it had expired, and was not sent",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command(cls=Command, epilog=examples(f"wooshq status {_ID}", "wooshq status"))(status)
+    app.command(cls=Command, epilog=examples(f"wooshq cancel {_ID}"))(cancel)
+
+
+def status(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Of intents; without any: how many are where.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Where intents are, with every attempt."""
+    with Wooshq() as wooshq:
+        if not ids:
+            counts = wooshq.counts()
+            emit(counts) if as_json else _overview(counts)
+            return
+        unknown = 0
+        for intent_id in ids:
+            found = wooshq.status(intent_id)
+            if found is None:
+                unknown += 1
+                say(f"{intent_id}: {_UNKNOWN}")
+            elif as_json:
+                emit(found)
+            else:
+                pairs(found, skip=("attempts",))
+                attempts(found)
+        finish(SOME_REFUSED if unknown else ALL_DONE)
+
+
+_UNKNOWN: Final = "no such intent; it may be mistyped, or ended longer ago than WOOSHQ_RETENTION_S"
+
+
+def _overview(counts: Mapping[str, int]) -> None:
+    """Two lists: where intents are at this moment, and what happened since the ledger was made."""
+    others = [name for name in counts if name not in _NOW and name not in _SO_FAR]
+    so_far = {**_SO_FAR, **{name: name.replace("_", " ") for name in others}}
+    wide = max(len(str(n)) for n in counts.values())
+    for title, names in (("Now", _NOW), ("Since the ledger was made", so_far)):
+        data.print(Text(title, style="bold"))
+        for name, says in names.items():
+            show(f"  {counts.get(name, 0):>{wide}}  {says}")
+
+
+def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Of intents.")], as_json: Json = False) -> None:
+    """Take intents back that have not left yet."""
+    go_on_unread()
+    with Wooshq() as wooshq:
+        left = 0
+        for intent_id in ids:
+            state = wooshq.cancel(intent_id.lower())
+            left += state != "cancelled"
+            emit({"id": intent_id, "state": state}) if as_json else show(f"{intent_id} {state or 'unknown'}")
+            if state is None:
+                say(f"{intent_id}: {_UNKNOWN}")
+            elif state in _TOO_LATE:
+                say(f"{intent_id}: {_TOO_LATE[state]}")
+        finish(SOME_REFUSED if left else ALL_DONE)

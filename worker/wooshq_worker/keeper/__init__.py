@@ -1,0 +1,1 @@
+"""The keeper: background duties that bring waiting work back, one duty a file."""

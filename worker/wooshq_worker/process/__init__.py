@@ -1,0 +1,1 @@
+"""The worker process: Celery, the event loop beside it, start and stop."""
