@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import random
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.chunks import ChunkRecord
@@ -15,7 +17,11 @@ from wooshq.ledger.states import Mark
 from wooshq_worker.api.backoff import wait_before
 from wooshq_worker.jobs.chunk import ActiveChunk
 from wooshq_worker.jobs.plan import Call, leaving
-from wooshq_worker.jobs.runner import Runner, log
+
+if TYPE_CHECKING:  # the runner imports this module
+    from wooshq_worker.jobs.runner import Runner
+
+log = structlog.get_logger("wooshq.bulk")
 
 #: Outcomes that are written down together, and how long the first of them may wait for the others.
 _GROUP: Final = 32
