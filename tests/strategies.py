@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from wooshq_schemas.intent.model import Intent
-from wooshq_schemas.problems import _places
+from wooshq_schemas.validation.paths import paths_by_name
 
-NAMES = sorted(set(_places(Intent)))
+NAMES = sorted(set(paths_by_name(Intent)))
 ODD = ["", "default", "en", "IOS", "2026-05-01T09:00:00Z", "\0", "\ud800", "A", "transactional", "90s", "null"]
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(ODD)
 keys = st.sampled_from(NAMES) | st.sampled_from(ODD) | st.text(max_size=3)

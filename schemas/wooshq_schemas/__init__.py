@@ -1,15 +1,15 @@
 """wooshq's contract: intents, v2 requests, answers, platforms, and how one becomes the other. Needs pydantic and nothing else."""
 
-from wooshq_schemas.answer import Accepted, NotUnderstood, Refused, read_answer
+from wooshq_schemas.answer.read import Accepted, NotUnderstood, Refused, read_answer
 from wooshq_schemas.intent.door import NewerModel, load_stored, parse_intent, parse_intent_json
 from wooshq_schemas.intent.model import MODEL_VERSION, Intent, Lane
 from wooshq_schemas.lint import Warn, lint
 from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
-from wooshq_schemas.problems import IntentInvalid, Problem
 from wooshq_schemas.recipients import Columns, Recipient, RecipientLike, recipient_of
 from wooshq_schemas.render import render
 from wooshq_schemas.request import NotifyRequest
 from wooshq_schemas.template import Template, parse_template
+from wooshq_schemas.validation.problem import IntentInvalid, Problem
 
 __all__ = [
     "MODEL_VERSION",

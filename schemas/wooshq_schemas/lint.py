@@ -11,10 +11,10 @@ from typing import Any
 
 from wooshq_schemas.intent.model import Intent
 from wooshq_schemas.platforms import PLATFORMS, Platforms
-from wooshq_schemas.problems import nearest
 from wooshq_schemas.render import render
 from wooshq_schemas.request import Block, FrequencyCapping, MessengerTemplate, OpenAction, SendRate
-from wooshq_schemas.values import moment_of
+from wooshq_schemas.validation.names import nearest
+from wooshq_schemas.validation.times import moment_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from wooshq_schemas.problems import IntentInvalid, Problem, did_you_mean, nearest, shown
+from wooshq_schemas.validation.names import did_you_mean, nearest, shown
+from wooshq_schemas.validation.problem import IntentInvalid, Problem
+from wooshq_schemas.validation.storable import wrong_text
 
 LIST_OF: Final[Mapping[str, str]] = {"user": "users", "hwid": "hwids", "push_token": "push_tokens", "email": "hwids"}
 """Column that names a recipient → the request's list. An address is a hwid there, as API 1.3's devices work (D)."""
@@ -48,7 +50,7 @@ class Columns:
 
     def __init__(self, names: Sequence[str]) -> None:
         """Raises IntentInvalid with everything that is wrong with the header."""
-        problems = [Problem("", *wrong) for name in names if (wrong := _no_text(name))]
+        problems = [Problem("", *wrong) for name in names if (wrong := wrong_text(name))]
         problems += [
             Problem(shown(name), "is the name of two columns", "Rename or remove one")
             for name in sorted({name for name in names if names.count(name) > 1})
@@ -132,7 +134,7 @@ def _checked(kind: str, identifier: str, locale: str | None, placeholders: tuple
     for name, value in placeholders:
         if not name or len(name) > _LONGEST_NAME:
             problems.append(Problem(shown(name), "is no name for a placeholder", f"Right would be 1 to {_LONGEST_NAME} characters"))
-        problems += [Problem(shown(name), *wrong) for text in (name, value) if (wrong := _no_text(text))]
+        problems += [Problem(shown(name), *wrong) for text in (name, value) if (wrong := wrong_text(text))]
     if problems:
         raise IntentInvalid(problems)
     return Recipient(identifier, LIST_OF[kind], locale, placeholders)
@@ -162,7 +164,7 @@ def _known_locale(text: str) -> str | None:
 
 
 def _wrong_identifier(kind: str, identifier: str) -> list[Problem]:
-    if wrong := _no_text(identifier):
+    if wrong := wrong_text(identifier):
         return [Problem(kind, *wrong)]
     if not identifier:
         return [Problem(kind, "must not be empty")]
@@ -173,17 +175,6 @@ def _wrong_identifier(kind: str, identifier: str) -> list[Problem]:
     if kind == "email" and _ADDRESS.fullmatch(identifier) is None:
         return [Problem(kind, "is not an email address", "Right would be ann@example.com")]
     return []
-
-
-def _no_text(text: str) -> tuple[str, str] | None:
-    """What makes a text one that cannot be stored."""
-    if "\0" in text:
-        return "has a NUL character (U+0000)", "Remove it"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "is not valid Unicode (a lone surrogate)", "Encode the text as UTF-8"
-    return None
 
 
 def _one_is_needed(names: Sequence[str], named: Sequence[str]) -> Problem:

@@ -8,7 +8,7 @@ from typing import Any
 
 from wooshq_schemas.intent.model import Email, Intent, Message, Push, PushOverride, TemplatedMessage, Text, TextMessage, TextOverride
 from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms, rows_of
-from wooshq_schemas.values import moment_of, utc_text
+from wooshq_schemas.validation.times import moment_of, utc_text
 
 _TEXTS = ("title", "subtitle", "body")
 _PLAIN = ("image", "icon", "sound", "badge", "priority", "category", "thread_id", "buttons", "root_params")

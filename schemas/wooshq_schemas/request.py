@@ -9,8 +9,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, Field, Strict, StringConstraints, ValidationInfo
 
 from wooshq_schemas.platforms import PLATFORMS, Platforms
-from wooshq_schemas.problems import OneOf, did_you_mean, refusal
-from wooshq_schemas.values import OPEN, STRICT, ApplicationCode, Code, Duration, Free, Identifier, JsonObject, Locale, Shape, Time, absent
+from wooshq_schemas.validation.names import did_you_mean
+from wooshq_schemas.validation.one_of import OneOf
+from wooshq_schemas.validation.problem import refusal
+from wooshq_schemas.validation.times import Duration, Time
+from wooshq_schemas.validation.values import OPEN, STRICT, ApplicationCode, Code, Free, Identifier, JsonObject, Locale, Shape, absent
 
 
 class MessageType(StrEnum):

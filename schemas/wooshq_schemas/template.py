@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from wooshq_schemas.intent.door import load_stored, migrated, parse_intent
 from wooshq_schemas.intent.model import MODEL_VERSION, Intent
-from wooshq_schemas.json_text import read
 from wooshq_schemas.platforms import PLATFORMS, Platforms
-from wooshq_schemas.problems import IntentInvalid, Problem
 from wooshq_schemas.render import render
 from wooshq_schemas.request import LISTS
-from wooshq_schemas.values import utc_text
+from wooshq_schemas.validation.json_text import read
+from wooshq_schemas.validation.problem import IntentInvalid, Problem
+from wooshq_schemas.validation.times import utc_text
 
 _OF_ONE_INTENT: Final = ("id", "to", "lane")
 """Fields of an intent that a template cannot have."""

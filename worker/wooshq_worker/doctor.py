@@ -28,7 +28,7 @@ from wooshq.ledger.steps import Ask, Steps
 from wooshq.results import Result
 from wooshq.settings import Settings, variables
 from wooshq_schemas.lint import is_application_code
-from wooshq_schemas.problems import nearest
+from wooshq_schemas.validation.names import nearest
 
 T = TypeVar("T")
 

@@ -1,1 +1,1 @@
-"""The intent: its models, the rules between its fields, and the door through which it comes in."""
+"""The intent: its models (`model`), the rules between its fields (`rules`), and the functions that parse, migrate and load it (`door`)."""

@@ -20,12 +20,6 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from wooshq_schemas.intent.rules import MAX_TTL_S, Against, exact_rules, lists_in, plain_rules
-from wooshq_schemas.problems import (
-    Location,
-    OneOf,
-    did_you_mean,
-    refusal,
-)
 from wooshq_schemas.request import (
     LISTS,
     Address,
@@ -40,7 +34,11 @@ from wooshq_schemas.request import (
     SendRate,
     table_of,
 )
-from wooshq_schemas.values import OPEN, STRICT, ApplicationCode, Code, Free, Identifier, JsonObject, Locale, Shape, Time, absent, moment_of
+from wooshq_schemas.validation.names import did_you_mean
+from wooshq_schemas.validation.one_of import Location, OneOf
+from wooshq_schemas.validation.problem import refusal
+from wooshq_schemas.validation.times import Time, moment_of
+from wooshq_schemas.validation.values import OPEN, STRICT, ApplicationCode, Code, Free, Identifier, JsonObject, Locale, Shape, absent
 
 MODEL_VERSION = 1
 """Version of what is stored: an intent's JSON as these models write it."""
@@ -250,9 +248,9 @@ class Intent(OneOf):
     Made by `parse_intent`, which fills in `application` and `lane`; treated as a value from then on.
     """
 
-    __slots__ = ("_json",)
+    __slots__ = ("written_json",)
     if TYPE_CHECKING:
-        _json: str  # written once, by parse_intent or load_stored; no part of the value
+        written_json: str  # set once by `parse_intent` or `load_stored`; does not count when intents are compared
     model_config = STRICT
     groups: ClassVar[Any] = ((("expires_at", "ttl_s"), False),)
 
@@ -289,9 +287,9 @@ class Intent(OneOf):
     def to_json(self) -> str:
         """Compact JSON that `load_stored` reads again; absent fields are absent."""
         try:
-            return self._json
-        except AttributeError:  # made without parse_intent
-            return _written(self).decode()
+            return self.written_json
+        except AttributeError:  # made without `parse_intent`
+            return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_unset=True).decode()
 
     @property
     def expires_at_dt(self) -> datetime | None:
@@ -305,7 +303,3 @@ class Intent(OneOf):
             listed = self.to.listed
             return listed[1] if listed is not None else []
         return [one for _, identifiers in lists_in({"request": self.request}) for one in identifiers]
-
-
-def _written(intent: Intent) -> bytes:
-    return intent.__pydantic_serializer__.to_json(intent, by_alias=True, exclude_unset=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,13 +10,9 @@ from typing import Any, Final
 from pydantic_core import PydanticCustomError
 
 from wooshq_schemas.platforms import DEFAULT_PLATFORMS, PLATFORMS, Platforms, rows_of
-from wooshq_schemas.problems import (
-    Location,
-)
-from wooshq_schemas.request import (
-    LISTS,
-)
-from wooshq_schemas.values import moment_of
+from wooshq_schemas.request import LISTS
+from wooshq_schemas.validation.one_of import Location
+from wooshq_schemas.validation.times import moment_of, seconds_of
 
 MAX_TTL_S: Final = 315_360_000
 """Ten years, in seconds."""
@@ -155,8 +150,8 @@ def _schedule_rules(data: Mapping[str, Any], now: datetime) -> Iterator[tuple[Lo
         return
     name, at = "at", _moment(schedule.get("at"))
     after = schedule.get("after")
-    if at is None and isinstance(after, str) and _AFTER.fullmatch(after):
-        name, at = "after", now + timedelta(seconds=min(float(after[:-1]), MAX_TTL_S))
+    if at is None and isinstance(after, str) and (wait_s := seconds_of(after)) is not None:
+        name, at = "after", now + timedelta(seconds=min(wait_s, MAX_TTL_S))
     if at is None:
         return
     if at - now < timedelta(seconds=-60):
@@ -167,9 +162,6 @@ def _schedule_rules(data: Mapping[str, Any], now: datetime) -> Iterator[tuple[Lo
         left = timedelta(seconds=ttl_s)
     if left is not None and at - now > left:
         yield ("schedule", name), "lies after the intent's expiry", "After expires_at or ttl_s nothing is sent: make it longer"
-
-
-_AFTER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?s")
 
 
 def _moment(value: object) -> datetime | None:

@@ -22,7 +22,7 @@ from wooshq.results import Result
 from wooshq.settings import Settings
 from wooshq_schemas import NewerModel, render
 from wooshq_schemas.intent.door import migrated
-from wooshq_schemas.json_text import loads
+from wooshq_schemas.validation.json_text import loads
 
 #: Letters in one script.
 _TOGETHER = 100

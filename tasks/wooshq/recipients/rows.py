@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol
 from wooshq.errors import IntentInvalid, Problem, RecipientsUnreadable
 from wooshq.recipients.limits import Limits
 from wooshq.recipients.lines import LongLine, Segment
-from wooshq_schemas.json_text import loads
-from wooshq_schemas.problems import MOST_PROBLEMS
 from wooshq_schemas.recipients import LIST_OF, Columns, Recipient, recipient_of
+from wooshq_schemas.validation.json_text import loads
+from wooshq_schemas.validation.problem import MOST_PROBLEMS
 
 _LONGEST_TEXT: Final = 1_000
 _BOM: Final = "\ufeff"

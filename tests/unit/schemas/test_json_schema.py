@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from wooshq_schemas.json_schema import FOLDER, MODELS, text_of
+from wooshq_schemas.json_schema.build import FOLDER, MODELS, text_of
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from wooshq_schemas import IntentInvalid
-from wooshq_schemas.json_text import loads
+from wooshq_schemas.validation.json_text import loads
 
 
 def told(raw: str | bytes) -> list[str]:

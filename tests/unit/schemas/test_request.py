@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from tests.unit.schemas.build import EXAMPLES, example
 from wooshq_schemas import NotifyRequest
-from wooshq_schemas.envelope import BareSuccess, ErrorEnvelope, Success
-from wooshq_schemas.problems import from_validation_error
+from wooshq_schemas.answer.models import BareSuccess, ErrorEnvelope, Success
+from wooshq_schemas.validation.pydantic_errors import from_validation_error
 
 REQUESTS = sorted(path.stem for path in EXAMPLES.glob("*.json") if not path.stem.startswith("answer-"))
 ANSWERS = {

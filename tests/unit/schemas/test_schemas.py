@@ -30,7 +30,7 @@ from wooshq_schemas import (
     read_answer,
     render,
 )
-from wooshq_schemas.json_schema import FOLDER, MODELS, text_of
+from wooshq_schemas.json_schema.build import FOLDER, MODELS, text_of
 
 NOW = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
 APPLICATION = "AAAAA-BBBBB"

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, assert_never
 from urllib.parse import urlsplit
 
-from wooshq_schemas.answer import Accepted, NotUnderstood, Refused, read_answer
+from wooshq_schemas import Accepted, NotUnderstood, Refused, read_answer
 from wooshq_worker.api.outcome import Answer, Break, Outcome
 from wooshq_worker.api.table import CAREFUL, HTTP_OF, ROW_OF, Code, Http, Row, Says, Sign, Then, http, row_of_status
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict

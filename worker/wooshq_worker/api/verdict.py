@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
-from wooshq_schemas.answer import Refused
+from wooshq_schemas import Refused
 
 # ── What comes out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wooshq_schemas.answer import Refused
+from wooshq_schemas import Refused
 from wooshq_worker.api.verdict import Dead
 from wooshq_worker.jobs.blame import Blame, EveryoneOfThem, PerhapsThese, Somebody, TheseRecipients, WhatItSays, blame
 

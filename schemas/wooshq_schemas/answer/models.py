@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wooshq_schemas.values import Free, absent
+from wooshq_schemas.validation.values import Free, absent
 
 _OPEN = ConfigDict(strict=True, extra="allow", allow_inf_nan=False, populate_by_name=True)
 """The API may add fields to its answers at any time."""

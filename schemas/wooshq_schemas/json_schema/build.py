@@ -1,4 +1,4 @@
-"""The JSON Schema of intents and requests, written beside the models: `python -m wooshq_schemas.json_schema`."""
+"""The models of intents and requests as JSON Schema text."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from wooshq_schemas.intent.model import MODEL_VERSION, Intent
 from wooshq_schemas.request import NotifyRequest
 
-FOLDER = Path(__file__).parent / "json"
+FOLDER = Path(__file__).parent
 MODELS: Mapping[str, type[BaseModel]] = {"intent.schema.json": Intent, "request.schema.json": NotifyRequest}
 
 
 def text_of(model: type[BaseModel]) -> str:
-    """A model's schema (JSON Schema 2020-12) as the file has it."""
+    """The content of a model's file (JSON Schema 2020-12)."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "x-model-version": MODEL_VERSION,
@@ -26,18 +26,7 @@ def text_of(model: type[BaseModel]) -> str:
 
 
 def _without_null(schema: object) -> object:
-    """`absent()` is a default of None that no data may have: the schema must not show it."""
+    """`absent()` gives a field the default None, which no data may contain: the schema must not show it."""
     if isinstance(schema, dict):
         return {k: _without_null(v) for k, v in schema.items() if not (k == "default" and v is None)}
     return [_without_null(v) for v in schema] if isinstance(schema, list) else schema
-
-
-def main() -> None:
-    """Write the files."""
-    FOLDER.mkdir(exist_ok=True)
-    for name, model in MODELS.items():
-        (FOLDER / name).write_text(text_of(model), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""JSON text as values, without what JSON parsers disagree about: duplicate keys, NaN and Infinity, numbers that a float cannot hold."""
+"""JSON text as values. Refuses everything that JSON parsers disagree about: duplicate keys, NaN, numbers that a float cannot hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from decimal import Decimal
 from math import isinf
 from typing import Any, Final
 
-from wooshq_schemas.problems import IntentInvalid, Problem, shown
+from wooshq_schemas.validation.names import shown
+from wooshq_schemas.validation.problem import IntentInvalid, Problem
 
 
 def loads(raw: str | bytes) -> Any:
@@ -22,9 +23,9 @@ def loads(raw: str | bytes) -> Any:
 
 def read(raw: str | bytes) -> tuple[Any, tuple[Problem, ...]]:
     """
-    The values, and what is doubtful about them: of a doubled key the last value is given, of a number the nearest float.
+    The values, and the problems of a text that can still be read: for a duplicate key the last value, for a number the nearest float.
 
-    Raises IntentInvalid where there are no values to give: not UTF-8, not JSON, nested too deeply for Python's own stack.
+    Raises IntentInvalid if there are no values: not UTF-8, not JSON, or nested too deeply for Python's own stack.
     """
     try:
         text = raw if isinstance(raw, str) else bytes(raw).decode()
@@ -52,19 +53,19 @@ def _stop(problem: str, hint: str) -> IntentInvalid:
 
 
 class _Doubtful(Exception):
-    """Something is wrong, and the thorough decoder will tell where."""
+    """Something is wrong. The thorough decoder finds out where."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Doubled:
-    """An object that has keys twice."""
+    """An object with duplicate keys."""
 
     pairs: list[tuple[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Inexact:
-    """A number that is not the float it would become."""
+    """A number that differs from the float that it becomes."""
 
     value: float
     problem: str
