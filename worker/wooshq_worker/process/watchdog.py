@@ -6,8 +6,11 @@ import os
 import threading
 import time
 
+import structlog
+
 from wooshq_worker.process.engine import Engine
-from wooshq_worker.process.worker import log
+
+log = structlog.get_logger("wooshq.worker")
 
 #: Exit status of a worker that noticed that it hears nothing (EX_SOFTWARE of sysexits.h).
 DEAF = 70
