@@ -50,7 +50,7 @@ class LedgerClient:
             self.lost_at, self.back_at = None, time.monotonic()
         return result
 
-    async def sure(self, steps: Callable[[], Steps[T]]) -> T:
+    async def do_until_answered(self, steps: Callable[[], Steps[T]]) -> T:
         """
         `do` for steps that recognise their own first run: one whose answer was lost is asked again, for what it took is held by nobody else.
 

@@ -83,7 +83,7 @@ class WhenAnAnswerIsLost:
             return answer
 
         client._redis.execute_command = loses_the_first_answers  # type: ignore[method-assign]
-        claims = await client.sure(lambda: desk.ledger.claim(ids, "token"))
+        claims = await client.do_until_answered(lambda: desk.ledger.claim(ids, "token"))
         await client.close()
         assert [c.intent_id for c in claims.claimed] == ids
         assert [c.fence for c in claims.claimed] == [1, 1, 1]
@@ -91,7 +91,7 @@ class WhenAnAnswerIsLost:
     async def test_a_ledger_that_never_got_the_question_is_not_waited_for(self) -> None:
         client = LedgerClient("redis://127.0.0.1:1/0", "nowhere")
         with pytest.raises(LedgerUnavailable):
-            await client.sure(lambda: IntentLedger(Settings(_env_file=None)).claim(["x"], "token"))  # type: ignore[call-arg]
+            await client.do_until_answered(lambda: IntentLedger(Settings(_env_file=None)).claim(["x"], "token"))  # type: ignore[call-arg]
 
 
 class WhenALetterIsEditedWhileItIsReplayed:

@@ -1,28 +1,29 @@
-"""One intent's calls inside one claim: the first one straight, short retries through Tenacity."""
+"""Deliver: one call, and a few short retries of it while the claim lasts."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, Final, Literal, TypedDict
+from typing import ClassVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
+from wooshq_worker.api.attempt import Attempt, attempt_of
 from wooshq_worker.api.backoff import Backoff, wait_before
 from wooshq_worker.api.judge import judge
 from wooshq_worker.api.outcome import Answer, Outcome
-from wooshq_worker.api.verdict import Retry, Sent, Unknown, Verdict
+from wooshq_worker.api.verdict import Retry, Unknown, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class ShortRetries:
     """
-    tries: calls in one claim, the first included. total_s: waiting between them, all together; what needs longer goes to the due set.
-    base_s: ceiling of the first wait, doubles.
+    tries: calls in one claim, the first included. total_s: all waits together; a longer wait belongs to the due set.
+    base_s: ceiling of the first wait; it doubles with every try.
     """
 
     tries: int
@@ -30,50 +31,17 @@ class ShortRetries:
     base_s: float = 0.25
 
 
-class AttemptRecord(TypedDict):
-    """An attempt as machines read it. at: RFC 3339, UTC."""
-
-    at: str
-    outcome: Literal["sent", "retry", "dead", "hold", "unknown"]
-    http_status: int | None
-    code: str | None
-    latency_ms: float
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One call. at: aware UTC, before it. code: of the verdict, None where it was sent. error: scrubbed, for a person."""
-
-    at: datetime
-    outcome: Literal["sent", "retry", "dead", "hold", "unknown"]
-    http_status: int | None
-    code: str | None
-    latency_ms: float
-    error: str | None
-
-    def as_dict(self) -> AttemptRecord:
-        return {
-            "at": f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{self.at.microsecond // 1000:03d}Z",
-            "outcome": self.outcome,
-            "http_status": self.http_status,
-            "code": self.code,
-            "latency_ms": self.latency_ms,
-            "error": self.error,
-        }
-
-
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """No call was made. why: what `may_go` said."""
+    """No call was made. why: the answer of `may_go`."""
 
-    outcome: ClassVar[Literal["withheld"]] = "withheld"
+    outcome: ClassVar[str] = "withheld"
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """verdict: of the last call. attempts: every call, in order; empty where the verdict is Withheld."""
+    """verdict: of the last call. attempts: every call, in order; empty if the verdict is Withheld."""
 
     verdict: Verdict | Withheld
     attempts: tuple[Attempt, ...]
@@ -83,11 +51,11 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _goes() -> str | None:
+def _always() -> str | None:
     return None
 
 
-def _nobody(verdict: Verdict) -> None:
+def _ignore(verdict: Verdict) -> None:
     return None
 
 
@@ -96,8 +64,8 @@ async def deliver(
     *,
     policy: ShortRetries,
     retry_after_ceiling_s: float,
-    may_go: Callable[[], str | None] = _goes,
-    heard: Callable[[Verdict], None] = _nobody,
+    may_go: Callable[[], str | None] = _always,
+    on_verdict: Callable[[Verdict], None] = _ignore,
     secrets: Callable[[], Collection[str]] = tuple,
     now: Callable[[], datetime] = _utc_now,
     monotonic: Callable[[], float] = time.monotonic,
@@ -105,14 +73,15 @@ async def deliver(
     dice: Callable[[], float] = random.random,
 ) -> Delivery:
     """
-    Call until there is a verdict that a short wait cannot better. Raises nothing but CancelledError.
+    Call until there is a verdict that a short wait cannot improve. Raises only CancelledError.
 
-    may_go: asked just before each call is written (rest of the lease, expiry, gates); a reason to stay stops every further one.
-    heard: told of each call's verdict as it comes, so that a hundred neighbours need not find out the same, three times each.
-    secrets: token and recipients, asked for only where an answer is quoted.
+    may_go: asked just before each request is written (rest of the lease, expiry, gates). It returns a reason not to call, or None.
+    on_verdict: told each verdict as it comes, so that a hundred calls in progress do not each find out the same, three times.
+    secrets: token and recipients; asked only if an answer is quoted.
 
-    Only a Retry whose wait fits into what is left of `policy.total_s` is tried again here. Given back at once: a longer Retry-After (the
-    due set waits better), a Retry that concerns the whole application, and Unknown (whether a person may get it twice is not for us).
+    A Retry is tried again here only if its wait fits into what is left of `policy.total_s`. Three verdicts are returned at once: a Retry
+    with a longer Retry-After (it waits in the due set), a Retry that concerns the whole application, and Unknown (another call may send
+    the message twice: `on_unknown` decides that).
     """
     if (why := may_go()) is not None:
         return Delivery(Withheld(why), ())
@@ -126,19 +95,19 @@ async def deliver(
             outcome = await call()
             status = outcome.status if isinstance(outcome, Answer) else None
             verdict = judge(outcome, now=now(), retry_after_ceiling_s=retry_after_ceiling_s, secrets=secrets)
-        except Exception as error:  # a bug of ours, after which the request may have left: its message may quote anybody, so only its type
-            verdict = Unknown("BUG", f"{type(error).__name__} in wooshq's own code: the request may have left")
-        attempts.append(_attempt(at, verdict, status, monotonic() - started))
-        heard(verdict)
+        except Exception as error:  # a bug in wooshq; its message may quote a recipient, so only its type is told
+            verdict = Unknown("BUG", f"{type(error).__name__} in wooshq's own code: the request may have been sent")
+        attempts.append(attempt_of(verdict, at=at, http_status=status, took_s=monotonic() - started))
+        on_verdict(verdict)
         return verdict
 
     verdict = await once()
-    if _short(verdict) and policy.tries > 1:
-        verdict = await _again(verdict, once, policy=policy, may_go=may_go, sleep=sleep, dice=dice)
+    if _may_retry_soon(verdict) and policy.tries > 1:
+        verdict = await _retry(verdict, once, policy=policy, may_go=may_go, sleep=sleep, dice=dice)
     return Delivery(verdict, tuple(attempts))
 
 
-async def _again(
+async def _retry(
     first: Verdict,
     once: Callable[[], Awaitable[Verdict]],
     *,
@@ -148,19 +117,19 @@ async def _again(
     dice: Callable[[], float],
 ) -> Verdict:
     """
-    The calls after the first. Tenacity is entered only here: it costs some 60 µs of CPU; a message sent at once costs 9 without it.
+    The calls after the first. Only here is Tenacity entered: it costs some 60 µs of CPU, and the first call needs 9 without it.
 
-    By result only, never by exception: a cancelled call stays cancelled (jd/tenacity#529).
+    It retries by result, never by exception: a cancelled call stays cancelled (jd/tenacity#529).
     """
     backoff = Backoff(base_s=policy.base_s, ceiling_s=max(policy.total_s, policy.base_s))
-    latest, rounds, stays = first, 0, False
+    latest, rounds, must_stop = first, 0, False
 
     async def again() -> Verdict:
-        nonlocal latest, rounds, stays
+        nonlocal latest, rounds, must_stop
         rounds += 1
         if rounds > 1:  # the first round is the call that was already made
-            stays = may_go() is not None
-            if not stays:
+            must_stop = may_go() is not None
+            if not must_stop:
                 latest = await once()
         return latest
 
@@ -169,52 +138,19 @@ async def _again(
         return max(asked_for_s or 0.0, wait_before(state.attempt_number + 1, backoff, jitter=dice()))
 
     def stop(state: RetryCallState) -> bool:
-        return stays or state.attempt_number >= policy.tries or state.idle_for + state.upcoming_sleep > policy.total_s
+        return must_stop or state.attempt_number >= policy.tries or state.idle_for + state.upcoming_sleep > policy.total_s
 
     retrying = AsyncRetrying(
-        retry=retry_if_result(_short),
+        retry=retry_if_result(_may_retry_soon),
         wait=wait,
         stop=stop,
         sleep=sleep,
         reraise=True,
-        retry_error_callback=lambda _: latest,  # out of tries is no error: the verdict stands
+        retry_error_callback=lambda _: latest,  # no tries left is not an error: the verdict counts
     )
     return await retrying(again)
 
 
-def _short(verdict: Verdict) -> bool:
-    """Whether a short wait may better it."""
-    return isinstance(verdict, Retry) and not verdict.gate and verdict.costs_attempt
-
-
-def _attempt(at: datetime, verdict: Verdict, status: int | None, took_s: float) -> Attempt:
-    latency_ms = round(took_s * 1000, 1)
-    if isinstance(verdict, Sent):
-        return Attempt(at, "sent", status, None, latency_ms, None)
-    return Attempt(at, verdict.outcome, status, verdict.code, latency_ms, verdict.detail)
-
-
-_LISTS: Final = ("users", "hwids", "push_tokens", "test_devices")
-
-
-def secrets_of(payload: Mapping[str, object], token: str) -> frozenset[str]:
-    """What no detail, log or report may quote of a call: the token, the recipients, the personal values of its placeholders."""
-    found = {token}
-    for kind in ("transactional", "segment"):
-        request = payload.get(kind)
-        if not isinstance(request, Mapping):
-            continue
-        for name in _LISTS:
-            group = request.get(name)
-            identifiers = group.get("list") if isinstance(group, Mapping) else None
-            if isinstance(identifiers, list):
-                found.update(one for one in identifiers if isinstance(one, str))
-        values = request.get("dynamic_content_placeholders")
-        if isinstance(values, Mapping):
-            found.update(value for value in values.values() if isinstance(value, str))
-    return frozenset(found - {""})
-
-
-def secrets_of_call(identifiers: Collection[str], placeholders: Iterable[tuple[str, str]], token: str) -> frozenset[str]:
-    """The same of a call of a fan-out, whose recipients and values are at hand."""
-    return frozenset({token, *identifiers, *(value for _, value in placeholders)} - {""})
+def _may_retry_soon(verdict: Verdict) -> bool:
+    """Whether a short wait may improve it."""
+    return isinstance(verdict, Retry) and not verdict.application_waits and verdict.costs_attempt

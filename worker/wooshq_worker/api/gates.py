@@ -50,12 +50,12 @@ class LocalGates:
         self._shuts: dict[str, dict[str, Shut]] = {}
         self._watched: set[str] = set()  # applications whose gates want to hear of successes
 
-    def shut(self, application: str) -> str | None:
+    def gate_shut_for(self, application: str) -> str | None:
         """The gate that this process knows to be shut; None where it knows of none."""
         known = self._remembered.get(application)
         return known.gate if known is not None and time.monotonic() < known.until else None
 
-    def let_go(self, application: str, asked_at: float, *, probe: bool) -> None:
+    def admitted(self, application: str, asked_at: float, *, probe: bool) -> None:
         """The ledger, asked at that moment, let calls of an application go: what was told to it before is past."""
         if probe:
             self._watched.add(application)
@@ -63,7 +63,7 @@ class LocalGates:
         if known is not None and (probe or (known.told_at is not None and known.told_at <= asked_at)):
             del self._remembered[application]
 
-    def heard(self, application: str, verdict: Verdict) -> None:
+    def on_verdict(self, application: str, verdict: Verdict) -> None:
         """How a call went. Enough failures in a row stop this process at once; the ledger's circuit breaker follows."""
         match verdict:
             case Sent() | Dead():  # the API is there, and answers
@@ -72,9 +72,9 @@ class LocalGates:
                     self._well[application] += 1
                     self._news()
             case Hold():
-                self.must_shut(application, verdict.gate, verdict.detail, verdict.not_before_s or 0.0)
-            case Retry(gate=True):
-                self.must_shut(application, "not_before", verdict.detail, verdict.not_before_s or 0.0)
+                self.shut(application, verdict.gate, verdict.detail, verdict.not_before_s or 0.0)
+            case Retry(application_waits=True):
+                self.shut(application, "not_before", verdict.detail, verdict.not_before_s or 0.0)
             case Unknown() | Retry(costs_attempt=True):
                 failed = self._failed_in_row[application] = self._failed_in_row.get(application, 0) + 1
                 self._failed[application] += 1
@@ -83,7 +83,7 @@ class LocalGates:
                 if failed >= self._s.breaker_failures:
                     self._remember(application, "circuit", self._s.breaker_open_s)
 
-    def must_shut(self, application: str, gate: str, why: str, not_before_s: float = 0.0) -> None:
+    def shut(self, application: str, gate: str, why: str, not_before_s: float = 0.0) -> None:
         """Shut a gate; of several answers about one, the longest counts."""
         self._remember(application, gate, max(not_before_s, self._s.breaker_open_s))
         known = self._shuts.setdefault(application, {}).get(gate)

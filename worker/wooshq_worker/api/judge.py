@@ -156,7 +156,7 @@ def _verdict(row: Row, code: str, said: str, not_before_s: float | None, secrets
         case Then.RETRY:
             return Retry(code, told, not_before_s)
         case Then.RETRY_ALL:
-            return Retry(code, told, not_before_s, gate=True)
+            return Retry(code, told, not_before_s, application_waits=True)
         case Then.RETRY_FREE:
             return Retry(code, told, not_before_s, costs_attempt=False)
         case Then.REJECTED:

@@ -25,7 +25,7 @@ class Retry:
     It was not accepted, and another attempt may do.
 
     code: machine-readable (`UNAVAILABLE`, `HTTP_502`, `REFUSED`). not_before_s: seconds from now that the API asked for, capped.
-    gate: 429 and its like: the whole application has to wait, not only this message.
+    application_waits: 429 and its like: every call of the application has to wait, not only this message.
     costs_attempt: False where the fault is our own and nothing was tried.
     """
 
@@ -33,7 +33,7 @@ class Retry:
     code: str
     detail: str
     not_before_s: float | None = None
-    gate: bool = False
+    application_waits: bool = False
     costs_attempt: bool = True
 
 
@@ -67,6 +67,11 @@ class Unknown:
     code: str
     detail: str
     not_before_s: float | None = None
+
+    @property
+    def doubt(self) -> str:
+        """Why the recipients are in doubt, as it is recorded and shown."""
+        return f"{self.code}: the request was sent, but no answer says whether it was accepted"
 
 
 Verdict: TypeAlias = Sent | Retry | Dead | Hold | Unknown

@@ -20,7 +20,8 @@ from wooshq.ledger.states import Event, Reason
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid, NewerModel, load_stored, render
 from wooshq_worker.api.backoff import Backoff, wait_before
-from wooshq_worker.api.deliver import Delivery, ShortRetries, Withheld, deliver, secrets_of
+from wooshq_worker.api.deliver import Delivery, ShortRetries, Withheld, deliver
+from wooshq_worker.api.secrets import secrets_of_body
 from wooshq_worker.api.transport import Api
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown
 from wooshq_worker.intents.settler import Settler
@@ -79,7 +80,7 @@ class Batches:
         asked_at = time.monotonic()
         self.bytes_held += CLAIM_BYTES  # as much as may come
         try:
-            claims = await self._client.sure(lambda: self._ledger.claim(ids, token))  # one round trip
+            claims = await self._client.do_until_answered(lambda: self._ledger.claim(ids, token))  # one round trip
         finally:
             self.bytes_held -= CLAIM_BYTES
         claimed(claims.left)
@@ -103,7 +104,7 @@ class Batches:
             return []
         asked_at = time.monotonic()
         try:
-            admissions = await self._client.sure(lambda: self._ledger.admit([r.claim for r in ready], token))
+            admissions = await self._client.do_until_answered(lambda: self._ledger.admit([r.claim for r in ready], token))
         except LedgerUnavailable:  # nothing was written to the API: they go back as soon as the ledger is there
             for one in ready:
                 self._settler.add(Settlement(one.claim, Event.HANDED_BACK))
@@ -111,7 +112,7 @@ class Batches:
         going = []
         for one, admission in zip(ready, admissions, strict=True):
             if admission.outcome in ("go", "probe"):
-                self._gates.let_go(one.claim.application, asked_at, probe=admission.outcome == "probe")
+                self._gates.admitted(one.claim.application, asked_at, probe=admission.outcome == "probe")
                 going.append((one, admission.wait_ms / 1000))
                 continue
             if admission.outcome == "wait":  # no slot under the ceiling: it waits where waiting costs nothing
@@ -132,7 +133,7 @@ class Batches:
                 if token is None:
                     why = f"no token is set for the application {claim.application}: set PUSHWOOSH_API_TOKEN and restart the worker"
                     refused = Settlement(claim, Event.SHUT, gate="token")
-                    self._gates.must_shut(claim.application, "token", why)
+                    self._gates.shut(claim.application, "token", why)
                 else:
                     ready.append(
                         Ready(
@@ -176,8 +177,8 @@ class Batches:
             policy=self._short,
             retry_after_ceiling_s=self._s.retry_after_ceiling_s,
             may_go=lambda: self._may_go(ready),
-            heard=lambda verdict: self._gates.heard(claim.application, verdict),
-            secrets=lambda: secrets_of(ready.payload, ready.token),
+            on_verdict=lambda verdict: self._gates.on_verdict(claim.application, verdict),
+            secrets=lambda: secrets_of_body(ready.payload, ready.token),
         )
         self._settler.add(self._settlement(ready, delivery))
         if not isinstance(delivery.verdict, Sent):
@@ -197,7 +198,7 @@ class Batches:
             return "lease"
         if ready.expires_at is not None and at >= ready.expires_at:
             return "expired"
-        if (gate := self._gates.shut(ready.claim.application)) is not None:
+        if (gate := self._gates.gate_shut_for(ready.claim.application)) is not None:
             return f"gate {gate}"
         return "stopping" if self.stopping else None
 
@@ -223,10 +224,9 @@ class Batches:
             case Retry():
                 return self._again(ready, attempts, verdict.code, verdict.detail, verdict.not_before_s, doubt=None)
             case Unknown():
-                doubt = f"{verdict.code}: the request left, and no answer said what became of it"
                 if ready.on_unknown == "dead_letter":
-                    return self._dead(ready, attempts, Reason.UNKNOWN, verdict.code, verdict.detail, doubt=doubt)
-                return self._again(ready, attempts, verdict.code, verdict.detail, verdict.not_before_s, doubt=doubt)
+                    return self._dead(ready, attempts, Reason.UNKNOWN, verdict.code, verdict.detail, doubt=verdict.doubt)
+                return self._again(ready, attempts, verdict.code, verdict.detail, verdict.not_before_s, doubt=verdict.doubt)
 
     def _dead(
         self, ready: Ready, attempts: Sequence[dict[str, Any]], reason: Reason, code: str, detail: str, doubt: str | None = None

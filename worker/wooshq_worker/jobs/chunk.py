@@ -16,7 +16,8 @@ from wooshq.ledger.chunks import STOP_UNPROVED, ChunkRecord, DeadRecipient, Doub
 from wooshq.ledger.lost_workers import runs_of
 from wooshq.ledger.states import Mark, Reason
 from wooshq_schemas import Template
-from wooshq_worker.api.deliver import AttemptRecord, Delivery, Withheld
+from wooshq_worker.api.attempt import AttemptRecord
+from wooshq_worker.api.deliver import Delivery, Withheld
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown
 from wooshq_worker.jobs.blame import EveryoneOfThem, PerhapsThese, Somebody, TheseRecipients, WhatItSays, blame
 from wooshq_worker.jobs.plan import Call, Plan, alone, halves
@@ -101,7 +102,7 @@ class ActiveChunk:
                 self._not_reached(call, delivery)
                 self.held = self.held or f"gate {verdict.gate}"
             case Retry():
-                if verdict.gate:
+                if verdict.application_waits:
                     self.held = self.held or "gate not_before"
                 self._not_reached(call, delivery)
                 self._give_up_if_too_old(call, verdict, delivery, body)
@@ -155,8 +156,7 @@ class ActiveChunk:
             self._bury(call, Reason.EXHAUSTED, verdict.code, verdict.detail, delivery, body)
 
     def _in_doubt(self, call: Call, verdict: Unknown, delivery: Delivery, body: Callable[[Sequence[str]], bytes]) -> None:
-        cause = f"{verdict.code}: the request left, and no answer said what became of it"
-        self._record.doubts.append(Doubt(cause, list(self.plan.identifiers(call))))
+        self._record.doubts.append(Doubt(verdict.doubt, list(self.plan.identifiers(call))))
         if self.job.on_unknown == "dead_letter":
             self._record.dead_in_doubt += call.size
             self._bury(call, Reason.UNKNOWN, verdict.code, verdict.detail, delivery, body)

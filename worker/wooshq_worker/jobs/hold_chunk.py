@@ -84,7 +84,7 @@ class HoldChunk:
         texts = [call.as_text() for call in wanted]
         while True:
             try:
-                ours, at, begun = await runner._client.sure(
+                ours, at, begun = await runner._client.do_until_answered(
                     lambda: runner._ledger.chunks.step(
                         chunk.name,
                         chunk.token,
@@ -114,7 +114,7 @@ class HoldChunk:
         match begun.outcome:
             case "go":
                 chunk.proved = chunk.proved or begun.proved
-                runner._gates.let_go(chunk.job.application, asked_at, probe=begun.probe)
+                runner._gates.admitted(chunk.job.application, asked_at, probe=begun.probe)
                 runner.depart(chunk, go, begun.start_ms / 1000, begun.gap_ms / 1000)
                 if begun.gap_ms > 0:  # again when half of what was given ahead is used
                     ahead_s = (begun.start_ms + begun.calls * begun.gap_ms) / 1000

@@ -23,8 +23,9 @@ from wooshq.ledger.steps import Ask, Steps
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid, NewerModel, Template
 from wooshq_worker.api.backoff import Backoff
-from wooshq_worker.api.deliver import ShortRetries, deliver, secrets_of_call
+from wooshq_worker.api.deliver import ShortRetries, deliver
 from wooshq_worker.api.gates import LocalGates
+from wooshq_worker.api.secrets import secrets_of_call
 from wooshq_worker.api.transport import Api
 from wooshq_worker.jobs.chunk import ActiveChunk, JobInfo
 from wooshq_worker.jobs.hold_chunk import AWAY_S, LOOK_AGAIN_S, HoldChunk
@@ -207,7 +208,7 @@ class Runner:
     async def _take(self, name: ChunkName, job: JobInfo) -> ActiveChunk | str:
         token = uuid.uuid4().hex
         asked_at = time.monotonic()
-        taken = await self._client.sure(lambda: self._ledger.chunks.take(name, token))
+        taken = await self._client.do_until_answered(lambda: self._ledger.chunks.take(name, token))
         if not isinstance(taken, TakenChunk):
             return taken
         suspects = {
@@ -348,7 +349,7 @@ class Runner:
         token = self._s.token_for(job.application)
         if token is None:
             why = f"no token is set for the application {job.application}: set PUSHWOOSH_API_TOKEN and restart the worker"
-            self._gates.must_shut(job.application, "token", why)
+            self._gates.shut(job.application, "token", why)
             chunk.in_flight -= 1
             chunk.put_back(call)
             chunk.held = chunk.held or "gate token"
@@ -366,7 +367,7 @@ class Runner:
             policy=self._short,
             retry_after_ceiling_s=self._s.retry_after_ceiling_s,
             may_go=lambda: self._may_go(chunk),
-            heard=lambda verdict: self._gates.heard(job.application, verdict),
+            on_verdict=lambda verdict: self._gates.on_verdict(job.application, verdict),
             secrets=secrets,
         )
         chunk.landed(call, delivery, body_for, lambda said: scrub(said, secrets()))
@@ -378,7 +379,7 @@ class Runner:
             return "lease"
         if chunk.job.expires_at is not None and at >= chunk.job.expires_at:
             return "expired"
-        if (gate := self._gates.shut(chunk.job.application)) is not None:
+        if (gate := self._gates.gate_shut_for(chunk.job.application)) is not None:
             return f"gate {gate}"
         if chunk.held:
             return chunk.held

@@ -201,7 +201,7 @@ class WhenTheApiAnswers:
         assert outcome.headers["retry-after"] == ["5", "60"]
         verdict = the_verdict(outcome)
         assert isinstance(verdict, Retry)
-        assert (verdict.gate, verdict.not_before_s) == (True, 60.0)
+        assert (verdict.application_waits, verdict.not_before_s) == (True, 60.0)
 
     @pytest.mark.parametrize(
         ("encoding", "compress"),

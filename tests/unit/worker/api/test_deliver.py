@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wooshq_worker.api.deliver import Attempt, Delivery, ShortRetries, Withheld, deliver, secrets_of
+from wooshq_worker.api.attempt import Attempt
+from wooshq_worker.api.deliver import Delivery, ShortRetries, Withheld, deliver
 from wooshq_worker.api.outcome import Answer, Break, Broke, Outcome
+from wooshq_worker.api.secrets import secrets_of_body
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict
 
 START = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -50,7 +52,7 @@ class World:
         *,
         policy: ShortRetries = POLICY,
         may_go: Callable[[], str | None] = lambda: None,
-        heard: Callable[[Verdict], None] = lambda verdict: None,
+        on_verdict: Callable[[Verdict], None] = lambda verdict: None,
         dice: float = 0.5,
         secret: str = "",
     ) -> Delivery:
@@ -59,7 +61,7 @@ class World:
             policy=policy,
             retry_after_ceiling_s=3600,
             may_go=may_go,
-            heard=heard,
+            on_verdict=on_verdict,
             secrets=lambda: [secret] if secret else [],
             now=lambda: START + timedelta(seconds=self.clock_s),
             monotonic=lambda: self.clock_s,
@@ -114,7 +116,7 @@ class WhenAShortRetryMayDo:
     async def test_each_verdict_is_told_as_it_comes_and_who_hears_enough_may_stop_the_rest(self) -> None:
         told: list[Verdict] = []
         world = World([an_error(503)])
-        delivery = await world.deliver(heard=told.append, may_go=lambda: "gate circuit" if told else None)
+        delivery = await world.deliver(on_verdict=told.append, may_go=lambda: "gate circuit" if told else None)
         assert world.calls == 1
         assert told == [delivery.verdict]
 
@@ -157,7 +159,7 @@ class WhenAShortRetryMayDo:
         world = World([an_error(429, retry_after="1"), SUCCESS])
         delivery = await world.deliver()
         assert isinstance(delivery.verdict, Retry)
-        assert delivery.verdict.gate
+        assert delivery.verdict.application_waits
         assert world.calls == 1
 
     async def test_our_own_full_pool_is_given_back_at_once_and_costs_nothing(self) -> None:
@@ -294,10 +296,10 @@ class TestSecretsOf:
                 "dynamic_content_placeholders": {"name": "Ann Smith", "empty": ""},
             }
         }
-        assert secrets_of(payload, "the-token") == {"the-token", "u1", "u2", "h1", "Ann Smith"}
+        assert secrets_of_body(payload, "the-token") == {"the-token", "u1", "u2", "h1", "Ann Smith"}
 
     @pytest.mark.parametrize(
         "payload", [{}, {"segment": None}, {"transactional": {"users": ["u1"]}}, {"transactional": {"users": {"list": 5}}}]
     )
     def test_an_odd_payload_is_no_trouble(self, payload: dict[str, object]) -> None:
-        assert "the-token" in secrets_of(payload, "the-token")
+        assert "the-token" in secrets_of_body(payload, "the-token")

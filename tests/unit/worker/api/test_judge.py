@@ -48,7 +48,7 @@ def then_of(verdict: Verdict) -> Then:
     match verdict:
         case Sent():
             return Then.SENT
-        case Retry(gate=True):
+        case Retry(application_waits=True):
             return Then.RETRY_ALL
         case Retry(costs_attempt=False):
             return Then.RETRY_FREE
@@ -370,7 +370,7 @@ class WhenTheApiSaysWhenToComeBack:
             verdict = the_verdict(an_answer(429, body, headers={"retry-after": header}))
             assert isinstance(verdict, Retry)
             assert verdict.not_before_s == seconds
-            assert verdict.gate
+            assert verdict.application_waits
 
     def test_a_hold_and_an_unknown_carry_it_too(self) -> None:
         for status in (401, 504):

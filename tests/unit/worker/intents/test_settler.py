@@ -52,9 +52,9 @@ async def test_a_longer_retry_after_that_comes_while_a_shorter_is_told_is_told_t
     ledger = SlowLedger()
     settler = Settler(Settings(), IntentLedger(Settings()), ledger, silent)  # type: ignore[arg-type]
     task = asyncio.create_task(settler.run())
-    settler.gates.must_shut("AAAAA-BBBBB", "not_before", "slow down", 1.0)
+    settler.gates.shut("AAAAA-BBBBB", "not_before", "slow down", 1.0)
     await ledger.under_way.wait()
-    settler.gates.must_shut("AAAAA-BBBBB", "not_before", "slow down", 600.0)
+    settler.gates.shut("AAAAA-BBBBB", "not_before", "slow down", 600.0)
     settler.add(Settlement(a_claim(), Event.HANDED_BACK))
     assert await settler.settled(30)
     task.cancel()

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from wooshq.jobs.packing import Unit, pack
 from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, TakenChunk
 from wooshq_schemas import parse_template
-from wooshq_worker.api.deliver import Attempt, Delivery
+from wooshq_worker.api.attempt import Attempt
+from wooshq_worker.api.deliver import Delivery
 from wooshq_worker.api.judge import judge
 from wooshq_worker.api.outcome import Answer
 from wooshq_worker.api.verdict import Verdict
