@@ -1,4 +1,4 @@
-"""Orders and questions over HTTP."""
+"""The sandbox is read and controlled over HTTP."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 async def ask(sandbox: Sandbox, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    """What a control answers; it asks for no token and no content type."""
+    """The answer to a control request. It needs no token and no content type."""
     raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     data = request_bytes(raw=raw, path=f"/sandbox{path}", method=method, Connection="close", Authorization=None, Content_Type=None)
     seen = await send(sandbox, data)
     return seen.status, json.loads(seen.body)
 
 
-class WhenCallsAreAskedFor:
-    async def test_they_come_oldest_first_with_all_that_is_known(self, sandbox: Sandbox) -> None:
+class WhenCallsAreRead:
+    async def test_they_come_oldest_first_with_all_details(self, sandbox: Sandbox) -> None:
         await call(sandbox, a_body("u1"))
         await call(sandbox, {"wrong": 1})
         status, body = await ask(sandbox, "GET", "/calls")
@@ -67,20 +67,20 @@ class WhenCallsAreAskedFor:
         assert counted == {"count": 4 if query == "limit=2" else len(orders)}
 
     @pytest.mark.parametrize("query", ["since=yesterday", "limit=0", "limit=99999", "user=u1", "accepted=maybe", "after=x"])
-    async def test_a_filter_that_makes_no_sense_is_refused(self, sandbox: Sandbox, query: str) -> None:
+    async def test_a_filter_that_is_not_valid_is_refused(self, sandbox: Sandbox, query: str) -> None:
         status, body = await ask(sandbox, "GET", f"/calls?{query}")
         assert (status, body["code"]) == (400, 3)
         assert body["details"][0]["fieldViolations"][0]["field"] == query.partition("=")[0]
 
-    async def test_what_is_not_recorded_is_not_pretended(self) -> None:
+    async def test_asking_for_something_not_recorded_is_refused(self) -> None:
         async with Sandbox(token=TOKEN, record="none") as counting, Sandbox(token=TOKEN, record="light") as light:
             assert (await ask(counting, "GET", "/calls"))[0] == 400
             assert (await ask(light, "GET", "/calls?recipient=u1"))[0] == 400
             assert (await ask(light, "GET", "/calls?count"))[0] == 200
 
 
-class WhenTheSummaryIsAskedFor:
-    async def test_it_counts_and_names_the_doubles(self, sandbox: Sandbox) -> None:
+class WhenTheSummaryIsRead:
+    async def test_it_has_the_counts_and_the_doubles(self, sandbox: Sandbox) -> None:
         await call(sandbox, a_body("u1", "u2"))
         await call(sandbox, a_body("u1"))
         await call(sandbox, {})
@@ -92,8 +92,8 @@ class WhenTheSummaryIsAskedFor:
         assert (double["recipient"], double["first_order"], double["order"]) == ("u1", 1, 2)
 
 
-class WhenFaultsAreOrdered:
-    async def test_they_are_in_force_until_replaced(self, sandbox: Sandbox) -> None:
+class WhenFaultsAreSet:
+    async def test_they_are_active_until_replaced(self, sandbox: Sandbox) -> None:
         rule = {"effect": "status", "status": 503, "retry_after": 5, "application": A}
         status, body = await ask(sandbox, "POST", "/faults", {"faults": [rule]})
         assert (status, body) == (200, {"faults": [{**rule, "seen": 0, "hits": 0}]})
@@ -102,12 +102,12 @@ class WhenFaultsAreOrdered:
         await ask(sandbox, "POST", "/faults", {"faults": []})
         assert (await call(sandbox, a_body(application=A))).status == 200
 
-    async def test_they_can_be_taken_back(self, sandbox: Sandbox) -> None:
+    async def test_they_can_be_cleared(self, sandbox: Sandbox) -> None:
         await ask(sandbox, "POST", "/faults", {"faults": [{"effect": "status", "status": 500}]})
         assert await ask(sandbox, "DELETE", "/faults") == (200, {"faults": []})
         assert (await call(sandbox, a_body())).status == 200
 
-    async def test_a_wrong_rule_changes_nothing(self, sandbox: Sandbox) -> None:
+    async def test_a_rule_that_is_not_valid_changes_nothing(self, sandbox: Sandbox) -> None:
         await ask(sandbox, "POST", "/faults", {"faults": [{"effect": "status", "status": 500}]})
         status, body = await ask(sandbox, "POST", "/faults", {"faults": [{"effect": "hang"}, {"effect": "status", "nth": 0}]})
         assert status == 400
@@ -115,32 +115,32 @@ class WhenFaultsAreOrdered:
         assert (await call(sandbox, a_body())).status == 500
 
 
-class WhenTokensAreOrdered:
-    async def test_one_can_be_revoked_and_restored(self, sandbox: Sandbox) -> None:
+class WhenTokensAreSet:
+    async def test_a_token_can_be_revoked_and_restored(self, sandbox: Sandbox) -> None:
         await ask(sandbox, "POST", "/tokens", {"revoke": {"token": TOKEN, "application": A}})
         assert (await call(sandbox, a_body(application=A))).status == 401
         assert (await call(sandbox, a_body(application=B))).status == 200
         await ask(sandbox, "POST", "/tokens", {"restore": [{"token": TOKEN}]})
         assert (await call(sandbox, a_body(application=A))).status == 200
 
-    async def test_all_can_be_replaced(self, sandbox: Sandbox) -> None:
+    async def test_all_tokens_can_be_replaced(self, sandbox: Sandbox) -> None:
         await ask(sandbox, "POST", "/tokens", {"valid": {"new": True, "part": [A]}})
         sent = [("new", B), ("part", A), ("part", B), (TOKEN, A)]
         statuses = [(await call(sandbox, a_body(application=code), Authorization=f"Token {token}")).status for token, code in sent]
         assert statuses == [200, 200, 401, 401]
 
 
-class WhenRecipientsAndApplicationsAreOrdered:
-    async def test_unknown_ones_are_named_in_answers(self, sandbox: Sandbox) -> None:
+class WhenRecipientsAndApplicationsAreRefused:
+    async def test_answers_name_unknown_recipients(self, sandbox: Sandbox) -> None:
         assert await ask(sandbox, "POST", "/unknown", {"identifiers": ["u2"]}) == (200, {"identifiers": 1})
         seen = await call(sandbox, a_body("u1", "u2"))
         assert json.loads(seen.body)["result"]["unknown_identifiers"] == ["u2"]
 
-    async def test_refused_ones_get_400(self, sandbox: Sandbox) -> None:
+    async def test_refused_recipients_get_400(self, sandbox: Sandbox) -> None:
         await ask(sandbox, "POST", "/refusals", {"recipients": ["u2"], "naming": False})
         assert (await call(sandbox, a_body("u1", "u2"))).status == 400
 
-    async def test_refusing_applications_leaves_the_refused_recipients(self, sandbox: Sandbox) -> None:
+    async def test_refusing_applications_keeps_the_refused_recipients(self, sandbox: Sandbox) -> None:
         await ask(sandbox, "POST", "/refusals", {"recipients": ["u2"]})
         await ask(sandbox, "POST", "/refusals", {"applications": {A: 404, B: 403}})
         assert (await call(sandbox, a_body(application=A))).status == 404
@@ -148,8 +148,8 @@ class WhenRecipientsAndApplicationsAreOrdered:
         assert (await call(sandbox, a_body("u2", application="CCCCC-33333"))).status == 400
 
 
-class WhenAResetIsOrdered:
-    async def test_everything_is_as_new(self, sandbox: Sandbox) -> None:
+class WhenItIsReset:
+    async def test_everything_is_as_after_the_start(self, sandbox: Sandbox) -> None:
         fresh = (await ask(sandbox, "GET", "/summary"))[1]
         code = json.loads((await call(sandbox, a_body())).body)
         sandbox.set_faults({"effect": "status", "status": 500})
@@ -163,7 +163,7 @@ class WhenAResetIsOrdered:
         assert (seen.status, json.loads(seen.body)) == (200, code)
 
 
-class WhenAnOrderMakesNoSense:
+class WhenAControlRequestIsNotValid:
     @pytest.mark.parametrize(
         "method, path, body, status",
         [
@@ -188,19 +188,19 @@ class WhenAnOrderMakesNoSense:
             ("GET", "/nothing", None, 404),
         ],
     )
-    async def test_it_says_so_in_the_envelope(self, sandbox: Sandbox, method: str, path: str, body: Any, status: int) -> None:
+    async def test_the_error_body_says_why(self, sandbox: Sandbox, method: str, path: str, body: Any, status: int) -> None:
         given, answer = await ask(sandbox, method, path, body)
         assert given == status
         assert answer["message"]
         assert sandbox.count == 0
 
-    async def test_the_index_names_every_control(self, sandbox: Sandbox) -> None:
+    async def test_the_index_lists_every_control(self, sandbox: Sandbox) -> None:
         _, body = await ask(sandbox, "GET", "")
         assert "POST /sandbox/faults" in body["controls"]
 
 
-class WhenMoreCallsFitThanAreShown:
-    async def test_it_says_how_many_and_where_to_go_on(self, sandbox: Sandbox) -> None:
+class WhenMoreCallsMatchThanAreShown:
+    async def test_the_answer_says_how_many_and_how_to_continue(self, sandbox: Sandbox) -> None:
         for n in range(3):
             await call(sandbox, a_body(f"u{n}"))
         _, body = await ask(sandbox, "GET", "/calls?limit=2")
@@ -209,8 +209,8 @@ class WhenMoreCallsFitThanAreShown:
         assert ([one["order"] for one in rest["calls"]], "more" in rest) == ([3], False)
 
 
-class WhenTheExamplesAreTried:
-    async def test_the_sandbox_takes_each_of_them(self, sandbox: Sandbox) -> None:
+class WhenTheExamplesAreUsed:
+    async def test_the_sandbox_accepts_each_example(self, sandbox: Sandbox) -> None:
         _, index = await ask(sandbox, "GET", "")
         for way, example in index["examples"].items():
             method, path = way.split(" /sandbox")

@@ -1,4 +1,4 @@
-"""The sandbox in a thread, as a process, and where it must not listen."""
+"""The sandbox in a thread and as a process, and the addresses that it may listen on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATHS = os.pathsep.join(str(ROOT / layer) for layer in ("schemas", "tasks", "wor
 
 
 def post(url: str, body: Any, token: str = TOKEN) -> tuple[int, Any]:
-    """A call that blocks, as a test without a loop makes it."""
+    """A blocking call, as a test without an event loop makes it."""
     headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
     request = urllib.request.Request(url + NOTIFY, json.dumps(body).encode(), headers)
     try:
@@ -52,11 +52,11 @@ class WhenItRunsInAThread:
             sandbox.set_faults({"effect": "status", "status": 503, "first": 1})
             assert [post(sandbox.url, a_body("u1"))[0] for _ in range(2)] == [503, 200]
             assert [call.status for call in sandbox.calls] == [503, 200]
-        assert len(sandbox.accepted) == 1, "what was recorded can still be asked after the end"
+        assert len(sandbox.accepted) == 1, "recorded calls can still be read after the end"
         with pytest.raises(OSError):
             post(sandbox.url, a_body())
 
-    def test_it_can_be_asked_while_many_call(self) -> None:
+    def test_it_can_be_read_while_many_calls_arrive(self) -> None:
         with SandboxThread(token=TOKEN) as sandbox:
             callers = [threading.Thread(target=lambda n=n: [post(sandbox.url, a_body(f"{n}-{i}")) for i in range(25)]) for n in range(4)]
             for caller in callers:
@@ -67,7 +67,7 @@ class WhenItRunsInAThread:
             assert [call.order for call in sandbox.calls] == list(range(1, 101))
             assert sandbox.doubled == 0
 
-    def test_its_end_does_not_wait_for_a_hang(self) -> None:
+    def test_it_stops_without_waiting_for_a_hang(self) -> None:
         def lost(url: str) -> None:
             with pytest.raises(OSError):
                 post(url, a_body())
@@ -83,14 +83,14 @@ class WhenItRunsInAThread:
         caller.join()
         assert time.monotonic() - began < GENEROUS_S
 
-    def test_a_taken_port_is_an_error_in_the_callers_thread(self) -> None:
+    def test_a_port_in_use_is_an_error_in_the_callers_thread(self) -> None:
         with SandboxThread() as first, pytest.raises(OSError):
             SandboxThread(port=first.port).start()
 
 
 class WhenItRunsAsAProcess:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_it_prints_its_url_and_ends_when_told(self, number: signal.Signals) -> None:
+    def test_it_prints_its_url_and_ends_at_a_signal(self, number: signal.Signals) -> None:
         process = start("--port", "0", "--token", TOKEN)
         try:
             assert process.stdout is not None
@@ -104,7 +104,7 @@ class WhenItRunsAsAProcess:
             process.kill()
             process.wait()
 
-    def test_a_taken_port_is_said_in_words(self) -> None:
+    def test_a_port_in_use_is_a_readable_error(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             process = start("--port", str(taken.getsockname()[1]))
             output, errors = process.communicate(timeout=GENEROUS_S)
@@ -112,25 +112,25 @@ class WhenItRunsAsAProcess:
         assert errors.startswith("cannot listen on 127.0.0.1:")
         assert "Traceback" not in errors
 
-    def test_other_hosts_are_refused_in_words(self) -> None:
+    def test_other_hosts_are_a_readable_error(self) -> None:
         process = start("--host", "0.0.0.0")
         output, errors = process.communicate(timeout=GENEROUS_S)
         assert (process.returncode, output) == (2, "")
         assert "not loopback" in errors
 
 
-class WhenItIsToldWhereToListen:
+class WhenAHostIsGiven:
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "example.com", ""])
-    def test_others_than_loopback_need_leave(self, host: str) -> None:
+    def test_a_host_other_than_loopback_needs_allow_other_hosts(self, host: str) -> None:
         with pytest.raises(ValueError, match="loopback"):
             Sandbox(host=host)
         assert Sandbox(host=host, allow_other_hosts=True).host == host
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
-    def test_loopback_does_not(self, host: str) -> None:
+    def test_loopback_is_accepted(self, host: str) -> None:
         assert Sandbox(host=host, port=8081).url.endswith(":8081")
 
-    @pytest.mark.parametrize("changed", [{"port": -1}, {"port": 65536}, {"record": "some"}, {"latency_s": -1}])
-    def test_what_makes_no_sense_is_refused_at_once(self, changed: dict[str, Any]) -> None:
+    @pytest.mark.parametrize("parameters", [{"port": -1}, {"port": 65536}, {"record": "some"}, {"latency_s": -1}])
+    def test_a_value_that_is_not_valid_is_refused_at_once(self, parameters: dict[str, Any]) -> None:
         with pytest.raises(ValueError):
-            Sandbox(**changed)
+            Sandbox(**parameters)

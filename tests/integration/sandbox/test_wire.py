@@ -1,4 +1,4 @@
-"""HTTP as the sandbox reads it: split, joined, chunked, too large, and not HTTP at all."""
+"""How the sandbox reads HTTP: requests in pieces, several at once, chunked, too large, and bytes that are not HTTP."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def chunked(body: bytes, size: int) -> bytes:
     return b"".join(b"%x;note=1\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n"
 
 
-class WhenARequestComesInPieces:
-    async def test_byte_by_byte_it_is_the_same_request(self, sandbox: Sandbox) -> None:
+class WhenARequestArrivesInPieces:
+    async def test_it_can_arrive_byte_by_byte(self, sandbox: Sandbox) -> None:
         reader, writer = await connect(sandbox)
         for byte in request_bytes(a_body()):
             writer.write(bytes([byte]))
@@ -39,7 +39,7 @@ class WhenARequestComesInPieces:
         assert sandbox.count == 1
 
     @pytest.mark.parametrize("trailer", [b"\r\n", b"X-Trailer: 1\r\n\r\n"])
-    async def test_chunked_it_is_too(self, sandbox: Sandbox, trailer: bytes) -> None:
+    async def test_it_can_be_chunked(self, sandbox: Sandbox, trailer: bytes) -> None:
         body = json.dumps(a_body()).encode()
         reader, writer = await connect(sandbox)
         for piece in (HEAD, b"Transfer-Encoding: chunked\r\n\r\n", chunked(body, 100)[:150], chunked(body, 100)[150:], trailer):
@@ -51,7 +51,7 @@ class WhenARequestComesInPieces:
         writer.close()
         assert [one.recipients for one in sandbox.calls] == [("user-1",), ("next",)]
 
-    async def test_a_client_that_waits_is_told_to_go_on(self, sandbox: Sandbox) -> None:
+    async def test_a_client_that_expects_100_continue_receives_it(self, sandbox: Sandbox) -> None:
         body = json.dumps(a_body()).encode()
         reader, writer = await connect(sandbox)
         writer.write(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
@@ -62,7 +62,7 @@ class WhenARequestComesInPieces:
         writer.close()
 
 
-class WhenManyRequestsComeAtOnce:
+class WhenManyRequestsArriveAtOnce:
     async def test_they_are_answered_in_order(self, sandbox: Sandbox) -> None:
         reader, writer = await connect(sandbox)
         writer.write(b"".join(request_bytes(a_body(f"u{number}")) for number in range(2000)))
@@ -71,14 +71,14 @@ class WhenManyRequestsComeAtOnce:
         writer.close()
         assert [one.recipients[0] for one in sandbox.calls] == [f"u{number}" for number in range(2000)]
 
-    async def test_a_slow_one_keeps_the_others_of_its_connection_waiting(self, sandbox: Sandbox) -> None:
+    async def test_a_slow_request_delays_the_others_on_its_connection(self, sandbox: Sandbox) -> None:
         sandbox.set_faults({"effect": "latency", "latency_s": 0.2, "recipient": "slow"})
         reader, writer = await connect(sandbox)
         writer.write(request_bytes(a_body("slow")) + request_bytes({}))
         assert [(await read_answer(reader)).status for _ in range(2)] == [200, 400]
         writer.close()
 
-    async def test_more_than_may_wait_behind_a_slow_one_is_answered_after_it(self, sandbox: Sandbox) -> None:
+    async def test_more_bytes_than_may_wait_behind_a_slow_request_are_answered_after_it(self, sandbox: Sandbox) -> None:
         sandbox.set_faults({"effect": "latency", "latency_s": 0.3, "recipient": "slow"})
         reader, writer = await connect(sandbox)
         large = request_bytes(a_body(text="x" * 4096))
@@ -87,12 +87,12 @@ class WhenManyRequestsComeAtOnce:
         assert [(await read_answer(reader)).status for _ in range(501)] == [200] * 501
         writer.close()
 
-    async def test_what_waits_behind_one_that_hangs_is_bounded(self, sandbox: Sandbox) -> None:
+    async def test_the_bytes_that_wait_behind_a_hang_are_limited(self, sandbox: Sandbox) -> None:
         sandbox.set_faults({"effect": "hang"})
         _, writer = await connect(sandbox)
         writer.write(request_bytes(a_body()))
         with pytest.raises(TimeoutError):
-            # What the kernel holds for both sides is far less than this.
+            # The buffers of the kernel on both sides are much smaller than this.
             async with asyncio.timeout(1):
                 for _ in range(64):
                     writer.write(b" " * (1024 * 1024))
@@ -101,7 +101,7 @@ class WhenManyRequestsComeAtOnce:
 
 
 class WhenARequestIsTooLarge:
-    async def test_its_length_is_enough_to_refuse_it(self, sandbox: Sandbox) -> None:
+    async def test_it_is_refused_from_its_content_length(self, sandbox: Sandbox) -> None:
         seen = await send(sandbox, HEAD + b"Content-Length: 10485761\r\n\r\n")
         assert (seen.status, json.loads(seen.body)["code"]) == (413, 3)
         assert sandbox.calls[0].status == 413
@@ -110,20 +110,20 @@ class WhenARequestIsTooLarge:
         seen = await send(sandbox, request_bytes(raw=b" " * (11 * 1024 * 1024)))
         assert seen.status == 413
 
-    async def test_chunks_are_added_up(self, sandbox: Sandbox) -> None:
+    async def test_the_sizes_of_chunks_add_up(self, sandbox: Sandbox) -> None:
         sandbox.body_limit = 1000
         assert (await send(sandbox, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b" " * 2000, 600))).status == 413
 
-    async def test_the_largest_that_is_allowed_is_read(self, sandbox: Sandbox) -> None:
+    async def test_the_largest_allowed_request_is_accepted(self, sandbox: Sandbox) -> None:
         body = json.dumps(a_body()).encode()
         seen = await send(sandbox, request_bytes(raw=body + b" " * (10 * 1024 * 1024 - len(body)), Connection="close"))
         assert seen.status == 200
 
-    async def test_headers_are_bounded_too(self, sandbox: Sandbox) -> None:
+    async def test_headers_are_limited_too(self, sandbox: Sandbox) -> None:
         assert (await send(sandbox, HEAD + b"X: " + b"x" * 70_000)).status == 431
 
 
-class WhenItIsNotHttp:
+class WhenTheBytesAreNotHttp:
     @pytest.mark.parametrize(
         "data, status",
         [
@@ -139,19 +139,19 @@ class WhenItIsNotHttp:
             (HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
         ],
     )
-    async def test_it_is_refused_and_the_connection_ends(self, sandbox: Sandbox, data: bytes, status: int) -> None:
+    async def test_they_are_refused_and_the_connection_ends(self, sandbox: Sandbox, data: bytes, status: int) -> None:
         seen = await send(sandbox, data + request_bytes(a_body()))
         assert (seen.status, seen.ended) == (status, "closed")
         assert sandbox.count == 0
 
-    async def test_the_sandbox_goes_on(self, sandbox: Sandbox) -> None:
+    async def test_the_sandbox_keeps_running(self, sandbox: Sandbox) -> None:
         await send(sandbox, b"\x00\x01\r\n\r\n")
         assert (await send(sandbox, request_bytes(a_body(), Connection="close"))).status == 200
 
 
 class WhenAConnectionShouldEnd:
     @pytest.mark.parametrize("version, header", [("1.1", b"Connection: close\r\n"), ("1.0", b"")])
-    async def test_it_does_after_the_answer(self, sandbox: Sandbox, version: str, header: bytes) -> None:
+    async def test_it_ends_after_the_answer(self, sandbox: Sandbox, version: str, header: bytes) -> None:
         body = json.dumps(a_body()).encode()
         head = HEAD.replace(b"HTTP/1.1", f"HTTP/{version}".encode())
         seen = await send(sandbox, head + header + b"Content-Length: %d\r\n\r\n" % len(body) + body)

@@ -1,4 +1,4 @@
-"""A client of bare sockets: sees an answer byte for byte, and how the connection ended."""
+"""A client on plain sockets: it sees each byte of an answer, and how the connection ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GENEROUS_S = 30.0
 
 @dataclass(frozen=True)
 class Seen:
-    """What came back until the connection ended, or until it was quiet for as long as the test waited."""
+    """What came back until the connection ended, or until no byte came for as long as the test waits."""
 
     data: bytes
     ended: str
@@ -26,7 +26,7 @@ class Seen:
 
     @property
     def status(self) -> int:
-        """0 where there is no whole status line."""
+        """0 if there is no complete status line."""
         words = self.data.split(b"\r\n", 1)[0].split(b" ")
         return int(words[1]) if words[0] == b"HTTP/1.1" and len(words) > 1 and b"\r\n" in self.data else 0
 
@@ -44,7 +44,7 @@ class Seen:
 
 
 def request_bytes(body: Any = None, *, raw: bytes | None = None, path: str = NOTIFY, method: str = "POST", **headers: str | None) -> bytes:
-    """A request. headers: by name with underscores; None leaves one out that would be there."""
+    """A request. headers: names with underscores instead of hyphens; None removes a default header."""
     data = raw if raw is not None else json.dumps(body).encode()
     named: dict[str, str | None] = {
         "Host": "sandbox",
@@ -66,7 +66,7 @@ async def send(sandbox: Sandbox, data: bytes, *, quiet_after_s: float | None = N
     """
     Sends on a new connection and reads to its end.
 
-    quiet_after_s: stops after so long without a byte; the first one is waited for generously, unless none is expected (silent).
+    quiet_after_s: stop after this time without a byte. The first byte may take GENEROUS_S, unless none is expected (silent).
     """
     reader, writer = await connect(sandbox)
     try:
@@ -91,17 +91,17 @@ async def _exchange(
         return Seen(bytes(came), "reset")
     except TimeoutError:
         if quiet_after_s is None or not (came or silent):
-            pytest.fail(f"the connection did not go on within {GENEROUS_S} s; it sent {bytes(came)!r}")
+            pytest.fail(f"nothing more came within {GENEROUS_S} s; before that came {bytes(came)!r}")
         return Seen(bytes(came), "open")
 
 
 async def call(sandbox: Sandbox, body: Any, *, quiet_after_s: float | None = None, silent: bool = False, **headers: str | None) -> Seen:
-    """One call that asks for the connection to be closed after it."""
+    """One call that asks for the connection to be closed afterwards."""
     return await send(sandbox, request_bytes(body, Connection="close", **headers), quiet_after_s=quiet_after_s, silent=silent)
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Seen:
-    """One whole answer of a connection that stays open."""
+    """One complete answer on a connection that stays open."""
     async with asyncio.timeout(GENEROUS_S):
         head = await reader.readuntil(b"\r\n\r\n")
         seen = Seen(head, "open")

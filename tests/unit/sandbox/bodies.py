@@ -1,4 +1,4 @@
-"""Bodies for the sandbox's tests: right ones, which a test bends in the one place it is about."""
+"""Valid request bodies for the tests of the sandbox. A test changes the one field that it is about."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
-#: Requests of the reference by file name; its answers stand in the same folder.
+#: Requests of the reference by file name. Its answers are in the same folder.
 REQUESTS = {path.name: json.loads(path.read_text()) for path in sorted(EXAMPLES.glob("*.json")) if not path.name.startswith("answer-")}
 
 MISSING = object()
-"""As a value of `bent`: the field is taken out."""
+"""As a value of `changed`: removes the field."""
 
 
 def example(name: str) -> dict[str, Any]:
@@ -21,18 +21,18 @@ def example(name: str) -> dict[str, Any]:
     return found
 
 
-def bent(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """The body with one field set (or, by MISSING, taken out). path: names and indices, joined by dots; steps that are missing are made."""
-    made = copy.deepcopy(body)
-    *way, last = [int(step) if step.isdigit() and len(step) < 2 else step for step in path.split(".")]
-    at: Any = made
-    for step in way:
+def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy of the body with one field set (MISSING: removed). path: names and indices, joined by dots; missing parents are created."""
+    result = copy.deepcopy(body)
+    *parents, last = [int(step) if step.isdigit() and len(step) < 2 else step for step in path.split(".")]
+    at: Any = result
+    for step in parents:
         at = at.setdefault(step, {}) if isinstance(at, dict) else at[step]
     if value is MISSING:
         del at[last]
     else:
         at[last] = value
-    return made
+    return result
 
 
 def a_body(*users: str, application: str = "AAAAA-11111", text: str = "Hello") -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""A strict stand-in for the Messaging API v2: for the demo, for users' tests and for ours. `Sandbox`, `SandboxThread`, `run_sandbox`."""
+"""A strict stand-in for the Messaging API v2, for the demo, for users' tests and for ours. It imports nothing else of wooshq."""
 
-from wooshq_worker.sandbox.check import Limits
-from wooshq_worker.sandbox.faults import BadControl, Fault
-from wooshq_worker.sandbox.record import Call, Double
+from wooshq_worker.sandbox.bad_control import BadControl
+from wooshq_worker.sandbox.body.check import Limits
+from wooshq_worker.sandbox.call_log import Call, Double
+from wooshq_worker.sandbox.faults.fault import Fault
+from wooshq_worker.sandbox.router import NOTIFY
 from wooshq_worker.sandbox.server import Sandbox, SandboxThread, run_sandbox
-from wooshq_worker.sandbox.stand_in import DEFAULT_TOKEN, NOTIFY
+from wooshq_worker.sandbox.stand_in import DEFAULT_TOKEN
 
 __all__ = ["DEFAULT_TOKEN", "NOTIFY", "BadControl", "Call", "Double", "Fault", "Limits", "Sandbox", "SandboxThread", "run_sandbox"]

@@ -1,19 +1,17 @@
-"""Orders and questions over HTTP: everything under /sandbox."""
+"""Control over HTTP, under /sandbox: reads what arrived, and changes how the sandbox answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from wooshq_worker.sandbox.answers import bad_request, envelope, http_answer, json_bytes
-from wooshq_worker.sandbox.faults import BadControl
-from wooshq_worker.sandbox.record import Call
-from wooshq_worker.sandbox.shape import NotJson, read_json
+from wooshq_worker.sandbox.bad_control import BadControl
+from wooshq_worker.sandbox.body.strict_json import NotJson, read_json
+from wooshq_worker.sandbox.call_log import Call
+from wooshq_worker.sandbox.stand_in import StandIn
 from wooshq_worker.sandbox.wire import Request
-
-if TYPE_CHECKING:
-    from wooshq_worker.sandbox.stand_in import StandIn
 
 CONTROL = "/sandbox"
 CALLS_DEFAULT = 100
@@ -21,13 +19,13 @@ CALLS_MOST = 10_000
 
 
 def control(stand_in: StandIn, request: Request) -> bytes:
-    """The answer to a control request: 200 with JSON, or an envelope that says what is wrong with the request."""
-    ways = ROUTES.get(request.path.rstrip("/"))
-    if ways is None:
-        return http_answer(404, envelope(5, f"no such control; there are {', '.join(ROUTES)}"))
-    handler = ways.get(request.method)
+    """The answer to a control request: 200 with JSON, or an error body that says what is wrong."""
+    methods = ROUTES.get(request.path.rstrip("/"))
+    if methods is None:
+        return http_answer(404, envelope(5, f"unknown path; use one of {', '.join(ROUTES)}"))
+    handler = methods.get(request.method)
     if handler is None:
-        return http_answer(405, envelope(12, "Method Not Allowed"), [("Allow", ", ".join(ways))])
+        return http_answer(405, envelope(12, "Method Not Allowed"), [("Allow", ", ".join(methods))])
     if request.too_large:
         return http_answer(413, envelope(3, "the body is too large"))
     try:
@@ -38,20 +36,20 @@ def control(stand_in: StandIn, request: Request) -> bytes:
 
 
 def _index(_: StandIn, __: Request) -> Any:
-    return {"controls": [f"{method} {path}" for path, ways in ROUTES.items() for method in ways], "examples": EXAMPLES}
+    return {"controls": [f"{method} {path}" for path, methods in ROUTES.items() for method in methods], "examples": EXAMPLES}
 
 
-# ── questions
+# ── reading
 
 
 def _calls(stand_in: StandIn, request: Request) -> Any:
     """
-    Oldest first. Filters: since (epoch seconds), after (order number), application, recipient, status, accepted; limit; count.
+    The calls, oldest first. Filters: since (epoch seconds), after (order number), application, recipient, status, accepted; limit; count.
 
-    `count` is how many fit; where not all of them are shown, `more` says how many are left, and `next` is the `after` that goes on.
+    `count`: how many calls match. If the answer does not have all of them, `more` says how many are left. Ask for those with after=`next`.
     """
     if stand_in.recording == "none":
-        raise BadControl('record: this sandbox counts only; start it with record="all" or "light"')
+        raise BadControl('record: this sandbox keeps only counts; start it with record="all" or "light"')
     query = _query(request, {"since", "after", "application", "recipient", "status", "accepted", "limit", "count"})
     since = _number(query, "since", float, 0.0)
     after = _number(query, "after", int, 0)
@@ -64,7 +62,7 @@ def _calls(stand_in: StandIn, request: Request) -> Any:
     status = _number(query, "status", int, None)
     accepted = _yes_or_no(query, "accepted")
 
-    def asked_for(call: Call) -> bool:
+    def matches(call: Call) -> bool:
         return (
             call.at >= since
             and call.order > after
@@ -74,7 +72,7 @@ def _calls(stand_in: StandIn, request: Request) -> Any:
             and (accepted is None or call.accepted == accepted)
         )
 
-    matched = [call for call in stand_in.calls if asked_for(call)]
+    matched = [call for call in stand_in.calls if matches(call)]
     if _yes_or_no(query, "count"):
         return {"count": len(matched)}
     shown, more = matched[:limit], len(matched) - limit
@@ -90,15 +88,15 @@ def _faults(stand_in: StandIn, _: Request) -> Any:
     return {"faults": stand_in.faults()}
 
 
-# ── orders
+# ── changing
 
 
 def _set_faults(stand_in: StandIn, request: Request) -> Any:
-    """`{"faults": [rule, …]}`: these and no others."""
+    """`{"faults": [rule, …]}`: replaces all fault rules."""
     body = _body(request, {"faults"})
     rules = body.get("faults")
     if not isinstance(rules, list):
-        raise BadControl("faults: must be a list of rules")
+        raise BadControl("faults: must be a list of fault rules")
     stand_in.set_faults(*rules)
     return {"faults": stand_in.faults()}
 
@@ -109,49 +107,50 @@ def _clear_faults(stand_in: StandIn, _: Request) -> Any:
 
 
 def _tokens(stand_in: StandIn, request: Request) -> Any:
-    """`valid` (token → true or a list of applications; replaces all), then `revoke` and `restore` (each `{token, application?}`)."""
+    """`valid` (token → true or a list of applications) replaces all tokens; then `revoke` and `restore` (each `{token, application?}`)."""
     body = _body(request, {"valid", "revoke", "restore"})
     if not body:
-        raise BadControl("valid, revoke or restore: one is required")
+        raise BadControl("valid, revoke or restore: at least one is required")
     valid = body.get("valid")
     if valid is not None and not (isinstance(valid, dict) and all(only is True or _are_texts(only) for only in valid.values())):
-        raise BadControl("valid: must be an object: token → true, or a list of applications")
-    orders = {name: _token_orders(body, name) for name in ("revoke", "restore")}
+        raise BadControl("valid: must be an object: token → true or a list of applications")
+    changes = {name: _tokens_of(body, name) for name in ("revoke", "restore")}
     if valid is not None:
         stand_in.set_tokens({token: None if only is True else only for token, only in valid.items()})
-    for token, application in orders["revoke"]:
+    for token, application in changes["revoke"]:
         stand_in.revoke(token, application)
-    for token, application in orders["restore"]:
+    for token, application in changes["restore"]:
         stand_in.restore(token, application)
     return {}
 
 
-def _token_orders(body: Mapping[str, Any], name: str) -> list[tuple[str, str | None]]:
+def _tokens_of(body: Mapping[str, Any], name: str) -> list[tuple[str, str | None]]:
+    """The pairs of token and application (None: all) in one field of the body."""
     given = body.get(name, [])
-    wrong = BadControl(f'{name}: must be {{"token": "…"}} with or without "application", or a list of these')
+    wrong = BadControl(f'{name}: must be {{"token": "…"}}, optionally with "application", or a list of such objects')
     pairs: list[tuple[str, str | None]] = []
-    for order in given if isinstance(given, list) else [given]:
-        if not isinstance(order, dict) or not isinstance(order.get("token"), str) or not order.keys() <= {"token", "application"}:
+    for entry in given if isinstance(given, list) else [given]:
+        if not isinstance(entry, dict) or not isinstance(entry.get("token"), str) or not entry.keys() <= {"token", "application"}:
             raise wrong
-        application = order.get("application")
-        if "application" in order and not isinstance(application, str):
+        application = entry.get("application")
+        if "application" in entry and not isinstance(application, str):
             raise wrong
-        pairs.append((order["token"], application))
+        pairs.append((entry["token"], application))
     return pairs
 
 
 def _unknown(stand_in: StandIn, request: Request) -> Any:
-    """`{"identifiers": […]}`: these are unknown, and no others."""
+    """`{"identifiers": […]}`: replaces the recipients that the API does not know."""
     names = _texts(_body(request, {"identifiers"}), "identifiers")
     stand_in.set_unknown(names)
     return {"identifiers": len(names)}
 
 
 def _refusals(stand_in: StandIn, request: Request) -> Any:
-    """`{"recipients": […], "naming": bool, "applications": {code: 404 or 403}}`: replaces what is named, leaves what is not."""
+    """`{"recipients": […], "naming": bool, "applications": {code: 404 or 403}}`: replaces the given lists and keeps the others."""
     body = _body(request, {"recipients", "naming", "applications"})
     if not body.keys() & {"recipients", "applications"}:
-        raise BadControl("recipients or applications: one is required")
+        raise BadControl("recipients or applications: at least one is required")
     naming = body.get("naming", True)
     if not isinstance(naming, bool):
         raise BadControl("naming: must be true or false")
@@ -171,7 +170,7 @@ def _reset(stand_in: StandIn, _: Request) -> Any:
     return {}
 
 
-Handler = Callable[["StandIn", Request], Any]
+Handler = Callable[[StandIn, Request], Any]
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
     CONTROL: {"GET": _index},
     f"{CONTROL}/calls": {"GET": _calls},
@@ -190,10 +189,10 @@ EXAMPLES: Mapping[str, Any] = {
     f"POST {CONTROL}/unknown": {"identifiers": ["user-7"]},
     f"POST {CONTROL}/refusals": {"recipients": ["user-7"]},
 }
-"""What may stand in a body, or for a GET in the query; the other controls take neither."""
+"""An example body, or query for a GET. The other controls take neither."""
 
 
-# ── reading what was asked
+# ── parsing a control request
 
 
 def _body(request: Request, allowed: Iterable[str]) -> dict[str, Any]:
@@ -203,9 +202,9 @@ def _body(request: Request, allowed: Iterable[str]) -> dict[str, Any]:
         raise BadControl(f"body: {error}") from None
     if not isinstance(body, dict):
         raise BadControl("body: must be an object")
-    strange = sorted(body.keys() - set(allowed))
-    if strange:
-        raise BadControl(*(f"{name}: no such field; there are {', '.join(sorted(allowed))}" for name in strange))
+    extra = sorted(body.keys() - set(allowed))
+    if extra:
+        raise BadControl(*(f"{name}: unknown field; use {', '.join(sorted(allowed))}" for name in extra))
     return body
 
 
@@ -222,9 +221,9 @@ def _texts(body: Mapping[str, Any], name: str) -> list[str]:
 
 def _query(request: Request, allowed: set[str]) -> dict[str, str]:
     query = dict(parse_qsl(request.target.partition("?")[2], keep_blank_values=True))
-    strange = sorted(query.keys() - allowed)
-    if strange:
-        raise BadControl(*(f"{name}: no such filter; there are {', '.join(sorted(allowed))}" for name in strange))
+    extra = sorted(query.keys() - allowed)
+    if extra:
+        raise BadControl(*(f"{name}: unknown filter; use {', '.join(sorted(allowed))}" for name in extra))
     return query
 
 

@@ -1,4 +1,4 @@
-"""Gives the stand-in a socket: inside a test's loop, in a thread of its own, or as a process that runs until it is told to end."""
+"""Runs the sandbox on a socket: in a test's event loop, in its own thread, or as a process until it is told to end."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from wooshq_worker.sandbox.record import Recording
+from wooshq_worker.sandbox.call_log import Recording
+from wooshq_worker.sandbox.router import Router
 from wooshq_worker.sandbox.stand_in import DEFAULT_TOKEN, StandIn
 from wooshq_worker.sandbox.wire import Connection
 
 START_LIMIT_S = 30.0
 BACKLOG = 1024
-"""Connections that may wait for accept: a benchmark opens hundreds at once."""
+"""Most connections that wait to be accepted: a benchmark opens hundreds at once."""
 
 
 class _Listener:
-    """A listening socket and its connections. Lives on one loop."""
+    """A listening socket and its connections, on one event loop."""
 
     def __init__(self, stand_in: StandIn) -> None:
         self._stand_in = stand_in
+        self._router = Router(stand_in)
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listens; raises OSError where the port is taken."""
-        made = self._make
-        self._server = await asyncio.get_running_loop().create_server(made, self._stand_in.host, self._stand_in.port, backlog=BACKLOG)
-        self._stand_in.port = self._server.sockets[0].getsockname()[1]
+        """Starts to listen. Raises OSError if the port is in use."""
+        loop, stand_in = asyncio.get_running_loop(), self._stand_in
+        self._server = await loop.create_server(self._new_connection, stand_in.host, stand_in.port, backlog=BACKLOG)
+        stand_in.port = self._server.sockets[0].getsockname()[1]
 
-    def _make(self) -> Connection:
-        return Connection(self._stand_in, self._connections.add, self._connections.discard)
+    def _new_connection(self) -> Connection:
+        return Connection(self._router, self._connections.add, self._connections.discard)
 
     async def stop(self) -> None:
-        """Stops listening, and ends every connection where it stands."""
+        """Stops listening and drops every connection."""
         if self._server is None:
             return
         self._server.close()
@@ -52,7 +54,7 @@ class _Listener:
 
 class Sandbox(StandIn):
     """
-    For tests with a loop of their own: `async with Sandbox(token="t", seed=1) as sandbox: … sandbox.url, sandbox.calls`.
+    For tests with an event loop: `async with Sandbox(token="t", seed=1) as sandbox: … sandbox.url, sandbox.calls`.
 
     Parameters: see StandIn.
     """
@@ -60,12 +62,12 @@ class Sandbox(StandIn):
     _listener: _Listener | None = None
 
     async def start(self) -> None:
-        """Listens; raises OSError where the port is taken."""
+        """Starts to listen. Raises OSError if the port is in use."""
         self._listener = _Listener(self)
         await self._listener.start()
 
     async def stop(self) -> None:
-        """Ends every connection and stops listening. What was recorded can still be asked."""
+        """Stops listening and drops every connection. Recorded calls can still be read."""
         if self._listener is not None:
             await self._listener.stop()
             self._listener = None
@@ -80,7 +82,7 @@ class Sandbox(StandIn):
 
 class SandboxThread(StandIn):
     """
-    For tests without a loop, and for those whose own loop is busy or blocked: `with SandboxThread(token="t") as sandbox: …`.
+    For tests without an event loop, or with a busy or blocked one: `with SandboxThread(token="t") as sandbox: …`.
 
     Parameters: see StandIn.
     """
@@ -90,20 +92,20 @@ class SandboxThread(StandIn):
     _end: asyncio.Event
 
     def start(self) -> None:
-        """Listens; raises OSError where the port is taken."""
+        """Starts to listen. Raises OSError if the port is in use."""
         started = threading.Event()
         failed: list[BaseException] = []
         self._thread = threading.Thread(target=self._run, args=(started, failed), name="wooshq-sandbox", daemon=True)
         self._thread.start()
         if not started.wait(START_LIMIT_S):
-            raise TimeoutError(f"the sandbox did not listen within {START_LIMIT_S:g} s")
+            raise TimeoutError(f"the sandbox did not start to listen within {START_LIMIT_S:g} s; the machine may be too busy. Try again.")
         if failed:
             self._thread.join()
             self._thread = None
             raise failed[0]
 
     def stop(self) -> None:
-        """Ends every connection and stops listening. What was recorded can still be asked."""
+        """Stops listening and drops every connection. Recorded calls can still be read."""
         if self._thread is None:
             return
         self._loop.call_soon_threadsafe(self._end.set)
@@ -149,10 +151,10 @@ def run_sandbox(
     announce: Callable[[str], None] | None = None,
 ) -> None:
     """
-    Runs until Ctrl-C or SIGTERM, then returns. To be called in the main thread, where signals arrive.
+    Runs until Ctrl-C or SIGTERM, then returns. Call it in the main thread: signals arrive there.
 
-    announce: is given the URL once it listens; default: prints it, alone on a line, to standard output.
-    Raises ValueError for parameters that make no sense, OSError where the port is taken.
+    announce: is called with the URL after the start. Default: print the URL on a line of its own to standard output.
+    Raises ValueError for parameters that are not valid, OSError if the port is in use.
     """
     sandbox = Sandbox(
         host=host, port=port, token=token, seed=seed, latency_s=latency_ms / 1000, bare=bare, record=record, lean=lean,

@@ -1,4 +1,4 @@
-"""The stand-in itself: judges each call as the reference says, lets a fault strike it, records it. Knows no socket."""
+"""The API without a socket: judges each call by the reference, applies a fault, records the call."""
 
 from __future__ import annotations
 
@@ -11,52 +11,51 @@ from dataclasses import dataclass
 from typing import Any
 
 from wooshq_worker.sandbox.answers import bad_request, envelope, http_answer, success
-from wooshq_worker.sandbox.check import Limits, notify_check, violations
-from wooshq_worker.sandbox.control import CONTROL, control
-from wooshq_worker.sandbox.effects import Normal, act, answer_of, status_on_wire
-from wooshq_worker.sandbox.faults import BadControl, Fault, FaultPlan, Struck, read_fault
-from wooshq_worker.sandbox.record import RECORDINGS, Call, Double, Record, Recording, addressed, content_key
-from wooshq_worker.sandbox.shape import NotJson, read_json
+from wooshq_worker.sandbox.bad_control import BadControl
+from wooshq_worker.sandbox.body.address import RECIPIENT_KINDS, Address, address_of, content_key
+from wooshq_worker.sandbox.body.check import Limits, notify_check, violations
+from wooshq_worker.sandbox.body.strict_json import NotJson, read_json
+from wooshq_worker.sandbox.call_log import RECORDINGS, Call, CallLog, Double, Recording
+from wooshq_worker.sandbox.faults.effects import NormalAnswer, answer_in_steps, status_on_wire, whole_answer
+from wooshq_worker.sandbox.faults.fault import Fault, read_fault
+from wooshq_worker.sandbox.faults.plan import FaultPlan
 from wooshq_worker.sandbox.tokens import Tokens, token_of
 from wooshq_worker.sandbox.wire import Connection, Request
 
-NOTIFY = "/messaging/v2/notify"
 DEFAULT_TOKEN = "sandbox-token"
 BODY_LIMIT = 10 * 1024 * 1024
-"""Bytes of a request's body. Rule: API 1.3's published limit; v2's is not known."""
+"""Most bytes of a request body. Rule: the published limit of API 1.3; the limit of v2 is not published."""
 LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """What the reference says of one call."""
+class _Judgement:
+    """What the reference says about one call."""
 
     status: int
     refusal: bytes
-    """The body of a refusal; empty where the call is right."""
+    """The error body; empty if the call is valid."""
     token_ok: bool
-    application: str | None
-    recipients: tuple[str, ...]
-    kind: str | None
+    address: Address
     body: Any
 
 
 class StandIn:
     """
-    The API without its socket; `Sandbox` and `SandboxThread` give it one. Every method may be called from any thread.
+    The API without a socket; `Sandbox` and `SandboxThread` add one. Every method may be called from any thread.
 
-    token           the token that is taken; None: any
-    seed            of message codes and of the dice of faults: the same calls in the same order get the same answers
-    bare            answer success without the `result` around it (both forms are in the reference)
+    token           the valid token; None: every token is valid
+    seed            for message codes and random faults: the same calls in the same order get the same answers
+    bare            answer a success without the `result` around it (the reference has both forms)
     snake_details   write `field_violations` and `retry_delay` instead of `fieldViolations` and `retryDelay`
-    latency_s       of every answer, beside what faults add
-    limits          bounds that v2 does not publish
-    record          "all", "light" (no bodies, no recipients) or "none" (counts only, no doubles)
-    keep_calls      calls that the ring holds; older ones are forgotten, and counted as such
-    keep_pairs      (recipient, content) pairs remembered for doubles, some 150 bytes each
-    lean            for benchmarks: looks at path and token alone, counts, answers success; no faults, no record
+    latency_s       delay of every answer; delays of faults are added
+    limits          limits that v2 does not publish
+    record          "all", "light" (no bodies, no recipients) or "none" (only counts, no doubles)
+    keep_calls      most calls in the ring buffer; older calls are dropped and counted
+    keep_pairs      most pairs (recipient, content) that are kept to find doubles; about 150 bytes each
+    lean            for benchmarks: check only path and token, count, answer success; no faults, no recorded calls
     host            where to listen; ValueError unless it is loopback or allow_other_hosts is set
-    port            0: any free one; `url` tells it once it listens
+    port            0: any free port; `url` has it after the start
     """
 
     def __init__(
@@ -77,14 +76,16 @@ class StandIn:
         lean: bool = False,
     ) -> None:
         if not allow_other_hosts and not is_loopback(host):
-            raise ValueError(f"{host} is not loopback: the sandbox takes anyone's calls and orders. Set allow_other_hosts to allow it.")
+            raise ValueError(
+                f"{host} is not loopback: every caller there could use and control the sandbox. Set allow_other_hosts to allow it."
+            )
         if record not in RECORDINGS:
             raise ValueError(f"record must be one of {', '.join(RECORDINGS)}")
         if latency_s < 0:
             raise ValueError("latency_s must be 0 or more")
         if not 0 <= port <= 65535:
             raise ValueError("port must be from 0 to 65535")
-        # By name it would be two sockets, of which port 0 gives each a port of its own.
+        # `localhost` may be two addresses, and port 0 would give each its own port.
         self.host = "127.0.0.1" if host == "localhost" else host
         self.port = port
         self.body_limit = BODY_LIMIT
@@ -96,11 +97,11 @@ class StandIn:
         self._check = notify_check(limits)
         self._lock = threading.Lock()
         self._tokens = Tokens(token)
-        self._record = Record(mode="none" if lean else record, keep_calls=keep_calls, keep_pairs=keep_pairs)
+        self._log = CallLog(mode="none" if lean else record, keep_calls=keep_calls, keep_pairs=keep_pairs)
         self._connections = 0
-        self._forget_all()
+        self._set_defaults()
 
-    def _forget_all(self) -> None:
+    def _set_defaults(self) -> None:
         self._codes = random.Random(f"{self._seed}/codes")
         self._plan = FaultPlan((), seed=self._seed, clock=time.monotonic)
         self._unknown: frozenset[str] = frozenset()
@@ -108,61 +109,61 @@ class StandIn:
         self._naming = True
         self._refused_applications: dict[str, int] = {}
 
-    # ── what tests ask
+    # ── what tests read
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end; for `PUSHWOOSH_BASE_URL`."""
+        """The base URL for `PUSHWOOSH_BASE_URL`, without a slash at the end."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def recording(self) -> Recording:
-        return self._record.mode
+        return self._log.mode
 
     @property
     def calls(self) -> list[Call]:
-        """The calls that the ring still holds, oldest first."""
+        """The calls that are still in the ring buffer, oldest first."""
         with self._lock:
-            return self._record.calls
+            return self._log.calls
 
     @property
     def accepted(self) -> list[Call]:
-        """Those of `calls` of which a message was made, whether or not the caller learned of it."""
+        """Those of `calls` whose message was accepted, even if the caller never received the answer."""
         return [call for call in self.calls if call.accepted]
 
     @property
     def doubles(self) -> list[Double]:
-        """Each delivery that was one too many: the same recipient, the same content. The last 10,000; `doubled` counts all."""
+        """Each delivery of the same content to the same recipient after the first. The last 10,000; `doubled` counts all."""
         with self._lock:
-            return list(self._record.doubles)
+            return list(self._log.doubles)
 
     @property
     def doubled(self) -> int:
         with self._lock:
-            return self._record.doubled
+            return self._log.doubled
 
     @property
     def count(self) -> int:
         """Calls since the start or the last reset."""
         with self._lock:
-            return self._record.total
+            return self._log.total
 
     def summary(self) -> dict[str, Any]:
-        """The counts, as GET /sandbox/summary gives them."""
+        """The counts, as GET /sandbox/summary returns them."""
         with self._lock:
-            return self._record.summary()
+            return self._log.summary()
 
     def faults(self) -> list[dict[str, Any]]:
-        """The rules in force, each with `seen` and `hits`."""
+        """The active fault rules, each with `seen` and `hits`."""
         with self._lock:
             return self._plan.report()
 
-    # ── what tests say
+    # ── what tests change
 
     def set_faults(self, *faults: Fault | Mapping[str, Any]) -> None:
-        """These rules and no others, from now; their windows start now. Raises BadControl with every problem."""
+        """Replaces all fault rules. Their windows start now. Raises BadControl with every problem."""
         if self.lean and faults:
-            raise BadControl("faults: a lean sandbox has none")
+            raise BadControl("faults: not available if the sandbox is lean")
         read: list[Fault] = []
         problems: list[str] = []
         for index, fault in enumerate(faults):
@@ -176,38 +177,38 @@ class StandIn:
             self._plan = FaultPlan(read, seed=self._seed, clock=time.monotonic)
 
     def clear_faults(self) -> None:
-        """No faults from now; what hangs goes on hanging."""
+        """Removes all fault rules. Calls that hang already go on hanging."""
         self.set_faults()
 
     def set_tokens(self, valid: Mapping[str, Iterable[str] | None]) -> None:
-        """These tokens and no others: token → applications it is good for, or None for all."""
+        """Makes only these tokens valid: token → its applications, or None for all."""
         with self._lock:
             self._tokens.replace(valid)
 
     def revoke(self, token: str, application: str | None = None) -> None:
-        """From now 401, for one application or (None) for all."""
+        """Answers this token with 401 from now on, for one application or (None) for all."""
         with self._lock:
             self._tokens.revoke(token, application)
 
     def restore(self, token: str, application: str | None = None) -> None:
-        """Takes `revoke` back."""
+        """Undoes `revoke`."""
         with self._lock:
             self._tokens.restore(token, application)
 
     def set_unknown(self, identifiers: Iterable[str]) -> None:
-        """These recipients are unknown: named in the answer to a call that asks for it; the message is made all the same."""
+        """Makes these recipients unknown. A call that asks for unknown identifiers gets them in its answer; its message is still accepted."""
         unknown = frozenset(identifiers)
         with self._lock:
             self._unknown = unknown
 
     def refuse(self, recipients: Iterable[str], *, naming: bool = True) -> None:
-        """A call with any of these recipients gets 400; naming: whether it says which."""
+        """Answers a call with any of these recipients with 400. naming: whether the answer says which recipients."""
         refused = frozenset(recipients)
         with self._lock:
             self._refused, self._naming = refused, naming
 
     def refuse_applications(self, applications: Mapping[str, int]) -> None:
-        """Application → 404 (unknown) or 403 (not this token's). Raises BadControl for other statuses."""
+        """Application → 404 (unknown) or 403 (not allowed for this token). Raises BadControl for other statuses."""
         wrong = sorted(name for name, status in applications.items() if status not in (403, 404))
         if wrong:
             raise BadControl(*(f"applications.{name}: must be 403 or 404" for name in wrong))
@@ -215,51 +216,46 @@ class StandIn:
             self._refused_applications = dict(applications)
 
     def reset(self) -> None:
-        """As new: no calls, no faults, nothing unknown or refused, the token of the start, the message codes from their start."""
+        """Back to the state after the start: no calls, no faults, nothing unknown or refused, the first token, the first message codes."""
         with self._lock:
-            self._record.reset()
+            self._log.reset()
             self._tokens.reset()
-            self._forget_all()
+            self._set_defaults()
 
-    # ── the wire's side
+    # ── what connections use
 
     def connected(self, connection: Connection) -> None:
-        """A new connection: numbers it, and cuts it where a rule says so."""
+        """Numbers a new connection, and closes it if a fault rule says so."""
         with self._lock:
             self._connections += 1
             connection.number = self._connections
-            cut = self._plan.strike_connection()
-            self._record.connections_cut += cut
+            cut = self._plan.cuts_connection()
+            self._log.connections_cut += cut
         if cut:
             connection.close()
 
-    def answer(self, request: Request, connection: Connection) -> None:
-        """Answers one request, now or later."""
-        path = request.path
-        if path == NOTIFY:
-            if self.lean and request.method == "POST":
-                self._answer_lean(request, connection)
-            else:
-                self._answer_notify(request, connection)
-        elif path == CONTROL or path.startswith(f"{CONTROL}/"):
-            connection.reply(control(self, request))
+    def notify(self, request: Request, connection: Connection) -> None:
+        """Answers one call of /messaging/v2/notify, now or later."""
+        if self.lean and request.method == "POST":
+            self._answer_lean(request, connection)
         else:
-            connection.reply(http_answer(404, envelope(5, "Not Found")))
+            self._answer(request, connection)
 
-    def _answer_notify(self, request: Request, connection: Connection) -> None:
+    def _answer(self, request: Request, connection: Connection) -> None:
         at = time.time()
         with self._lock:
-            judged = self._judge(request)
-            struck = self._plan.strike(judged.application, judged.recipients)
-            normal, code = self._normal(request, judged, struck)
-            status = normal.status if struck.fault is None else status_on_wire(struck.fault, normal)
-            made = code if struck.fault is None or struck.fault.makes_message else None
-            self._note(request, judged, struck, at=at, status=status, message_code=made, number=connection.number)
-        latency_s = self._latency_s + struck.latency_s
-        data = answer_of(struck, normal, snake_case=self._snake_case)
+            judgement = self._judge(request)
+            injection = self._plan.injection_for(judgement.address.application, judgement.address.recipients)
+            fault = injection.fault
+            normal, code = self._normal_answer(request, judgement, fault)
+            status = normal.status if fault is None else status_on_wire(fault, normal)
+            accepted = code if fault is None or fault.accepts_message else None
+            self._record(request, judgement, injection.label, at=at, status=status, message_code=accepted, connection=connection.number)
+        latency_s = self._latency_s + injection.latency_s
+        data = whole_answer(injection, normal, snake_case=self._snake_case)
         if data is None:
-            assert struck.fault is not None
-            connection.run(act(struck.fault, normal, connection, after_s=latency_s))
+            assert fault is not None
+            connection.run(answer_in_steps(fault, normal, connection, after_s=latency_s))
         elif latency_s:
             connection.reply_later(latency_s, data)
         else:
@@ -267,24 +263,24 @@ class StandIn:
 
     def _answer_lean(self, request: Request, connection: Connection) -> None:
         with self._lock:
-            good = self._tokens.good(token_of(request.headers.get("authorization")), None)
-            self._record.count(status=200 if good else 401, accepted=good, token_ok=good, fault="")
-            data = http_answer(200, success(self._new_code(), {}, bare=self._bare)) if good else http_answer(401, _UNAUTHENTICATED)
+            valid = self._tokens.is_valid(token_of(request.headers.get("authorization")), None)
+            self._log.count(status=200 if valid else 401, accepted=valid, token_ok=valid, fault="")
+            data = http_answer(200, success(self._new_code(), {}, bare=self._bare)) if valid else http_answer(401, _UNAUTHENTICATED)
         if self._latency_s:
             connection.reply_later(self._latency_s, data)
         else:
             connection.reply(data)
 
-    def _judge(self, request: Request) -> _Judged:
-        """What the reference says of the call; nothing is counted, nothing is made."""
+    def _judge(self, request: Request) -> _Judgement:
+        """Compares the call with the reference. Counts nothing and accepts nothing."""
         body: Any = None
         not_json = ""
         try:
             body = read_json(request.body)
         except NotJson as error:
             not_json = str(error)
-        application, recipients, kind = addressed(body)
-        token_ok = self._tokens.good(token_of(request.headers.get("authorization")), application)
+        address = address_of(body)
+        token_ok = self._tokens.is_valid(token_of(request.headers.get("authorization")), address.application)
         status, refusal = 200, b""
         if request.method != "POST":
             status, refusal = 405, envelope(12, "Method Not Allowed")
@@ -298,12 +294,12 @@ class StandIn:
             status, refusal = 400, envelope(3, f"invalid request: {not_json}")
         elif wrong := violations(body, request.body, self._check):
             status, refusal = 400, self._invalid(wrong)
-        elif application in self._refused_applications:
-            status = self._refused_applications[application]
+        elif address.application in self._refused_applications:
+            status = self._refused_applications[address.application]
             refusal = envelope(5, "application not found") if status == 404 else envelope(7, "no permission for this application")
-        elif self._refused and not self._refused.isdisjoint(recipients):
-            status, refusal = 400, self._refuse_recipients(recipients, kind)
-        return _Judged(status, refusal, token_ok, application, recipients, kind, body)
+        elif self._refused and not self._refused.isdisjoint(address.recipients):
+            status, refusal = 400, self._refuse_recipients(address)
+        return _Judgement(status, refusal, token_ok, address, body)
 
     def _invalid(self, wrong: Iterable[tuple[str, str]]) -> bytes:
         listed = list(wrong)
@@ -311,55 +307,58 @@ class StandIn:
         about = f"{field}: {description}" if field else description
         return envelope(3, f"invalid request: {about}", [bad_request(listed, snake_case=self._snake_case)])
 
-    def _refuse_recipients(self, recipients: tuple[str, ...], kind: str | None) -> bytes:
+    def _refuse_recipients(self, address: Address) -> bytes:
         if not self._naming:
             return envelope(3, "invalid request: a recipient is not valid")
-        if kind in _LISTED:
-            places = (f"transactional.{kind}.list[{index}]" for index, name in enumerate(recipients) if name in self._refused)
+        if address.kind in RECIPIENT_KINDS:
+            refused = [index for index, name in enumerate(address.recipients) if name in self._refused]
+            places = [f"transactional.{address.kind}.list[{index}]" for index in refused]
         else:
-            places = (f"segment.{kind}" for _ in range(1))
+            places = [f"segment.{address.kind}"]
         return self._invalid((place, "is not valid") for place in places)
 
-    def _normal(self, request: Request, judged: _Judged, struck: Struck) -> tuple[Normal, str | None]:
-        """The answer without a fault, and the code of the message that it tells of; None where the call is wrong."""
+    def _normal_answer(self, request: Request, judgement: _Judgement, fault: Fault | None) -> tuple[NormalAnswer, str | None]:
+        """The answer without the fault, and the code of the accepted message (None if the call is refused)."""
+        address = judgement.address
         echo = ""
-        if struck.fault is not None and struck.fault.echo:
-            echo = " ".join([token_of(request.headers.get("authorization")) or "", *judged.recipients[:1]]).strip()
-        if judged.status != 200:
-            headers = [("Allow", "POST")] if judged.status == 405 else []
-            return Normal(judged.status, http_answer(judged.status, judged.refusal, headers), judged.refusal, echo), None
+        if fault is not None and fault.echo:
+            echo = " ".join([token_of(request.headers.get("authorization")) or "", *address.recipients[:1]]).strip()
+        if judgement.status != 200:
+            headers = [("Allow", "POST")] if judgement.status == 405 else []
+            whole = http_answer(judgement.status, judgement.refusal, headers)
+            return NormalAnswer(judgement.status, whole, judgement.refusal, echo), None
         code = self._new_code()
-        if struck.fault is not None and struck.fault.effect == "same_code":
-            code = struck.fault.message_code or "AAAA-AAAAAAAA-AAAAAAAA"
+        if fault is not None and fault.effect == "same_code":
+            code = fault.message_code or "AAAA-AAAAAAAA-AAAAAAAA"
         unknown: dict[str, list[str]] = {}
-        if self._unknown and judged.kind in _LISTED and judged.body["transactional"].get("return_unknown_identifiers"):
-            unknown[judged.kind] = [name for name in judged.recipients if name in self._unknown]
+        if self._unknown and address.kind in RECIPIENT_KINDS and judgement.body["transactional"].get("return_unknown_identifiers"):
+            unknown[address.kind] = [name for name in address.recipients if name in self._unknown]
         body = success(code, unknown, bare=self._bare)
-        return Normal(200, http_answer(200, body), body, echo), code
+        return NormalAnswer(200, http_answer(200, body), body, echo), code
 
-    def _note(
-        self, request: Request, judged: _Judged, struck: Struck, *, at: float, status: int, message_code: str | None, number: int
+    def _record(
+        self, request: Request, judgement: _Judgement, fault: str, *, at: float, status: int, message_code: str | None, connection: int
     ) -> None:
-        record = self._record
+        log, address = self._log, judgement.address
         accepted = message_code is not None
-        order = record.count(status=status, accepted=accepted, token_ok=judged.token_ok, fault=struck.label)
-        if record.mode == "none":
+        order = log.count(status=status, accepted=accepted, token_ok=judgement.token_ok, fault=fault)
+        if log.mode == "none":
             return
         if accepted:
-            record.remember(order, judged.application, judged.recipients, content_key(judged.body, judged.kind), message_code)
-        whole = record.mode == "all"
-        record.keep(
+            log.remember(order, address.application, address.recipients, content_key(judgement.body, address.kind), message_code)
+        whole = log.mode == "all"
+        log.keep(
             Call(
                 order=order,
                 at=at,
-                application=judged.application,
-                recipients=judged.recipients if whole else (),
-                token_ok=judged.token_ok,
+                application=address.application,
+                recipients=address.recipients if whole else (),
+                token_ok=judgement.token_ok,
                 accepted=accepted,
                 status=status,
-                fault=struck.label,
+                fault=fault,
                 message_code=message_code,
-                connection=number,
+                connection=connection,
                 raw=request.body if whole else b"",
             )
         )
@@ -369,7 +368,6 @@ class StandIn:
         return f"{bits >> 64:04X}-{bits >> 32 & 0xFFFFFFFF:08X}-{bits & 0xFFFFFFFF:08X}"
 
 
-_LISTED = frozenset({"users", "hwids", "push_tokens", "test_devices"})
 _UNAUTHENTICATED = envelope(16, "invalid token")
 
 
@@ -385,7 +383,7 @@ def _is_json(headers: Mapping[str, str]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach what listens there."""
+    """Whether only this machine can connect to the address."""
     if host == "localhost":
         return True
     try:

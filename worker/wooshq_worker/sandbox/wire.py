@@ -1,6 +1,7 @@
-"""HTTP/1.1 on a bare asyncio.Protocol: reads requests, and lets whoever answers write any bytes at all, or none.
+"""
+HTTP/1.1 on a plain asyncio.Protocol: reads requests, and lets the answerer write any bytes, or none.
 
-Not aiohttp.web: a server that keeps HTTP's rules cannot break them on demand, and this one costs a fraction of it in a benchmark.
+Not aiohttp.web: a server that keeps HTTP's rules cannot break them on demand. This one also costs much less in a benchmark.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 HEAD_LIMIT = 64 * 1024
-"""Bytes of request line and headers; more is answered with 431."""
+"""Most bytes of request line and headers; more is answered with 431."""
 BUFFER_LIMIT = 256 * 1024
-"""Bytes that may wait behind a request that is still being answered; then the socket is no longer read."""
+"""Most bytes that may wait behind a request in progress; then the socket is not read any more."""
 LINGER_S = 2.0
-"""How long an answer given before the body was read stays readable: a close at once would be a reset that destroys it."""
+"""How long the connection stays open after an early answer, sent before the whole body was read: an earlier close would destroy it."""
 
 
 @dataclass(slots=True)
 class Request:
-    """One request, read to its end (or to the limit of its body: then `too_large`, and `body` is empty)."""
+    """One complete request. If its body is over the limit, `too_large` is true and `body` is empty."""
 
     method: str
     target: str
     headers: dict[str, str]
-    """Names in lower case; of a header sent twice, both values joined by a comma."""
+    """Names in lower case. The values of a repeated header are joined by a comma."""
     body: bytes
     too_large: bool = False
 
@@ -37,9 +38,10 @@ class Request:
 
 
 class Answerer(Protocol):
-    """Who answers. Must call `reply`, `reply_later` or `run` of the connection exactly once for each request."""
+    """Answers requests. It must call the connection's `reply`, `reply_later` or `run` exactly once for each request."""
 
-    body_limit: int
+    @property
+    def body_limit(self) -> int: ...
 
     def connected(self, connection: Connection) -> None: ...
 
@@ -47,7 +49,7 @@ class Answerer(Protocol):
 
 
 class _BadRequest(Exception):
-    """What came is not HTTP/1.1; the connection cannot be understood from here on."""
+    """The bytes are not HTTP/1.1. The rest of the connection cannot be understood."""
 
     def __init__(self, status_line: str) -> None:
         self.status_line = status_line
@@ -59,13 +61,13 @@ class _Head:
     target: str
     headers: dict[str, str]
     length: int
-    """Bytes of the body; -1 for a chunked one."""
+    """Bytes of the body; -1 for a chunked body."""
     last: bool
-    """The connection ends with this request."""
+    """Whether the connection ends after this request."""
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection. Requests on it are answered one after the other, also when they were sent all at once."""
+    """One client's connection. Its requests are answered one after the other, even if they were sent all at once."""
 
     def __init__(self, answerer: Answerer, register: Callable[[Connection], None], forget: Callable[[Connection], None]) -> None:
         self._answerer = answerer
@@ -75,7 +77,7 @@ class Connection(asyncio.Protocol):
         self._head: _Head | None = None
         self._busy = False
         self._parsing = False
-        self._deaf = False
+        self._ignores_input = False
         self._closing_after = False
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -83,38 +85,38 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.number = 0
-        """Which connection this is; its owner numbers them."""
+        """The number of this connection; its owner sets it."""
         self.gone = asyncio.Event()
-        """Set when the client has left or the connection was closed."""
+        """Set after the client left or the connection was closed."""
 
     # ── what the answerer uses
 
     def reply(self, data: bytes) -> None:
-        """Writes the whole answer and goes on to the next request."""
+        """Writes the whole answer, then continues with the next request."""
         if self.gone.is_set():
             return
         self._transport.write(data)
         self._done()
 
     def reply_later(self, delay_s: float, data: bytes) -> None:
-        """As `reply`, after `delay_s` seconds, without a task of its own: it stands in benchmarks."""
+        """Like `reply`, after `delay_s` seconds. It creates no task, to be cheap in benchmarks."""
         self._timer = self._loop.call_later(delay_s, self.reply, data)
 
     def run(self, answering: Coroutine[Any, Any, None]) -> None:
-        """Answers in steps; it is cancelled when the client leaves, and the next request is read when it ends."""
+        """Answers in steps. It is cancelled when the client leaves. When it ends, the next request is read."""
         self._task = self._loop.create_task(answering)
         self._task.add_done_callback(self._ran)
 
     async def write(self, data: bytes) -> None:
-        """Writes some bytes of an answer, and waits while the client does not read."""
+        """Writes a part of an answer, and waits while the client does not read."""
         if not self.gone.is_set():
             self._transport.write(data)
-            # Even where nothing need be waited for: a client that has left is only noticed by the loop.
+            # Needed even if there is nothing to wait for: only the loop notices that a client left.
             await asyncio.sleep(0)
             await self._writable.wait()
 
     def close(self) -> None:
-        """Closes in the ordinary way, after what was written has left."""
+        """Closes normally, after all written bytes are sent."""
         self._transport.close()
 
     def reset(self) -> None:
@@ -125,7 +127,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def abort(self) -> None:
-        """Closes at once, whatever was still to be written."""
+        """Closes at once and drops bytes that are not sent yet."""
         self._transport.abort()
 
     # ── asyncio.Protocol
@@ -156,7 +158,7 @@ class Connection(asyncio.Protocol):
         return False
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf or self._transport.is_closing():
+        if self._ignores_input or self._transport.is_closing():
             return
         self._buffer += data
         if not self._busy:
@@ -167,12 +169,12 @@ class Connection(asyncio.Protocol):
     # ── reading
 
     def _parse(self) -> None:
-        """Hands on each request that is complete, until one is not answered at once. Not by recursion: a thousand may wait here."""
+        """Passes on each complete request, until one is not answered at once. A loop, not recursion: a thousand may wait here."""
         if self._parsing:
             return
         self._parsing = True
         try:
-            while not self._busy and not self._deaf and not self._transport.is_closing():
+            while not self._busy and not self._ignores_input and not self._transport.is_closing():
                 request = self._next()
                 if request is None:
                     return
@@ -205,7 +207,7 @@ class Connection(asyncio.Protocol):
                 body = bytes(self._buffer[: head.length])
                 del self._buffer[: head.length]
         if too_large:
-            self._closing_after = self._deaf = True
+            self._closing_after = self._ignores_input = True
             body = b""
             self._buffer.clear()
         if body is None:
@@ -215,7 +217,7 @@ class Connection(asyncio.Protocol):
         return Request(head.method, head.target, head.headers, body, too_large)
 
     def _chunked(self) -> tuple[bytes | None, bool]:
-        """The body where all of it has come, and whether it is too large. Reads from the start each time: large ones are rare here."""
+        """The body if it is complete, and whether it is too large. Reads from the start each time: large bodies are rare here."""
         parts: list[bytes] = []
         at = size = 0
         while True:
@@ -231,7 +233,7 @@ class Connection(asyncio.Protocol):
                 return None, True
             at = end + 2
             if length == 0:
-                # Trailers are skipped: the empty line after them ends the request.
+                # Skip trailers: the empty line after them ends the request.
                 stop = at if self._buffer[at : at + 2] == b"\r\n" else self._buffer.find(b"\r\n\r\n", at)
                 if stop < 0 or len(self._buffer) < at + 2:
                     return None, False
@@ -263,13 +265,13 @@ class Connection(asyncio.Protocol):
             self._done()
 
     def _refuse(self, status_line: str) -> None:
-        self._deaf = self._closing_after = True
+        self._ignores_input = self._closing_after = True
         self._transport.write(f"HTTP/1.1 {status_line}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         self._done()
 
     def _leave(self) -> None:
-        """Closes when the client has read the answer: it closes its side, or LINGER_S have passed."""
-        if not self._deaf:
+        """Closes after the client read the answer: when it closes its side, or after LINGER_S."""
+        if not self._ignores_input:
             self._transport.close()
             return
         if self._transport.can_write_eof():
@@ -279,7 +281,7 @@ class Connection(asyncio.Protocol):
 
 
 def _read_head(raw: bytes) -> _Head:
-    """Request line and headers. Raises _BadRequest where two servers could read them in two ways."""
+    """Request line and headers. Raises _BadRequest if two servers could read them in two ways."""
     lines = raw.lstrip(b"\r\n").decode("latin-1").split("\r\n")
     try:
         method, target, version = lines[0].split(" ")

@@ -1,4 +1,4 @@
-"""What a fault looks like on the wire."""
+"""What the client receives from a call with a fault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from wooshq_worker.sandbox.answers import (
     json_bytes,
     retry_info,
 )
-from wooshq_worker.sandbox.faults import Fault, Struck
+from wooshq_worker.sandbox.faults.fault import Fault
+from wooshq_worker.sandbox.faults.plan import Injection
 from wooshq_worker.sandbox.wire import Connection
 
 BODY_10_MB = 10 * 1024 * 1024
@@ -30,19 +31,19 @@ _PIECE = b" " * 65536
 
 
 @dataclass(frozen=True, slots=True)
-class Normal:
-    """The answer that the call would have got."""
+class NormalAnswer:
+    """The answer that the call would get without a fault."""
 
     status: int
     whole: bytes
     """Head and body."""
     body: bytes
     echo: str = ""
-    """Token and first recipient, for an API that repeats them in its errors."""
+    """The token and the first recipient, for a fault that repeats them in its error."""
 
 
-def status_on_wire(fault: Fault, normal: Normal) -> int:
-    """The status that goes out, also where the caller will not believe the rest; 0 where no status line does."""
+def status_on_wire(fault: Fault, normal: NormalAnswer) -> int:
+    """The status that the client receives; 0 if it receives no status line."""
     match fault.effect:
         case "status":
             return fault.status or 0
@@ -58,9 +59,9 @@ def status_on_wire(fault: Fault, normal: Normal) -> int:
             return normal.status
 
 
-def answer_of(struck: Struck, normal: Normal, *, snake_case: bool) -> bytes | None:
-    """The whole answer of a fault that gives one in one piece; None where it takes steps (`act`)."""
-    fault = struck.fault
+def whole_answer(injection: Injection, normal: NormalAnswer, *, snake_case: bool) -> bytes | None:
+    """The answer, if it is sent in one piece; None if it needs `answer_in_steps`."""
+    fault = injection.fault
     if fault is None or fault.effect == "same_code":
         return normal.whole
     match fault.effect:
@@ -70,20 +71,20 @@ def answer_of(struck: Struck, normal: Normal, *, snake_case: bool) -> bytes | No
             location = fault.location or "/elsewhere"
             return http_answer(fault.status or 307, b"", [("Location", location)])
         case "rate_limit":
-            return _rate_limited(struck, fault, snake_case=snake_case)
+            return _rate_limited(injection.wait_s, fault, snake_case=snake_case)
         case _:
             return None
 
 
-async def act(fault: Fault, normal: Normal, connection: Connection, *, after_s: float) -> None:
-    """Answers in steps, or not at all, after so many seconds. Cancelled when the client leaves."""
+async def answer_in_steps(fault: Fault, normal: NormalAnswer, connection: Connection, *, after_s: float) -> None:
+    """Answers in steps, or not at all, after `after_s` seconds. Cancelled when the client leaves."""
     await asyncio.sleep(after_s)
     match fault.effect:
         case "hang":
             await _silence(connection, fault.for_s)
             connection.close()
         case "cut_before" | "cut_after":
-            # The difference is on our side: whether the message was made.
+            # The client cannot tell these two apart. They differ in whether the sandbox accepted the message.
             connection.reset() if fault.way == "reset" else connection.close()
         case "cut_middle":
             await _cut_middle(fault, normal, connection)
@@ -99,10 +100,10 @@ async def act(fault: Fault, normal: Normal, connection: Connection, *, after_s: 
                     return
             connection.close()
         case effect:
-            raise AssertionError(f"{effect} answers in one piece")
+            raise AssertionError(f"{effect} is answered in one piece")
 
 
-def _status(fault: Fault, normal: Normal, *, snake_case: bool) -> bytes:
+def _status(fault: Fault, normal: NormalAnswer, *, snake_case: bool) -> bytes:
     status = fault.status or 500
     headers = [("Retry-After", text) for text in _retry_afters(fault.retry_after)]
     headers += list((fault.headers or {}).items())
@@ -124,8 +125,7 @@ def _status(fault: Fault, normal: Normal, *, snake_case: bool) -> bytes:
     return b"HTTP/1.1 100 Continue\r\n\r\n" * (fault.interim or 0) + whole
 
 
-def _rate_limited(struck: Struck, fault: Fault, *, snake_case: bool) -> bytes:
-    wait_s = struck.wait_s
+def _rate_limited(wait_s: float, fault: Fault, *, snake_case: bool) -> bytes:
     after = math.ceil(wait_s) if fault.retry_after is None else fault.retry_after
     delay = round(wait_s, 3) if fault.retry_info is None else fault.retry_info
     body = envelope(8, "rate limit exceeded", [retry_info(delay, snake_case=snake_case)])
@@ -133,7 +133,7 @@ def _rate_limited(struck: Struck, fault: Fault, *, snake_case: bool) -> bytes:
 
 
 def _retry_afters(value: object) -> Iterable[str]:
-    """The texts of the Retry-After headers that a rule asks for."""
+    """The values of the Retry-After headers that a rule asks for."""
     if value is None:
         return
     for entry in value if isinstance(value, list) else [value]:
@@ -144,17 +144,17 @@ def _retry_afters(value: object) -> Iterable[str]:
 
 
 async def _silence(connection: Connection, for_s: float | None) -> None:
-    """Waits until the client leaves, or for so many seconds."""
+    """Waits until the client leaves, at most `for_s` seconds (None: without a limit)."""
     try:
         async with asyncio.timeout(for_s):
             await connection.gone.wait()
     except TimeoutError:
-        pass  # the time is over: as asked
+        pass  # the rule asked for this
 
 
-async def _cut_middle(fault: Fault, normal: Normal, connection: Connection) -> None:
+async def _cut_middle(fault: Fault, normal: NormalAnswer, connection: Connection) -> None:
     head_end = normal.whole.index(b"\r\n\r\n") + 4
-    # The headers break off in the middle of one; the body in its middle.
+    # In the middle of a header, or in the middle of the body.
     at = head_end - 12 if fault.way == "headers" else head_end + (len(normal.whole) - head_end) // 2
     await connection.write(normal.whole[:at])
     if fault.way == "stall":
@@ -165,7 +165,7 @@ async def _cut_middle(fault: Fault, normal: Normal, connection: Connection) -> N
         connection.close()
 
 
-async def _drip(fault: Fault, normal: Normal, connection: Connection) -> None:
+async def _drip(fault: Fault, normal: NormalAnswer, connection: Connection) -> None:
     size = fault.bytes or 1
     every_s = 0.5 if fault.every_s is None else fault.every_s
     head_end = normal.whole.index(b"\r\n\r\n") + 4
@@ -179,8 +179,8 @@ def _plain(body: bytes, *headers: tuple[str, str], content_type: str = "applicat
     return http_answer(200, body, headers, content_type=content_type)
 
 
-async def _garbage(way: str, normal: Normal) -> AsyncIterator[bytes]:
-    """The pieces of an answer that a client should not have to read."""
+async def _garbage(way: str, normal: NormalAnswer) -> AsyncIterator[bytes]:
+    """The pieces of an answer that breaks a rule of HTTP, of JSON or of the API."""
     match way:
         case "status_line":
             yield b"\x16\x03\x01 this is not HTTP\r\n\r\n"
@@ -196,7 +196,7 @@ async def _garbage(way: str, normal: Normal) -> AsyncIterator[bytes]:
         case "list":
             yield _plain(b"[]")
         case "truncated":
-            yield _plain(normal.body[: len(normal.body) // 2])  # complete for HTTP, half for JSON
+            yield _plain(normal.body[: len(normal.body) // 2])  # complete for HTTP, incomplete for JSON
         case "no_code":
             yield _plain(json_bytes({"result": {"unknown_identifiers": []}}))
         case "code_not_text":
@@ -226,9 +226,9 @@ async def _garbage(way: str, normal: Normal) -> AsyncIterator[bytes]:
         case "many_headers":
             yield http_answer(200, normal.body, [(f"X-Header-{number}", "x") for number in range(HEADERS)])
         case _:
-            raise AssertionError(f"no such garbage: {way}")
+            raise AssertionError(f"unknown way of garbage: {way}")
 
 
 def _bomb() -> bytes:
-    """10 MB that travel as 10 kB."""
+    """10 MB, compressed to 10 kB."""
     return gzip.compress(b" " * BODY_10_MB, compresslevel=zlib.Z_BEST_COMPRESSION)

@@ -1,4 +1,4 @@
-"""What the sandbox takes and refuses: the reference, example by example and field by field."""
+"""Which bodies the sandbox accepts and refuses: the reference, example by example and field by field."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.sandbox.bodies import MISSING, REQUESTS, bent, example
+from tests.unit.sandbox.bodies import MISSING, REQUESTS, changed, example
 from wooshq_worker import sandbox
-from wooshq_worker.sandbox.check import Limits, notify_check, violations
+from wooshq_worker.sandbox.body.check import Limits, notify_check, violations
 
 CHECK = notify_check(Limits())
 
@@ -25,12 +25,12 @@ def fields(body: Any) -> list[str]:
     return [field for field, _ in wrong(body)]
 
 
-class WhenABodyIsAsTheReferenceSays:
+class WhenABodyFollowsTheReference:
     @pytest.mark.parametrize("name", REQUESTS)
-    def test_every_example_is_taken(self, name: str) -> None:
+    def test_every_example_is_accepted(self, name: str) -> None:
         assert wrong(REQUESTS[name]) == []
 
-    def test_all_examples_are_there(self) -> None:
+    def test_all_examples_are_tested(self) -> None:
         assert len(REQUESTS) == 23
 
     @pytest.mark.parametrize(
@@ -61,15 +61,15 @@ class WhenABodyIsAsTheReferenceSays:
             ),
         ],
     )
-    def test_what_the_reference_allows_beside_the_examples_is_taken(self, name: str, path: str, value: Any) -> None:
-        assert wrong(bent(example(name), path, value)) == []
+    def test_other_fields_that_the_reference_allows_are_accepted(self, name: str, path: str, value: Any) -> None:
+        assert wrong(changed(example(name), path, value)) == []
 
     def test_a_segment_may_be_a_structured_filter(self) -> None:
-        body = bent(bent(example("segment-quick-start"), "segment.code", MISSING), "segment.filter_expression", {"and": []})
+        body = changed(changed(example("segment-quick-start"), "segment.code", MISSING), "segment.filter_expression", {"and": []})
         assert wrong(body) == []
 
-    def test_a_preset_stands_for_the_blocks_that_are_not_there(self) -> None:
-        assert wrong(bent(example("transactional-users"), "transactional.payload", {"preset": "AAAAA-BBBBB"})) == []
+    def test_a_preset_replaces_the_platform_blocks(self) -> None:
+        assert wrong(changed(example("transactional-users"), "transactional.payload", {"preset": "AAAAA-BBBBB"})) == []
 
 
 T = "transactional"
@@ -78,7 +78,7 @@ LIVE = "segment.payload.content.localized_content.default.android.live_update"
 MAIL = "segment.email_payload"
 
 
-class WhenABodyIsNot:
+class WhenABodyBreaksTheReference:
     @pytest.mark.parametrize(
         "name, path, value, field",
         [
@@ -205,49 +205,49 @@ class WhenABodyIsNot:
             ("transactional-users", f"{T}.platforms", ["IOS"], f"{EN}.android"),
         ],
     )
-    def test_it_is_refused_and_the_field_is_named(self, name: str, path: str, value: Any, field: str) -> None:
-        assert field in fields(bent(example(name), path, value))
+    def test_it_is_refused_and_the_violation_names_the_field(self, name: str, path: str, value: Any, field: str) -> None:
+        assert field in fields(changed(example(name), path, value))
 
     @pytest.mark.parametrize("body", [None, [], "x", 1, True])
-    def test_what_is_no_object_is_refused(self, body: Any) -> None:
+    def test_a_body_that_is_not_an_object_is_refused(self, body: Any) -> None:
         assert len(wrong(body)) == 1
 
-    def test_two_targets_are_both_named(self) -> None:
-        body = bent(example("transactional-users"), "transactional.hwids", {"list": ["h"]})
+    def test_both_of_two_targets_are_violations(self) -> None:
+        body = changed(example("transactional-users"), "transactional.hwids", {"list": ["h"]})
         assert fields(body) == ["transactional.users", "transactional.hwids"]
 
     def test_silent_and_content_exclude_each_other(self) -> None:
-        body = bent(example("transactional-users"), "transactional.payload.silent", True)
+        body = changed(example("transactional-users"), "transactional.payload.silent", True)
         assert fields(body) == ["transactional.payload.content", "transactional.payload.silent"]
 
-    def test_everything_wrong_is_told_at_once(self) -> None:
-        body = bent(bent(example("transactional-users"), "transactional.x", 1), "transactional.users.list", [""])
-        body = bent(body, "transactional.schedule.at", "soon")
+    def test_all_violations_are_found_at_once(self) -> None:
+        body = changed(changed(example("transactional-users"), "transactional.x", 1), "transactional.users.list", [""])
+        body = changed(body, "transactional.schedule.at", "soon")
         assert set(fields(body)) == {"transactional.x", "transactional.users.list[0]", "transactional.schedule.at"}
 
-    def test_no_description_repeats_what_was_sent(self) -> None:
-        body = bent(example("transactional-users"), "transactional.application", "a secret")
-        body = bent(body, "transactional.message_type", "a secret")
+    def test_no_description_repeats_a_value(self) -> None:
+        body = changed(example("transactional-users"), "transactional.application", "a secret")
+        body = changed(body, "transactional.message_type", "a secret")
         assert not any("secret" in description for _, description in wrong(body))
 
-    def test_a_body_full_of_errors_has_a_bounded_answer(self) -> None:
-        body = bent(example("transactional-users"), "transactional.users.list", [None] * 5000)
+    def test_the_number_of_violations_is_limited(self) -> None:
+        body = changed(example("transactional-users"), "transactional.users.list", [None] * 5000)
         assert len(wrong(body)) == 1000
 
-    def test_half_a_surrogate_pair_is_named(self) -> None:
-        body = bent(example("transactional-users"), f"{EN}.ios.title", "\ud800")
+    def test_half_of_a_surrogate_pair_is_a_violation(self) -> None:
+        body = changed(example("transactional-users"), f"{EN}.ios.title", "\ud800")
         assert fields(body) == [f"{EN}.ios.title"]
 
-    def test_the_bound_of_a_list_is_a_setting(self) -> None:
-        body = bent(example("transactional-users"), "transactional.users.list", ["a", "b", "c"])
+    def test_the_limit_of_a_list_can_be_set(self) -> None:
+        body = changed(example("transactional-users"), "transactional.users.list", ["a", "b", "c"])
         assert [field for field, _ in wrong(body, Limits(identifiers=2))] == ["transactional.users.list"]
 
 
-class WhenTheSandboxIsBuilt:
-    def test_it_judges_without_our_own_models(self) -> None:
+class WhenTheSandboxJudges:
+    def test_it_does_not_use_our_own_models(self) -> None:
         folder = Path(sandbox.__file__).parent
         imported = set()
-        for path in folder.glob("*.py"):
+        for path in folder.rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.ImportFrom) and node.module:
                     imported.add(node.module)

@@ -1,24 +1,22 @@
-"""What was asked of the API and what came of it: every call, in a ring; and every message that somebody got twice."""
+"""The calls that arrived, in a ring buffer with counts, and every message that a recipient received twice."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, get_args
 
-from wooshq_worker.sandbox.check import RECIPIENT_KINDS, SEGMENT_KINDS
-
 Recording = Literal["all", "light", "none"]
-"""`all`: calls with their bodies. `light`: calls without bodies and recipients. `none`: counts only, no doubles."""
+"""`all`: calls with bodies. `light`: calls without bodies and recipients. `none`: only counts; doubles are not found."""
 RECORDINGS: tuple[str, ...] = get_args(Recording)
 
 BODIES_LIMIT = 64 * 1024 * 1024
-"""Bytes of bodies that the ring keeps at most, whatever the number of calls."""
+"""Most bytes of bodies in the ring buffer, for any number of calls."""
 DOUBLES_LIMIT = 10_000
-"""Doubles that are told one by one; more are only counted."""
+"""Doubles that are listed one by one; the rest is only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +24,29 @@ class Call:
     """One call of /messaging/v2/notify. With record="light" it has no recipients and no body."""
 
     order: int
-    """1 for the first; never repeated until a reset."""
+    """Order number: 1 for the first call; not reused until a reset."""
     at: float
-    """Epoch seconds, when the request had been read."""
+    """Epoch seconds, when the request was completely read."""
     application: str | None
     recipients: tuple[str, ...]
-    """The entries of its list; of a segment, one such as `code:active_users`."""
+    """The entries of its list. A segment is one entry, such as `code:active_users`."""
     token_ok: bool
     accepted: bool
-    """Whether a message was made of it. Also true where the answer then went wrong."""
+    """Whether the API accepted the message. Also true if the answer then went wrong."""
     status: int
-    """As it went out; 0 where no status line did."""
+    """The status that was sent; 0 if no status line was sent."""
     fault: str
-    """The label of the rule that struck it, or an empty text."""
+    """The label of the fault rule that applied, or an empty string."""
     message_code: str | None
-    """Of the message that was made, also where the caller never learned of it."""
+    """The accepted message's code, also if the caller never received it."""
     connection: int
-    """Which connection it came on: the same number is the same TCP connection."""
+    """The number of the TCP connection that the call came on."""
     raw: bytes
-    """The body as it came."""
+    """The body's bytes."""
 
     @property
     def body(self) -> Any:
-        """The body, read; None where it is no JSON or was not kept."""
+        """The body as JSON; None if it is not JSON or was not kept."""
         try:
             return json.loads(self.raw) if self.raw else None
         except (ValueError, RecursionError):
@@ -72,15 +70,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Double:
-    """Somebody got the same content again."""
+    """A recipient received the same content again."""
 
     application: str | None
     recipient: str
     first_order: int
-    """Order number of the call that reached them first; the same as `order` where one list holds them twice."""
+    """Order number of the first call with this content. Equal to `order` if one list has the recipient twice."""
     order: int
     message_code: str | None
-    """Of the message that was one too many."""
+    """The code of the second message."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -92,47 +90,8 @@ class Double:
         }
 
 
-def addressed(body: Any) -> tuple[str | None, tuple[str, ...], str | None]:
-    """
-    Application, recipients and the field that names them, as far as a body says so; never fails, whatever the body is.
-
-    Recipients of a segment are one entry: `code:…`, `expression:…` or `filter_expression:…`.
-    """
-    if not isinstance(body, dict):
-        return None, (), None
-    inner = body.get("transactional")
-    if not isinstance(inner, dict):
-        inner = body.get("segment")
-        if not isinstance(inner, dict):
-            return None, (), None
-    named = inner.get("application")
-    application = named if isinstance(named, str) else None
-    for kind in RECIPIENT_KINDS:
-        holder = inner.get(kind)
-        if isinstance(holder, dict) and isinstance(holder.get("list"), list):
-            return application, tuple(entry for entry in holder["list"] if isinstance(entry, str)), kind
-    for kind in SEGMENT_KINDS:
-        target = inner.get(kind)
-        if target is not None:
-            name = target if isinstance(target, str) else json.dumps(target, sort_keys=True)
-            return application, (f"{kind}:{name}",), kind
-    return application, (), None
-
-
-def content_key(body: Mapping[str, Any], kind: str | None) -> bytes:
-    """
-    A digest of what is said, apart from when and to whom: two calls with the same key and a recipient in common say the same thing twice.
-
-    The kind of the recipients counts, so that user `1` and device `1` are two.
-    """
-    (name, inner), *_ = body.items()
-    said = {field: value for field, value in inner.items() if field != "schedule" and field != kind}
-    text = json.dumps([name, kind, said], sort_keys=True, separators=(",", ":"))
-    return blake2b(text.encode(), digest_size=16).digest()
-
-
-class Record:
-    """All calls so far. Not thread-safe by itself: its owner holds a lock."""
+class CallLog:
+    """All calls so far. Not thread-safe: its owner holds a lock."""
 
     def __init__(self, *, mode: Recording, keep_calls: int, keep_pairs: int) -> None:
         self.mode = mode
@@ -149,8 +108,8 @@ class Record:
         self.connections_cut = 0
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
-        # (content, recipient) as a 16-byte digest → order of the call that was accepted first. Two different pairs meet in one digest
-        # with a chance of 10⁻²⁶ at a million pairs: exact, for every purpose of a test.
+        # Digest of (content, recipient), 16 bytes → order number of the first accepted call. Among a million pairs, two share a digest with
+        # a probability of about 10⁻²⁷: exact enough for every test.
         self._pairs: dict[bytes, int] = {}
         self.doubles: deque[Double] = deque(maxlen=DOUBLES_LIMIT)
         self.doubled = 0
@@ -158,16 +117,16 @@ class Record:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls that the ring still holds, oldest first."""
+        """The calls that are still in the ring buffer, oldest first."""
         return list(self._calls)
 
     @property
     def doubles_exact(self) -> bool:
-        """False where doubles may have been missed: nothing is recorded, or there were more pairs than are kept."""
+        """False if doubles may have been missed: nothing is recorded, or there were more pairs than are kept."""
         return self.mode != "none" and len(self._pairs) < self._keep_pairs
 
     def count(self, *, status: int, accepted: bool, token_ok: bool, fault: str) -> int:
-        """Counts a call, and gives its order number."""
+        """Counts a call. Returns its order number."""
         self.total += 1
         self.statuses[status] += 1
         if accepted:
@@ -179,7 +138,7 @@ class Record:
         return self.total
 
     def keep(self, call: Call) -> None:
-        """Puts a counted call into the ring."""
+        """Puts a counted call into the ring buffer."""
         if self.mode == "none":
             return
         self._calls.append(call)
@@ -188,9 +147,9 @@ class Record:
             self._bodies -= len(self._calls.popleft().raw)
 
     def remember(self, order: int, application: str | None, recipients: Iterable[str], content: bytes, message_code: str | None) -> None:
-        """Notes that these people got this content, and every one of them who had it already."""
+        """Notes that these recipients received this content, and finds the doubles among them."""
         for recipient in recipients:
-            # The content's digest has one length, so no two pairs join to the same bytes.
+            # All content digests have the same length, so two different pairs never join to the same bytes.
             pair = blake2b(content + recipient.encode(), digest_size=16).digest()
             first = self._pairs.get(pair)
             if first is not None:
@@ -201,7 +160,7 @@ class Record:
                 self.reached += 1
 
     def summary(self) -> dict[str, Any]:
-        """The counts. `doubled`: deliveries that were one too many; `calls_forgotten`: no longer in the ring."""
+        """The counts. `doubled`: deliveries beyond the first. `calls_forgotten`: calls that left the ring buffer."""
         return {
             "calls": self.total,
             "accepted": self.accepted,

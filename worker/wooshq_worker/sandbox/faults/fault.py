@@ -1,15 +1,15 @@
-"""Which calls go wrong, and how: rules, matched in order, with dice of their own so that a run can be repeated."""
+"""One fault rule: the calls that it applies to, and what happens to them."""
 
 from __future__ import annotations
 
 import math
-import random
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
-#: Effect → the fields that shape it, beside those of every rule.
+from wooshq_worker.sandbox.bad_control import BadControl
+
+#: Effect → its own fields, in addition to those of every rule.
 EFFECTS: Mapping[str, frozenset[str]] = {
     "status": frozenset(
         {"status", "code", "message", "details", "body", "content_type", "headers", "retry_after", "retry_info", "echo", "interim"}
@@ -26,7 +26,7 @@ EFFECTS: Mapping[str, frozenset[str]] = {
     "same_code": frozenset({"message_code"}),
     "drop_keepalive": frozenset(),
 }
-#: Effect → the ways in which it can happen, the default first.
+#: Effect → the ways in which it can happen (`how`). The first is the default.
 WAYS: Mapping[str, tuple[str, ...]] = {
     "cut_before": ("request", "accept", "reset"),
     "cut_middle": ("body", "headers", "stall", "reset"),
@@ -36,7 +36,7 @@ WAYS: Mapping[str, tuple[str, ...]] = {
         "huge_body", "endless", "not_gzip", "gzip_bomb", "two_lengths", "huge_header", "many_headers", "not_utf8",
     ),
 }  # fmt: skip
-#: What is refused before a message is made of it; every other effect breaks the answer of a message that was made.
+#: With these effects the API does not accept the message. With every other effect it accepts the message, and only the answer goes wrong.
 _NOT_ACCEPTED = frozenset({"hang", "cut_before", "redirect", "rate_limit"})
 _NOT_ACCEPTED_GARBAGE = frozenset({"error_1_3", "error_envelope"})
 _EVERY_RULE = frozenset(
@@ -44,76 +44,68 @@ _EVERY_RULE = frozenset(
 )
 
 
-class BadControl(ValueError):
-    """What was asked of the sandbox makes no sense. `problems`: one sentence for each thing, with its field."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
-
-
 @dataclass(frozen=True, slots=True)
 class Fault:
     """
-    One rule. A call that matches all of it goes wrong in the way of its effect. Raises BadControl for fields that do not fit.
+    One rule. Its effect happens to each call that matches all of its conditions. Raises BadControl for fields that do not fit.
 
-    The first rule that matches decides. Two kinds let the search go on: `latency`, whose waits add up, and a `rate_limit` that is not
-    exceeded.
+    The first rule that matches decides. After two kinds, later rules are still looked at: `latency` (the delays add up), and a `rate_limit`
+    that is not exceeded.
     """
 
     effect: str
     name: str = ""
-    """What recorded calls say; default: the effect, with its way."""
+    """The label in recorded calls. Default: the effect and its `how`."""
 
     # which calls
     application: str | None = None
     recipient: str | None = None
-    """A call to this one, alone or in a list."""
+    """Only calls that include this recipient."""
     nth: int | None = None
-    """Every nth of the calls that match so far: nth=3 means the 3rd, 6th, …"""
+    """Every nth call of those that match: 3 means the 3rd, 6th, …"""
     skip: int | None = None
-    """Not the first `skip` of them."""
+    """Leave out the first so many calls of those that match."""
     first: int | None = None
-    """At most this many times, then never again."""
+    """At most this many times."""
     probability: float | None = None
     from_s: float | None = None
     until_s: float | None = None
-    """The window, in seconds since the rules were set: from_s included, until_s not."""
+    """Only within this window, in seconds since the rules were set: from_s included, until_s not."""
 
-    # what the API thinks
+    # what the API does
     accepted: bool | None = None
-    """Whether the message is made although the answer goes wrong. None: as the effect is in life; see `makes_message`."""
+    """Whether the API accepts the message although its answer goes wrong. None: the usual case for the effect; see `accepts_message`."""
     latency_s: float | tuple[float, float] | None = None
-    """Wait before the effect: seconds, or a range to draw from."""
+    """Delay before the effect: seconds, or a range [least, most] for a random delay."""
 
     # how
     how: str | None = None
-    """The way of a cut or of garbage: see WAYS."""
+    """The way in which a cut or garbage happens: see WAYS."""
     status: int | None = None
     code: int | None = None
-    """gRPC code of the envelope; default: the one that belongs to the status."""
+    """gRPC code of the error body. Default: the code that belongs to the status."""
     message: str | None = None
     details: tuple[Mapping[str, Any], ...] | None = None
     body: str | None = None
-    """Sent as it is, instead of an envelope."""
+    """Sent unchanged, instead of the usual error body."""
     content_type: str | None = None
     headers: Mapping[str, str] | None = None
     retry_after: object = None
-    """Seconds; or any text; or {"date_in_s": 5} for an HTTP date that far from now; or a list of these for several headers."""
+    """Seconds, any text, {"date_in_s": 5} for an HTTP date in 5 s, or a list of these for several headers."""
     retry_info: float | str | None = None
     """Adds google.rpc.RetryInfo: seconds, or any text."""
     echo: bool = False
-    """Puts the caller's token and first recipient in the message of the error, as a careless API would."""
+    """Repeats the caller's token and first recipient in the error message, as a careless API would."""
     interim: int | None = None
-    """So many `100 Continue` before the answer."""
+    """This many `100 Continue` before the answer."""
     for_s: float | None = None
-    """A hang ends after this with a close; None: when the client leaves."""
+    """A hang ends after this time, and the connection is closed. None: it ends when the client leaves."""
     every_s: float | None = None
     bytes: int | None = None
-    """A drip sends `bytes` (default 1) `every_s` (default 0.5)."""
+    """A drip sends `bytes` bytes (default 1) every `every_s` seconds (default 0.5)."""
     location: str | None = None
     per_s: int | None = None
-    """Calls that a rate limit lets through in any window of one second."""
+    """Most calls that a rate limit lets through in any window of one second."""
     message_code: str | None = None
 
     def __post_init__(self) -> None:
@@ -123,22 +115,22 @@ class Fault:
 
     @property
     def way(self) -> str:
-        """`how`, or the default of the effect."""
+        """`how`, or the effect's default."""
         return self.how or WAYS.get(self.effect, ("",))[0]
 
     @property
     def label(self) -> str:
-        """What recorded calls say."""
+        """The label in recorded calls."""
         return self.name or (f"{self.effect}:{self.way}" if self.way else self.effect)
 
     @property
     def at_accept(self) -> bool:
-        """Strikes a new connection before anything is read from it."""
+        """Whether the rule applies to new connections, before anything is read from them."""
         return self.effect == "cut_before" and self.way == "accept"
 
     @property
-    def makes_message(self) -> bool:
-        """Whether the API makes the message (and our record counts it as accepted), if the call was right to begin with."""
+    def accepts_message(self) -> bool:
+        """Whether the API accepts the message of a valid call."""
         if self.accepted is not None:
             return self.accepted
         if self.effect == "status":
@@ -148,10 +140,12 @@ class Fault:
         return self.effect not in _NOT_ACCEPTED
 
     def as_dict(self) -> dict[str, Any]:
-        """The rule as JSON, without what is not set."""
-        made = {one.name: getattr(self, one.name) for one in fields(self)}
+        """The rule as JSON, without the fields that are not set."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         return {
-            name: value for name, value in made.items() if value is not None and value != "" and (value is not False or name == "accepted")
+            name: value
+            for name, value in values.items()
+            if value is not None and value != "" and (value is not False or name == "accepted")
         }
 
 
@@ -164,7 +158,7 @@ def _problems_of(fault: Fault) -> Iterable[str]:
         name = one.name
         value = getattr(fault, name)
         if name not in _EVERY_RULE and name not in allowed and value is not None and value is not False:
-            yield f"{name}: does not belong to the effect {fault.effect}"
+            yield f"{name}: does not apply to the effect {fault.effect}"
     for name in ("nth", "first", "per_s", "bytes", "interim"):
         value = getattr(fault, name)
         if value is not None and (type(value) is not int or value < 1):
@@ -186,7 +180,7 @@ def _problems_of(fault: Fault) -> Iterable[str]:
     if fault.how is not None and fault.how not in WAYS.get(fault.effect, (fault.how,)):
         yield f"how: must be one of {', '.join(WAYS[fault.effect])}"
     if fault.at_accept and (fault.application is not None or fault.recipient is not None or fault.accepted):
-        yield "how: a connection cut at accept has no application, no recipient and no message yet"
+        yield "how: do not combine accept with application, recipient or accepted; nothing was read yet"
     yield from _problems_of_answer(fault)
 
 
@@ -205,7 +199,7 @@ def _problems_of_answer(fault: Fault) -> Iterable[str]:
     if wait is not None and not _is_seconds(wait):
         pair = wait if isinstance(wait, tuple) and len(wait) == 2 and all(_is_seconds(end) for end in wait) else None
         if pair is None or pair[0] > pair[1]:
-            yield "latency_s: must be seconds, or a range [least, most] of them"
+            yield "latency_s: must be seconds, or a range [least, most] in seconds"
     if fault.code is not None and type(fault.code) is not int:
         yield "code: must be an integer"
     if fault.headers is not None and not (
@@ -239,15 +233,15 @@ _NAMES = frozenset(one.name for one in fields(Fault))
 
 
 def read_fault(value: object, at: str = "fault") -> Fault:
-    """A rule from its JSON form. Raises BadControl with every problem, each led by `at`."""
+    """A rule from its JSON form. Raises BadControl with every problem; each begins with `at`."""
     if isinstance(value, Fault):
         return value
     if not isinstance(value, Mapping):
-        raise BadControl(f"{at}: must be an object with an effect")
-    problems = [f"{at}.{name}: no such field" for name in sorted(value.keys() - _NAMES)]
-    problems += [f"{at}.{name}: null is not a value; leave the field out" for name in sorted(value) if value[name] is None]
+        raise BadControl(f"{at}: must be an object with the field effect")
+    problems = [f"{at}.{name}: unknown field" for name in sorted(value.keys() - _NAMES)]
+    problems += [f"{at}.{name}: null is not allowed; leave the field out" for name in sorted(value) if value[name] is None]
     if "effect" not in value:
-        problems.append(f"{at}.effect: is required; one of {', '.join(EFFECTS)}")
+        problems.append(f"{at}.effect: is required; use one of {', '.join(EFFECTS)}")
     if problems:
         raise BadControl(*problems)
     given = dict(value)
@@ -258,112 +252,3 @@ def read_fault(value: object, at: str = "fault") -> Fault:
         return Fault(**given)
     except BadControl as error:
         raise BadControl(*(f"{at}.{problem}" for problem in error.problems)) from None
-
-
-@dataclass(slots=True)
-class _Rule:
-    fault: Fault
-    dice: random.Random
-    seen: int = 0
-    hits: int = 0
-    passed: deque[float] = field(default_factory=deque)
-    """Moments of the calls that a rate limit let through within the last second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Struck:
-    """What befalls one call: a wait, and an effect or none."""
-
-    latency_s: float
-    fault: Fault | None
-    wait_s: float = 0.0
-    """Of a rate limit: seconds until it would let a call through."""
-    label: str = ""
-
-
-NOTHING = Struck(0.0, None)
-
-
-class FaultPlan:
-    """The rules in force. Not thread-safe by itself: its owner holds a lock."""
-
-    def __init__(self, faults: Iterable[Fault], *, seed: int, clock: Callable[[], float]) -> None:
-        # Each rule has dice of its own: another rule beside it does not change which calls it strikes.
-        self._rules = [_Rule(fault, random.Random(f"{seed}/{index}")) for index, fault in enumerate(faults)]
-        self._clock = clock
-        self._set_at = clock()
-        self.quiet = not self._rules
-
-    def strike(self, application: str | None, recipients: Iterable[str]) -> Struck:
-        """What befalls this call."""
-        if self.quiet:
-            return NOTHING
-        now = self._clock()
-        waits, labels = 0.0, []
-        for rule in self._rules:
-            fault = rule.fault
-            if fault.at_accept or not self._matches(rule, now, application, recipients):
-                continue
-            wait_s = 0.0
-            if fault.effect == "rate_limit":
-                wait_s = _limited_for(rule, now)
-                if wait_s == 0.0:
-                    continue
-            rule.hits += 1
-            waits += _drawn(fault.latency_s, rule.dice)
-            if fault.effect == "latency":
-                labels.append(fault.label)
-                continue
-            return Struck(waits, fault, wait_s, fault.label)
-        return Struck(waits, None, label=labels[0]) if labels else NOTHING
-
-    def strike_connection(self) -> bool:
-        """Whether this new connection is cut at once."""
-        if self.quiet:
-            return False
-        now = self._clock()
-        for rule in self._rules:
-            if rule.fault.at_accept and self._matches(rule, now, None, ()):
-                rule.hits += 1
-                return True
-        return False
-
-    def _matches(self, rule: _Rule, now: float, application: str | None, recipients: Iterable[str]) -> bool:
-        fault = rule.fault
-        since = now - self._set_at
-        if fault.from_s is not None and since < fault.from_s:
-            return False
-        if fault.until_s is not None and since >= fault.until_s:
-            return False
-        if fault.application is not None and fault.application != application:
-            return False
-        if fault.recipient is not None and fault.recipient not in recipients:
-            return False
-        rule.seen += 1
-        if fault.first is not None and rule.hits >= fault.first:
-            return False
-        past = rule.seen - (fault.skip or 0)
-        if past <= 0 or (fault.nth is not None and past % fault.nth):
-            return False
-        return fault.probability is None or rule.dice.random() < fault.probability
-
-    def report(self) -> list[dict[str, Any]]:
-        """Each rule as JSON, with how many calls it looked at (`seen`) and struck (`hits`)."""
-        return [{**rule.fault.as_dict(), "seen": rule.seen, "hits": rule.hits} for rule in self._rules]
-
-
-def _drawn(latency_s: float | tuple[float, float] | None, dice: random.Random) -> float:
-    if latency_s is None:
-        return 0.0
-    return dice.uniform(*latency_s) if isinstance(latency_s, tuple) else latency_s
-
-
-def _limited_for(rule: _Rule, now: float) -> float:
-    """Seconds until the rate limit lets a call through; 0 lets this one through and counts it."""
-    per_s = rule.fault.per_s or 1
-    while rule.passed and rule.passed[0] <= now - 1.0:
-        rule.passed.popleft()
-    if len(rule.passed) < per_s:
-        rule.passed.append(now)
-        return 0.0
-    return max(rule.passed[0] + 1.0 - now, 0.001)

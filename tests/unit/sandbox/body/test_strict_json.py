@@ -1,10 +1,10 @@
-"""Which bytes are a JSON document for the sandbox."""
+"""Which bytes the sandbox accepts as JSON."""
 
 from __future__ import annotations
 
 import pytest
 
-from wooshq_worker.sandbox.shape import DEPTH_LIMIT, NotJson, read_json
+from wooshq_worker.sandbox.body.strict_json import DEPTH_LIMIT, NotJson, read_json
 
 
 def nested(levels: int) -> bytes:
@@ -31,17 +31,17 @@ class WhenBytesAreReadAsJson:
             nested(DEPTH_LIMIT + 1),
         ],
     )
-    def test_what_is_not_strict_json_is_refused(self, raw: bytes) -> None:
+    def test_everything_but_strict_json_is_refused(self, raw: bytes) -> None:
         with pytest.raises(NotJson):
             read_json(raw)
 
-    def test_the_refusal_does_not_repeat_the_document(self) -> None:
+    def test_the_error_repeats_nothing_from_the_document(self) -> None:
         with pytest.raises(NotJson) as error:
             read_json(b'{"secret": secret}')
         assert "secret" not in str(error.value)
 
-    def test_nesting_is_taken_up_to_its_bound(self) -> None:
+    def test_nesting_is_accepted_up_to_its_limit(self) -> None:
         assert read_json(nested(DEPTH_LIMIT))
 
-    def test_a_wide_document_is_not_a_deep_one(self) -> None:
+    def test_a_wide_document_is_accepted(self) -> None:
         assert len(read_json(b"[" + b",".join([b"[]"] * 5000) + b"]")) == 5000

@@ -1,19 +1,16 @@
-"""How a JSON value is held against a table of fields: every violation at once, each with its field's path."""
+"""Checks a JSON value against a table of fields. Finds every violation, each with the path of its field."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-DEPTH_LIMIT = 100
-"""Objects and lists within each other; protobuf's own readers stop here too."""
 VIOLATIONS_LIMIT = 1000
-"""More than these are not told: an answer must stay bounded, whatever a body holds."""
+"""Further violations are dropped: an answer must stay bounded for every body."""
 
 
 class Violation(NamedTuple):
-    """One thing that is wrong. `field`: path from the body's top, such as `transactional.users.list[3]`."""
+    """One thing that is wrong. `field`: the path from the top of the body, such as `transactional.users.list[3]`."""
 
     field: str
     description: str
@@ -27,19 +24,21 @@ class Found(list[Violation]):
             self.append(Violation(field, description))
 
 
-#: Looks at a value that is present at a path, and adds what is wrong with it.
+#: Checks a value that is present at a path, and adds what is wrong with it.
 Check = Callable[[Any, str, Found], None]
 
 
 def kind_of(value: object) -> str:
-    """What a person calls a JSON value's type. Never the value itself, which may be personal."""
+    """The name of a JSON value's type, for a person. Never the value itself: it may be personal."""
     match value:
         case None:
             return "null"
         case bool():
             return "a boolean"
-        case int() | float():
-            return "a number"
+        case int():
+            return "an integer"
+        case float():
+            return "a decimal number"
         case str():
             return "a string"
         case list():
@@ -49,9 +48,9 @@ def kind_of(value: object) -> str:
 
 
 def is_set(value: object, at: str, found: Found) -> bool:
-    """False, and a violation, for null: a field that is absent must be absent."""
+    """False, and a violation, for null: the API wants an absent field to be left out."""
     if value is None:
-        found.add(at, "null is not a value; leave the field out")
+        found.add(at, "null is not allowed; leave the field out")
         return False
     return True
 
@@ -59,34 +58,34 @@ def is_set(value: object, at: str, found: Found) -> bool:
 def text(value: Any, at: str, found: Found) -> None:
     """Any string."""
     if not isinstance(value, str):
-        found.add(at, f"must be a string, is {kind_of(value)}")
+        found.add(at, f"must be a string, not {kind_of(value)}")
 
 
 def filled(value: Any, at: str, found: Found) -> None:
     """A string that is not empty."""
     if not isinstance(value, str):
-        found.add(at, f"must be a string, is {kind_of(value)}")
+        found.add(at, f"must be a string, not {kind_of(value)}")
     elif not value:
         found.add(at, "must not be empty")
 
 
 def flag(value: Any, at: str, found: Found) -> None:
     if value is not True and value is not False:
-        found.add(at, f"must be true or false, is {kind_of(value)}")
+        found.add(at, f"must be true or false, not {kind_of(value)}")
 
 
 def number(value: Any, at: str, found: Found) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        found.add(at, f"must be a number, is {kind_of(value)}")
+        found.add(at, f"must be a number, not {kind_of(value)}")
 
 
 def integer(least: int, most: int | None = None) -> Check:
-    """An integer within bounds, both included; 1.0 and "1" are none."""
+    """An integer within bounds, both included. 1.0 and "1" are refused."""
     wanted = f"must be an integer of {least} or more" if most is None else f"must be an integer from {least} to {most}"
 
     def check(value: Any, at: str, found: Found) -> None:
         if type(value) is not int:
-            found.add(at, f"{wanted}, is {kind_of(value)}")
+            found.add(at, f"{wanted}, not {kind_of(value)}")
         elif value < least or (most is not None and value > most):
             found.add(at, wanted)
 
@@ -94,9 +93,9 @@ def integer(least: int, most: int | None = None) -> Check:
 
 
 def free(value: Any, at: str, found: Found) -> None:
-    """A JSON object whose inside belongs to the caller; null is a value like any other there."""
+    """A JSON object with content of the caller's own, null included."""
     if not isinstance(value, dict):
-        found.add(at, f"must be an object, is {kind_of(value)}")
+        found.add(at, f"must be an object, not {kind_of(value)}")
 
 
 def name_of(names: Collection[str]) -> Check:
@@ -106,19 +105,19 @@ def name_of(names: Collection[str]) -> Check:
 
     def check(value: Any, at: str, found: Found) -> None:
         if not isinstance(value, str):
-            found.add(at, f"must be one of {listed}; is {kind_of(value)}")
+            found.add(at, f"must be one of {listed}; it is {kind_of(value)}")
         elif value not in allowed:
-            found.add(at, f"unknown name; must be one of {listed}")
+            found.add(at, f"unknown name; use one of {listed}")
 
     return check
 
 
 def matching(matches: Callable[[str], object], wanted: str) -> Check:
-    """A string for which `matches` answers something true."""
+    """A string for which `matches` returns something true."""
 
     def check(value: Any, at: str, found: Found) -> None:
         if not isinstance(value, str):
-            found.add(at, f"must be {wanted}, is {kind_of(value)}")
+            found.add(at, f"must be {wanted}, not {kind_of(value)}")
         elif not matches(value):
             found.add(at, f"must be {wanted}")
 
@@ -126,11 +125,11 @@ def matching(matches: Callable[[str], object], wanted: str) -> Check:
 
 
 def either(wanted: str, *types: type) -> Check:
-    """A value of one of some JSON types; a boolean never counts as a number."""
+    """A value of one of some JSON types. A boolean never counts as a number."""
 
     def check(value: Any, at: str, found: Found) -> None:
         if isinstance(value, bool) or not isinstance(value, types):
-            found.add(at, f"must be {wanted}, is {kind_of(value)}")
+            found.add(at, f"must be {wanted}, not {kind_of(value)}")
 
     return check
 
@@ -138,12 +137,12 @@ def either(wanted: str, *types: type) -> Check:
 def list_of(item: Check, *, least: int = 0, most: int | None = None) -> Check:
     def check(value: Any, at: str, found: Found) -> None:
         if not isinstance(value, list):
-            found.add(at, f"must be a list, is {kind_of(value)}")
+            found.add(at, f"must be a list, not {kind_of(value)}")
             return
         if len(value) < least:
-            found.add(at, f"must hold at least {least}, holds {len(value)}")
+            found.add(at, f"must have at least {least} in it, has {len(value)}")
         if most is not None and len(value) > most:
-            found.add(at, f"must hold at most {most}, holds {len(value)}")
+            found.add(at, f"must have at most {most} in it, has {len(value)}")
         for index, entry in enumerate(value):
             if entry is None:
                 is_set(entry, f"{at}[{index}]", found)
@@ -154,7 +153,7 @@ def list_of(item: Check, *, least: int = 0, most: int | None = None) -> Check:
 
 
 def filled_texts(*, least: int, most: int) -> Check:
-    """A list of strings that are not empty. As `list_of(filled)`, at a fraction of its cost: these lists hold a thousand."""
+    """A list of strings that are not empty. The same as `list_of(filled)`, but much cheaper: these lists have a thousand entries."""
     slowly = list_of(filled, least=least, most=most)
 
     def check(value: Any, at: str, found: Found) -> None:
@@ -165,18 +164,18 @@ def filled_texts(*, least: int, most: int) -> Check:
 
 
 def map_of(item: Check, *, key: Callable[[str], object] | None = None, key_wanted: str = "", least: int = 0) -> Check:
-    """An object whose keys are the caller's. key: answers something true for a key that may stand there."""
+    """An object whose keys the caller chooses. key: returns something true for an allowed key."""
 
     def check(value: Any, at: str, found: Found) -> None:
         if not isinstance(value, dict):
-            found.add(at, f"must be an object, is {kind_of(value)}")
+            found.add(at, f"must be an object, not {kind_of(value)}")
             return
         if len(value) < least:
-            found.add(at, f"must hold at least {least}, holds {len(value)}")
+            found.add(at, f"must have at least {least} in it, has {len(value)}")
         for name, entry in value.items():
             path = f"{at}.{name}"
             if key is not None and not key(name):
-                found.add(path, f"key must be {key_wanted}")
+                found.add(path, f"the key must be {key_wanted}")
             if is_set(entry, path, found):
                 item(entry, path, found)
 
@@ -192,15 +191,17 @@ def message(
     open_to_others: bool = False,
 ) -> Check:
     """
-    A protobuf message in JSON. one_of: groups of which exactly one field must be set; at_most_one_of: one or none.
-    open_to_others: a field that the table does not know is passed, but not as null.
+    A protobuf message in JSON.
+
+    one_of: groups; exactly one field of each must be set. at_most_one_of: groups; one field or none.
+    open_to_others: also accept fields that the table does not know, but not as null.
     """
     wanted = frozenset(required)
     groups = [(tuple(group), True) for group in one_of] + [(tuple(group), False) for group in at_most_one_of]
 
     def check(value: Any, at: str, found: Found) -> None:
         if not isinstance(value, dict):
-            found.add(at, f"must be an object, is {kind_of(value)}")
+            found.add(at, f"must be an object, not {kind_of(value)}")
             return
         prefix = f"{at}." if at else ""
         for name, entry in value.items():
@@ -224,64 +225,14 @@ def message(
     return check
 
 
-class NotJson(ValueError):
-    """The body is no JSON document that a strict reader takes; the text says why, never what was in it."""
-
-
-def read_json(raw: bytes) -> Any:
-    """The document. Raises NotJson for bad UTF-8, doubled keys, NaN and Infinity, numbers too long, nesting too deep."""
-    try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_doubled_keys, parse_constant=_no_constant)
-        # Only a body with that many openings can be that deep: for all others the count is the whole cost.
-        if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT and _is_deeper(value, DEPTH_LIMIT):
-            raise NotJson("the body is nested too deep")
-        return value
-    except NotJson:
-        raise
-    except UnicodeDecodeError:
-        raise NotJson("the body is not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise NotJson(f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
-    except RecursionError:
-        raise NotJson("the body is nested too deep") from None
-    except ValueError:
-        raise NotJson("the body holds a number that is too long") from None
-
-
-def _is_deeper(value: Any, limit: int) -> bool:
-    """Level by level, not by recursion."""
-    level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(limit):
-        level = [
-            entry
-            for holder in level
-            for entry in (holder.values() if isinstance(holder, dict) else holder)
-            if isinstance(entry, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
-
-
-def _no_doubled_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise NotJson("the body holds an object with the same key twice")
-    return made
-
-
-def _no_constant(_: str) -> Any:
-    raise NotJson("the body holds NaN or Infinity, which are not JSON")
-
-
 def lone_surrogates(value: Any, at: str, found: Found) -> None:
-    """Adds each string (and key) that is no valid Unicode. Called only where the body has an escape that could make one."""
+    """Adds each string and each key that is not valid Unicode."""
     match value:
         case str():
             try:
                 value.encode()
             except UnicodeEncodeError:
-                found.add(at, "is not valid Unicode: half of a surrogate pair")
+                found.add(at, "is not valid Unicode: it has half of a surrogate pair")
         case list():
             for index, entry in enumerate(value):
                 lone_surrogates(entry, f"{at}[{index}]", found)

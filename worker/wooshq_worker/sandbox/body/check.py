@@ -1,4 +1,4 @@
-"""What a body must be: the reference of Messaging API v2 as a table. Knows nothing of our own models, so that it can disagree with them."""
+"""The rules for a request body: the reference of Messaging API v2 as a table. Independent of our own models, so that it can disagree with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wooshq_worker.sandbox.shape import (
+from wooshq_worker.sandbox.body.address import RECIPIENT_KINDS, SEGMENT_KINDS
+from wooshq_worker.sandbox.body.shape import (
     Check,
     Found,
     Violation,
@@ -51,26 +52,22 @@ BLOCKS: Mapping[str, tuple[str, int]] = {
     "line": ("LINE", 22),
     "whatsapp": ("WHATSAPP", 23),
 }
-#: The one platform that has no block: its content is the `email_payload`.
+#: The only platform without a block: its content is the `email_payload`.
 EMAIL = ("EMAIL", 14)
 PLATFORM_NAMES = frozenset({name for name, _ in BLOCKS.values()} | {EMAIL[0]})
 PLATFORM_NUMBERS = frozenset({str(number) for _, number in BLOCKS.values()} | {str(EMAIL[1])})
 
-#: The targets of a transactional message that are lists.
-RECIPIENT_KINDS = ("users", "hwids", "push_tokens", "test_devices")
-SEGMENT_KINDS = ("code", "expression", "filter_expression")
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds that v2 does not publish: our reading, by what Pushwoosh publishes for API 1.3 (reference, marked D)."""
+    """Limits that v2 does not publish. Ours follow the limits that Pushwoosh publishes for API 1.3."""
 
     identifiers: int = 1000
-    """Entries of one recipient list."""
+    """Most entries of one recipient list."""
     attachments: int = 2
-    """Attachments of one email."""
+    """Most attachments of one email."""
     attachment_bytes: int = 1024 * 1024
-    """Bytes of one attachment in base64."""
+    """Most bytes of one attachment, in base64."""
 
 
 _RFC3339_UTC = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(\.\d{1,9})?(Z|\+00:00)", re.ASCII)
@@ -116,9 +113,9 @@ def notify_check(limits: Limits) -> Check:
 
 
 def violations(body: object, raw: bytes, check: Check) -> tuple[Violation, ...]:
-    """Everything that is wrong with a body; nothing when it is right. raw: the bytes it was read from."""
+    """Everything that is wrong with a body; empty if it is valid. raw: the bytes that it was read from."""
     found = Found()
-    # Only an escape can make half a surrogate pair: UTF-8 itself cannot say one.
+    # Only an escape can make half of a surrogate pair: UTF-8 cannot encode one.
     if b"\\u" in raw:
         lone_surrogates(body, "", found)
     check(body, "", found)
@@ -186,14 +183,14 @@ _ACTION = message(
 
 
 def _android_root_params(value: Any, at: str, found: Found) -> None:
-    """`pw_actions` in it is a JSON array that travels as a string."""
+    """The field `pw_actions` is a JSON array, sent as a string."""
     free(value, at, found)
     actions = value.get("pw_actions") if isinstance(value, dict) else None
     if actions is None:
         return
     path = f"{at}.pw_actions"
     if not isinstance(actions, str):
-        found.add(path, f"must be a JSON array in a string, is {kind_of(actions)}")
+        found.add(path, f"must be a JSON array in a string, not {kind_of(actions)}")
         return
     try:
         parsed = json.loads(actions)
@@ -203,7 +200,7 @@ def _android_root_params(value: Any, at: str, found: Found) -> None:
     list_of(_ACTION)(parsed, path, found)
 
 
-#: Fields that a block is known or read to have; the reference marks all but `title` and `body` as D, so others pass.
+#: The fields of a block that we know of. The reference marks all but `title` and `body` as D (our reading), so other fields are accepted.
 _BLOCK_FIELDS: Mapping[str, Check] = {
     **dict.fromkeys(("title", "body", "subtitle", "sound", "icon", "image", "category", "thread_id", "interruption_level"), text),
     "badge": either("an integer or a string", int, str),
@@ -229,7 +226,7 @@ def _block(name: str) -> Check:
 def _content(value: Any, at: str, found: Found) -> None:
     _CONTENT_FIELDS(value, at, found)
     if value == {}:
-        found.add(at, "must hold a block of at least one platform")
+        found.add(at, "must have a block for at least one platform")
 
 
 _CONTENT_FIELDS = message({name: _block(name) for name in BLOCKS})
@@ -241,7 +238,7 @@ LOCALIZED_CONTENT = message(
 
 
 def _open_action(value: Any, at: str, found: Found) -> None:
-    """A oneof whose members are not published: one of the known ones, or one unknown."""
+    """Exactly one field. The reference does not list all of them, so one unknown field is accepted."""
     _OPEN_ACTION_FIELDS(value, at, found)
     if isinstance(value, dict) and len(value) != 1:
         found.add(at, f"must have exactly one field, has {len(value)}")
@@ -269,7 +266,7 @@ _PAYLOAD_FIELDS = message(
         "silent": flag,
         "custom_data": free,
         "open_action": _open_action,
-        "open_actions": map_of(_open_action, key=PLATFORM_NUMBERS.__contains__, key_wanted="a platform's number, as a string"),
+        "open_actions": map_of(_open_action, key=PLATFORM_NUMBERS.__contains__, key_wanted="the number of a platform, as a string"),
         "voip_push": flag,
     },
     at_most_one_of=(("content", "silent"),),
@@ -285,9 +282,9 @@ _CORRESPONDENT = message({"name": text, "email": matching(_EMAIL_ADDRESS.fullmat
 def _email_payload(limits: Limits) -> Check:
     def base64_content(value: Any, at: str, found: Found) -> None:
         if not isinstance(value, str):
-            found.add(at, f"must be base64 in a string, is {kind_of(value)}")
+            found.add(at, f"must be base64 in a string, not {kind_of(value)}")
         elif len(value) > limits.attachment_bytes:
-            found.add(at, f"must be at most {limits.attachment_bytes} bytes of base64, is {len(value)}")
+            found.add(at, f"must be at most {limits.attachment_bytes} bytes of base64, has {len(value)}")
         else:
             try:
                 base64.b64decode(value, validate=True)
@@ -313,12 +310,12 @@ def _email_payload(limits: Limits) -> Check:
 
 
 def _with_platforms(fields: Check) -> Check:
-    """Adds to the check of the fields what spans two of them: each platform has its content, each content its platform."""
+    """Also checks what spans two fields: each platform has content, and each content has its platform."""
 
     def check(value: Any, at: str, found: Found) -> None:
         before = len(found)
         fields(value, at, found)
-        # On a body that is already wrong this would only say the same again in other words.
+        # In a body that is already wrong, this would only repeat earlier violations in other words.
         if len(found) == before and "platforms" in value:
             _platforms_fit(value, at, found)
 
@@ -330,7 +327,7 @@ def _platforms_fit(value: Mapping[str, Any], at: str, found: Found) -> None:
     if "email_payload" in value:
         for index, name in enumerate(platforms):
             if name != EMAIL[0]:
-                found.add(f"{at}.platforms[{index}]", "email_payload goes to EMAIL alone")
+                found.add(f"{at}.platforms[{index}]", "only EMAIL takes an email_payload")
         return
     payload = value["payload"]
     for index, name in enumerate(platforms):
@@ -345,9 +342,9 @@ def _platforms_fit(value: Mapping[str, Any], at: str, found: Found) -> None:
             name = BLOCKS[block][0]
             covered.add(name)
             if name not in platforms:
-                found.add(f"{at}.payload.content.localized_content.{locale}.{block}", f"{name} is not among the platforms")
+                found.add(f"{at}.payload.content.localized_content.{locale}.{block}", f"{name} is not one of the platforms")
     if "preset" in payload:
-        return  # what has no block of its own may come from the preset
+        return  # the preset may have the content of a platform without a block
     for index, name in enumerate(platforms):
         if name not in covered and name != EMAIL[0]:
             found.add(f"{at}.platforms[{index}]", f"{name} has no block in payload.content")
