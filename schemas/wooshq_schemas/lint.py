@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from wooshq_schemas.intent.model import Intent
-from wooshq_schemas.platforms import PLATFORMS, Platforms
+from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
 from wooshq_schemas.render import render
 from wooshq_schemas.request import Block, FrequencyCapping, MessengerTemplate, OpenAction, SendRate
 from wooshq_schemas.validation.names import nearest
@@ -30,18 +30,6 @@ class Warn:
         return {"field": self.field, "problem": self.problem, "hint": self.hint}
 
 
-#: Row of the table → (service, bytes of JSON that it takes). The services' own limits, as the reference lists them.
-_LIMITS: Mapping[str, tuple[str, int]] = {
-    "IOS": ("APNs", 4096),
-    "MAC_OS": ("APNs", 4096),
-    "ANDROID": ("FCM", 4096),
-    "AMAZON": ("ADM", 6144),
-    "WINDOWS": ("WNS", 5000),
-    "SAFARI": ("web push", 4096),
-    "CHROME": ("web push", 4096),
-    "FIREFOX": ("web push", 4096),
-}
-_VOIP_LIMIT = 5120
 #: GSM 03.38: one septet each; those of the extension table count two.
 _GSM = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -58,7 +46,7 @@ def lint(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> 
     """Everything worth a second look in what would be sent at `now` (aware)."""
     body = render(intent, now=now, platforms=platforms)
     kind, inner = next(iter(body.items()))
-    out = [*_expiry(intent, now), *_request(kind, inner, now)]
+    out = [*_expiry(intent, now), *_request(kind, inner, now, platforms)]
     payload = inner.get("payload", {})
     for path, action in _actions(f"{kind}.payload", payload):
         out += _slips(path, action, OpenAction)
@@ -66,19 +54,14 @@ def lint(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> 
     for name, model in (("send_rate", SendRate), ("frequency_capping", FrequencyCapping)):
         out += _slips(f"{kind}.{name}", inner.get(name, {}), model)
     if payload.get("silent") and "custom_data" in payload:
-        limit = 4096
-        size = _size(payload["custom_data"])
-        if size > limit:
-            out.append(
-                Warn(f"{kind}.payload.custom_data", f"is {size} bytes, and APNs and FCM take {limit}", "Send a reference to the data")
-            )
-    keys = {row.block: key for key, row in platforms.rows.items() if row.block}
+        out += _too_much_data(f"{kind}.payload.custom_data", payload["custom_data"], platforms)
     for locale, blocks in payload.get("content", {}).get("localized_content", {}).items():
         for block, fields in blocks.items():
             path = f"{kind}.payload.content.localized_content.{locale}.{block}"
             out += _slips(path, fields, Block)
             out += _slips(f"{path}.template", fields.get("template", {}), MessengerTemplate)
-            out += _too_long(path, keys.get(block, ""), fields, payload)
+            if (row := platforms.by_block.get(block)) is not None:  # a correction may have renamed the block since the intent was checked
+                out += _too_long(path, row, fields, payload)
             if not {"silent", "voip_push"} & payload.keys():
                 out += _empty(path, fields)
     return out
@@ -89,7 +72,7 @@ def _expiry(intent: Intent, now: datetime) -> Iterator[Warn]:
         yield Warn("expires_at", "lies in the past", "Nothing would be sent: the intent ends as expired")
 
 
-def _request(kind: str, inner: Mapping[str, Any], now: datetime) -> Iterator[Warn]:
+def _request(kind: str, inner: Mapping[str, Any], now: datetime, platforms: Platforms) -> Iterator[Warn]:
     if not is_application_code(inner.get("application") or ""):
         yield Warn(f"{kind}.application", "does not look like an application code", "Pushwoosh's are XXXXX-XXXXX, in capitals and digits")
     at = inner["schedule"].get("at")
@@ -105,8 +88,10 @@ def _request(kind: str, inner: Mapping[str, Any], now: datetime) -> Iterator[War
             "has neither default nor en",
             "A device of another locale gets any of the texts; add default",
         )
-    if any(row not in inner.get("platforms", ()) for row in ("EMAIL",)) and "email_payload" in inner:
-        yield Warn(f"{kind}.platforms", "does not name EMAIL", 'An email payload goes with "platforms": ["EMAIL"]')
+    emails = [row.name for row in platforms if row.block is None]
+    if "email_payload" in inner and not any(name in inner.get("platforms", ()) for name in emails):
+        right = " or ".join(emails)
+        yield Warn(f"{kind}.platforms", f"does not name {right}", f'An email payload goes with "platforms": ["{right}"]')
     attachments = inner.get("email_payload", {}).get("attachments", [])
     if len(attachments) > 2:
         yield Warn(f"{kind}.email_payload.attachments", f"has {len(attachments)} files", "API 1.3 took at most two")
@@ -159,20 +144,28 @@ def _slips(path: str, fields: Mapping[str, Any], model: type) -> Iterator[Warn]:
             yield Warn(f"{path}.{name[:64]}", "is not a field that the reference knows, and passes as it is", f"Did you mean {near}?")
 
 
-def _too_long(path: str, row: str, fields: Mapping[str, Any], payload: Mapping[str, Any]) -> Iterator[Warn]:
-    if row == "SMS":
+def _too_much_data(path: str, data: object, platforms: Platforms) -> Iterator[Warn]:
+    """A silent push has no blocks: its data alone is held against the tightest of the platforms that a push goes to by default."""
+    limits = [row.limit for row in platforms.defaults["push"] if row.limit is not None]
+    most, size = min((limit.bytes for limit in limits), default=0), _size(data)
+    if size > most > 0:
+        services = " and ".join(dict.fromkeys(limit.service for limit in limits if limit.bytes == most))
+        yield Warn(path, f"is {size} bytes, and {services} take {most}", "Send a reference to the data")
+
+
+def _too_long(path: str, row: Platform, fields: Mapping[str, Any], payload: Mapping[str, Any]) -> Iterator[Warn]:
+    if row.channel == "sms":
         yield from _sms(f"{path}.body", fields.get("body", ""))
-    if row not in _LIMITS:
+    if row.limit is None:
         return
-    service, limit = _LIMITS[row]
-    if payload.get("voip_push") and service == "APNs":
-        limit = _VOIP_LIMIT
+    most = row.limit.bytes
+    if payload.get("voip_push"):
+        most = row.limit.voip_bytes or most
     bound = {k: v for k, v in fields.items() if k != "live_update"}
     size = _size(bound) + (_size(payload["custom_data"]) if "custom_data" in payload else 0)
-    if size > limit:
-        yield Warn(
-            path, f"is about {size} bytes with custom_data, and {service} takes {limit}", "The message will probably be cut or refused"
-        )
+    if size > most:
+        problem = f"is about {size} bytes with custom_data, and {row.limit.service} takes {most}"
+        yield Warn(path, problem, "The message will probably be cut or refused")
 
 
 def _sms(path: str, text: str) -> Iterator[Warn]:

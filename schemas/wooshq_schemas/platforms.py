@@ -1,38 +1,42 @@
-"""What a producer wants said to whom: the intent, its two forms, and the door through which strangers' data comes in."""
+"""The platforms: what the API calls each, which kind of message goes there, and how much it takes. A new platform is one row here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
-#: Kind of message → keys of the table's rows that it reaches where the intent names no platforms.
-DEFAULT_PLATFORMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "push": ("IOS", "ANDROID"),
-    "sms": ("SMS",),
-    "telegram": ("TELEGRAM",),
-    "kakao": ("KAKAO",),
-    "line": ("LINE",),
-    "whatsapp": ("WHATSAPP",),
-    "email": ("EMAIL",),
-    "preset": (),
-}
+KINDS: Final = ("push", "sms", "telegram", "kakao", "line", "whatsapp", "email", "preset")
+"""Kinds of plain message. A new kind needs a field on `Message` too. `preset` has no platforms: Pushwoosh knows the preset's."""
 
 
-def rows_of(kind: str, names: Iterable[Any] | None, table: Platforms) -> list[Platform]:
-    """The platforms that a plain message is for, each once. names: the intent's `platforms`; those that are none are left out."""
-    if names is None:
-        return [table.rows[key] for key in DEFAULT_PLATFORMS[kind]]
-    return list(dict.fromkeys(row for name in names if isinstance(name, str) and (row := table.named(name)) is not None))
+@dataclass(frozen=True, slots=True)
+class PayloadLimit:
+    """How many bytes of JSON a push service takes. voip_bytes: for a VoIP push, if that differs."""
+
+    service: str
+    bytes: int
+    voip_bytes: int | None = None
+
+
+#: The services' own limits, as the reference lists them.
+_APNS: Final = PayloadLimit("APNs", 4096, voip_bytes=5120)
+_FCM: Final = PayloadLimit("FCM", 4096)
+_ADM: Final = PayloadLimit("ADM", 6144)
+_WNS: Final = PayloadLimit("WNS", 5000)
+_WEB_PUSH: Final = PayloadLimit("web push", 4096)
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
     """
-    One row. block: key of its content (None: email, which has a payload of its own). name: in `platforms`. number: in `open_actions`.
+    One row of the table.
 
-    channel: what kind of plain message reaches it. sure: how well the reference knows block, name and number (A documented, D our reading).
+    block: key of its content; None if its content is the `email_payload`. name: in `platforms`. number: in `open_actions`. channel: the
+    kind of plain message that goes there. sure: how well the reference knows block, name and number (A: documented, D: our reading).
+    default: whether its kind of message goes there if the intent names no platforms. limit: None if lint knows no limit.
+    live_updates: whether a push's `live_update` is shown there.
     """
 
     block: str | None
@@ -40,56 +44,57 @@ class Platform:
     number: int
     channel: str
     sure: str
+    default: bool = False
+    limit: PayloadLimit | None = None
+    live_updates: bool = False
 
 
-_TABLE = (
-    Platform("ios", "IOS", 1, "push", "AAB"),
-    Platform("android", "ANDROID", 3, "push", "AAB"),
+_TABLE: Final = (
+    Platform("ios", "IOS", 1, "push", "AAB", default=True, limit=_APNS),
+    Platform("android", "ANDROID", 3, "push", "AAB", default=True, limit=_FCM, live_updates=True),
     Platform("huawei_android", "HUAWEI_ANDROID", 17, "push", "ADB"),
     Platform("baidu_android", "BAIDU_ANDROID", 18, "push", "ADD"),
-    Platform("mac_os", "MAC_OS", 7, "push", "ADB"),
-    Platform("amazon", "AMAZON", 9, "push", "ADB"),
-    Platform("windows", "WINDOWS", 8, "push", "DDB"),
-    Platform("safari", "SAFARI", 10, "push", "DDB"),
-    Platform("chrome", "CHROME", 11, "push", "DDB"),
-    Platform("firefox", "FIREFOX", 12, "push", "DDB"),
+    Platform("mac_os", "MAC_OS", 7, "push", "ADB", limit=_APNS),
+    Platform("amazon", "AMAZON", 9, "push", "ADB", limit=_ADM),
+    Platform("windows", "WINDOWS", 8, "push", "DDB", limit=_WNS),
+    Platform("safari", "SAFARI", 10, "push", "DDB", limit=_WEB_PUSH),
+    Platform("chrome", "CHROME", 11, "push", "DDB", limit=_WEB_PUSH),
+    Platform("firefox", "FIREFOX", 12, "push", "DDB", limit=_WEB_PUSH),
     Platform("ie", "IE", 13, "push", "DDB"),
-    Platform(None, "EMAIL", 14, "email", "AAD"),
-    Platform("sms", "SMS", 19, "sms", "DDD"),
-    Platform("telegram", "TELEGRAM", 20, "telegram", "DDD"),
-    Platform("kakao", "KAKAO", 21, "kakao", "DDD"),
-    Platform("line", "LINE", 22, "line", "DDD"),
-    Platform("whatsapp", "WHATSAPP", 23, "whatsapp", "DDD"),
+    Platform(None, "EMAIL", 14, "email", "AAD", default=True),
+    Platform("sms", "SMS", 19, "sms", "DDD", default=True),
+    Platform("telegram", "TELEGRAM", 20, "telegram", "DDD", default=True),
+    Platform("kakao", "KAKAO", 21, "kakao", "DDD", default=True),
+    Platform("line", "LINE", 22, "line", "DDD", default=True),
+    Platform("whatsapp", "WHATSAPP", 23, "whatsapp", "DDD", default=True),
 )
 
 
 @dataclass(frozen=True)
 class Platforms:
-    """The table, to be asked by name, by block, or by key: the reference's name of a row, whatever the API calls it now."""
+    """The table, searched by name, by block, by kind of message, or by key."""
 
-    rows: Mapping[str, Platform]  #: key → row; the key stays when the row is renamed
+    rows: Mapping[str, Platform]  #: key → row. The key is the reference's name of a row, and stays if the row is renamed.
+
+    @classmethod
+    def of(cls, rows: Iterable[Platform]) -> Platforms:
+        """A table of these rows."""
+        return cls({row.name: row for row in rows})
 
     @classmethod
     def corrected(cls, corrections: Mapping[str, Mapping[str, str | int]]) -> Platforms:
         """
         The table with corrections: block, or name in lower case (`email`), → any of `block`, `name`, `number`.
 
-        Raises ValueError where a correction names no platform, or no column, or a value does not fit its column.
+        Raises ValueError if a correction names an unknown platform or column, or if a value does not fit its column.
         """
-        rows = {row.name: row for row in _TABLE}
+        rows = dict(cls.of(_TABLE).rows)
         keys = {row.name.lower(): row.name for row in _TABLE} | {row.block: row.name for row in _TABLE if row.block}
         for wanted, columns in corrections.items():
             key = keys.get(wanted.lower())
             if key is None:
                 raise ValueError(f"no platform is called {wanted!r}; there are {', '.join(sorted(k for k in keys if k))}")
-            fits = {"block": str, "name": str, "number": int}
-            for column, value in columns.items():
-                if column not in fits:
-                    raise ValueError(f"{wanted}: no column {column!r}; right would be block, name or number")
-                if not isinstance(value, fits[column]) or isinstance(value, bool) or value == "":
-                    raise ValueError(f"{wanted}.{column}: must be {'a whole number' if fits[column] is int else 'a word'}")
-            if rows[key].block is None and "block" in columns:
-                raise ValueError(f"{wanted}.block: email has no block, its content is `email_payload`")
+            _check_correction(wanted, columns, rows[key])
             rows[key] = replace(rows[key], **dict(columns))  # type: ignore[arg-type]
         for column in ("block", "name", "number"):
             values = [getattr(row, column) for row in rows.values() if getattr(row, column) is not None]
@@ -104,8 +109,24 @@ class Platforms:
         return hash(tuple(self.rows.values()))
 
     def named(self, name: str) -> Platform | None:
-        """The row that the API calls so, else the one that the reference calls so: an intent outlives a correction."""
+        """The row with this name in the API, otherwise in the reference: an intent may be older than a correction."""
         return self.by_name.get(name) or self.rows.get(name)
+
+    def reached_by(self, kind: str, names: Iterable[Any] | None) -> Sequence[Platform]:
+        """The platforms that a plain message goes to, each once. names: the intent's `platforms`; unknown names are left out."""
+        if names is None:
+            return self.defaults[kind]
+        return list(dict.fromkeys(row for name in names if isinstance(name, str) and (row := self.named(name)) is not None))
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Sequence[Platform]]:
+        """Kind of message → the platforms that it goes to if the intent names none."""
+        return {kind: tuple(row for row in self if row.default and row.channel == kind) for kind in KINDS}
+
+    @cached_property
+    def with_live_updates(self) -> Sequence[Platform]:
+        """The platforms that show a live update."""
+        return tuple(row for row in self if row.live_updates)
 
     @cached_property
     def by_name(self) -> Mapping[str, Platform]:
@@ -123,5 +144,18 @@ class Platforms:
         return frozenset(str(row.number) for row in self)
 
 
-PLATFORMS = Platforms.corrected({})
+_COLUMNS: Final[Mapping[str, type]] = {"block": str, "name": str, "number": int}
+
+
+def _check_correction(wanted: str, columns: Mapping[str, str | int], row: Platform) -> None:
+    for column, value in columns.items():
+        if column not in _COLUMNS:
+            raise ValueError(f"{wanted}: no column {column!r}; right would be block, name or number")
+        if not isinstance(value, _COLUMNS[column]) or isinstance(value, bool) or value == "":
+            raise ValueError(f"{wanted}.{column}: must be {'a whole number' if _COLUMNS[column] is int else 'a word'}")
+    if row.block is None and "block" in columns:
+        raise ValueError(f"{wanted}.block: email has no block, its content is `email_payload`")
+
+
+PLATFORMS: Final = Platforms.corrected({})
 """The table as the reference has it."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wooshq_schemas.intent.model import Email, Intent, Message, Push, PushOverride, TemplatedMessage, Text, TextMessage, TextOverride
-from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms, rows_of
+from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
 from wooshq_schemas.validation.times import moment_of, utc_text
 
 _TEXTS = ("title", "subtitle", "body")
@@ -25,7 +25,7 @@ def render(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -
         assert isinstance(inner, dict)  # checked as a NotifyRequest
         return {kind: inner if "application" in inner else {"application": intent.application, **inner}}
     listed = intent.to.listed
-    rows = rows_of(intent.message.kind, intent.platforms, platforms)
+    rows = platforms.reached_by(intent.message.kind, intent.platforms)
     out: dict[str, Any] = {"application": intent.application}
     if rows:
         out["platforms"] = [row.name for row in rows]
@@ -94,8 +94,8 @@ def _push(push: Push, rows: Sequence[Platform], platforms: Platforms) -> dict[st
             if push.ttl_s is not None:
                 fields["ttl"] = push.ttl_s
             if push.live_update is not None:
-                android = replacing.setdefault(platforms.rows["ANDROID"].name, {})
-                android.setdefault("live_update", _dump(push.live_update))
+                for row in platforms.with_live_updates:
+                    replacing.setdefault(row.name, {}).setdefault("live_update", _dump(push.live_update))
         content = _localized(texts, fields, replacing, rows)
         if content:
             out["content"] = {"localized_content": content}

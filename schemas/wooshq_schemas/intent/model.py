@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from wooshq_schemas.intent.rules import MAX_TTL_S, Against, exact_rules, lists_in, plain_rules
+from wooshq_schemas.platforms import KINDS
 from wooshq_schemas.request import (
     LISTS,
     Address,
@@ -203,9 +204,6 @@ class Email(OneOf):
     from_: Address = Field(default=None, alias="from")  # type: ignore[assignment]
     reply_to: Address = absent()
     list_unsubscribe: str = absent()
-
-
-KINDS = ("push", "sms", "telegram", "kakao", "line", "whatsapp", "email", "preset")
 
 
 class Message(OneOf):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
-from wooshq_schemas.platforms import DEFAULT_PLATFORMS, PLATFORMS, Platforms, rows_of
+from wooshq_schemas.platforms import KINDS, PLATFORMS, Platforms
 from wooshq_schemas.request import LISTS
 from wooshq_schemas.validation.one_of import Location
 from wooshq_schemas.validation.times import moment_of, seconds_of
@@ -118,7 +118,7 @@ def plain_rules(data: Mapping[str, Any], against: Against) -> Iterator[tuple[Loc
 
 def _platform_rules(data: Mapping[str, Any], message: Mapping[str, Any], table: Platforms) -> Iterator[tuple[Location, str, str]]:
     ((kind, said),) = message.items()
-    if kind not in DEFAULT_PLATFORMS:
+    if kind not in KINDS:
         return
     given = data.get("platforms")
     names = given if isinstance(given, list) else None
@@ -129,14 +129,11 @@ def _platform_rules(data: Mapping[str, Any], message: Mapping[str, Any], table: 
             yield ("platforms", place), f"is no platform for message.{kind}", f"Right would be {right}"
     if not isinstance(said, dict) or not ("live_update" in said or "overrides" in said):
         return
-    rows = rows_of(kind, names, table)
+    rows = table.reached_by(kind, names)
     reached = ", ".join(row.name for row in rows)
-    if kind == "push" and "live_update" in said and table.rows["ANDROID"] not in rows:
-        yield (
-            ("message", kind, "live_update"),
-            "reaches none of the platforms of this message",
-            "Name Android in platforms",
-        )
+    if kind == "push" and "live_update" in said and not any(row.live_updates for row in rows):
+        right = " or ".join(row.name for row in table.with_live_updates)
+        yield ("message", kind, "live_update"), "reaches none of the platforms of this message", f"Name {right} in platforms"
     overrides = said.get("overrides")
     for name in overrides if isinstance(overrides, dict) else ():
         row = table.named(name) if isinstance(name, str) else None

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wooshq_schemas import PLATFORMS, Platforms
+from tests.unit.schemas.build import NOW, a_push, an_intent, problems
+from wooshq_schemas import PLATFORMS, NotifyRequest, Platform, Platforms, lint, render
+from wooshq_schemas.intent.model import Message
+from wooshq_schemas.intent.rules import Against
+from wooshq_schemas.platforms import KINDS, PayloadLimit
 
 
 class WhenTheTableIsCorrected:
@@ -37,3 +43,64 @@ class WhenTheTableIsCorrected:
     def test_a_correction_that_makes_no_sense_is_refused(self, corrections: Any) -> None:
         with pytest.raises(ValueError):
             Platforms.corrected(corrections)
+
+
+class WhenARowIsAdded:
+    """Nothing but the table is touched: the row alone makes the platform known everywhere."""
+
+    TABLE = Platforms.of(
+        [*PLATFORMS, Platform("watch_os", "WATCH_OS", 99, "push", "DDD", default=True, limit=PayloadLimit("WPNs", 200), live_updates=True)]
+    )
+    UPDATE = {"op": "OPERATION_START", "id": "a"}
+
+    def rendered(self, body: dict[str, Any]) -> dict[str, Any]:
+        made = render(an_intent(body, platforms=self.TABLE), now=NOW, platforms=self.TABLE)
+        assert NotifyRequest.model_validate(made, context=Against(self.TABLE)).to_body() == made
+        return made["transactional"]  # type: ignore[no-any-return]
+
+    def test_a_push_goes_there(self) -> None:
+        made = self.rendered(a_push(title="Hi", live_update=self.UPDATE, overrides={"WATCH_OS": {"link": "https://w.example"}}))
+        blocks = made["payload"]["content"]["localized_content"]["default"]
+        assert made["platforms"] == ["IOS", "ANDROID", "WATCH_OS"]
+        assert blocks["watch_os"] == blocks["android"] == {"title": "Hi", "live_update": self.UPDATE}
+        assert made["payload"]["open_actions"] == {"99": {"link": {"url": "https://w.example"}}}
+
+    def test_it_can_be_the_only_one(self) -> None:
+        assert self.rendered({**a_push(title="Hi"), "platforms": ["WATCH_OS"]})["platforms"] == ["WATCH_OS"]
+
+    def test_the_exact_form_may_name_it(self) -> None:
+        request = {"transactional": self.rendered(a_push(title="Hi"))}
+        assert render(an_intent({"request": request}, platforms=self.TABLE), now=NOW) == request
+        assert problems({"request": request})
+
+    def test_a_misspelt_name_is_told_the_right_one(self) -> None:
+        (problem,) = problems({**a_push(title="Hi"), "platforms": ["WATCHOS"]}, platforms=self.TABLE)
+        assert problem.hint == "Did you mean WATCH_OS?"
+
+    def test_lint_knows_how_much_it_takes(self) -> None:
+        intent = an_intent({**a_push(title="x" * 200), "platforms": ["WATCH_OS", "IOS"]}, platforms=self.TABLE)
+        (warning,) = lint(intent, now=NOW, platforms=self.TABLE)
+        assert warning.field.endswith(".default.watch_os")
+        assert "WPNs takes 200" in warning.problem
+
+
+class WhenTheTableIsRead:
+    def test_each_row_is_of_a_known_kind(self) -> None:
+        assert {row.channel for row in PLATFORMS} | {"preset"} == set(KINDS) == set(Message.model_fields)
+
+    def test_each_kind_but_preset_goes_somewhere_by_default(self) -> None:
+        assert {kind for kind in KINDS if not PLATFORMS.defaults[kind]} == {"preset"}
+
+    def test_no_other_file_names_a_platform(self) -> None:
+        """The sandbox does: it knows nothing of our models, so that it can disagree with them."""
+        root = Path(__file__).parents[3]
+        names = {row.name for row in PLATFORMS}
+        found = {
+            f"{path.relative_to(root)}:{node.lineno}"
+            for layer in ("schemas", "tasks", "worker")
+            for path in (root / layer).rglob("*.py")
+            if path.name != "platforms.py" and "sandbox" not in path.parts
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant) and node.value in names
+        }
+        assert found == set()
