@@ -23,7 +23,7 @@ import wooshq.aio
 from wooshq import NotAccepted, Settings, Wooshq
 from wooshq.aio import AsyncWooshq
 from wooshq_worker.cli import app as command_line
-from wooshq_worker.cli.commands.dead import _GROUPS
+from wooshq_worker.cli.commands.dead import GROUP_COLUMNS
 from wooshq_worker.cli.terminal import out
 from wooshq_worker.cli.terminal.tables import laid_out
 from wooshq_worker.sandbox import SandboxThread
@@ -184,7 +184,7 @@ class WhenACommandIsCopied:
     def test_its_output_is_what_100_columns_show(self) -> None:
         at = CONSOLE.index("$ wooshq dead groups")
         row = ["5", "rejected", "DEMO0-WOOSH", "2026-11-24 06:46:54", "2026-11-24 06:46:55", "unknown preset"]
-        assert CONSOLE[at + 2 : at + 4] == laid_out(_GROUPS, [row], 100)
+        assert CONSOLE[at + 2 : at + 4] == laid_out(GROUP_COLUMNS, [row], 100)
 
 
 class WhenATableIsRead:

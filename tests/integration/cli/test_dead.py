@@ -12,7 +12,7 @@ import pytest
 
 from tests.rig import Rig, an_intent
 from tests.stand_in import Call, Reply, StandIn, refusal
-from wooshq_worker.cli.commands.export import _COLUMNS
+from wooshq_worker.cli.commands.export import COLUMNS
 
 NOBODY = "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"
 
@@ -97,14 +97,14 @@ class WhenLettersAreExported:
         assert rig.cli("dead", "export", str(file)).returncode == 0
         rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
         assert {row["id"]: row["recipients"] for row in rows} == {ids[0]: "bad1", ids[1]: "'=2+3", ids[2]: "gone"}
-        assert tuple(rows[0]) == _COLUMNS == (*rig.wooshq.dead_letters.list()[0], "recipients")
+        assert tuple(rows[0]) == COLUMNS == (*rig.wooshq.dead_letters.list()[0], "recipients")
         assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
 
     def test_no_letters_still_have_a_header(self, dead: object) -> None:
         rig, _ = made(dead)
         file = rig.folder / "none.csv"
         rig.cli("dead", "export", str(file), "--reason", "poison")
-        assert file.read_bytes().decode() == ",".join(f'"{name}"' for name in _COLUMNS) + "\r\n"
+        assert file.read_bytes().decode() == ",".join(f'"{name}"' for name in COLUMNS) + "\r\n"
 
 
 class WhenALetterIsEdited:

@@ -1,42 +1,50 @@
-"""Times as people write them."""
+"""The filter of dead letters: the same options in every command that takes it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import typer
+import typer.main
 
-from wooshq_worker.cli.filters import moment, wanted
+from wooshq.letters.filter import Filter
+from wooshq_worker.cli import app
+from wooshq_worker.cli.filters import wanted_of
 
-NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+
+def options_of(command: str) -> dict[str, Any]:
+    """The options of `wooshq dead COMMAND` with their defaults, in the order of `--help`."""
+    found: Any = typer.main.get_command(app).commands["dead"].commands[command]  # type: ignore[attr-defined]
+    return {param.name: param.default for param in found.params}
 
 
 @pytest.mark.parametrize(
-    ("text", "at"),
-    [
-        ("2027-01-01", datetime(2027, 1, 1, tzinfo=UTC)),
-        ("2027-01-01T09:00:00Z", datetime(2027, 1, 1, 9, tzinfo=UTC)),
-        ("2027-01-01T09:00:00+01:00", datetime(2027, 1, 1, 8, tzinfo=UTC)),
-        ("90s", NOW - timedelta(seconds=90)),
-        ("30m", NOW - timedelta(minutes=30)),
-        ("2h", NOW - timedelta(hours=2)),
-        ("1d", NOW - timedelta(days=1)),
-        ("5w", NOW - timedelta(weeks=5)),
-    ],
+    ("command", "state"), [("list", "open"), ("groups", "open"), ("export", "any"), ("replay", None), ("discard", None)]
 )
-def test_a_time_a_date_and_an_age_are_moments(text: str, at: datetime) -> None:
-    assert moment(text, "--since", NOW) == at
+def test_every_filter_of_the_python_api_is_an_option(command: str, state: str | None) -> None:
+    options = options_of(command)
+    wanted = [field.name for field in fields(Filter) if field.name != "ids" and (state or field.name != "state")]
+    assert [name for name in options if name in wanted] == wanted
+    assert options.get("state") == state
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2027-13-01", "2027-01-01T09:00:00", "5y", "h", "²h", "99999999999999w", ""])
-def test_anything_else_names_the_option_and_what_would_be_right(text: str) -> None:
-    with pytest.raises(typer.BadParameter) as error:
-        moment(text, "--since", NOW)
-    assert error.value.param_hint == "--since"
-    assert "2026-05-01, or an age such as 2h" in error.value.message
+def test_options_that_were_not_given_are_left_out() -> None:
+    assert wanted_of(reason="invalid", lane=None, since="2027-01-01", tag="shop=a=b") == {
+        "reason": "invalid",
+        "since": datetime(2027, 1, 1, tzinfo=UTC),
+        "tag": ("shop", "a=b"),
+    }
 
 
-def test_any_state_is_said_and_not_left_out() -> None:
-    assert wanted(state="any", reason=None) == {"state": None}
-    assert wanted(state="open") == {"state": "open"}
+def test_any_state_is_passed_on_as_every_state() -> None:
+    assert wanted_of(state="any", reason=None) == {"state": None}
+    assert wanted_of(state="open") == {"state": "open"}
+
+
+def test_a_tag_without_a_value_is_refused() -> None:
+    with pytest.raises(typer.BadParameter, match="NAME=VALUE") as error:
+        wanted_of(tag="shop")
+    assert error.value.param_hint == "--tag"

@@ -15,7 +15,7 @@ from rich.text import Text
 from wooshq import Wooshq
 from wooshq.errors import IntentInvalid, LetterUnknown
 from wooshq_worker.cli.commands import export
-from wooshq_worker.cli.filters import Application, Bulk, Campaign, Detail, Ids, Lane, Reason, Recipient, Since, State, Tag, Until, wanted
+from wooshq_worker.cli.filters import Wanted, filtered
 from wooshq_worker.cli.terminal.help import Command, Group, examples
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
@@ -47,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; do nothing.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Letters' ids (an intent's id stands for its letter).")]
 LetterId = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or that of an intent of its history.")]
 
 _ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
@@ -54,7 +55,7 @@ _ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 _MOST_NAMED: Final = 20
 
 _FITTING: Final = "Dead letters that fit"
-_LETTERS = (
+_LETTER_COLUMNS = (
     Column("id"),
     Column("reason"),
     Column("application", 3),
@@ -64,7 +65,7 @@ _LETTERS = (
     Column("detail", cut=True),
     Column("state", 2),
 )
-_GROUPS = (
+GROUP_COLUMNS = (
     Column("count"),
     Column("reason"),
     Column("application", 2),
@@ -75,28 +76,16 @@ _GROUPS = (
 
 
 @app.command("list", cls=Command, epilog=examples("wooshq dead list --reason rejected --since 2h"))
+@filtered(state="open")
 def list_(
-    reason: Reason = None,
-    application: Application = None,
-    lane: Lane = None,
-    since: Since = None,
-    until: Until = None,
-    campaign: Campaign = None,
-    tag: Tag = None,
-    recipient: Recipient = None,
-    bulk: Bulk = None,
-    detail: Detail = None,
-    state: State = "open",
+    *,
+    wanted: Wanted,
     most: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many, the newest first.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """Letters that fit, the newest first."""
-    fitting = wanted(
-        reason=reason, application=application, lane=lane, since=since, until=until, campaign=campaign, tag=tag, recipient=recipient,
-        bulk=bulk, detail=detail, state=state,
-    )  # fmt: skip
     with Wooshq() as wooshq:
-        found = wooshq.dead_letters.list(most=most + 1, **fitting)
+        found = wooshq.dead_letters.list(most=most + 1, **wanted)
     letters = found[:most]
     if as_json:
         for letter in letters:
@@ -104,7 +93,7 @@ def list_(
     else:
         rows = [(x.id, x.reason, x.application, x.lane, short(x.filed_at), x.attempts, x.detail, x.state) for x in letters]
         # Letters that were asked for by their state all have it: it would say nothing.
-        columns = _LETTERS if state == "any" else _LETTERS[:-1]
+        columns = _LETTER_COLUMNS if wanted["state"] is None else _LETTER_COLUMNS[:-1]
         table(several(len(letters), "dead letter"), columns, [row[: len(columns)] for row in rows], what=_FITTING)
     if len(found) > most:
         newest = "the newest one is" if most == 1 else f"the newest {most} are"
@@ -112,34 +101,22 @@ def list_(
 
 
 @app.command(cls=Command, epilog=examples("wooshq dead groups --since 1d"))
+@filtered(state="open")
 def groups(
-    reason: Reason = None,
-    application: Application = None,
-    lane: Lane = None,
-    since: Since = None,
-    until: Until = None,
-    campaign: Campaign = None,
-    tag: Tag = None,
-    recipient: Recipient = None,
-    bulk: Bulk = None,
-    detail: Detail = None,
-    state: State = "open",
+    *,
+    wanted: Wanted,
     as_json: Json = False,
 ) -> None:
     """An incident in a few lines: letters by reason, detail and application."""
-    fitting = wanted(
-        reason=reason, application=application, lane=lane, since=since, until=until, campaign=campaign, tag=tag, recipient=recipient,
-        bulk=bulk, detail=detail, state=state,
-    )  # fmt: skip
     with Wooshq() as wooshq:
-        found = wooshq.dead_letters.groups(**fitting)
+        found = wooshq.dead_letters.groups(**wanted)
     if as_json:
         for group in found:
             emit(group)
         return
     title = f"{several(sum(g.count for g in found), 'dead letter')} in {several(len(found), 'group')}"
     rows = [(g.count, g.reason, g.application, short(g.first_at), short(g.last_at), g.detail) for g in found]
-    table(title, _GROUPS, rows, what=_FITTING)
+    table(title, GROUP_COLUMNS, rows, what=_FITTING)
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq dead show {_ID}"))
@@ -222,18 +199,11 @@ def _difference(before: Any, after: Any) -> Iterator[str]:
 
 
 @app.command(cls=Command, epilog=examples("wooshq dead replay --reason rejected --dry-run", f"wooshq dead replay {_ID}"))
+@filtered(state=None)
 def replay(
     ids: Ids = None,
-    reason: Reason = None,
-    application: Application = None,
-    lane: Lane = None,
-    since: Since = None,
-    until: Until = None,
-    campaign: Campaign = None,
-    tag: Tag = None,
-    recipient: Recipient = None,
-    bulk: Bulk = None,
-    detail: Detail = None,
+    *,
+    wanted: Wanted,
     to_application: Annotated[str | None, typer.Option(metavar="CODE", help="Send in the name of another application.")] = None,
     to_lane: Annotated[str | None, typer.Option(metavar="LANE", help="Send through another lane.")] = None,
     rate: Annotated[float | None, typer.Option(metavar="N", help="Letters a second; all at once where absent.")] = None,
@@ -241,17 +211,13 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Send letters again, each once whoever else tries. An empty filter is refused."""
-    fitting = wanted(
-        reason=reason, application=application, lane=lane, since=since, until=until, campaign=campaign, tag=tag, recipient=recipient,
-        bulk=bulk, detail=detail,
-    )  # fmt: skip
     named = [i.lower() for i in ids or ()]
     with Wooshq() as wooshq:
         with people.status("replaying") if people.is_terminal else people:
             done = wooshq.dead_letters.replay(
-                *named, dry_run=dry_run, to_application=to_application, to_lane=to_lane, rate=rate, **fitting
+                *named, dry_run=dry_run, to_application=to_application, to_lane=to_lane, rate=rate, **wanted
             )  # fmt: skip
-        missing = _say_missing(wooshq, named, done.selected, fitting)
+        missing = _say_missing(wooshq, named, done.selected, wanted)
     if as_json:
         emit(done)
     else:
@@ -269,31 +235,20 @@ def replay(
 
 
 @app.command(cls=Command, epilog=examples("wooshq dead discard --reason invalid --since 1d --why 'test data'"))
+@filtered(state=None)
 def discard(
     ids: Ids = None,
-    reason: Reason = None,
-    application: Application = None,
-    lane: Lane = None,
-    since: Since = None,
-    until: Until = None,
-    campaign: Campaign = None,
-    tag: Tag = None,
-    recipient: Recipient = None,
-    bulk: Bulk = None,
-    detail: Detail = None,
+    *,
+    wanted: Wanted,
     why: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the letter.")] = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Say that letters need not be sent. They stay to be seen until their retention ends."""
-    fitting = wanted(
-        reason=reason, application=application, lane=lane, since=since, until=until, campaign=campaign, tag=tag, recipient=recipient,
-        bulk=bulk, detail=detail,
-    )  # fmt: skip
     named = [i.lower() for i in ids or ()]
     with Wooshq() as wooshq:
-        done = wooshq.dead_letters.discard(*named, why=why, dry_run=dry_run, **fitting)
-        missing = _say_missing(wooshq, named, done.selected, fitting)
+        done = wooshq.dead_letters.discard(*named, why=why, dry_run=dry_run, **wanted)
+        missing = _say_missing(wooshq, named, done.selected, wanted)
     if as_json:
         emit(done)
     else:
@@ -306,14 +261,14 @@ def _fit(n: int) -> str:
     return f"{several(n, 'letter')} {'fits' if n == 1 else 'fit'}"
 
 
-def _say_missing(wooshq: Wooshq, ids: Sequence[str], selected: int, fitting: Mapping[str, Any]) -> int:
+def _say_missing(wooshq: Wooshq, ids: Sequence[str], selected: int, wanted: Mapping[str, Any]) -> int:
     """Name those of the ids that stand for no letter, or for one that the filter leaves out; how many they are."""
     missing = 0
     if selected < len(set(ids)):
         for one in dict.fromkeys(ids):
-            if not wooshq.dead_letters.list(ids=(one,), **fitting):
+            if not wooshq.dead_letters.list(ids=(one,), **wanted):
                 missing += 1
-                known = fitting and wooshq.dead_letters.list(ids=(one,))
+                known = wanted and wooshq.dead_letters.list(ids=(one,))
                 say(f"{one}: {'the filter leaves this letter out' if known else 'no dead letter has this id'}")
     return missing
 

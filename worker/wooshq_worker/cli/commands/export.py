@@ -13,44 +13,32 @@ from wooshq import Wooshq
 from wooshq.errors import LetterUnknown
 from wooshq.letters.filter import recipients_of
 from wooshq.letters.letter import Letter, WholeLetter
-from wooshq_worker.cli.filters import Application, Bulk, Campaign, Detail, Lane, Reason, Recipient, Since, State, Tag, Until, wanted
+from wooshq_worker.cli.filters import Wanted, filtered
 from wooshq_worker.cli.terminal.files import is_there, opened
 from wooshq_worker.cli.terminal.help import examples
 from wooshq_worker.cli.terminal.out import say, several
 
 EXAMPLES: Final = examples("wooshq dead export letters.csv --since 1d", "wooshq dead export - --state open | jq .intent")
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "id", "intent_id", "reason", "detail", "filed_at", "attempts", "lane", "application", "bulk_id", "replays", "state", "recipients",
 )  # fmt: skip
 
 
+@filtered(state="any")
 def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A .csv, or else NDJSON with intent, payload and attempts; - for standard output.")
     ],
-    reason: Reason = None,
-    application: Application = None,
-    lane: Lane = None,
-    since: Since = None,
-    until: Until = None,
-    campaign: Campaign = None,
-    tag: Tag = None,
-    recipient: Recipient = None,
-    bulk: Bulk = None,
-    detail: Detail = None,
-    state: State = "any",
+    *,
+    wanted: Wanted,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
     """Write letters to a file, the newest first. It holds personal data: only its owner may read it, so keep it accordingly."""
-    fitting = wanted(
-        reason=reason, application=application, lane=lane, since=since, until=until, campaign=campaign, tag=tag, recipient=recipient,
-        bulk=bulk, detail=detail, state=state,
-    )  # fmt: skip
     if file.is_file() and not force:  # before the search, which may take a while
         raise is_there(file, "FILE")
     with Wooshq() as wooshq:
-        letters = wooshq.dead_letters.list(**fitting)  # without their intents, which are fetched one by one
+        letters = wooshq.dead_letters.list(**wanted)  # without their intents, which are fetched one by one
         with opened(file, force=force, option="FILE") as out:
             written = _write(wooshq, letters, out, as_csv=file.suffix.lower() == ".csv")
             out.flush()
@@ -63,7 +51,7 @@ def export(
 def _write(wooshq: Wooshq, letters: Sequence[Letter], out: TextIO, *, as_csv: bool) -> int:
     rows = csv.writer(out, quoting=csv.QUOTE_ALL)
     if as_csv:
-        rows.writerow(_COLUMNS)
+        rows.writerow(COLUMNS)
     written = 0
     for letter in letters:
         try:

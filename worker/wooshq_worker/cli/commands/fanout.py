@@ -23,7 +23,6 @@ from wooshq.recipients.rows import BadRow
 from wooshq_schemas.recipients import Recipient
 from wooshq_schemas.template import Template
 from wooshq_worker.cli.commands.bulk import Unbegun, describe
-from wooshq_worker.cli.filters import duration_s, part
 from wooshq_worker.cli.terminal.files import is_there, opened
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.out import (
@@ -41,6 +40,7 @@ from wooshq_worker.cli.terminal.out import (
     show,
 )
 from wooshq_worker.cli.terminal.progress import JobProgress
+from wooshq_worker.cli.values import duration_s, fraction
 
 #: Rows that were refused of which each is shown; the rejects file has them all.
 _MOST_SHOWN: Final = 5
@@ -99,7 +99,7 @@ def fanout(
     _check_rejects(rejects, force, recipients, template)
     rules: dict[str, Any] = {
         "rate": rate,
-        "stop_at": None if stop_at is None else part(stop_at, "--stop-at"),
+        "stop_at": None if stop_at is None else fraction(stop_at, "--stop-at"),
         "step_wait_s": None if step_wait is None else duration_s(step_wait, "--step-wait"),
     }
     source = None if str(recipients) == "-" else recipients

@@ -1,0 +1,47 @@
+"""Values as people write them on the command line: times, ages, durations, percentages."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+import typer
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_TIMES: Final = "Use 2026-05-01T09:00:00Z, 2026-05-01, or an age such as 2h"
+
+
+def moment(text: str, option: str, now: datetime | None = None) -> datetime:
+    """
+    A time, a date (midnight, UTC) or an age. option: the name to use in an error. now: aware; ages are counted back from it.
+
+    Raises typer.BadParameter.
+    """
+    try:
+        if age := re.fullmatch(r"([0-9]+)([smhdw])", text):
+            return (now or datetime.now(UTC)) - timedelta(seconds=int(age[1]) * _UNITS[age[2]])
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return datetime.combine(date.fromisoformat(text), time(), UTC)
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"is not a valid time. {_TIMES}", param_hint=option) from None
+    if found.tzinfo is None:
+        raise typer.BadParameter(f"has no time zone. {_TIMES}", param_hint=option)
+    return found
+
+
+def duration_s(text: str, option: str) -> float:
+    """Seconds: `90`, or with a unit, `10m`. Raises typer.BadParameter."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)([smhdw]?)", text)
+    if found is None:
+        raise typer.BadParameter("is not a valid duration. Use 90s, 10m, 2h or 1d", param_hint=option)
+    return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def fraction(text: str, option: str) -> float:
+    """A part of a whole: `5%` or `0.05`. Raises typer.BadParameter."""
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)(%?)", text)
+    if found is None:
+        raise typer.BadParameter("is not a valid percentage. Use 5% or 0.05", param_hint=option)
+    return float(found[1]) / (100 if found[2] else 1)
