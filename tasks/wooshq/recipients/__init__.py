@@ -1,1 +1,1 @@
-"""Recipients files: reading whom a fan-out goes to, row by row."""
+"""The recipients of a fan-out, read from a file or a stream row by row, in constant memory."""

@@ -1,4 +1,4 @@
-"""How much of a recipients file is taken before it, or a row of it, is refused?"""
+"""The limits of a recipients file: how large it, and a row of it, may be."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
-    What bounds memory and time, whoever wrote the file. Nobody's own file comes near any of these.
+    These bound memory and time for any file. An honest file does not come near them.
 
-    Python's `csv` has one more, the same for the whole process, and it is left as it is: `csv.field_size_limit()`, 131,072 characters a cell.
+    Python's `csv` has one more limit, `csv.field_size_limit()`: 131,072 characters a cell. It holds for the whole process, so it is not changed.
     """
 
     longest_line: int = 1 << 20
-    """Bytes of a line, and characters of a CSV row of several lines. What is longer is one bad row, and is passed over."""
+    """Bytes of a line, and characters of a CSV row of several lines. A longer one is one bad row, and is skipped."""
     columns: int = 1_000
     """Cells of a CSV header, and keys of an NDJSON object."""
     read_again: int = 1 << 28
-    """Characters, in all: a quote that is not closed is looked for up to `longest_line`, and the lines are then read again as rows."""
+    """Characters, in all, that may be read again. The end of an open quote is searched for up to `longest_line`; then the lines are read as rows."""
     unpacked: int = 64 << 30
-    """Bytes that may come out of a gzip."""
+    """Bytes to which a gzip may expand."""
     ratio: int = 1_000
-    """Bytes that may come out of a gzip for each that went in (nothing packs better than 1:1,032, and only what says one thing) …"""
+    """How many times its size a gzip may expand. (The most that gzip can do is 1,032, for one repeated byte.) It counts …"""
     ratio_from: int = 100 << 20
-    """… once so many bytes have come out: what is smaller does no harm."""
+    """… once so many bytes have come out: a smaller gzip does no harm."""

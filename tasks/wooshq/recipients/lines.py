@@ -1,4 +1,4 @@
-"""Where does a line end? Bytes as text of whole lines, in pieces that bound the memory, without the lines that are too long for it."""
+"""From bytes to whole lines of text, in pieces of bounded size. A line that is too long is reported and skipped."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-#: Bytes read at once: enough that their number costs nothing, few enough that their lines do not show in the memory.
+#: Bytes read at once: many, so that the number of reads costs nothing; few, so that their lines need little memory.
 _PIECE: Final = 1 << 18
-#: Bytes that are kept of a line which is too long.
+#: Bytes that are kept of a line that is too long.
 _KEPT: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class LongLine:
-    """A line that was passed over for its length. text: how it began."""
+    """A line that was skipped because it is too long. text: how it began."""
 
     text: str
 
 
 Segment: TypeAlias = str | LongLine
-"""Whole lines with their ends (the file's last may have none), or one line that is too long."""
+"""Whole lines with their ends (the last line of a file may have no end), or one line that is too long."""
 
 
 def segments(read: Callable[[int], bytes], newline: bytes, longest: int) -> Iterator[Segment]:
     """
-    The lines in their order, in segments of at most `longest` bytes and one piece.
+    The lines in order, in segments of at most `longest` bytes plus one piece.
 
     read: gives at most so many bytes, and none only at the end. longest: bytes of a line, without its end. Bytes that are not UTF-8
-    become lone surrogates (`surrogateescape`), of which `wooshq_schemas` lets none pass.
+    become lone surrogates (`surrogateescape`). `wooshq_schemas` refuses every text that has one.
     """
-    # No piece is longer than a line may be, so that only what is left of the piece before can make a line too long.
+    # A piece is never longer than a line may be. So only the rest of an earlier piece can make a line too long.
     piece = min(_PIECE, longest)
     kept = min(_KEPT, longest + 1)
     rest = bytearray()
-    passing_over = False
+    skipping = False
     while data := read(piece):
-        if passing_over:
+        if skipping:
             _, found, data = data.partition(newline)
-            passing_over = not found
+            skipping = not found
         if end := data.rfind(newline) + 1:
             whole = data[:end]
             if rest:
@@ -56,9 +56,17 @@ def segments(read: Callable[[int], bytes], newline: bytes, longest: int) -> Iter
         if len(rest) > longest:
             yield LongLine(_beginning(bytes(rest[:kept])))
             rest.clear()
-            passing_over = True
+            skipping = True
     if rest:
         yield _text(bytes(rest))
+
+
+def split(segment: str, newline: str) -> list[str]:
+    """The lines of a segment, without their ends."""
+    lines = segment.split(newline)
+    if not lines[-1]:
+        lines.pop()
+    return lines
 
 
 def _text(data: bytes) -> str:
@@ -66,5 +74,5 @@ def _text(data: bytes) -> str:
 
 
 def _beginning(data: bytes) -> str:
-    """The text of bytes that were cut off, without the character that the cut may have gone through."""
+    """The text of the first bytes of a line. If they end inside a character, that character is left out."""
     return codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(data)

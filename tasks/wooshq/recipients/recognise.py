@@ -1,0 +1,134 @@
+"""Which format does a file have? Its first bytes tell, never its name: gzip or not, then NDJSON or CSV with its delimiter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from wooshq.errors import RecipientsUnreadable
+from wooshq.recipients.csv import CsvRows
+from wooshq.recipients.gunzip import MAGIC, Gunzip
+from wooshq.recipients.limits import Limits
+from wooshq.recipients.lines import segments
+from wooshq.recipients.ndjson import NdjsonRows
+from wooshq.recipients.rows import Rows
+from wooshq_schemas.recipients import LIST_OF
+
+#: The most bytes that are looked at to recognise a format.
+_HEAD: Final = 1 << 16
+_BLANK: Final = b" \t\r\n"
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
+_SAVE_AS_UTF8: Final = "Save it as UTF-8"
+_DECOMPRESS_IT: Final = "Decompress it, or compress it with gzip instead"
+
+#: How a file begins that cannot be read → what it is, and what to do. A longer beginning stands before a shorter one.
+_OTHERS: Final = (
+    (b"\xff\xfe\0\0", "is UTF-32", _SAVE_AS_UTF8),
+    (b"\0\0\xfe\xff", "is UTF-32", _SAVE_AS_UTF8),
+    (b"\xff\xfe", "is UTF-16", _SAVE_AS_UTF8),
+    (b"\xfe\xff", "is UTF-16", _SAVE_AS_UTF8),
+    (b"PK\x03\x04", "is a zip archive (an Excel workbook is one, too)", "Unpack it, or save the sheet as CSV (UTF-8)"),
+    (b"PK\x05\x06", "is an empty zip archive", "Use a CSV or NDJSON file"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel workbook", "Save the sheet as CSV (UTF-8)"),
+    (b"\x28\xb5\x2f\xfd", "is compressed with zstd", _DECOMPRESS_IT),
+    (b"\xfd7zXZ\0", "is compressed with xz", _DECOMPRESS_IT),
+    (b"BZh", "is compressed with bzip2", _DECOMPRESS_IT),
+    (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", _DECOMPRESS_IT),
+    (b"PAR1", "is a Parquet file", "Export it as CSV or NDJSON"),
+    (b"%PDF-", "is a PDF", "Use a CSV or NDJSON file"),
+)
+_TAR_AT: Final = 257
+_TAR: Final = b"ustar"
+_NULS: Final = 4
+#: Which of the first bytes are NUL → what a file without a byte order mark is then.
+_BY_NULS: Final = {
+    (False, True, False, True): ("is UTF-16", _SAVE_AS_UTF8),
+    (True, False, True, False): ("is UTF-16", _SAVE_AS_UTF8),
+    (False, True, True, True): ("is UTF-32", _SAVE_AS_UTF8),
+    (True, True, True, False): ("is UTF-32", _SAVE_AS_UTF8),
+    (True, True, True, True): ("begins with NUL bytes, so it is not text", "A crash may leave such a file: write it again"),
+}
+_JSON_ARRAY: Final = re.compile(rb"\[\s*(?:[\[{\"\]]|\Z)")
+
+
+def rows_in(read: Callable[[int], bytes], limits: Limits) -> Rows:
+    """
+    The rows of a file, whatever its format is.
+
+    read: gives at most so many bytes of the file, and none only at its end. Raises RecipientsUnreadable if the format cannot be read.
+    """
+    stream = _Peeking(read)
+    if stream.peek(len(MAGIC)).startswith(MAGIC):
+        stream = _Peeking(Gunzip(stream.read, limits).read)
+        if stream.peek(len(MAGIC)).startswith(MAGIC):
+            raise RecipientsUnreadable("is a gzip inside a gzip", "Decompress it once")
+    if stream.peek(len(_UTF8_BOM)).startswith(_UTF8_BOM):
+        stream.read(len(_UTF8_BOM))
+    stream.peek(_NULS)
+    head = stream.peek_text()
+    _refuse_others(head)
+    text = head.lstrip(_BLANK)
+    if not text and len(head) >= _HEAD:
+        raise RecipientsUnreadable("has only blank lines in its first 64 KiB", "Remove them")
+    if _JSON_ARRAY.match(text):
+        raise RecipientsUnreadable("is one JSON array", "Write one object on each line, as `jq -c '.[]'` does")
+    newline = "\r" if b"\r" in head and b"\n" not in head else "\n"
+    lines = segments(stream.read, newline.encode(), limits.longest_line)
+    if text.startswith(b"{"):
+        return NdjsonRows(lines, newline, limits)
+    return CsvRows(lines, newline, _delimiter(text.partition(newline.encode())[0]), limits)
+
+
+class _Peeking:
+    """A stream of bytes that can be looked at before they are read."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self._head = b""
+        self._ended = False
+
+    def read(self, most: int) -> bytes:
+        if self._head:
+            data, self._head = self._head[:most], self._head[most:]
+            return data
+        return b"" if self._ended else self._read(most)
+
+    def peek(self, least: int) -> bytes:
+        """The next bytes: at least `least`, or all that are left."""
+        while len(self._head) < least and self._more():
+            pass
+        return self._head
+
+    def peek_text(self) -> bytes:
+        """The next bytes, up to the end of the first line that is not blank, but at most 64 KiB of them."""
+        while len(self._head) < _HEAD and b"\n" not in self._head.lstrip(_BLANK) and self._more():
+            pass
+        return self._head
+
+    def _more(self) -> bool:
+        data = self._read(_HEAD - len(self._head))
+        self._head += data
+        self._ended = not data
+        return bool(data)
+
+
+def _refuse_others(head: bytes) -> None:
+    for begins, what, hint in _OTHERS:
+        if head.startswith(begins):
+            raise RecipientsUnreadable(what, hint)
+    if head[_TAR_AT:].startswith(_TAR):
+        raise RecipientsUnreadable("is a tar archive", "Unpack it, and use one of the files in it")
+    nuls = tuple(byte == 0 for byte in head[:_NULS])
+    if nuls in _BY_NULS:
+        raise RecipientsUnreadable(*_BY_NULS[nuls])
+
+
+def _delimiter(header: bytes) -> str:
+    """The delimiter of a header: a comma, unless it has no comma and another delimiter makes a known column of it."""
+    if b"," not in header:
+        for delimiter in ";\t":
+            names = header.decode(errors="replace").split(delimiter)
+            if len(names) > 1 and any(name.strip().strip('"') in LIST_OF for name in names):
+                return delimiter
+    return ","
