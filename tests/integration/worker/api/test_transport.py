@@ -558,6 +558,7 @@ class WhenTheBodyIsCut:
             ("zstd", b"(\xb5/\xfd"),
             ("gzip, gzip", gzip.compress(gzip.compress(SUCCESS))),
         ],
+        ids=["not compressed", "cut short", "empty", "bad deflate", "brotli", "zstd", "compressed twice"],
     )
     async def test_a_body_that_is_not_compressed_as_it_says_is_unknown(self, encoding: str, body: bytes) -> None:
         async def script(caller: Caller) -> None:
