@@ -31,7 +31,6 @@ from wooshq.intents.report import Report
 from wooshq.intents.status import Status
 from wooshq.intents.status import status as status_of
 from wooshq.jobs.aio_calls import AsyncJobs
-from wooshq.ledger import gates as gates_
 from wooshq.ledger.gates import EVERY, Gate
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.run import arun
@@ -68,7 +67,7 @@ class AsyncDeadLetters:
 
     async def edit(self, letter_id: str, patch: Mapping[str, Any]) -> tuple[Any, Any]:
         """Change what a replay will send (RFC 7396 merge patch): the intent before and after. Raises LetterUnknown, IntentInvalid."""
-        return await self._w.do(edit_letter(self._w.ledger.keys, self._w.settings, letter_id, patch))
+        return await self._w.do(edit_letter(self._w.ledger.letters, self._w.settings, letter_id, patch))
 
     async def replay(
         self,
@@ -90,7 +89,7 @@ class AsyncDeadLetters:
             wanted.setdefault("state", "open")
         filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
         done = await self._w.do(
-            replay(self._w.ledger, self._w.settings, filter_, ReplayRules(dry_run, to_application, to_lane, rate, in_doubt))
+            replay(self._w.ledger.letters, self._w.settings, filter_, ReplayRules(dry_run, to_application, to_lane, rate, in_doubt))
         )
         for intent_id, lane in done.lanes.items():
             self._w.installation.publisher.hand_over(lane, [intent_id])
@@ -101,7 +100,7 @@ class AsyncDeadLetters:
         if not ids:
             wanted.setdefault("state", "open")
         filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        return await self._w.do(discard_letters(self._w.ledger.keys, filter_, why=why, dry_run=dry_run))
+        return await self._w.do(discard_letters(self._w.ledger.letters, filter_, why=why, dry_run=dry_run))
 
 
 class AsyncWooshq:
@@ -181,15 +180,15 @@ class AsyncWooshq:
 
     async def gates(self) -> list[Gate]:
         """Every gate that is not simply open."""
-        return await self.do(gates_.list_gates(self.ledger.keys))
+        return await self.do(self.ledger.gates.every())
 
     async def shut_gate(self, name: str, application: str = EVERY, why: str = "shut by hand") -> Gate:
         """Hold back an application's sends (or everyone's) until the gate is opened. Raises ValueError for an unknown name."""
-        return await self.do(gates_.shut_gate(self.ledger.keys, name, application, why))
+        return await self.do(self.ledger.gates.shut(name, application, why))
 
     async def open_gate(self, name: str, application: str = EVERY) -> bool:
         """Open a gate, whoever shut it. False where it was open."""
-        return await self.do(gates_.open_gate(self.ledger.keys, name, application))
+        return await self.do(self.ledger.gates.open(name, application))
 
     async def close(self) -> None:
         """Publish what waits, close connections, let go of the embedded Redis."""

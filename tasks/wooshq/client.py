@@ -26,7 +26,6 @@ from wooshq.intents.accept import (
 from wooshq.intents.report import Report
 from wooshq.intents.status import Status, as_row, status
 from wooshq.jobs.calls import Jobs
-from wooshq.ledger import gates as gates_
 from wooshq.ledger.gates import EVERY, Gate
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.run import run
@@ -63,7 +62,7 @@ class DeadLetters:
 
     def edit(self, letter_id: str, patch: Mapping[str, Any]) -> tuple[Any, Any]:
         """Change what a replay will send (RFC 7396 merge patch): the intent before and after. Raises LetterUnknown, IntentInvalid."""
-        return self._w.do(edit_letter(self._w.ledger.keys, self._w.settings, letter_id, patch))
+        return self._w.do(edit_letter(self._w.ledger.letters, self._w.settings, letter_id, patch))
 
     def replay(
         self,
@@ -84,7 +83,9 @@ class DeadLetters:
         if not ids:
             wanted.setdefault("state", "open")
         filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        done = self._w.do(replay(self._w.ledger, self._w.settings, filter_, ReplayRules(dry_run, to_application, to_lane, rate, in_doubt)))
+        done = self._w.do(
+            replay(self._w.ledger.letters, self._w.settings, filter_, ReplayRules(dry_run, to_application, to_lane, rate, in_doubt))
+        )
         for intent_id, lane in done.lanes.items():
             self._w.installation.publisher.hand_over(lane, [intent_id])
         return done
@@ -94,7 +95,7 @@ class DeadLetters:
         if not ids:
             wanted.setdefault("state", "open")
         filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        return self._w.do(discard_letters(self._w.ledger.keys, filter_, why=why, dry_run=dry_run))
+        return self._w.do(discard_letters(self._w.ledger.letters, filter_, why=why, dry_run=dry_run))
 
 
 class Wooshq:
@@ -184,15 +185,15 @@ class Wooshq:
 
     def gates(self) -> list[Gate]:
         """Every gate that is not simply open."""
-        return self.do(gates_.list_gates(self.ledger.keys))
+        return self.do(self.ledger.gates.every())
 
     def shut_gate(self, name: str, application: str = EVERY, why: str = "shut by hand") -> Gate:
         """Hold back an application's sends (or everyone's) until the gate is opened. Raises ValueError for an unknown name."""
-        return self.do(gates_.shut_gate(self.ledger.keys, name, application, why))
+        return self.do(self.ledger.gates.shut(name, application, why))
 
     def open_gate(self, name: str, application: str = EVERY) -> bool:
         """Open a gate, whoever shut it. False where it was open."""
-        return self.do(gates_.open_gate(self.ledger.keys, name, application))
+        return self.do(self.ledger.gates.open(name, application))
 
     def counts(self) -> dict[str, int]:
         """How often each thing happened since the ledger was made, and how many intents are where now (`now_…`)."""

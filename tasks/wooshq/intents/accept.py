@@ -13,7 +13,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from wooshq.errors import Conflict, LedgerUnavailable, NotAccepted
 from wooshq.intents.report import Report
-from wooshq.ledger.intents import AcceptOutcome, Entry, IntentLedger
+from wooshq.ledger.entry import Entry
+from wooshq.ledger.intents import AcceptOutcome, IntentLedger
 from wooshq.ledger.steps import Steps
 from wooshq.settings import Settings
 from wooshq_schemas import Intent, IntentInvalid, Problem, parse_intent, parse_intent_json

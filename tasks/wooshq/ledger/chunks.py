@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from wooshq.ledger.intents import SLOTS_AHEAD_MS
+from wooshq.ledger.gates import SLOTS_AHEAD_MS, GateLedger
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.lost_workers import runs_of
+from wooshq.ledger.lost_workers import ranges_of
 from wooshq.ledger.lost_workers import written as losses_as_text
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.steps import RunScript, Steps, Together
@@ -161,6 +161,7 @@ class ChunkLedger:
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.namespace)
         self._s = settings
+        self._gates = GateLedger(settings)
         self._retention_ms = int(settings.retention_s * 1000)
         self._dead_ms = int(settings.dead_retention_s * 1000)
 
@@ -169,7 +170,7 @@ class ChunkLedger:
         k = self.keys
         keys = (k.job(job_id), k.chunk(job_id, chunk.number), k.marks(job_id, chunk.number), k.job_part(job_id, "queued"), k.fixed("turns"))
         args = (job_id, chunk.number, chunk.size, chunk.calls, chunk.digest, chunk.data)
-        outcome, open_chunks = yield RunScript("jobs/feed", keys, args)
+        outcome, open_chunks = yield RunScript("chunks/feed", keys, args)
         return Fed(_text(outcome), int(open_chunks))
 
     def take(self, name: ChunkName, token: str) -> Steps[TakenChunk | str]:
@@ -183,13 +184,13 @@ class ChunkLedger:
             k.chunk(name.job_id, name.number),
             k.marks(name.job_id, name.number),
         )
-        answer = yield RunScript("jobs/take", keys, (name.job_id, name.number, token, int(self._s.lease_s * 1000)))
+        answer = yield RunScript("chunks/take", keys, (name.job_id, name.number, token, int(self._s.lease_s * 1000)))
         if not isinstance(answer, list):
             return _text(answer)
         now, data, marks, losses, rounds, log, proved = answer
         return TakenChunk(name, token, int(now), data, _text(marks), _text(losses), int(rounds), _text(log), _text(proved) != "0")
 
-    def step(
+    def record_and_begin(
         self,
         name: ChunkName,
         token: str,
@@ -230,8 +231,6 @@ class ChunkLedger:
             k.fixed("gates"),
             k.pace(application),
         )
-        rate = self._s.rate_for(application)
-        probe_ms = int((self._s.http_total_s + self._s.short_retry_s) * 1000)
         args = (
             token,
             number,
@@ -240,13 +239,13 @@ class ChunkLedger:
             int(self._s.lease_s * 1000),
             application,
             self._s.probes,
-            probe_ms,
+            self._gates.probe_ms,
             self._s.transactional_share,
             SLOTS_AHEAD_MS,
-            "" if rate is None else rate,
+            self._gates.ceiling(application),
             *calls,
         )
-        return RunScript("jobs/begin", keys, args)
+        return RunScript("chunks/begin", keys, args)
 
     def _record(self, name: ChunkName, token: str, record: ChunkRecord, number: int) -> RunScript:
         k, job = self.keys, name.job_id
@@ -292,7 +291,7 @@ class ChunkLedger:
             said["stop"] = record.stop
         if record.end is not None:
             said |= {"end": record.end, "wait_ms": record.wait_ms, "log": record.log}
-        return RunScript("jobs/record", keys, (_compact(said),))
+        return RunScript("chunks/record", keys, (_compact(said),))
 
     def revoke(self, name: ChunkName, token: str, seen: str, mine: str) -> Steps[bool]:
         """
@@ -303,7 +302,7 @@ class ChunkLedger:
         k = self.keys
         keys = (k.chunk(name.job_id, name.number), k.marks(name.job_id, name.number), k.fixed("chunk_leases"))
         args = (str(name), token, seen, mine, int(self._s.lease_s * 1000))
-        return _text((yield RunScript("jobs/revoke", keys, args))) == "revoked"
+        return _text((yield RunScript("chunks/revoke", keys, args))) == "revoked"
 
     def file_letters(self, name: ChunkName, token: str, letters: Sequence[DeadRecipient]) -> Steps[bool]:
         """Some letters of a chunk whose lease was revoked; the caller bounds how many. False where the chunk is another's by now."""
@@ -317,9 +316,9 @@ class ChunkLedger:
             "v": MODEL_VERSION,
             "letters": [letter.as_dict() for letter in letters],
         }
-        return _text((yield RunScript("jobs/letters", keys, (_compact(said),)))) == "filed"
+        return _text((yield RunScript("chunks/file_letters", keys, (_compact(said),)))) == "filed"
 
-    def lost(
+    def take_over(
         self,
         name: ChunkName,
         token: str,
@@ -357,13 +356,13 @@ class ChunkLedger:
             "revoked": bool(dead),
             "seen": seen,
             "losses": losses_as_text(losses),
-            "dead": " ".join([f"{first}-{last}" for first, last in runs_of(dead)]),
+            "dead": " ".join([f"{first}-{last}" for first, last in ranges_of(dead)]),
             "dead_n": len(dead),
             "keep_ms": self._retention_ms,
             "dead_ms": self._dead_ms,
             **Doubt(cause, who).as_dict(),
         }
-        return _text((yield RunScript("jobs/lost", keys, (_compact(said),))))
+        return _text((yield RunScript("chunks/take_over", keys, (_compact(said),))))
 
     def due(self, name: ChunkName) -> Steps[bool]:
         """A chunk whose time has come goes back to its queue."""
@@ -375,7 +374,7 @@ class ChunkLedger:
             k.job_part(name.job_id, "queued"),
             k.fixed("turns"),
         )
-        return bool((yield RunScript("jobs/due", keys, (name.job_id, name.number))))
+        return bool((yield RunScript("chunks/due", keys, (name.job_id, name.number))))
 
     def sweep(self, name: ChunkName) -> Steps[int]:
         """Mark who was not sent to in a chunk of a job that was cancelled, or whose time is over. How many."""
@@ -391,7 +390,7 @@ class ChunkLedger:
             k.marks(job, name.number),
             k.fixed("turns"),
         )
-        return int((yield RunScript("jobs/sweep", keys, (job, name.number, self._retention_ms, self._dead_ms))))
+        return int((yield RunScript("chunks/sweep", keys, (job, name.number, self._retention_ms, self._dead_ms))))
 
 
 def _begun(answer: Sequence[Any]) -> Begun:

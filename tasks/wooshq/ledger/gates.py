@@ -12,10 +12,14 @@ from typing import Any, Final
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.replies import text as _text
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Ask, RunScript, Steps
 from wooshq.results import Result, moment
+from wooshq.settings import Settings
 
 _APPLICATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+SLOTS_AHEAD_MS: Final = 250
+"""How far ahead a worker is given slots under a ceiling: the longest that an admitted call may still wait in the worker."""
 
 EVERY = "*"
 """In place of an application: the gate is every application's."""
@@ -91,28 +95,65 @@ def may_leave(gates: Sequence[Gate], application: str, now_ms: int, *, probes: i
     return min((g.lets_through(now_ms, probes) for g in mine), default=most)
 
 
-def list_gates(keys: Keys) -> Steps[list[Gate]]:
-    """Every gate that is not simply open."""
-    time, flat = yield Ask([("TIME",), ("HGETALL", keys.fixed("gates"))])
-    return read(flat, _ms(time))
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """A gate that an answer of the API shuts, and for how long at least (seconds; 0: the usual wait)."""
+
+    gate: str
+    why: str
+    not_before_s: float = 0.0
 
 
-def shut_gate(keys: Keys, name: str, application: str, why: str) -> Steps[Gate]:
-    """Shut a gate by hand; it stays shut until `open_gate`. Raises ValueError for a name or an application code that is none."""
-    gate = _known(name)
-    if application != EVERY and not _APPLICATION.fullmatch(application):
-        raise ValueError("application: is not an application code; right would be XXXXX-XXXXX, or leave it out for all of them")
-    time = (yield Ask([("TIME",)]))[0]
-    kept = {"why": why, "since_ms": _ms(time), "until_ms": 0, "wait_ms": 0, "by_hand": True}
-    yield Ask([("HSET", keys.fixed("gates"), f"{gate}|{application}", json.dumps(kept, ensure_ascii=False))])
-    return Gate(gate, application, "shut", why, moment(kept["since_ms"]), None)  # type: ignore[arg-type]
+class GateLedger:
+    """Every script and command that moves a gate, with the settings that bound it. Makes steps; `run` and `arun` carry them out."""
 
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.namespace)
+        self._s = settings
+        self.probe_ms: Final = int((settings.http_total_s + settings.short_retry_s) * 1000)
+        """How long a probe may take before another may be sent in its place."""
 
-def open_gate(keys: Keys, name: str, application: str) -> Steps[bool]:
-    """Open a gate by hand, whoever shut it. False where it was open. The API's next answers may shut it again."""
-    gate = _known(name)
-    opened, _ = yield Ask([("HDEL", keys.fixed("gates"), f"{gate}|{application}"), ("HDEL", keys.fixed("failures"), application)])
-    return bool(opened)
+    def ceiling(self, application: str) -> float | str:
+        """Calls a second that an application may make, as the scripts read it: '' for no ceiling."""
+        rate = self._s.rate_for(application)
+        return "" if rate is None else rate
+
+    def every(self) -> Steps[list[Gate]]:
+        """Every gate that is not simply open."""
+        time, flat = yield Ask([("TIME",), ("HGETALL", self.keys.fixed("gates"))])
+        return read(flat, _ms(time))
+
+    def shut(self, name: str, application: str, why: str) -> Steps[Gate]:
+        """Shut a gate manually; it stays shut until `open`. Raises ValueError for an unknown gate, or for text that is not an application code."""
+        gate = _known(name)
+        if application != EVERY and not _APPLICATION.fullmatch(application):
+            raise ValueError("application: is not a valid application code. Use XXXXX-XXXXX, or omit it for all applications")
+        time = (yield Ask([("TIME",)]))[0]
+        kept = {"why": why, "since_ms": _ms(time), "until_ms": 0, "wait_ms": 0, "by_hand": True}
+        yield Ask([("HSET", self.keys.fixed("gates"), f"{gate}|{application}", json.dumps(kept, ensure_ascii=False))])
+        return Gate(gate, application, "shut", why, moment(kept["since_ms"]), None)  # type: ignore[arg-type]
+
+    def open(self, name: str, application: str) -> Steps[bool]:
+        """Open a gate manually, also one that an answer shut. False if it was open. The API's next answers may shut it again."""
+        gate, k = _known(name), self.keys
+        opened, _ = yield Ask([("HDEL", k.fixed("gates"), f"{gate}|{application}"), ("HDEL", k.fixed("failures"), application)])
+        return bool(opened)
+
+    def report(self, application: str, *, well: int, failed: int, shuts: Sequence[Shut] = ()) -> Steps[list[str]]:
+        """Tell the gates what the API answered. Returns the events that followed: 'opened <gate>', 'shut <gate>'."""
+        args: list[str | int] = [
+            application,
+            well,
+            failed,
+            self._s.breaker_failures,
+            int(self._s.breaker_open_s * 1000),
+            int(self._s.breaker_ceiling_s * 1000),
+        ]
+        for shut in shuts:
+            args += (shut.gate, int(shut.not_before_s * 1000), shut.why)
+        k = self.keys
+        answer = yield RunScript("gates/report", (k.fixed("gates"), k.fixed("failures"), k.pace(application)), args)
+        return [_text(a) for a in answer]
 
 
 def _known(name: str) -> str:

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NewType
+from typing import Any, Final, Literal
 
+from wooshq.ledger.entry import Entry
+from wooshq.ledger.gates import SLOTS_AHEAD_MS, GateLedger
 from wooshq.ledger.keys import LANES, Keys
-from wooshq.ledger.replies import ms as _ms
+from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import Event, Reason
 from wooshq.ledger.steps import Ask, RunScript, Steps
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 
-IntentId = NewType("IntentId", str)
-
 CLAIM_LEASE_S: Final = 15.0
 """How long a claim holds before it is admitted: reading, rendering and one round trip."""
 CLAIM_BYTES: Final = 4 * 1024 * 1024
 """Bodies in one claim, at least one: a script holds up everybody who asks Redis for as long as it runs."""
-SLOTS_AHEAD_MS: Final = 250
-"""How far ahead a worker is given slots under a ceiling: the longest that a call which was let go may still wait in the worker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An intent that is to be accepted: what the ledger must know of it, and its body, which it only keeps."""
-
-    intent_id: str
-    body: str
-    lane: str
-    application: str
-    digest: str = ""  #: of the body without its id; "" where neither an id nor an idempotency key was given, so nothing can clash
-    idempotency_key: str | None = None
-    expires_at_ms: int | None = None
-    ttl_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +116,6 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
-class Shut:
-    """A gate that the API's answer shuts, and how long at least (seconds; 0: the usual wait)."""
-
-    gate: str
-    why: str
-    not_before_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Suspect:
     """An intent that was held when workers were lost; it may be what they died of. lost: how many."""
 
@@ -161,25 +135,13 @@ class Taken:
         return sum(map(len, self.by_lane.values())) + len(self.suspects)
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """
-    A letter that is to become the intent `new`. dead_id: the intent that died last. edited: the person's edit that `new` was made from,
-    "" where it was made from the intent's own body. wait_ms: how long before it may be sent.
-    """
-
-    letter_id: str
-    dead_id: str
-    new: Entry
-    edited: str = ""
-    wait_ms: int = 0
-
-
 class IntentLedger:
     """Every script of the ledger, with the settings that bound it. Asks nothing itself: `steps.run` and `arun` do."""
 
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.namespace)
+        self.letters = LetterLedger(settings)
+        self.gates = GateLedger(settings)
         self._s = settings
         self._retention_ms = int(settings.retention_s * 1000)
         self._dead_ms = int(settings.dead_retention_s * 1000)
@@ -187,7 +149,6 @@ class IntentLedger:
         self._accept = (*k.queues, k.fixed("expiry"), k.fixed("counts"))
         self._claim = (k.fixed("leases"), k.fixed("taken"), *k.queues)
         self._admit = (k.fixed("leases"), k.fixed("gates"), k.fixed("expiry"), k.fixed("held_applications"), k.fixed("counts"))
-        self._trim = k.fixed("letters")
         self._settle = (
             *(k.fixed(n) for n in ("leases", "due", "expiry", "letters", "doubts", "counts", "held_applications")),
             *k.queues,
@@ -207,16 +168,6 @@ class IntentLedger:
             args.append(f"{e.intent_id}\n{e.digest}\n{e.lane}\n{e.application}\n{expires}\n{ttl}\n{e.body}")
         answers = yield RunScript("intents/accept", keys, args)
         return [_accepted(e, a) for e, a in zip(entries, answers, strict=True)]
-
-    def file(self, intent_id: str, body: str, reason: Reason, detail: str, *, lane: str, application: str = "") -> Steps[bool]:
-        """Keep what is no intent as a dead letter. False where an intent with this id is known."""
-        k = self.keys
-        answer = yield RunScript(
-            "letters/file",
-            (k.intent(intent_id), k.fixed("letters"), k.fixed("expiry"), k.fixed("counts")),
-            (intent_id, body, str(reason), detail, lane, application, self._dead_ms, MODEL_VERSION),
-        )
-        return bool(answer)
 
     # Out: the hot path
 
@@ -247,11 +198,10 @@ class IntentLedger:
         one that is lost earlier does not.
         """
         keys: list[str] = [*self._admit]
-        probe_ms = int((self._s.http_total_s + self._s.short_retry_s) * 1000)
         args: list[str | int | float] = [
             token,
             self._s.probes,
-            probe_ms,
+            self.gates.probe_ms,
             self._retention_ms,
             self._s.transactional_share,
             SLOTS_AHEAD_MS,
@@ -260,14 +210,9 @@ class IntentLedger:
         ]
         for c in claims:
             keys += (self.keys.intent(c.intent_id), self.keys.held(c.application), self.keys.pace(c.application))
-            args += (c.intent_id, c.application, self._ceiling(c.application))
+            args += (c.intent_id, c.application, self.gates.ceiling(c.application))
         answer = yield RunScript("intents/admit", keys, args)
         return [_admission(_text(outcome)) for outcome in answer[1:]]
-
-    def _ceiling(self, application: str) -> float | str:
-        """Calls a second, as the scripts read it: '' for no ceiling."""
-        rate = self._s.rate_for(application)
-        return "" if rate is None else rate
 
     def settle(self, settlements: Sequence[Settlement]) -> Steps[list[bool]]:
         """Write down how these claims ended; one round trip. False where another worker has it by now: nothing was changed then."""
@@ -278,21 +223,6 @@ class IntentLedger:
             args.append(s.as_json())
         answer = yield RunScript("intents/settle", keys, args)
         return [_text(a) == "settled" for a in answer]
-
-    def report(self, application: str, *, well: int, failed: int, shuts: Sequence[Shut] = ()) -> Steps[list[str]]:
-        """Tell the gates what the API answered. The events that followed: 'opened <gate>', 'shut <gate>'."""
-        args: list[str | int] = [
-            application,
-            well,
-            failed,
-            self._s.breaker_failures,
-            int(self._s.breaker_open_s * 1000),
-            int(self._s.breaker_ceiling_s * 1000),
-        ]
-        for shut in shuts:
-            args += (shut.gate, int(shut.not_before_s * 1000), shut.why)
-        answer = yield RunScript("gates/report", (self.keys.fixed("gates"), self.keys.fixed("failures"), self.keys.pace(application)), args)
-        return [_text(a) for a in answer]
 
     # The keeper's
 
@@ -346,15 +276,6 @@ class IntentLedger:
         args = (lane, int(lane_is_empty), int(self._s.republish_after_s * 1000), int(self._s.overtaken_s * 1000), limit)
         return [_text(i) for i in (yield RunScript("intents/stale", (self.keys.queued(lane), self.keys.fixed("taken")), args))]
 
-    def trim(self, limit: int) -> Steps[int]:
-        """Forget letters whose retention is over. Returns how many were looked at."""
-        before = (yield Ask([("TIME",)]))[0]
-        oldest = _ms(before) - self._dead_ms
-        ids = [_text(i) for i in (yield Ask([("ZRANGEBYSCORE", self._trim, "-inf", oldest, "LIMIT", 0, limit)]))[0]]
-        if ids:
-            yield RunScript("letters/trim", (self._trim, *map(self.keys.letter, ids)), ids)
-        return len(ids)
-
     def fields(self, ids: Sequence[str], *names: str) -> Steps[list[list[str | None]]]:
         """Fields of several rows, None where there is none; one round trip."""
         if not ids:
@@ -369,21 +290,6 @@ class IntentLedger:
         k = self.keys
         keys = (k.intent(intent_id), k.fixed("due"), k.fixed("expiry"), k.fixed("counts"), *k.queues, k.held(application))
         return _text((yield RunScript("intents/cancel", keys, (intent_id, self._retention_ms, self._dead_ms))))
-
-    def replay(self, wanted: Sequence[Replay]) -> Steps[list[str]]:
-        """Turn letters into new intents, each at most once; one round trip. 'replayed', 'changed', 'taken <state>' or 'gone', in order."""
-        k = self.keys
-        keys: list[str] = [*k.queues, k.fixed("due"), k.fixed("expiry"), k.fixed("counts")]
-        args: list[str | int] = [MODEL_VERSION]
-        for one in wanted:
-            new = one.new
-            keys += (k.letter(one.letter_id), k.intent(new.intent_id), k.intent(one.dead_id))
-            expires = "" if new.expires_at_ms is None else new.expires_at_ms
-            ttl = "" if new.ttl_ms is None else new.ttl_ms
-            seen = hashlib.sha1(one.edited.encode(), usedforsecurity=False).hexdigest() if one.edited else ""
-            lines = (one.letter_id, new.intent_id, one.dead_id, new.lane, new.application, expires, ttl, one.wait_ms, seen, new.body)
-            args.append("\n".join(map(str, lines)))
-        return [_text(answer) for answer in (yield RunScript("letters/replay", keys, args))]
 
 
 def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:

@@ -82,11 +82,11 @@ class JobLedger:
         keys = (k.job(job_id), k.job_part(job_id, "unknown"), k.job_part(job_id, "doubts"), k.fixed("stepping"))
         return _text((yield RunScript("jobs/fed", keys, (job_id, self._retention_ms, refused, duplicates, chunks))))
 
-    def end_step(self, job_id: str) -> Steps[str]:
+    def end_rollout_step(self, job_id: str) -> Steps[str]:
         """Look whether a step of a roll-out has ended."""
         k = self.keys
         keys = (k.job(job_id), k.fixed("turns"), k.fixed("stepping"), k.job_part(job_id, "queued"))
-        return _text((yield RunScript("jobs/end_step", keys, (job_id,))))
+        return _text((yield RunScript("jobs/end_rollout_step", keys, (job_id,))))
 
     def move(self, job_id: str, event: Literal["pause", "resume", "cancel"], why: str = "") -> Steps[tuple[str, bool, int]]:
         """(the state it is in now or 'gone', whether this moved it, chunks that are queued)."""

@@ -10,15 +10,15 @@ PlaceRange = tuple[int, int]
 """Places of recipients in their chunk, first and last, 0-based, both included."""
 
 
-def runs_of(places: Sequence[int]) -> tuple[PlaceRange, ...]:
-    """Places in ascending order as runs."""
-    runs: list[PlaceRange] = []
+def ranges_of(places: Sequence[int]) -> tuple[PlaceRange, ...]:
+    """Places in ascending order as ranges."""
+    ranges: list[PlaceRange] = []
     for place in places:
-        if runs and runs[-1][1] == place - 1:
-            runs[-1] = (runs[-1][0], place)
+        if ranges and ranges[-1][1] == place - 1:
+            ranges[-1] = (ranges[-1][0], place)
         else:
-            runs.append((place, place))
-    return tuple(runs)
+            ranges.append((place, place))
+    return tuple(ranges)
 
 
 def read(text: str) -> dict[int, int]:
@@ -36,7 +36,7 @@ def written(losses: Mapping[int, int]) -> str:
     by_times: dict[int, list[int]] = {}
     for place in sorted(losses):
         by_times.setdefault(losses[place], []).append(place)
-    return " ".join([f"{times}*{first}-{last}" for times, places in by_times.items() for first, last in runs_of(places)])
+    return " ".join([f"{times}*{first}-{last}" for times, places in by_times.items() for first, last in ranges_of(places)])
 
 
 def after(losses: Mapping[int, int], marks: str) -> dict[int, int]:

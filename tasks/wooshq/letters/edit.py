@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from wooshq.errors import IntentInvalid, LetterUnknown, Problem
-from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import text as _text
-from wooshq.ledger.steps import Ask, RunScript, Steps
+from wooshq.ledger.letters import LetterLedger
+from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters.find import show, text_or_none
 from wooshq.settings import Settings
-from wooshq_schemas import MODEL_VERSION, Intent, parse_intent_json
+from wooshq_schemas import Intent, parse_intent_json
 
 
-def edit(keys: Keys, settings: Settings, letter_id: str, patch: Mapping[str, Any]) -> Steps[tuple[Any, Any]]:
+def edit(ledger: LetterLedger, settings: Settings, letter_id: str, patch: Mapping[str, Any]) -> Steps[tuple[Any, Any]]:
     """
     Change what a replay will send, by JSON merge patch (RFC 7396). (before, after): the intents.
 
@@ -26,12 +25,12 @@ def edit(keys: Keys, settings: Settings, letter_id: str, patch: Mapping[str, Any
     forbidden = [name for name in ("id", "idempotency_key") if name in patch]
     if forbidden:
         raise IntentInvalid([Problem(name, "cannot be changed by an edit", "A replay gets an id of its own") for name in forbidden])
-    letter = yield from show(keys, letter_id)
-    kept = (yield Ask([("HGET", keys.letter(letter.id), "edited")]))[0]
+    letter = yield from show(ledger.keys, letter_id)
+    kept = (yield Ask([("HGET", ledger.keys.letter(letter.id), "edited")]))[0]
     before = letter.intent if isinstance(letter.intent, dict) else {}
     after = merge(before, patch)
     body = checked({k: v for k, v in after.items() if k not in ("id", "idempotency_key")}, settings).to_json()
-    answer = _text((yield RunScript("letters/edit", (keys.letter(letter.id),), (body, text_or_none(kept) or "", MODEL_VERSION))))
+    answer = yield from ledger.edit(letter.id, body, seen=text_or_none(kept) or "")
     if answer == "gone":
         raise LetterUnknown("the letter was purged meanwhile")
     if answer != "edited":

@@ -9,8 +9,9 @@ from typing import Any, Final, Literal
 
 from wooshq.errors import IntentInvalid, LedgerUnavailable
 from wooshq.intents.accept import entry_of_model, new_id
-from wooshq.ledger.intents import Entry, IntentLedger, Replay
+from wooshq.ledger.entry import Entry
 from wooshq.ledger.keys import LANES
+from wooshq.ledger.letters import LetterLedger, Replay
 from wooshq.ledger.replies import ms
 from wooshq.ledger.states import LetterState, Reason
 from wooshq.ledger.steps import Ask, Steps
@@ -74,7 +75,7 @@ class ReplayRules:
             raise ValueError("rate: letters a second, more than 0; right would be 10, or 0.5 for one every two seconds")
 
 
-def replay(ledger: IntentLedger, settings: Settings, wanted: Filter, rules: ReplayRules) -> Steps[Replayed]:
+def replay(ledger: LetterLedger, settings: Settings, wanted: Filter, rules: ReplayRules) -> Steps[Replayed]:
     """
     Turn the letters that fit into new intents, each at most once whoever else tries.
 
@@ -104,7 +105,7 @@ def replay(ledger: IntentLedger, settings: Settings, wanted: Filter, rules: Repl
 
 
 def _replay(
-    ledger: IntentLedger, settings: Settings, letters: Sequence[Letter], now: datetime, rules: ReplayRules, outcome: _Outcome
+    ledger: LetterLedger, settings: Settings, letters: Sequence[Letter], now: datetime, rules: ReplayRules, outcome: _Outcome
 ) -> Steps[list[Letter]]:
     """Replay some letters; those of them that were edited since they were read are given back."""
     planned: list[tuple[Letter, Replay]] = []

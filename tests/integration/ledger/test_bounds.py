@@ -14,7 +14,8 @@ from tests.rig import APPLICATION, an_intent
 from wooshq import Settings, Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.intents.accept import entry_of, new_id
-from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Replay, Settlement
+from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement
+from wooshq.ledger.letters import Replay
 from wooshq.ledger.run import run
 from wooshq.ledger.states import Event, Reason
 from wooshq.ledger.steps import Steps
@@ -100,10 +101,10 @@ class WhenALetterIsEditedWhileItIsReplayed:
         seen = entry_of(an_intent("as it was read"), desk.settings)
         key = desk.ledger.keys.letter(letter)
         desk.redis.hset(key, "edited", json.dumps(an_intent("edited meanwhile")))
-        assert desk.do(desk.ledger.replay([Replay(letter, letter, seen)])) == ["changed"]
+        assert desk.do(desk.ledger.letters.replay([Replay(letter, letter, seen)])) == ["changed"]
         assert desk.redis.hget(key, "state") == b"open"
         edited = (desk.redis.hget(key, "edited") or b"").decode()
-        assert desk.do(desk.ledger.replay([Replay(letter, letter, seen, edited)])) == ["replayed"]
+        assert desk.do(desk.ledger.letters.replay([Replay(letter, letter, seen, edited)])) == ["replayed"]
 
 
 class WhenARetentionIsOver:
@@ -111,7 +112,7 @@ class WhenARetentionIsOver:
         for event, fields in ((Event.ACCEPTED, {"message_code": "M-1"}), (Event.EXPIRE, {})):
             letter = desk.dead()
             new = entry_of(an_intent(), desk.settings)
-            assert desk.do(desk.ledger.replay([Replay(letter, letter, new)])) == ["replayed"]
+            assert desk.do(desk.ledger.letters.replay([Replay(letter, letter, new)])) == ["replayed"]
             assert desk.redis.pttl(desk.ledger.keys.letter(letter)) == -1, "while it is replayed it cannot be forgotten"
             (claim,) = desk.do(desk.ledger.claim([new.intent_id], "token")).claimed
             assert desk.do(desk.ledger.settle([Settlement(claim, event, **fields)])) == [True]
@@ -122,7 +123,7 @@ class WhenARetentionIsOver:
         letters = desk.ledger.keys.fixed("letters")
         desk.redis.delete(desk.ledger.keys.letter(gone))
         desk.redis.zadd(letters, {kept: 1, gone: 1})
-        desk.do(desk.ledger.trim(100))
+        desk.do(desk.ledger.letters.trim(100))
         assert desk.redis.zrange(letters, 0, -1) == [kept.encode()]
 
 

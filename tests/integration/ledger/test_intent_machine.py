@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 from tests.rig import APPLICATION, an_intent
 from wooshq import Settings
 from wooshq.intents.accept import entry_of, new_id
-from wooshq.ledger.intents import Claim, IntentLedger, Replay, Settlement
+from wooshq.ledger.intents import Claim, IntentLedger, Settlement
+from wooshq.ledger.letters import Replay
 from wooshq.ledger.run import run
 from wooshq.ledger.states import FINAL, MOVES, Event, LetterState, Reason, State
 from wooshq.ledger.steps import Steps
@@ -204,10 +205,10 @@ class Machine(RuleBasedStateMachine):
         letter = data.draw(st.sampled_from(sorted(self.letters)))
         died = (self.redis.hget(self.ledger.keys.letter(letter), "intent") or b"").decode()
         wanted = Replay(letter, died, entry_of(an_intent(lane=lane), self.settings), wait_ms=wait_ms)
-        answer = self.do(self.ledger.replay([wanted]))
+        answer = self.do(self.ledger.letters.replay([wanted]))
         if twice:
-            assert answer in (["replayed"], self.do(self.ledger.replay([wanted])))
-            assert self.do(self.ledger.replay([wanted])) == answer
+            assert answer in (["replayed"], self.do(self.ledger.letters.replay([wanted])))
+            assert self.do(self.ledger.letters.replay([wanted])) == answer
         assert (answer == ["replayed"]) is (self.letters[letter] is LetterState.OPEN)
         if answer != ["replayed"]:
             return multiple()

@@ -169,7 +169,7 @@ class BulkMachine(RuleBasedStateMachine):
             return  # a worker never asks for who has ended or is under way
         self.no[taken.token] += 1  # each worker counts from one
         number = self.no[taken.token]
-        step = lambda: self.ledger.chunks.step(  # noqa: E731
+        step = lambda: self.ledger.chunks.record_and_begin(  # noqa: E731
             taken.name, taken.token, APPLICATION, record=None, recorded_no=0, calls=[f"{first}-{last}"], begin_no=number
         )
         _, _, begun = self.do(step())
@@ -220,7 +220,7 @@ class BulkMachine(RuleBasedStateMachine):
             record.doubts = [Doubt("an answer was lost", [str(place) for place in under_way])]
         self.no[taken.token] += 1  # each worker counts from one
         number = self.no[taken.token]
-        step = lambda: self.ledger.chunks.step(  # noqa: E731
+        step = lambda: self.ledger.chunks.record_and_begin(  # noqa: E731
             taken.name, taken.token, APPLICATION, record=record, recorded_no=number, calls=[], begin_no=0
         )
         before = self.everything()
@@ -280,12 +280,12 @@ class BulkMachine(RuleBasedStateMachine):
 
         def lost() -> Any:
             if not dead:
-                return self.do(self.ledger.chunks.lost(taken.name, taken.token, marks, cause="lost", who=who, losses=losses))
+                return self.do(self.ledger.chunks.take_over(taken.name, taken.token, marks, cause="lost", who=who, losses=losses))
             if not self.do(self.ledger.chunks.revoke(taken.name, taken.token, marks, keepers)):
                 return "held"
             for _ in range(2):
                 assert self.do(self.ledger.chunks.file_letters(taken.name, keepers, letters))
-            return self.do(self.ledger.chunks.lost(taken.name, keepers, marks, cause="lost", who=who, losses=losses, dead=dead))
+            return self.do(self.ledger.chunks.take_over(taken.name, keepers, marks, cause="lost", who=who, losses=losses, dead=dead))
 
         assert lost() == "held", "not before its time"
         if chunk.token != taken.token:
@@ -427,12 +427,12 @@ def test_who_is_under_way_as_the_ledger_has_it_and_not_as_the_worker_has_it_is_i
     def do(steps: Steps[Any]) -> Any:
         return run(steps, server, "the test's Redis")
 
-    do(ledger.chunks.step(name, token, APPLICATION, record=None, recorded_no=0, calls=["0-2"], begin_no=1))
+    do(ledger.chunks.record_and_begin(name, token, APPLICATION, record=None, recorded_no=0, calls=["0-2"], begin_no=1))
     of_two = ChunkRecord(marks=[(Mark.SENT, 0, 1)], calls=1, accepted=1, end="back")
-    do(ledger.chunks.step(name, token, APPLICATION, record=of_two, recorded_no=1, calls=[], begin_no=1))
+    do(ledger.chunks.record_and_begin(name, token, APPLICATION, record=of_two, recorded_no=1, calls=[], begin_no=1))
     seen = server.get(ledger.keys.marks(name.job_id, 0)).decode()
     assert seen == "SSs."
-    assert do(ledger.chunks.lost(name, token, seen, cause="lost", who=["c"], losses={2: 1})) == "moved"
+    assert do(ledger.chunks.take_over(name, token, seen, cause="lost", who=["c"], losses={2: 1})) == "moved"
     found = do(jobs.show(ledger.keys, name.job_id))
     assert (found.sent, found.retrying, found.unknown, found.left) == (2, 1, 1, 2)
     server.close()
@@ -445,11 +445,11 @@ def test_a_server_that_has_forgotten_its_scripts_still_writes_down_before_it_let
     def do(steps: Steps[Any]) -> Any:
         return run(steps, server, "the test's Redis")
 
-    do(ledger.chunks.step(name, token, APPLICATION, record=None, recorded_no=0, calls=["0-3"], begin_no=1))
+    do(ledger.chunks.record_and_begin(name, token, APPLICATION, record=None, recorded_no=0, calls=["0-3"], begin_no=1))
     server.script_flush()
-    server.script_load(source_of("jobs/begin").text)
+    server.script_load(source_of("chunks/begin").text)
     refused = ChunkRecord(marks=[(Mark.AGAIN, 0, 3)], calls=1)
-    _, _, begun = do(ledger.chunks.step(name, token, APPLICATION, record=refused, recorded_no=1, calls=["0-1"], begin_no=2))
+    _, _, begun = do(ledger.chunks.record_and_begin(name, token, APPLICATION, record=refused, recorded_no=1, calls=["0-1"], begin_no=2))
     assert (begun.outcome, begun.calls, begun.last) == ("go", 1, 2)
     assert server.get(ledger.keys.marks(name.job_id, 0)) == b"ssrr"
     server.close()

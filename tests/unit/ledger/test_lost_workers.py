@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wooshq.ledger.lost_workers import after, read, runs_of, written
+from wooshq.ledger.lost_workers import after, ranges_of, read, written
 from wooshq.ledger.states import FINAL_MARKS, Mark
 
 
@@ -23,7 +23,7 @@ def test_runs_are_short_to_write() -> None:
 
 @given(st.sets(st.integers(0, 50)))
 def test_runs_are_the_places(places: set[int]) -> None:
-    runs = runs_of(sorted(places))
+    runs = ranges_of(sorted(places))
     assert [place for first, last in runs for place in range(first, last + 1)] == sorted(places)
     assert all(b < c - 1 for (_, b), (c, _) in pairwise(runs))
 

@@ -12,8 +12,8 @@ from wooshq.ledger.states import FINAL, JOB_MOVES, MOVES, Event, JobEvent, JobSt
 
 
 def moves_of(name: str) -> set[tuple[State | JobState | None, Event | JobEvent, State | JobState]]:
-    """What a script's header says that it moves: intents, or, in the room `bulk`, jobs."""
-    states, events = (JobState, JobEvent) if name.startswith("jobs/") else (State, Event)
+    """What a script's header says that it moves: intents, or, in the rooms `jobs` and `chunks`, jobs."""
+    states, events = (JobState, JobEvent) if name.startswith(("jobs/", "chunks/")) else (State, Event)
     text = re.search(r"-- moves\s+(.*?)(?=\n-- \w+ {2,}|\Z)", scripts.header(name), re.DOTALL)
     assert text is not None, f"{name}.lua does not say what it moves"
     found = set()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from wooshq.ledger.intents import IntentLedger, Shut
+from wooshq.ledger.gates import Shut
+from wooshq.ledger.intents import IntentLedger
 from wooshq.settings import Settings
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict
 from wooshq_worker.ledger_client import LedgerClient
@@ -106,7 +107,7 @@ class LocalGates:
             well, failed = self._well[application], self._failed[application]
             shuts = dict(self._shuts.get(application, {}))  # more may come while they are told
             remembered = self._remembered.get(application)
-            events = await self._client.do(self._ledger.report(application, well=well, failed=failed, shuts=list(shuts.values())))
+            events = await self._client.do(self._ledger.gates.report(application, well=well, failed=failed, shuts=list(shuts.values())))
             # only now: had the ledger been away, they would have to be told again
             self._well[application] -= well
             self._failed[application] -= failed

@@ -10,7 +10,7 @@ import structlog
 from wooshq.client import Wooshq
 from wooshq.errors import Conflict, IntentInvalid
 from wooshq.intents.accept import accept_one, entry_of
-from wooshq.ledger.intents import Entry
+from wooshq.ledger.entry import Entry
 from wooshq.ledger.states import Reason
 from wooshq_worker.ledger_client import LedgerClient
 
@@ -79,6 +79,6 @@ class Submit:
         body, detail = (text.encode("utf-8", "replace").decode() for text in (refused.body, refused.detail))
         application = self._wooshq.settings.application or ""
         filed = await self._client.do(
-            self._wooshq.ledger.file(intent_id, body, refused.reason, detail, lane="transactional", application=application)
+            self._wooshq.ledger.letters.file(intent_id, body, refused.reason, detail, lane="transactional", application=application)
         )
         log.warning("submit_rejected", letter_id=intent_id, reason=str(refused.reason), filed=filed)

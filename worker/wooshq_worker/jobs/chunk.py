@@ -13,7 +13,7 @@ from typing import Any, Final, assert_never
 
 from wooshq.jobs.packing import unpack
 from wooshq.ledger.chunks import STOP_UNPROVED, ChunkRecord, DeadRecipient, Doubt, TakenChunk
-from wooshq.ledger.lost_workers import runs_of
+from wooshq.ledger.lost_workers import ranges_of
 from wooshq.ledger.states import Mark, Reason
 from wooshq_schemas import Template
 from wooshq_worker.api.attempt import AttemptRecord
@@ -239,7 +239,7 @@ class ActiveChunk:
     # What is written down
 
     def _mark(self, mark: Mark, places: Iterable[int]) -> None:
-        self._record.marks += [(mark, first, last) for first, last in runs_of(list(places))]
+        self._record.marks += [(mark, first, last) for first, last in ranges_of(list(places))]
 
     def _unmark(self, call: Call) -> None:
         """Take back what was just marked for a call: something else became of it."""

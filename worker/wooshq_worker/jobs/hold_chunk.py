@@ -12,7 +12,7 @@ import structlog
 
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.chunks import ChunkRecord
-from wooshq.ledger.intents import SLOTS_AHEAD_MS
+from wooshq.ledger.gates import SLOTS_AHEAD_MS
 from wooshq.ledger.states import Mark
 from wooshq_worker.api.backoff import wait_before
 from wooshq_worker.jobs.chunk import ActiveChunk
@@ -85,7 +85,7 @@ class HoldChunk:
         while True:
             try:
                 ours, at, begun = await runner._client.do_until_answered(
-                    lambda: runner._ledger.chunks.step(
+                    lambda: runner._ledger.chunks.record_and_begin(
                         chunk.name,
                         chunk.token,
                         chunk.job.application,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from wooshq.jobs.packing import Unit
-from wooshq.ledger.lost_workers import PlaceRange, runs_of
+from wooshq.ledger.lost_workers import PlaceRange, ranges_of
 from wooshq.ledger.states import Mark
 
 
@@ -71,13 +71,13 @@ class Plan:
                 places = [p for p in range(placed.first, placed.first + len(placed.unit.identifiers)) if marks[p] in open_marks]
                 for at_once in sorted({self._suspects[p] for p in places if p in self._suspects}):
                     doubtful = [p for p in places if self._suspects.get(p) == at_once]
-                    self._doubtful.extend(in_parts(Call(n, runs_of(doubtful)), at_once))
+                    self._doubtful.extend(in_parts(Call(n, ranges_of(doubtful)), at_once))
                 innocent = [p for p in places if p not in self._suspects]
                 again = [p for p in innocent if in_steps and marks[p] == Mark.AGAIN]
                 if again:
-                    first_again.append(Call(n, runs_of(again)))
+                    first_again.append(Call(n, ranges_of(again)))
                 if len(again) < len(innocent):
-                    self._waiting.append(Call(n, runs_of([p for p in innocent if not (in_steps and marks[p] == Mark.AGAIN)])))
+                    self._waiting.append(Call(n, ranges_of([p for p in innocent if not (in_steps and marks[p] == Mark.AGAIN)])))
             self._waiting.extendleft(reversed(first_again))
         self._doubtful = deque(sorted(self._doubtful, key=self._at_once))
         self.was_again = frozenset(p for p, mark in enumerate(marks) if mark == Mark.AGAIN)
@@ -176,4 +176,4 @@ def alone(call: Call, places: Iterable[int]) -> tuple[list[Call], Call | None]:
     """A call as one for each of these recipients, and one for the others, if there are any."""
     chosen = set(places)
     rest = [place for place in call.places() if place not in chosen]
-    return [Call(call.unit, ((place, place),)) for place in sorted(chosen)], Call(call.unit, runs_of(rest)) if rest else None
+    return [Call(call.unit, ((place, place),)) for place in sorted(chosen)], Call(call.unit, ranges_of(rest)) if rest else None

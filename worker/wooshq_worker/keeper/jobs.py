@@ -57,7 +57,7 @@ class JobDuties:
         for member in await self._client.do(self._peek.come_due("chunk_due", _PAGE)):
             queued += await self._client.do(self._ledger.chunks.due(ChunkName.of(member)))
         for job_id in await self._members("stepping"):
-            if (how := await self._client.do(self._ledger.end_step(job_id))) != "waits":
+            if (how := await self._client.do(self._ledger.end_rollout_step(job_id))) != "waits":
                 log.info("job_step", job_id=job_id, then=how)
                 queued += how in ("running", "last")
         for job_id in await self._members("ending"):
@@ -154,7 +154,7 @@ class JobDuties:
             except (NewerModel, IntentInvalid):
                 return 0  # a newer wooshq's job is left to it
         cause = "worker lost while sending"
-        answer = await self._client.do(self._ledger.chunks.lost(name, token, seen, cause=cause, who=who, losses=lost, dead=dead))
+        answer = await self._client.do(self._ledger.chunks.take_over(name, token, seen, cause=cause, who=who, losses=lost, dead=dead))
         if answer != "held":
             log.warning("chunk_taken_over", job_id=name.job_id, chunk=name.number, in_doubt=len(who))
         return int(answer == "moved")

@@ -14,7 +14,7 @@ import structlog
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.installation.publish import BrokerConnection
-from wooshq.ledger.gates import list_gates, may_leave
+from wooshq.ledger.gates import may_leave
 from wooshq.ledger.intents import Suspect, Taken
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.replies import ms as _ms
@@ -89,7 +89,7 @@ class Keeper:
             duties += [
                 self._find_lost,
                 lambda: self._bulk.call_lost_turns(lambda: self._is_empty("bulk")),
-                lambda: self._client.do(self._ledger.trim(_PAGE)),
+                lambda: self._client.do(self._ledger.letters.trim(_PAGE)),
             ]
         for duty in duties:
             try:
@@ -132,7 +132,7 @@ class Keeper:
         applications = [_text(a) for a in (await self._client.do(_ask(("SMEMBERS", keys.fixed("held_applications")))))]
         if not applications:
             return
-        gates = await self._client.do(list_gates(keys))
+        gates = await self._client.do(self._ledger.gates.every())
         time_ = await self._client.do(_ask(("TIME",)))
         now_ms = _ms(time_)
         most = max(1, int(self._s.release_per_s * self._s.keeper_tick_s))

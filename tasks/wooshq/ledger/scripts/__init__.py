@@ -1,4 +1,4 @@
-"""The ledger's Lua scripts: one move a file, its header is its signature; `-- uses NAME` puts a shared part on top."""
+"""The ledger's Lua scripts: one move per file, its header is its signature; `-- uses NAME` puts a shared part on top."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-ROOMS = ("intents", "letters", "gates", "jobs")
-"""The folders with scripts. `shared` holds the parts that scripts use."""
+ROOMS = ("intents", "letters", "gates", "jobs", "chunks")
+"""The folders with scripts, one for each noun. `shared` holds the parts that scripts use."""
 _USES = re.compile(r"^-- uses (\w+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A script as it is sent to Redis, and its SHA-1 (what EVALSHA asks for)."""
+    """A script as Redis receives it, and its SHA-1 for EVALSHA."""
 
     name: str
     text: str
@@ -24,11 +24,13 @@ class Source:
 
 @cache
 def source_of(name: str) -> Source:
-    """The script `name`. Raises FileNotFoundError where there is none."""
+    """The script `name`, as `<room>/<name>`. Raises FileNotFoundError if it does not exist."""
     own = _read(f"{name}.lua")
-    text = "".join(_read(f"shared/{part}.lua") + "\n" for part in _USES.findall(own)) + own
-    # Comments are for readers here; Redis keeps every byte of a script for as long as it runs.
-    text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    parts: dict[str, str] = {}
+    _add_parts(own, parts)
+    # Redis keeps every byte of a script, so comments are left out.
+    lines = [line for text in (*parts.values(), own) for line in text.splitlines() if not line.lstrip().startswith("--")]
+    text = "\n".join(line for line in lines if line)
     return Source(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -47,6 +49,15 @@ def header(name: str) -> str:
             break
         lines.append(line)
     return "\n".join(lines)
+
+
+def _add_parts(text: str, parts: dict[str, str]) -> None:
+    """Add the shared parts that a text uses, each once and after the parts that it uses itself."""
+    for name in _USES.findall(text):
+        if name not in parts:
+            part = _read(f"shared/{name}.lua")
+            _add_parts(part, parts)
+            parts[name] = part
 
 
 def _read(path: str) -> str:

@@ -1,6 +1,6 @@
 -- admit.lua: may these requests leave now? Who may is written down as under way; who may not waits, and it costs no attempt.
 -- uses clock
--- uses ended
+-- uses letters
 -- uses gates
 -- uses pace
 -- KEYS[1]   leases             zset
@@ -39,7 +39,7 @@ for i = 0, (#ARGV - 8) / 3 - 1 do
   elseif v[4] and tonumber(v[4]) <= now then
     redis.call('ZREM', KEYS[1], id)
     finish(row, id, 'expired', now, ARGV[4], KEYS[3], KEYS[5], {'last', ARGV[1]})
-    reopen(row, id, 'expired', ARGV[8])
+    reopen_letter(row, id, 'expired', ARGV[8])
     outcome = 'expired'
   else
     local by = shut_gate(gates['*'], now, probes) or shut_gate(gates[app], now, probes)

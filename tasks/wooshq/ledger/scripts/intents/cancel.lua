@@ -1,6 +1,6 @@
 -- cancel.lua: a person takes an intent back that has not left yet.
 -- uses clock
--- uses ended
+-- uses letters
 -- KEYS[1]   intent:<id>           hash
 -- KEYS[2]   due                   zset
 -- KEYS[3]   expiry                zset
@@ -21,5 +21,5 @@ redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZREM', KEYS[6], ARGV[1])
 redis.call('ZREM', KEYS[7], ARGV[1])
 finish(KEYS[1], ARGV[1], 'cancelled', now_ms(), ARGV[2], KEYS[3], KEYS[4], {})
-reopen(KEYS[1], ARGV[1], 'cancelled', ARGV[3])
+reopen_letter(KEYS[1], ARGV[1], 'cancelled', ARGV[3])
 return 'cancelled'

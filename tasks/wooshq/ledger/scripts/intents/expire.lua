@@ -1,6 +1,6 @@
 -- expire.lua: the time of these waiting intents is over.
 -- uses clock
--- uses ended
+-- uses letters
 -- KEYS[1]   expiry                zset
 -- KEYS[2]   due                   zset
 -- KEYS[3]   counts                hash
@@ -25,7 +25,7 @@ for i = 3, #ARGV do
       redis.call('ZREM', KEYS[5], id)
       redis.call('ZREM', held, id)
       finish(row, id, 'expired', now, ARGV[1], KEYS[1], KEYS[3], {})
-      reopen(row, id, 'expired', ARGV[2])
+      reopen_letter(row, id, 'expired', ARGV[2])
       n = n + 1
     elseif state ~= 'sending' then
       redis.call('ZREM', KEYS[1], id)

@@ -1,6 +1,7 @@
 -- settle.lua: a claim's holder says how it ended.
 -- uses clock
--- uses ended
+-- uses letters
+-- uses history
 -- KEYS[1]   leases                zset
 -- KEYS[2]   due                   zset
 -- KEYS[3]   expiry                zset
@@ -35,12 +36,12 @@ for i = 3, #ARGV do
     if s.event == 'accepted' then
       finish(row, s.id, 'sent', now, ARGV[1], KEYS[3], KEYS[6], {'code', s.code})
       if s.unknown then redis.call('HSET', row, 'unknown', s.unknown) end
-      close(row, s.id, s.code, ARGV[2])
+      close_letter(row, s.id, s.code, ARGV[2])
     elseif s.event == 'given_up' then
-      bury(row, s.id, now, KEYS[4], KEYS[3], KEYS[6], ARGV[2], s.reason, s.detail, s.code or '', s.payload)
+      file_letter(row, s.id, now, {KEYS[4], KEYS[3], KEYS[6]}, ARGV[2], s)
     elseif s.event == 'expire' then
       finish(row, s.id, 'expired', now, ARGV[1], KEYS[3], KEYS[6], {})
-      reopen(row, s.id, 'expired', ARGV[2])
+      reopen_letter(row, s.id, 'expired', ARGV[2])
     else
       redis.call('HDEL', row, 'lease', 'begun')
       if s.event == 'failed' then

@@ -1,6 +1,7 @@
 -- take_over.lua: these leases have ended, so their worker is lost: what had not left goes back, what may have left is in doubt.
 -- uses clock
--- uses ended
+-- uses letters
+-- uses history
 -- KEYS[1]   leases                zset
 -- KEYS[2]   letters               zset
 -- KEYS[3]   expiry                zset
@@ -33,11 +34,11 @@ for i = 0, (#ARGV - 2) / 2 - 1 do
         redis.call('HINCRBY', KEYS[5], 'unknown', 1)
       end
       if lost >= tonumber(ARGV[1]) then
-        bury(row, id, now, KEYS[2], KEYS[3], KEYS[5], ARGV[2], 'poison',
-          lost .. ' workers were lost while they held it', 'WORKER_LOST')
+        file_letter(row, id, now, {KEYS[2], KEYS[3], KEYS[5]}, ARGV[2],
+          {reason = 'poison', detail = lost .. ' workers were lost while they held it', code = 'WORKER_LOST'})
       elseif v[3] and on_unknown == 'dead_letter' then
-        bury(row, id, now, KEYS[2], KEYS[3], KEYS[5], ARGV[2], 'unknown',
-          'the worker that sent it was lost before the answer came', 'WORKER_LOST')
+        file_letter(row, id, now, {KEYS[2], KEYS[3], KEYS[5]}, ARGV[2],
+          {reason = 'unknown', detail = 'the worker that sent it was lost before the answer came', code = 'WORKER_LOST'})
       else
         redis.call('HDEL', row, 'lease', 'begun')
         redis.call('HSET', row, 'state', 'queued')

@@ -1,4 +1,5 @@
 -- discard.lua: a person says that a letter need not be sent.
+-- uses letters
 -- KEYS[1]   letter:<letter>  hash
 -- ARGV      why, or ''
 -- returns   'discarded' | 'taken <state>' | 'gone'
@@ -9,5 +10,5 @@ local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'gone' end
 if state == 'discarded' then return 'discarded' end
 if state ~= 'open' then return 'taken ' .. state end
-redis.call('HSET', KEYS[1], 'state', 'discarded', 'note', ARGV[1])
+discard_letter(KEYS[1], ARGV[1])
 return 'discarded'

@@ -1,4 +1,5 @@
 -- edit.lua: what an open letter's replay will send instead.
+-- uses letters
 -- KEYS[1]   letter:<letter>  hash
 -- ARGV      body, the body it was made from (its edited body, or '' for the intent's own), model version
 -- returns   'edited' | 'taken <state>' | 'gone' | 'changed' (someone else edited it meanwhile)
@@ -10,5 +11,5 @@ if not v[1] then return 'gone' end
 if v[1] ~= 'open' then return 'taken ' .. v[1] end
 if v[2] == ARGV[1] then return 'edited' end
 if (v[2] or '') ~= ARGV[2] then return 'changed' end
-redis.call('HSET', KEYS[1], 'edited', ARGV[1], 'v', ARGV[3])
+edit_letter(KEYS[1], ARGV[1], ARGV[3])
 return 'edited'

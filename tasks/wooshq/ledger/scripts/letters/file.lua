@@ -1,6 +1,6 @@
 -- file.lua: what came through the broker and is no intent is kept as a dead letter, so that a person can mend and replay it.
 -- uses clock
--- uses ended
+-- uses letters
 -- KEYS[1]   intent:<id>  hash
 -- KEYS[2]   letters      zset
 -- KEYS[3]   expiry       zset
@@ -13,5 +13,5 @@
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'body', ARGV[2], 'digest', '', 'state', 'queued', 'lane', ARGV[5], 'app', ARGV[6], 'at', now, 'v', ARGV[8])
-bury(KEYS[1], ARGV[1], now, KEYS[2], KEYS[3], KEYS[4], ARGV[7], ARGV[3], ARGV[4], '')
+file_letter(KEYS[1], ARGV[1], now, {KEYS[2], KEYS[3], KEYS[4]}, ARGV[7], {reason = ARGV[3], detail = ARGV[4]})
 return 1

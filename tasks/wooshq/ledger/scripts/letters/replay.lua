@@ -1,5 +1,6 @@
 -- replay.lua: dead letters become new intents; of two who try at once, one does.
 -- uses clock
+-- uses letters
 -- KEYS[1]   queued:transactional  zset
 -- KEYS[2]   queued:bulk           zset
 -- KEYS[3]   due                   zset
@@ -40,9 +41,7 @@ local function replay(letter, row, dead, line)
   else
     redis.call('ZADD', lane == 'bulk' and KEYS[2] or KEYS[1], now, new)
   end
-  redis.call('HSET', letter, 'state', 'replaying', 'replay', new, 'replays', (v[4] and v[4] .. ' ' or '') .. new)
-  redis.call('HDEL', letter, 'note')
-  redis.call('PERSIST', letter)
+  begin_replay(letter, new, v[4])
   if redis.call('EXISTS', dead) == 1 then
     local earlier = redis.call('HGET', dead, 'replays')
     redis.call('HSET', dead, 'replays', (earlier and earlier .. ' ' or '') .. new)

@@ -1,4 +1,4 @@
--- clock: now, in ms since the epoch, by this server's clock: the only clock that the ledger knows.
+-- clock: the time now, in ms since the epoch, by this server's clock. The ledger knows no other clock.
 local function now_ms()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)

@@ -1,7 +1,6 @@
 -- record.lua: what became of calls, and of the chunk where its worker lets go of it.
 -- uses clock
--- uses ended
--- uses letters
+-- uses dead_recipients
 -- uses marks
 -- KEYS[1]   chunk:<job>:<chunk>  hash
 -- KEYS[2]   marks:<job>:<chunk>  string
@@ -50,7 +49,7 @@ if ended > 0 then count_rate(KEYS[3], ended, now) end
 if (deltas['S'] or 0) > 0 then redis.call('HINCRBY', KEYS[10], 'bulk_sent', deltas['S']) end
 if r.calls > 0 then redis.call('HINCRBY', KEYS[3], 'calls', r.calls) end
 
-file_letters(r.letters, function(i) return KEYS[14 + i] end, {KEYS[8], KEYS[9], KEYS[10]}, r.job, r.v, now, r.dead_ms)
+file_dead_recipients(r.letters, function(i) return KEYS[14 + i] end, {KEYS[8], KEYS[9], KEYS[10]}, r.job, r.v, now, r.dead_ms)
 
 for _, d in ipairs(r.doubts) do
   redis.call('XADD', KEYS[11], '*', 'at', now, 'cause', d.cause, 'who', d.who)

@@ -1,4 +1,4 @@
--- lost.lua: a chunk's lease has ended, so its worker is lost: whom it was sending to is in doubt, the rest goes back.
+-- take_over.lua: a chunk's lease has ended, so its worker is lost: whom it was sending to is in doubt, the rest goes back.
 -- uses clock
 -- uses marks
 -- KEYS[1]   chunk:<job>:<chunk>  hash

@@ -1,7 +1,6 @@
--- letters.lua: dead letters of a chunk that the keeper holds, a part of them; only then is who they are for marked dead.
+-- file_letters.lua: dead letters of a chunk that the keeper holds, a part of them; only then is who they are for marked dead.
 -- uses clock
--- uses ended
--- uses letters
+-- uses dead_recipients
 -- KEYS[1]  chunk:<job>:<chunk>  hash
 -- KEYS[2]  letters              zset
 -- KEYS[3]  expiry               zset
@@ -15,5 +14,5 @@
 local now = now_ms()
 local r = cjson.decode(ARGV[1])
 if redis.call('HGET', KEYS[1], 'lease') ~= r.token then return 'held' end
-file_letters(r.letters, function(i) return KEYS[4 + i] end, {KEYS[2], KEYS[3], KEYS[4]}, r.job, r.v, now, r.dead_ms)
+file_dead_recipients(r.letters, function(i) return KEYS[4 + i] end, {KEYS[2], KEYS[3], KEYS[4]}, r.job, r.v, now, r.dead_ms)
 return 'filed'

@@ -1,4 +1,4 @@
--- end_step.lua: has a step of a roll-out ended, and how? Then the job waits for a person or its time, or stops, or takes its last step.
+-- end_rollout_step.lua: has a step of a roll-out ended, and how? Then the job waits for a person or its time, or stops, or takes its last step.
 -- uses clock
 -- uses rollout
 -- KEYS[1]   job:<job>         hash
