@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, Field, Strict, StringConstraints, ValidationInfo
 
 from wooshq_schemas.platforms import PLATFORMS, Platforms
+from wooshq_schemas.recipient_lists import LISTS, REQUEST_KINDS
 from wooshq_schemas.validation.names import did_you_mean
 from wooshq_schemas.validation.one_of import OneOf
 from wooshq_schemas.validation.problem import refusal
@@ -226,10 +227,6 @@ class EmailPayload(OneOf):
     reply_to: Address = absent()
 
 
-LISTS = ("users", "hwids", "push_tokens", "test_devices")
-"""The kinds of lists that a transactional request names its recipients in."""
-
-
 class Identifiers(BaseModel):
     """A list of recipients."""
 
@@ -291,3 +288,13 @@ class NotifyRequest(OneOf):
     def to_body(self) -> dict[str, Any]:
         """What goes on the wire: enum names as texts, absent fields absent."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def application_in(body: object) -> Any:
+    """The application that a request body names, whatever else the body is; None if it names none."""
+    if isinstance(body, dict):
+        for kind in REQUEST_KINDS:
+            inner = body.get(kind)
+            if isinstance(inner, dict) and "application" in inner:
+                return inner["application"]
+    return None

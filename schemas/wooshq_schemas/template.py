@@ -13,8 +13,8 @@ from typing import Any, Final
 from wooshq_schemas.intent.door import load_stored, migrated, parse_intent
 from wooshq_schemas.intent.model import MODEL_VERSION, Intent
 from wooshq_schemas.platforms import PLATFORMS, Platforms
+from wooshq_schemas.recipient_lists import LISTS
 from wooshq_schemas.render import render
-from wooshq_schemas.request import LISTS
 from wooshq_schemas.validation.json_text import read
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
 from wooshq_schemas.validation.times import utc_text

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from wooshq_schemas.intent.model import MODEL_VERSION, Intent
-from wooshq_schemas.intent.rules import Against, application_inside, lists_in
+from wooshq_schemas.intent.rules import Against
 from wooshq_schemas.platforms import PLATFORMS, Platforms
-from wooshq_schemas.request import LISTS
+from wooshq_schemas.recipient_lists import LISTS, lists_in_intent
+from wooshq_schemas.request import application_in
 from wooshq_schemas.validation.json_text import loads, read
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
 from wooshq_schemas.validation.pydantic_errors import from_validation_error
@@ -134,7 +135,7 @@ def _filled_in(data: object, application: str | None) -> Any:
     if not isinstance(data, dict):
         return data
     if "application" not in data:
-        inside = application_inside(data["request"]) if "request" in data else None
+        inside = application_in(data["request"]) if "request" in data else None
         if inside is None:
             inside = application
         elif not (isinstance(inside, str) and _APPLICATION.fullmatch(inside)):
@@ -158,7 +159,7 @@ def _cut(data: Any, limit: int | None) -> tuple[Any, list[Problem]]:
     """The data with its lists cut to the limit. A million bad identifiers would be a million problems, each with its own path."""
     problems = []
     if limit is not None and isinstance(data, dict):
-        for path, identifiers in list(lists_in(data)):
+        for path, identifiers in lists_in_intent(data):
             if len(identifiers) > limit:
                 data = _with(data, path, identifiers[:limit])
                 problems.append(Problem(".".join(path), f"has {len(identifiers)} identifiers, and one call takes {limit}", _FAN_OUT))

@@ -19,10 +19,10 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from wooshq_schemas.intent.rules import MAX_TTL_S, Against, exact_rules, lists_in, plain_rules
+from wooshq_schemas.intent.rules import MAX_TTL_S, Against, exact_rules, plain_rules
 from wooshq_schemas.platforms import KINDS
+from wooshq_schemas.recipient_lists import LISTS, lists_in_request
 from wooshq_schemas.request import (
-    LISTS,
     Address,
     Attachment,
     BlockFields,
@@ -300,4 +300,4 @@ class Intent(OneOf):
         if self.to is not None:
             listed = self.to.listed
             return listed[1] if listed is not None else []
-        return [one for _, identifiers in lists_in({"request": self.request}) for one in identifiers]
+        return [one for _, identifiers in lists_in_request(self.request) for one in identifiers]

@@ -10,7 +10,8 @@ from typing import Any, Final
 from pydantic_core import PydanticCustomError
 
 from wooshq_schemas.platforms import KINDS, PLATFORMS, Platforms
-from wooshq_schemas.request import LISTS
+from wooshq_schemas.recipient_lists import LISTS
+from wooshq_schemas.request import application_in
 from wooshq_schemas.validation.one_of import Location
 from wooshq_schemas.validation.times import moment_of, seconds_of
 
@@ -45,32 +46,6 @@ class Against:
     list_limit: int | None = None
 
 
-def application_inside(request: object) -> Any:
-    """The application inside a v2 body, whatever it is; None where there is none."""
-    if isinstance(request, dict):
-        for kind in ("transactional", "segment"):
-            inner = request.get(kind)
-            if isinstance(inner, dict) and "application" in inner:
-                return inner["application"]
-    return None
-
-
-def lists_in(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
-    """Every list of recipients in either form, with its path; an ill-formed one is the business of the models."""
-    to = data.get("to")
-    if isinstance(to, dict):
-        for name in LISTS:
-            if name in to and isinstance(to[name], list):
-                yield ("to", name), to[name]
-    request = data.get("request")
-    inner = request.get("transactional") if isinstance(request, dict) else None
-    if isinstance(inner, dict):
-        for name in LISTS:
-            inside = inner.get(name)
-            if isinstance(inside, dict) and isinstance(inside.get("list"), list):
-                yield ("request", "transactional", name, "list"), inside["list"]
-
-
 # ── Rules between fields: of data of any kind ───────────────────────────────────────────────────────────────────────────────────────
 
 _NO_APPLICATION: Final = (("application",), "is needed", 'Set PUSHWOOSH_APPLICATION, or give "application": "XXXXX-XXXXX"')
@@ -86,7 +61,7 @@ def exact_rules(data: Mapping[str, Any], against: Against) -> Iterator[tuple[Loc
     for name in PLAIN_ONLY:
         if name in data:
             yield (name,), "cannot be given together with request", "Say it inside request, or use the plain form"
-    inside = application_inside(data["request"])
+    inside = application_in(data["request"])
     if "application" not in data:
         if inside is None:
             yield _NO_APPLICATION

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from wooshq.ledger.states import LetterState, Reason
 from wooshq.letters.letter import Letter
+from wooshq_schemas.recipient_lists import recipients_in_intent
 
 _PLACE: Final = re.compile(r"\[\d+\]")
 
@@ -91,21 +92,8 @@ class Filter:
         return (
             (self.campaign is None or campaign == self.campaign)
             and (self.tag is None or (data.get("tags") or {}).get(self.tag[0]) == self.tag[1])
-            and (self.recipient is None or self.recipient in recipients_of(data))
+            and (self.recipient is None or self.recipient in recipients_in_intent(data))
         )
-
-
-def recipients_of(data: Mapping[str, Any]) -> set[str]:
-    """Identifiers in an intent's JSON, whatever is wrong with the rest of it."""
-    found: set[str] = set()
-    inner = _inner(data)
-    to = data.get("to")
-    for place in (to if isinstance(to, Mapping) else {}, inner):
-        for kind in ("users", "hwids", "push_tokens", "test_devices"):
-            some = place.get(kind)
-            some = some.get("list") if isinstance(some, Mapping) else some
-            found |= {one for one in some if isinstance(one, str)} if isinstance(some, list) else set()
-    return found
 
 
 def _inner(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
 
-_LISTS: Final = ("users", "hwids", "push_tokens", "test_devices")
+from wooshq_schemas.recipient_lists import REQUEST_KINDS, recipients_in_request
 
 
 def secrets_of_body(payload: Mapping[str, object], token: str) -> frozenset[str]:
     """The secrets of a call whose request body is `payload`."""
-    found = {token}
-    for kind in ("transactional", "segment"):
+    found = {token, *recipients_in_request(payload)}
+    for kind in REQUEST_KINDS:
         request = payload.get(kind)
-        if not isinstance(request, Mapping):
-            continue
-        for name in _LISTS:
-            group = request.get(name)
-            identifiers = group.get("list") if isinstance(group, Mapping) else None
-            if isinstance(identifiers, list):
-                found.update(one for one in identifiers if isinstance(one, str))
-        values = request.get("dynamic_content_placeholders")
+        values = request.get("dynamic_content_placeholders") if isinstance(request, Mapping) else None
         if isinstance(values, Mapping):
             found.update(value for value in values.values() if isinstance(value, str))
     return frozenset(found - {""})

@@ -11,8 +11,8 @@ import typer
 
 from wooshq import Wooshq
 from wooshq.errors import LetterUnknown
-from wooshq.letters.filter import recipients_of
 from wooshq.letters.letter import Letter, WholeLetter
+from wooshq_schemas.recipient_lists import recipients_in_intent
 from wooshq_worker.cli.filters import Wanted, filtered
 from wooshq_worker.cli.terminal.files import is_there, opened
 from wooshq_worker.cli.terminal.help import examples
@@ -67,7 +67,7 @@ def _write(wooshq: Wooshq, letters: Sequence[Letter], out: TextIO, *, as_csv: bo
 
 
 def _row(letter: Letter, whole: WholeLetter) -> list[str]:
-    who = sorted(recipients_of(whole.intent)) if isinstance(whole.intent, dict) else []
+    who = sorted(recipients_in_intent(whole.intent)) if isinstance(whole.intent, dict) else []
     return [_cell(value) for value in {**letter, "recipients": who}.values()]
 
 
