@@ -28,7 +28,6 @@ from wooshq.intents.status import Status
 from wooshq.settings import Settings
 
 _default = Wooshq()
-bulk = _default.bulk
 cancel = _default.cancel
 dead_letters = _default.dead_letters
 enqueue = _default.enqueue
@@ -54,7 +53,6 @@ __all__ = [
     "Status",
     "Wooshq",
     "WooshqError",
-    "bulk",
     "cancel",
     "dead_letters",
     "enqueue",

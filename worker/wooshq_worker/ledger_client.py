@@ -1,11 +1,11 @@
-"""The ledger's connection of a worker process, and whether the ledger can be written."""
+"""The ledger's connection of a worker process, shared by everything in it, and whether the ledger is available."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import redis.asyncio as aredis
 import structlog
@@ -18,52 +18,59 @@ from wooshq.ledger.steps import Steps
 T = TypeVar("T")
 log = structlog.get_logger("wooshq.ledger")
 
-#: A worker can wait longer than a producer: nobody stands behind it.
-_WITHIN_S = 8.0
-_SURE_S = 20.0
-_AGAIN_S = 0.1
+#: Longer than a producer waits: no user is waiting for a worker.
+_ANSWER_WITHIN_S: Final = 8.0
+_DO_WITHIN_S: Final = _ANSWER_WITHIN_S + 2
+_ASK_AGAIN_FOR_S: Final = 20.0
+_ASK_AGAIN_AFTER_S: Final = 0.1
 
 
 class LedgerClient:
-    """Carries out steps for everything in the process; remembers since when the ledger is out of reach."""
+    """Carries out steps of the ledger, and knows since when it is unavailable."""
 
     def __init__(self, url: str, where: str) -> None:
-        self._redis: aredis.Redis = aclient(url, _WITHIN_S)
+        """where: names the server in errors and logs, without its password."""
+        self._redis: aredis.Redis = aclient(url, _ANSWER_WITHIN_S)
         self._where = where
-        self.lost_at: float | None = None  #: monotonic
-        self.back_at: float = 0.0  #: monotonic
+        self._lost_at: float | None = None
+        self.back_at = 0.0  #: monotonic: when the ledger was last available again after an outage; 0 if it always was
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the last request was answered."""
+        return self._lost_at is None
 
     async def do(self, steps: Steps[T]) -> T:
-        """Raises LedgerUnavailable."""
+        """Carry out `steps`. Raises LedgerUnavailable."""
         try:
-            async with asyncio.timeout(_WITHIN_S + 2):
+            async with asyncio.timeout(_DO_WITHIN_S):
                 result = await arun(steps, self._redis, self._where)
         except (LedgerUnavailable, TimeoutError) as error:
-            if self.lost_at is None:
-                self.lost_at = time.monotonic()
+            if self._lost_at is None:
+                self._lost_at = time.monotonic()
                 log.warning("ledger_unavailable", why=str(error) or "no answer in time")
             if isinstance(error, TimeoutError):
                 raise LedgerUnavailable(f"Redis at {self._where} did not answer", maybe_done=True) from error
             raise
-        if self.lost_at is not None:
-            log.info("ledger_back", after_s=round(time.monotonic() - self.lost_at, 1))
-            self.lost_at, self.back_at = None, time.monotonic()
+        if self._lost_at is not None:
+            log.info("ledger_back", after_s=round(time.monotonic() - self._lost_at, 1))
+            self._lost_at, self.back_at = None, time.monotonic()
         return result
 
     async def do_until_answered(self, steps: Callable[[], Steps[T]]) -> T:
         """
-        `do` for steps that recognise their own first run: one whose answer was lost is asked again, for what it took is held by nobody else.
+        `do`, again if the answer was lost: what the lost answer gave to this worker, no other worker can have.
 
-        Raises LedgerUnavailable where the ledger stays away.
+        Only for scripts that recognise their own first run. Raises LedgerUnavailable if the ledger stays unavailable.
         """
-        ends = time.monotonic() + _SURE_S
+        ends = time.monotonic() + _ASK_AGAIN_FOR_S
         while True:
             try:
                 return await self.do(steps())
             except LedgerUnavailable as error:
                 if not error.maybe_done or time.monotonic() > ends:
                     raise
-                await asyncio.sleep(_AGAIN_S)
+                await asyncio.sleep(_ASK_AGAIN_AFTER_S)
 
     async def close(self) -> None:
         """Close the connections."""

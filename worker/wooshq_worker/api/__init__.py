@@ -1,1 +1,1 @@
-"""One call of the Pushwoosh API: transport, verdict, retries, gates."""
+"""One call of the Pushwoosh API: make it, judge its outcome, retry it shortly, shut gates. Knows no intent and no job."""

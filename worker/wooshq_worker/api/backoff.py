@@ -1,4 +1,4 @@
-"""How long before the next attempt?"""
+"""How long to wait before the next attempt?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """
-    base_s: ceiling of the wait before attempt 2; doubles with every attempt.
-    ceiling_s: no wait is longer than this.
+    base_s: ceiling of the wait before attempt 2; it doubles with every attempt.
+    ceiling_s: the longest wait.
     """
 
     base_s: float
@@ -18,9 +18,9 @@ class Backoff:
 
 def wait_before(attempt: int, policy: Backoff, *, jitter: float) -> float:
     """
-    Seconds in [0, policy.ceiling_s) to wait before an attempt: exponential, with full jitter, so that workers do not return in step.
+    Seconds in [0, policy.ceiling_s) to wait before an attempt: exponential, with full jitter, so that workers do not retry in step.
 
-    attempt: 2 or more, for the first never waits (ValueError below: a bug in the caller). jitter: uniform in [0, 1), drawn by the caller.
+    attempt: 2 or more; the first never waits (ValueError: a bug in the caller). jitter: uniform in [0, 1), drawn by the caller.
     Rule: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 
     >>> policy = Backoff(base_s=2, ceiling_s=600)
@@ -33,10 +33,10 @@ def wait_before(attempt: int, policy: Backoff, *, jitter: float) -> float:
     >>> wait_before(1, policy, jitter=0.5)
     Traceback (most recent call last):
         ...
-    ValueError: attempt 1 does not wait; the first to wait is attempt 2
+    ValueError: attempt 1 does not wait; the first that waits is attempt 2
     """
     if attempt < 2:
-        raise ValueError(f"attempt {attempt} does not wait; the first to wait is attempt 2")
-    # 2**1100 is more than a float holds; by then every ceiling was reached long ago.
+        raise ValueError(f"attempt {attempt} does not wait; the first that waits is attempt 2")
+    # 2**1100 does not fit into a float; every ceiling is reached long before.
     doublings = min(attempt - 2, 1000)
     return float(jitter * min(policy.ceiling_s, policy.base_s * 2.0**doublings))

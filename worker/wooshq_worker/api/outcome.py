@@ -1,4 +1,4 @@
-"""What a call brought back: an answer, or what broke instead."""
+"""What comes in: a call brought an answer, or the transport broke."""
 
 from __future__ import annotations
 
@@ -7,50 +7,48 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-# ── What goes in: an answer, or what broke instead ──────────────────────────────────────────────────────────────────────────────────
-
 
 class Broke(StrEnum):
-    """What the transport did instead of bringing an answer. The comment says whether our bytes may have left."""
+    """How the transport broke. The comment says whether a byte of the request may have been sent."""
 
-    REFUSED = "refused"  #: not left
-    DNS = "dns"  #: not left
-    CONNECT_FAILED = "connect_failed"  #: not left
-    CONNECT_TIMEOUT = "connect_timeout"  #: not left
-    TLS = "tls"  #: not left
-    NOT_WRITTEN = "not_written"  #: not left: the connection out of the pool was gone before the first byte
-    POOL = "pool"  #: not left: our own fault
-    CLOSED = "closed"  #: not left: our own client was closed
-    DISCONNECTED = "disconnected"  #: may have left
-    RESET = "reset"  #: may have left
-    SILENT = "silent"  #: may have left
-    DEADLINE = "deadline"  #: may have left
-    MALFORMED = "malformed"  #: may have left
-    STRANGE = "strange"  #: may have left
+    REFUSED = "refused"  #: not sent
+    DNS = "dns"  #: not sent
+    CONNECT_FAILED = "connect_failed"  #: not sent
+    CONNECT_TIMEOUT = "connect_timeout"  #: not sent
+    TLS = "tls"  #: not sent
+    NOT_WRITTEN = "not_written"  #: not sent: a kept connection closed before the first byte
+    POOL = "pool"  #: not sent: a fault of this worker
+    CLOSED = "closed"  #: not sent: this worker's client is closed
+    DISCONNECTED = "disconnected"  #: may have been sent
+    RESET = "reset"  #: may have been sent
+    SILENT = "silent"  #: may have been sent
+    DEADLINE = "deadline"  #: may have been sent
+    MALFORMED = "malformed"  #: may have been sent
+    STRANGE = "strange"  #: may have been sent
 
 
-NOT_LEFT: Final = frozenset(
+NOT_SENT: Final = frozenset(
     {Broke.REFUSED, Broke.DNS, Broke.CONNECT_FAILED, Broke.CONNECT_TIMEOUT, Broke.TLS, Broke.NOT_WRITTEN, Broke.POOL, Broke.CLOSED}
 )
 
 
 class Cut(StrEnum):
-    """Why the body of an answer is not whole."""
+    """Why the body of an answer is incomplete."""
 
-    LIMIT = "limit"  #: longer than we read
-    BROKEN = "broken"  #: the connection ended in the middle
-    STALLED = "stalled"  #: silence in the middle
-    DEADLINE = "deadline"  #: it dripped until the total deadline
-    ENCODING = "encoding"  #: a Content-Encoding that is unknown to us or not what it says
+    LIMIT = "limit"  #: longer than wooshq reads
+    BROKEN = "broken"  #: the connection ended inside the body
+    STALLED = "stalled"  #: no further byte within the read timeout
+    DEADLINE = "deadline"  #: bytes still came when the total timeout ended
+    ENCODING = "encoding"  #: an unknown Content-Encoding, or the body does not match it
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    An answer of whoever answered: the API, or something before it.
+    An answer of the API, or of a server in front of it.
 
-    headers: lower-case name → every value given, in order; only the names in `HEADERS` are looked at.
-    body: decompressed, at most `answer_limit_bytes`. cut: why it is not the whole body; None: it is.
+    headers: lower-case name → every value given, in order; only the names in `HEADERS`.
+    body: decompressed, at most `answer_limit_bytes`. cut: why the body is incomplete; None if it is complete.
     """
 
     status: int
@@ -61,17 +59,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """No answer. text: for a person, of the transport's own words, not yet scrubbed."""
+    """No answer. text: the transport's own words, not yet scrubbed."""
 
     kind: Broke
     text: str = ""
 
     @property
-    def may_have_left(self) -> bool:
-        """Whether a byte of the request may have reached the other side."""
-        return self.kind not in NOT_LEFT
+    def may_have_been_sent(self) -> bool:
+        """Whether a byte of the request may have reached the server."""
+        return self.kind not in NOT_SENT
 
 
 Outcome: TypeAlias = Answer | Break
 
 HEADERS: Final = frozenset({"retry-after", "date", "content-type", "location"})
+"""The headers of an answer that a verdict may depend on, or that its detail may show."""

@@ -1,121 +1,136 @@
-"""The verdict table: what can be seen of an answer, and what follows from it."""
+"""The verdict table: which verdict follows from each sign of an outcome. `python -m wooshq_worker.api.table` writes docs/verdicts.md."""
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
-from typing import Final, TypeAlias, assert_never
+from enum import StrEnum
+from pathlib import Path
+from textwrap import dedent
+from typing import Final
 
 from wooshq_worker.api.outcome import Broke
-
-# ── The table ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Code(IntEnum):
-    """gRPC codes, as the API's gateway writes them into `code`."""
-
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    ALREADY_EXISTS = 6
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    OUT_OF_RANGE = 11
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    DATA_LOSS = 15
-    UNAUTHENTICATED = 16
-
-
-HTTP_OF: Final[Mapping[Code, int]] = {
-    Code.CANCELLED: 499,
-    Code.UNKNOWN: 500,
-    Code.INVALID_ARGUMENT: 400,
-    Code.DEADLINE_EXCEEDED: 504,
-    Code.NOT_FOUND: 404,
-    Code.ALREADY_EXISTS: 409,
-    Code.PERMISSION_DENIED: 403,
-    Code.RESOURCE_EXHAUSTED: 429,
-    Code.FAILED_PRECONDITION: 400,
-    Code.ABORTED: 409,
-    Code.OUT_OF_RANGE: 400,
-    Code.UNIMPLEMENTED: 501,
-    Code.INTERNAL: 500,
-    Code.UNAVAILABLE: 503,
-    Code.DATA_LOSS: 500,
-    Code.UNAUTHENTICATED: 401,
-}
-"""HTTP status of each gRPC code, as gRPC-Gateway maps them."""
-
-
-class Says(StrEnum):
-    """What a body says where neither an HTTP status nor a gRPC code decides."""
-
-    MESSAGE_CODE = "MESSAGE_CODE"
-    MESSAGE_CODE_IN_ERROR = "MESSAGE_CODE_IN_ERROR"
-    APPLICATION_GONE = "APPLICATION_GONE"
-    STATUS_210 = "STATUS_210"
-    OTHER_ERROR = "OTHER_ERROR"
-    NO_MESSAGE_CODE = "NO_MESSAGE_CODE"
-    NOT_JSON = "NOT_JSON"
-    HTML = "HTML"
-    EMPTY = "EMPTY"
-    CUT_LIMIT = "CUT_LIMIT"
-    CUT_BROKEN = "CUT_BROKEN"
-    CUT_STALLED = "CUT_STALLED"
-    CUT_DEADLINE = "CUT_DEADLINE"
-    CUT_ENCODING = "CUT_ENCODING"
-
-
-@dataclass(frozen=True, slots=True)
-class Http:
-    """HTTP statuses from `first` to `last`, both included."""
-
-    first: int
-    last: int
-
-    def __contains__(self, status: int) -> bool:
-        return self.first <= status <= self.last
-
-    def __str__(self) -> str:
-        return f"HTTP {self.first}" if self.first == self.last else f"HTTP {self.first}–{self.last}"
-
-
-def http(first: int, last: int | None = None) -> Http:
-    return Http(first, first if last is None else last)
-
-
-Sign: TypeAlias = Broke | Says | Code | Http
-"""One thing that can be seen of an outcome, and that the table has a row for."""
+from wooshq_worker.api.signs import Code, Http, Says, Sign, described, http
 
 
 class Then(StrEnum):
-    """The verdicts a row can name, the most careful first: where two signs of one answer disagree, the earlier one stands."""
+    """
+    The verdicts that a row can name, the most careful one first: if two signs of one answer disagree, the earlier verdict counts.
+
+    Each docstring lists everything that follows from the verdict, with the file of each. Files are below `worker/wooshq_worker/` or
+    `tasks/wooshq/`; a test checks that they exist.
+    """
 
     UNKNOWN = "unknown"
+    """
+    The request may have been accepted, and no answer says so.
+
+    - This claim does not call again: another call may send the message twice (`api/deliver.py`).
+    - It counts as a failure: enough of them in a row open the circuit breaker (`api/gates.py`, `ledger/scripts/gates/report.lua`).
+    - The intent is in doubt, which is recorded (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`). `on_unknown` decides:
+      `resend` makes it wait like a `retry`, `dead_letter` makes it a dead letter `unknown`.
+    - The recipients of a job's call are in doubt, which is recorded (`jobs/chunk.py`, `ledger/scripts/chunks/record.lua`); `on_unknown`
+      decides for them, too.
+    """
     HOLD_TOKEN = "hold (token)"
+    """
+    The API refuses the token; no message is at fault.
+
+    - Gate `token` shuts in this process at once (`api/gates.py`), and then for all workers (`intents/settler.py`,
+      `ledger/scripts/gates/report.lua`). Sentry and the log are told by `api/gates.py`.
+    - No further call of the application starts here (`intents/batch.py`, `jobs/runner.py`) or in any worker
+      (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
+    - The intent is held, and no attempt is counted (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`).
+    - A chunk goes back, and its recipients wait (`jobs/chunk.py`, `jobs/hold_chunk.py`).
+    - The gate lets probes through from time to time; when one succeeds, the keeper releases what was held (`keeper/keeper.py`,
+      `ledger/scripts/intents/release.lua`).
+    """
     HOLD_APPLICATION = "hold (application)"
+    """
+    The API does not know the application; no message is at fault.
+
+    - The same as `hold (token)`, with the gate `application`.
+    """
     HOLD_CIRCUIT = "hold (circuit)"
+    """
+    No call can succeed now: TLS fails, or the address is wrong; no message is at fault.
+
+    - The same as `hold (token)`, with the gate `circuit`.
+    """
     RETRY_ALL = "retry, whole application waits"
+    """
+    The API limits the rate (429, or 425): every call of this application would get the same answer.
+
+    - No short retry in this claim (`api/deliver.py`).
+    - Gate `not_before` shuts in this process at once, until the time that Retry-After names, or for `WOOSHQ_BREAKER_OPEN_S`
+      (`api/retry_after.py`, `api/gates.py`).
+    - The ledger is told before anything else is settled (`intents/settler.py`). It shuts the gate for all workers
+      (`ledger/scripts/gates/report.lua`). Sentry and the log are told by `api/gates.py`.
+    - The pace of the application is cut, and climbs again slowly (`ledger/scripts/shared/pace.lua`).
+    - No further call of the application starts here (`intents/batch.py`, `jobs/runner.py`) or in any worker
+      (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
+    - The intent goes to the due set: never before Retry-After, spread a little, with backoff (`intents/settlement.py`,
+      `api/backoff.py`, `ledger/scripts/intents/settle.lua`). If it is too old it becomes a dead letter `exhausted`.
+    - A chunk holds: no further call of it starts, and it goes back to its queue. The recipients of this call are sent to again
+      (`jobs/chunk.py`, `jobs/hold_chunk.py`, `ledger/scripts/chunks/record.lua`).
+    - After Retry-After the gate lets probes through; when one succeeds, the keeper releases what was held (`keeper/keeper.py`,
+      `ledger/scripts/intents/release.lua`).
+    - `wooshq gates` shows the gate (`ledger/gates.py`).
+    """
     RETRY = "retry"
+    """
+    Not accepted, and another attempt may succeed.
+
+    - A short retry in this claim, if its wait fits (`api/deliver.py`).
+    - It counts as a failure: enough of them in a row open the circuit breaker (`api/gates.py`, `ledger/scripts/gates/report.lua`).
+    - The intent goes to the due set with exponential backoff, and never before Retry-After (`intents/settlement.py`, `api/backoff.py`,
+      `ledger/scripts/intents/settle.lua`). If it is too old it becomes a dead letter `exhausted`.
+    - The recipients of a job's call are sent to in the next round of their chunk (`jobs/chunk.py`, `jobs/hold_chunk.py`).
+    """
     RETRY_FREE = "retry, costs no attempt"
+    """
+    The fault is this worker's own, and nothing was sent.
+
+    - No short retry in this claim (`api/deliver.py`).
+    - It does not count as a failure for the circuit breaker (`api/gates.py`).
+    - Otherwise the same as `retry`.
+    """
     TOO_LARGE = "dead (too_large)"
+    """
+    The API does not accept a request of this size.
+
+    - The same as `dead (rejected)`, with the reason `too_large`. A shared call of a job is halved first (`jobs/blame.py`).
+    """
     REJECTED = "dead (rejected)"
+    """
+    The API refuses this message and will refuse it again.
+
+    - The API answers, so the circuit breaker counts a success (`api/gates.py`).
+    - The intent becomes a dead letter `rejected` (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`), and Sentry is told
+      (`intents/settler.py`).
+    - A shared call of a job is halved until the bad recipients stand alone (`jobs/blame.py`, `jobs/chunk.py`); they become dead letters
+      (`ledger/scripts/chunks/file_letters.lua`). A refusal that is not about recipients stops the job (`ledger/scripts/chunks/record.lua`).
+    """
     SENT = "sent"
+    """
+    The API accepted the message.
+
+    - The circuit breaker counts a success; a gate that lets probes through opens (`api/gates.py`, `ledger/scripts/gates/report.lua`).
+    - The intent is final, with its message code and the identifiers that the API does not know (`intents/settlement.py`,
+      `ledger/scripts/intents/settle.lua`). A letter that it replays is closed.
+    - The recipients of a job's call are marked as sent, or as unknown to the API (`jobs/chunk.py`, `ledger/scripts/chunks/record.lua`).
+    """
 
 
-CAREFUL: Final = {then: rank for rank, then in enumerate(Then)}
+RANK: Final = {then: rank for rank, then in enumerate(Then)}
+"""0 is the most careful verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. why: the reason, as a person reads it; of Hold and Unknown it is the beginning of the detail."""
+    """One line of the table. why: the reason, for a person. A detail begins with it, except the detail of a dead letter."""
 
     sign: Sign
     then: Then
@@ -123,131 +138,173 @@ class Row:
 
 
 TABLE: Final[tuple[Row, ...]] = (
-    # The transport broke: what counts is whether a byte of ours may have left
-    Row(Broke.REFUSED, Then.RETRY, "the port is closed: nothing was sent"),
-    Row(Broke.DNS, Then.RETRY, "the host's name was not found: nothing was sent"),
-    Row(Broke.CONNECT_FAILED, Then.RETRY, "no connection could be made: nothing was sent"),
-    Row(Broke.CONNECT_TIMEOUT, Then.RETRY, "no connection within the time for connecting: nothing was sent"),
-    Row(Broke.NOT_WRITTEN, Then.RETRY, "the kept connection was gone before the first byte was written: nothing was sent"),
-    Row(Broke.TLS, Then.HOLD_CIRCUIT, "TLS failed (certificate, host name, version): the token goes to nobody who cannot prove who it is"),
-    Row(Broke.POOL, Then.RETRY_FREE, "more calls than connections in this worker, our own fault: nothing was sent"),
-    Row(Broke.CLOSED, Then.RETRY_FREE, "this worker's client is closed, it is shutting down: nothing was sent"),
-    Row(Broke.DISCONNECTED, Then.UNKNOWN, "the connection was closed without an answer: the request may have been read"),
-    Row(Broke.RESET, Then.UNKNOWN, "the connection was reset without an answer: the request may have been read"),
-    Row(Broke.SILENT, Then.UNKNOWN, "no answer within the time for reading: the request may have been carried out"),
-    Row(Broke.DEADLINE, Then.UNKNOWN, "no whole answer within the total time of a call: the request may have been carried out"),
-    Row(Broke.MALFORMED, Then.UNKNOWN, "the answer is not HTTP: somebody read the request, and nothing tells what they did"),
-    Row(Broke.STRANGE, Then.UNKNOWN, "the call failed in a way that this table does not know: the request may have left"),
-    # The body decides
+    # The transport broke: what counts is whether a byte of the request may have been sent.
+    Row(Broke.REFUSED, Then.RETRY, "connection refused: nothing was sent"),
+    Row(Broke.DNS, Then.RETRY, "the host name could not be resolved: nothing was sent"),
+    Row(Broke.CONNECT_FAILED, Then.RETRY, "the connection could not be made: nothing was sent"),
+    Row(Broke.CONNECT_TIMEOUT, Then.RETRY, "no connection within the connect timeout: nothing was sent"),
+    Row(Broke.NOT_WRITTEN, Then.RETRY, "a kept connection was closed before the request was written: nothing was sent"),
+    Row(
+        Broke.TLS,
+        Then.HOLD_CIRCUIT,
+        "TLS failed (certificate, host name or version): the token goes only to a server that proves its identity",
+    ),
+    Row(Broke.POOL, Then.RETRY_FREE, "this worker has more calls than connections (its own fault): nothing was sent"),
+    Row(Broke.CLOSED, Then.RETRY_FREE, "this worker is shutting down: nothing was sent"),
+    Row(Broke.DISCONNECTED, Then.UNKNOWN, "the connection was closed without an answer: the message may have been accepted"),
+    Row(Broke.RESET, Then.UNKNOWN, "the connection was reset without an answer: the message may have been accepted"),
+    Row(Broke.SILENT, Then.UNKNOWN, "no answer within the read timeout: the message may have been accepted"),
+    Row(Broke.DEADLINE, Then.UNKNOWN, "no complete answer within the total timeout: the message may have been accepted"),
+    Row(Broke.MALFORMED, Then.UNKNOWN, "the answer is not valid HTTP: the message may have been accepted"),
+    Row(Broke.STRANGE, Then.UNKNOWN, "the call failed in an unexpected way: the message may have been accepted"),
+    # The body decides.
     Row(Says.MESSAGE_CODE, Then.SENT, "2xx with a message code: accepted"),
-    Row(Says.MESSAGE_CODE_IN_ERROR, Then.UNKNOWN, "an error's status over a body with a message code: the answer contradicts itself"),
-    Row(Says.APPLICATION_GONE, Then.HOLD_APPLICATION, "the API does not know the application: nothing is wrong with the message"),
-    Row(Says.STATUS_210, Then.REJECTED, "API 1.3's way to refuse a request: it was read and will never do"),
-    Row(Says.OTHER_ERROR, Then.UNKNOWN, "2xx with an error of a kind that nobody knows in its body"),
+    Row(Says.MESSAGE_CODE_IN_ERROR, Then.UNKNOWN, "an error status with a message code in the body: the answer contradicts itself"),
+    Row(Says.APPLICATION_GONE, Then.HOLD_APPLICATION, "the API does not know the application: the message itself is fine"),
+    Row(Says.STATUS_210, Then.REJECTED, "the API refuses this message (status 210 of API 1.3), and will refuse it again"),
+    Row(Says.OTHER_ERROR, Then.UNKNOWN, "2xx with an unknown error in the body: the message may have been accepted"),
     Row(Says.NO_MESSAGE_CODE, Then.UNKNOWN, "2xx without a message code: the message may have been accepted"),
-    Row(Says.NOT_JSON, Then.UNKNOWN, "2xx whose body is not JSON: the message may have been accepted"),
-    Row(Says.HTML, Then.UNKNOWN, "2xx with a web page (a proxy, a login): check PUSHWOOSH_BASE_URL; the message may have been accepted"),
+    Row(Says.NOT_JSON, Then.UNKNOWN, "2xx with a body that is not JSON: the message may have been accepted"),
+    Row(Says.HTML, Then.UNKNOWN, "2xx with a web page (a proxy or a login): check PUSHWOOSH_BASE_URL; the message may have been accepted"),
     Row(Says.EMPTY, Then.UNKNOWN, "2xx without a body: the message may have been accepted"),
-    Row(Says.CUT_LIMIT, Then.UNKNOWN, "2xx with more body than is read: the message may have been accepted"),
-    Row(Says.CUT_BROKEN, Then.UNKNOWN, "2xx, and the connection ended within the body: probably accepted"),
-    Row(Says.CUT_STALLED, Then.UNKNOWN, "2xx, and the body stopped half-way: probably accepted"),
-    Row(Says.CUT_DEADLINE, Then.UNKNOWN, "2xx, and the body dripped beyond the total time of a call: probably accepted"),
-    Row(Says.CUT_ENCODING, Then.UNKNOWN, "2xx, and the body is not compressed as it says: probably accepted"),
-    # The API's own envelope, by gRPC code
-    Row(Code.CANCELLED, Then.RETRY, "the API gave the call up before it was done"),
-    Row(Code.UNKNOWN, Then.RETRY, "the API failed without saying how"),
-    Row(Code.INVALID_ARGUMENT, Then.REJECTED, "the API refuses this message, and will again"),
-    Row(Code.DEADLINE_EXCEEDED, Then.UNKNOWN, "the API ran out of time: the message may have been accepted before"),
-    Row(Code.NOT_FOUND, Then.REJECTED, "something that the message names (segment, preset, template) does not exist"),
-    Row(Code.ALREADY_EXISTS, Then.REJECTED, "the API says it has this already: the same call would say so again; a person must look"),
-    Row(Code.PERMISSION_DENIED, Then.HOLD_TOKEN, "the token may not do this: check its rights; nothing is wrong with the message"),
-    Row(Code.RESOURCE_EXHAUSTED, Then.RETRY_ALL, "too many calls: not accepted, and every call of this application would hear the same"),
-    Row(Code.FAILED_PRECONDITION, Then.REJECTED, "the API refuses this message until something is changed by hand"),
-    Row(Code.ABORTED, Then.RETRY, "the API met a conflict with another call, and gave this one up"),
-    Row(Code.OUT_OF_RANGE, Then.REJECTED, "a value of this message is outside what the API takes"),
+    Row(Says.CUT_LIMIT, Then.UNKNOWN, "2xx with a body longer than wooshq reads: the message may have been accepted"),
+    Row(Says.CUT_BROKEN, Then.UNKNOWN, "2xx, but the connection ended inside the body: the message was probably accepted"),
+    Row(Says.CUT_STALLED, Then.UNKNOWN, "2xx, but the body stopped halfway: the message was probably accepted"),
+    Row(Says.CUT_DEADLINE, Then.UNKNOWN, "2xx, but the body did not end within the total timeout: the message was probably accepted"),
+    Row(Says.CUT_ENCODING, Then.UNKNOWN, "2xx, but the body is not compressed as its header says: the message was probably accepted"),
+    # The API's own envelope, by gRPC code.
+    Row(Code.CANCELLED, Then.RETRY, "the API cancelled the call: not accepted"),
+    Row(Code.UNKNOWN, Then.RETRY, "the API failed without a reason"),
+    Row(Code.INVALID_ARGUMENT, Then.REJECTED, "the API refuses this message, and will refuse it again"),
+    Row(Code.DEADLINE_EXCEEDED, Then.UNKNOWN, "the API ran out of time: the message may have been accepted"),
+    Row(Code.NOT_FOUND, Then.REJECTED, "the message names something that does not exist (segment, preset, template)"),
+    Row(
+        Code.ALREADY_EXISTS,
+        Then.REJECTED,
+        "the API says that this exists already: a retry would get the same answer, so a person must look",
+    ),
+    Row(Code.PERMISSION_DENIED, Then.HOLD_TOKEN, "the token may not do this: check its rights; the message itself is fine"),
+    Row(
+        Code.RESOURCE_EXHAUSTED,
+        Then.RETRY_ALL,
+        "too many calls: not accepted, and every call of this application would get the same answer",
+    ),
+    Row(Code.FAILED_PRECONDITION, Then.REJECTED, "the API refuses this message until a person changes something"),
+    Row(Code.ABORTED, Then.RETRY, "the call conflicted with another one, and the API dropped it: not accepted"),
+    Row(Code.OUT_OF_RANGE, Then.REJECTED, "a value in this message is outside the range that the API accepts"),
     Row(Code.UNIMPLEMENTED, Then.HOLD_CIRCUIT, "this server does not know the call: check PUSHWOOSH_BASE_URL"),
     Row(Code.INTERNAL, Then.RETRY, "the API failed"),
-    Row(Code.UNAVAILABLE, Then.RETRY, "the API is not available now"),
-    Row(Code.DATA_LOSS, Then.RETRY, "the API failed and lost data of its own"),
-    Row(Code.UNAUTHENTICATED, Then.HOLD_TOKEN, "the token is not accepted: check PUSHWOOSH_API_TOKEN; nothing is wrong with the message"),
-    # No envelope: the HTTP status alone, whoever answered. The first row that has the status decides
-    Row(http(300, 399), Then.HOLD_CIRCUIT, "a redirect, never followed (the token goes nowhere else): check PUSHWOOSH_BASE_URL"),
+    Row(Code.UNAVAILABLE, Then.RETRY, "the API is not available"),
+    Row(Code.DATA_LOSS, Then.RETRY, "the API failed and lost data"),
+    Row(Code.UNAUTHENTICATED, Then.HOLD_TOKEN, "the token is not accepted: check PUSHWOOSH_API_TOKEN; the message itself is fine"),
+    # No envelope: the HTTP status alone decides, whether the API or a server in front of it sent it. The first row with the status counts.
+    Row(
+        http(300, 399),
+        Then.HOLD_CIRCUIT,
+        "a redirect, which wooshq never follows (the token must not go elsewhere): check PUSHWOOSH_BASE_URL",
+    ),
     Row(http(400), Then.REJECTED, "refused as a bad request"),
-    Row(http(401), Then.HOLD_TOKEN, "the token is not accepted: check PUSHWOOSH_API_TOKEN; nothing is wrong with the message"),
-    Row(http(402), Then.HOLD_TOKEN, "the account has to be paid: nothing is wrong with the message"),
-    Row(http(403), Then.HOLD_TOKEN, "forbidden, by the API or by something before it: check the token; nothing is wrong with the message"),
-    Row(http(404), Then.HOLD_CIRCUIT, "not found, and not in the API's own words: no API at this address; check PUSHWOOSH_BASE_URL"),
-    Row(http(405), Then.HOLD_CIRCUIT, "POST is not taken at this address: check PUSHWOOSH_BASE_URL"),
-    Row(http(407), Then.HOLD_CIRCUIT, "a proxy wants a login: check the network before the API"),
-    Row(http(408), Then.RETRY, "the server did not get the whole request in time: not carried out (RFC 9110, 15.5.9)"),
-    Row(http(409), Then.RETRY, "a conflict without its reason: of the two that the API knows, the one that passes is supposed"),
-    Row(http(410), Then.HOLD_CIRCUIT, "gone, and not in the API's own words: no API at this address any more; check PUSHWOOSH_BASE_URL"),
-    Row(http(413), Then.TOO_LARGE, "larger than the API takes"),
-    Row(http(415), Then.REJECTED, "the form of this message is not taken"),
+    Row(http(401), Then.HOLD_TOKEN, "the token is not accepted: check PUSHWOOSH_API_TOKEN; the message itself is fine"),
+    Row(http(402), Then.HOLD_TOKEN, "the account must be paid: the message itself is fine"),
+    Row(http(403), Then.HOLD_TOKEN, "forbidden by the API or by a server in front of it: check the token; the message itself is fine"),
+    Row(http(404), Then.HOLD_CIRCUIT, "not found, but not in the API's format: the API is not at this address; check PUSHWOOSH_BASE_URL"),
+    Row(http(405), Then.HOLD_CIRCUIT, "POST is not allowed at this address: check PUSHWOOSH_BASE_URL"),
+    Row(http(407), Then.HOLD_CIRCUIT, "a proxy requires a login: check the network in front of the API"),
+    Row(http(408), Then.RETRY, "the server did not receive the whole request in time: not accepted (RFC 9110, 15.5.9)"),
+    Row(http(409), Then.RETRY, "a conflict without a reason: wooshq assumes that it is temporary"),
+    Row(http(410), Then.HOLD_CIRCUIT, "gone, but not in the API's format: the API is no longer at this address; check PUSHWOOSH_BASE_URL"),
+    Row(http(413), Then.TOO_LARGE, "larger than the API accepts"),
+    Row(http(415), Then.REJECTED, "the API does not accept the format of this message"),
     Row(http(421), Then.HOLD_CIRCUIT, "the wrong server for this host: check PUSHWOOSH_BASE_URL"),
-    Row(http(425), Then.RETRY_ALL, "too early: not carried out, and every call of this application would hear the same"),
-    Row(http(426), Then.HOLD_CIRCUIT, "another protocol is wanted: check PUSHWOOSH_BASE_URL"),
-    Row(http(429), Then.RETRY_ALL, "too many calls: not accepted, and every call of this application would hear the same"),
-    Row(http(431), Then.HOLD_CIRCUIT, "our headers are too large for this server: they are the same for every message"),
-    Row(http(499), Then.RETRY, "a server on the way gave the call up"),
-    Row(http(400, 499), Then.REJECTED, "refused with a status that stands for the sender's fault"),
+    Row(http(425), Then.RETRY_ALL, "too early: not accepted, and every call of this application would get the same answer"),
+    Row(http(426), Then.HOLD_CIRCUIT, "the server requires another protocol: check PUSHWOOSH_BASE_URL"),
+    Row(http(429), Then.RETRY_ALL, "too many calls: not accepted, and every call of this application would get the same answer"),
+    Row(http(431), Then.HOLD_CIRCUIT, "the headers are too large for this server: they are the same for every message"),
+    Row(http(499), Then.RETRY, "a server in front of the API dropped the call"),
+    Row(http(400, 499), Then.REJECTED, "refused with a status that means a fault in the request"),
     Row(http(501), Then.HOLD_CIRCUIT, "this server does not know the call: check PUSHWOOSH_BASE_URL"),
-    Row(http(504), Then.UNKNOWN, "a gateway waited in vain for the API: the message may have been accepted"),
-    Row(http(520), Then.UNKNOWN, "the API's answer did not make sense to the gateway before it: the message may have been accepted"),
+    Row(http(504), Then.UNKNOWN, "a gateway got no answer from the API in time: the message may have been accepted"),
+    Row(http(520), Then.UNKNOWN, "the gateway did not understand the API's answer: the message may have been accepted"),
     Row(http(521), Then.RETRY, "the API refused the gateway's connection: not accepted"),
-    Row(http(522), Then.UNKNOWN, "the gateway lost the API while connected or connecting: the message may have been accepted"),
+    Row(http(522), Then.UNKNOWN, "the gateway's connection to the API timed out: the message may have been accepted"),
     Row(http(523), Then.RETRY, "the gateway could not reach the API: not accepted"),
-    Row(http(524), Then.UNKNOWN, "the gateway waited in vain for the API's answer: the message may have been accepted"),
-    Row(http(525, 526), Then.HOLD_CIRCUIT, "TLS failed between the gateway and the API: it takes a person there; not accepted"),
-    Row(http(500, 599), Then.RETRY, "the API, or something before it, failed"),
-    Row(http(0, 199), Then.UNKNOWN, "a status that ends no call: nothing tells what became of it"),
-    Row(http(600, 999), Then.UNKNOWN, "a status that HTTP does not know: nothing tells what became of it"),
+    Row(http(524), Then.UNKNOWN, "the gateway waited too long for the API's answer: the message may have been accepted"),
+    Row(http(525, 526), Then.HOLD_CIRCUIT, "TLS failed between the gateway and the API: not accepted; a person must fix it there"),
+    Row(http(500, 599), Then.RETRY, "the API failed, or a server in front of it did"),
+    Row(http(0, 199), Then.UNKNOWN, "a status that does not end a call: the message may have been accepted"),
+    Row(http(600, 999), Then.UNKNOWN, "a status that HTTP does not define: the message may have been accepted"),
 )
 
 RULES: Final[tuple[str, ...]] = (
-    "An outcome is a break of the transport or an answer. An answer shows one or two signs: its HTTP status, and what its body says.",
-    "2xx: the status only carries the body, the body decides. What is read of a cut body counts if it is whole JSON all the same.",
-    "Else, an envelope whose gRPC code belongs to the HTTP status (gRPC-Gateway's map) decides alone: it is finer than the status.",
-    "Else, an envelope of another code than the status stands for: both are judged, and the more careful verdict stands: unknown "
-    "before hold before retry before dead. A message is dead only where nothing in the answer says that it could still go.",
-    "NOT_FOUND, or API 1.3's 210, that names the application as what is missing is APPLICATION_GONE.",
-    "A `status_code` (API 1.3), or a `code` of 400 to 599, is read as that HTTP status: as its gRPC code where there is just one.",
-    "An error's body that cannot be read says nothing: the status decides.",
-    "Retry-After (seconds, or a date against the answer's own Date) and RetryInfo: the longest counts, up to the ceiling; in the past, "
-    "negative or not readable counts as none.",
+    "An outcome is either a break of the transport or an answer. An answer shows one or two signs: its HTTP status, and what its body says.",
+    "2xx: the body decides. If the body is incomplete, the part that was read counts if it is valid JSON.",
+    "Other statuses: an envelope whose gRPC code belongs to the HTTP status (by gRPC-Gateway's map) decides alone, because it says more "
+    "than the status.",
+    "An envelope whose code belongs to another status: both are judged, and the more careful verdict counts (unknown before hold before "
+    "retry before dead). A message is dead only if no part of the answer says that it could still be accepted.",
+    "NOT_FOUND, or status 210 of API 1.3, that names the application as missing is APPLICATION_GONE.",
+    "A `status_code` (API 1.3), or a `code` from 400 to 599, is read as that HTTP status. If exactly one gRPC code has that status, it is "
+    "read as that gRPC code.",
+    "An error whose body cannot be read: the status decides.",
+    "Retry-After (seconds, or a date compared with the answer's own Date) and RetryInfo: the longest counts, up to the ceiling. A value that "
+    "is in the past, negative or not readable is ignored.",
 )
-
-
-def table_markdown() -> str:
-    """The table and its rules for the docs."""
-    lines = [f"{number}. {rule}" for number, rule in enumerate(RULES, 1)]
-    lines += ["", "| what is seen | verdict | reason |", "| --- | --- | --- |"]
-    lines += [f"| {described(row.sign)} | {row.then} | {row.why} |" for row in TABLE]
-    return "\n".join(lines) + "\n"
-
-
-def described(sign: Sign) -> str:
-    """The sign as a person reads it."""
-    match sign:
-        case Broke():
-            return f"no answer: {sign.replace('_', ' ')}"
-        case Says():
-            return f"body: {sign.replace('_', ' ').lower()}"
-        case Code():
-            return f"gRPC {sign.value} {sign.name} (HTTP {HTTP_OF[sign]})"
-        case Http():
-            return str(sign)
-        case _:
-            assert_never(sign)
-
 
 ROW_OF: Final[Mapping[Sign, Row]] = {row.sign: row for row in TABLE if not isinstance(row.sign, Http)}
 _BY_STATUS: Final[tuple[tuple[Http, Row], ...]] = tuple((row.sign, row) for row in TABLE if isinstance(row.sign, Http))
 
 
 def row_of_status(status: int) -> Row:
-    """The row of an HTTP status; a number outside 0–999 counts as a status that HTTP does not know."""
+    """The row of an HTTP status. A number outside 0–999 counts as a status that HTTP does not define."""
     for statuses, row in _BY_STATUS:
         if status in statuses:
             return row
     return _BY_STATUS[-1][1]
+
+
+# docs/verdicts.md
+
+PAGE: Final = Path("docs", "verdicts.md")
+
+
+def what_follows() -> dict[Then, str]:
+    """The docstring of each verdict."""
+    (the_class,) = ast.parse(inspect.getsource(Then)).body
+    assert isinstance(the_class, ast.ClassDef)
+    found: dict[Then, str] = {}
+    for member, text in zip(the_class.body, the_class.body[1:], strict=False):
+        if isinstance(member, ast.Assign) and isinstance(member.targets[0], ast.Name) and isinstance(text, ast.Expr):
+            assert isinstance(text.value, ast.Constant)
+            found[Then[member.targets[0].id]] = dedent(str(text.value.value)).strip()
+    return found
+
+
+def table_markdown() -> str:
+    """The rules, the table, and what follows from each verdict: the text of `PAGE`."""
+    lines = [
+        "# Verdicts",
+        "",
+        "What an answer of the API, or a failed call, means for a message. Written by `python -m wooshq_worker.api.table`; edit",
+        "`worker/wooshq_worker/api/table.py`, not this file.",
+        "",
+        "## Rules",
+        "",
+        *(f"{number}. {rule}" for number, rule in enumerate(RULES, 1)),
+        "",
+        "## The table",
+        "",
+        "| what is seen | verdict | reason |",
+        "| --- | --- | --- |",
+        *(f"| {described(row.sign)} | {row.then} | {row.why} |" for row in TABLE),
+        "",
+        "## What follows from each verdict",
+        "",
+        "Files are below `worker/wooshq_worker/` or `tasks/wooshq/`.",
+    ]
+    for then, text in what_follows().items():
+        lines += ["", f"### {then}", "", text]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    (Path(__file__).parents[3] / PAGE).write_text(table_markdown(), encoding="utf-8")

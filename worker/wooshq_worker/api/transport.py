@@ -1,4 +1,4 @@
-"""One HTTP call to the API: brings its answer, or says what broke and whether a byte may have left."""
+"""One HTTP call of the API: its answer, or what broke and whether a byte may have been sent."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from wooshq_worker.api.outcome import HEADERS, Answer, Break, Broke, Cut
 PATH: Final = "/messaging/v2/notify"
 _HEADERS: Final = frozenset(name.encode() for name in HEADERS)
 KEEPALIVE_S: Final = 15.0
-"""Idle connections are closed after this: earlier than servers do (60 s and more), so that a POST seldom meets a closing one."""
+"""Idle connections are closed after this time: sooner than servers close them (60 s or more), so that a POST rarely meets a closing one."""
 SPARE_CONNECTIONS: Final = 16
-"""Above the worker's concurrency: connections that are still closing must not keep calls waiting."""
+"""Connections beyond the worker's concurrency: those that are still closing must not make calls wait."""
 
 
 def _version() -> str:
@@ -34,9 +34,9 @@ def _version() -> str:
 
 class Api:
     """
-    The API's one door: one connection pool, to be made inside the event loop that uses it, and closed there (`async with`).
+    The only way to the API: one connection pool. Make it and close it (`async with`) inside the event loop that uses it.
 
-    `call` never retries, never follows a redirect, keeps no cookie, uses no proxy of the environment, and never raises but CancelledError.
+    `call` never retries, never follows a redirect, keeps no cookie, ignores proxies of the environment, and raises only CancelledError.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class Api:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """
-        base_url: scheme and host; the path is added. concurrency: calls under way at once, a few more are let through.
-        connect_s: name, connection and TLS together. read_s: silence. total_s: first to last byte. tls: None for the system's trust.
+        base_url: scheme and host; the path is added. concurrency: calls in progress at once; a few more are possible.
+        connect_s: name, connection and TLS together. read_s: without a byte. total_s: the whole call. tls: None for the system's trust.
         """
         self._url = httpx.URL(base_url.rstrip("/") + PATH)
         self._limit = concurrency + SPARE_CONNECTIONS
         self._total_s = total_s
         self._answer_limit_bytes = answer_limit_bytes
-        self._under_way = 0
+        self._in_progress = 0
         tls = tls or trusted()
         connector = aiohttp.TCPConnector(
-            limit=0,  # `_under_way` is the limit: a full pool then answers at once, and cannot be taken for a slow connect
+            limit=0,  # `_in_progress` is the limit: a full pool then answers at once, and is not confused with a slow connect
             keepalive_timeout=KEEPALIVE_S,
             happy_eyeballs_delay=0.25,
             ssl=tls,
@@ -102,7 +102,7 @@ class Api:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the pool; calls still under way break."""
+        """Close the pool; calls in progress break."""
         await self._transport.aclose()
 
     def _timeouts(self, connect_s: float) -> dict[str, dict[str, float]]:
@@ -110,29 +110,29 @@ class Api:
 
     async def call(self, body: bytes, token: str, *, leaves_within_s: float | None = None) -> Answer | Break:
         """
-        One POST of `body` (JSON) in the name of `token`. Cancelling it closes its connection: the request may have been carried out.
+        One POST of `body` (JSON) with `token`. Cancelling it closes its connection; the message may have been accepted.
 
-        leaves_within_s: a connection that is not there by then is given up, for the message's time would be over when it is written.
+        leaves_within_s: the time left until the message expires. If there is no connection by then, the call breaks.
         """
         if self._session.closed:
             return Break(Broke.CLOSED)
-        if self._under_way >= self._limit:
-            return Break(Broke.POOL, f"{self._under_way} calls under way")
-        self._under_way += 1
+        if self._in_progress >= self._limit:
+            return Break(Broke.POOL, f"{self._in_progress} calls in progress")
+        self._in_progress += 1
         reading: _Reading | None = None
         try:
-            # The last resort against drips: the timeouts of the socket begin anew with every byte.
+            # Against slow drips: the socket's timeouts start again with every byte.
             async with asyncio.timeout(self._total_s):
                 response = await self._transport.handle_async_request(self._request(body, token, leaves_within_s))
                 reading = _Reading(response, self._answer_limit_bytes)
-                return await reading.to_the_end()
+                return await reading.read_to_end()
         except Exception as error:
-            in_time = type(error) is not TimeoutError
+            timed_out = type(error) is TimeoutError  # only `asyncio.timeout` raises this very class
             if reading is not None:
-                return reading.so_far(Cut.BROKEN if in_time else Cut.DEADLINE)
-            return what_broke(error) if in_time else Break(Broke.DEADLINE)
+                return reading.so_far(Cut.DEADLINE if timed_out else Cut.BROKEN)
+            return Break(Broke.DEADLINE) if timed_out else what_broke(error)
         finally:
-            self._under_way -= 1
+            self._in_progress -= 1
 
     def _request(self, body: bytes, token: str, leaves_within_s: float | None) -> httpx.Request:
         headers = self._headers_of.get(token)
@@ -140,14 +140,14 @@ class Api:
             headers = self._headers_of[token] = httpx.Headers({"Authorization": f"Token {token}"})
         late = leaves_within_s is not None and leaves_within_s < self._connect_s
         extensions = self._timeouts(max(0.001, leaves_within_s or 0)) if late else self._extensions
-        # A ready stream spares httpx its guess at the body's type, and the headers that aiohttp sets anyway.
+        # With a ready stream httpx need not guess the body's type, nor add the headers that aiohttp sets anyway.
         request = httpx.Request("POST", self._url, headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
         request.read()
         return request
 
 
 class _Reading:
-    """An answer while it is read: bounded, and worth something even where it breaks off."""
+    """An answer while it is read: bounded, and of use even if it breaks off."""
 
     def __init__(self, response: httpx.Response, limit_bytes: int) -> None:
         self._response = response
@@ -166,8 +166,8 @@ class _Reading:
     def so_far(self, cut: Cut | None) -> Answer:
         return Answer(self._response.status_code, self._headers, bytes(self._body), cut)
 
-    async def to_the_end(self) -> Answer:
-        """Reads the body and gives the connection back; a body that is not read to its end closes it."""
+    async def read_to_end(self) -> Answer:
+        """Read the body and give the connection back. If the body is not read to its end, the connection is closed."""
         stream = self._response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
         try:
@@ -175,7 +175,7 @@ class _Reading:
                 return self.so_far(await self._plain(stream))
             if len(self._encodings) == 1 and self._encodings[0] in ("gzip", "x-gzip", "deflate"):
                 return self.so_far(await self._inflated(stream))
-            return self.so_far(Cut.ENCODING)  # br, zstd: never asked for
+            return self.so_far(Cut.ENCODING)  # br, zstd: wooshq never asks for them
         except httpx.ReadTimeout:
             return self.so_far(Cut.STALLED)
         finally:
@@ -190,8 +190,8 @@ class _Reading:
         return None
 
     async def _inflated(self, stream: httpx.AsyncByteStream) -> Cut | None:
-        """At most the limit leaves zlib, however much the bytes would swell to."""
-        inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by its first bytes
+        """zlib returns at most the limit, however large the body would become."""
+        inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, recognised by the first bytes
         received = 0
         try:
             async for chunk in stream:
@@ -207,14 +207,14 @@ class _Reading:
 
 def what_broke(error: Exception) -> Break:
     """
-    What an exception of `AiohttpTransport` means, by aiohttp's own type.
+    What an exception of `AiohttpTransport` means, by the type of aiohttp's own exception.
 
-    httpx-aiohttp 0.2 calls lost answers `ConnectTimeout`, the same class as a refused connection, and lets malformed answers through
-    as aiohttp's errors: so the class of httpx says nothing, its cause does.
+    httpx-aiohttp 0.2 raises `ConnectTimeout` for a lost answer, the same class as for a refused connection, and raises aiohttp's
+    errors for malformed answers. So only the cause is reliable, not the class of httpx.
     """
     cause = error.__cause__ if isinstance(error, httpx.TransportError) and error.__cause__ is not None else error
-    told = cause.os_error if isinstance(cause, aiohttp.ClientConnectorError) else cause
-    return Break(_kind(cause), f"{type(told).__name__}: {told}")
+    shown = cause.os_error if isinstance(cause, aiohttp.ClientConnectorError) else cause
+    return Break(_kind(cause), f"{type(shown).__name__}: {shown}")
 
 
 def _kind(cause: BaseException) -> Broke:
@@ -243,15 +243,15 @@ def _kind(cause: BaseException) -> Broke:
 
 def _nothing_written(cause: BaseException | None) -> bool:
     """
-    aiohttp found the connection closing before it handed over the first byte; headers and body go in one write, so there was no other.
+    Whether aiohttp found the connection closing before the first byte. Headers and body are one write, so nothing was written before.
 
-    Known by its text alone: the same class with another text comes after writing, and counts as such, as would a new wording.
+    Only the text tells it: the same class with another text is raised after writing. A new wording in aiohttp would count as that, too.
     """
     return isinstance(cause, aiohttp.ClientConnectionResetError) and str(cause) == "Cannot write to closing transport"
 
 
 def trusted() -> ssl.SSLContext:
-    """TLS 1.2 or later, host names checked, the system's certificates (SSL_CERT_FILE, SSL_CERT_DIR count), else certifi's."""
+    """TLS 1.2 or later, host names checked, with the system's certificates (also SSL_CERT_FILE, SSL_CERT_DIR); otherwise certifi's."""
     tls = ssl.create_default_context()
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
     system = ssl.get_default_verify_paths()

@@ -1,4 +1,4 @@
-"""What became of a call: sent, retry, dead, hold or unknown."""
+"""What comes out: a call was sent, must be retried, is dead, must be held, or is unknown."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
 from wooshq_schemas import Refused
-
-# ── What comes out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +20,11 @@ class Sent:
 @dataclass(frozen=True, slots=True)
 class Retry:
     """
-    It was not accepted, and another attempt may do.
+    The message was not accepted; another attempt may succeed.
 
-    code: machine-readable (`UNAVAILABLE`, `HTTP_502`, `REFUSED`). not_before_s: seconds from now that the API asked for, capped.
-    application_waits: 429 and its like: every call of the application has to wait, not only this message.
-    costs_attempt: False where the fault is our own and nothing was tried.
+    code: for machines (`UNAVAILABLE`, `HTTP_502`, `REFUSED`). not_before_s: seconds from now that the API asked for, capped.
+    application_waits: every call of the application has to wait, not only this message (429, 425).
+    costs_attempt: False if the fault is this worker's own and nothing was tried.
     """
 
     outcome: ClassVar[Literal["retry"]] = "retry"
@@ -39,7 +37,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """This message will never do. refused: the API's own envelope, unscrubbed, where there is one; it stays in this process."""
+    """The API will never accept this message. refused: the API's own envelope, not scrubbed; it never leaves this process."""
 
     outcome: ClassVar[Literal["dead"]] = "dead"
     reason: Literal["rejected", "too_large"]
@@ -50,7 +48,7 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing is wrong with this message: a gate shuts, and the message waits without an attempt being counted."""
+    """The message itself is fine: a gate shuts, and the message waits without an attempt being counted."""
 
     outcome: ClassVar[Literal["hold"]] = "hold"
     gate: Literal["circuit", "token", "application"]
@@ -61,7 +59,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The request left, and nothing tells whether the message was accepted: `on_unknown` decides. not_before_s: as in Retry."""
+    """The request was sent, and no answer says whether it was accepted: `on_unknown` decides. not_before_s: as in Retry."""
 
     outcome: ClassVar[Literal["unknown"]] = "unknown"
     code: str

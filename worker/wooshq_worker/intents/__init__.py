@@ -1,1 +1,1 @@
-"""Intents: what is needed to accept, follow or send single messages."""
+"""Single messages in a worker: claim, render, admit, deliver, settle. Intents that come as `wooshq.submit`. Knows no job."""

@@ -1,9 +1,11 @@
-"""Writing down how calls ended: in small groups as the answers come, and never forgetting one while the ledger is away."""
+"""Settle: write down how claims ended, in small groups as the answers come. No end is lost while the ledger is unavailable."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
@@ -17,20 +19,20 @@ from wooshq_worker.observe.sentry import Reporter
 
 log = structlog.get_logger("wooshq.settler")
 
-#: Settlements in one round trip: a crash between an answer and its settle leaves at most these, and what is on the wire, unknown.
-_GROUP = 64
-#: A script holds up everybody who asks Redis for as long as it runs.
-_GROUP_BYTES = 1024 * 1024
-_AGAIN_S = 0.2
-_TELL_EVERY_S = 1.0
+_GROUP: Final = 64
+"""Settlements in one round trip. A crash between an answer and its settle leaves at most these, and the calls in progress, in doubt."""
+_GROUP_BYTES: Final = 1024 * 1024
+"""Redis serves nobody else while a script runs."""
+_RETRY_S: Final = 0.2
+_LOG_EVERY_S: Final = 1.0
 
 
 class Settler:
     """
-    Takes settlements without waiting, writes them in order of arrival. While one round trip is under way the next group gathers:
-    under load groups are large, when idle each goes at once.
+    Takes settlements without waiting, and writes them in order of arrival. The next group gathers during a round trip: under load the
+    groups are large, and when idle each settlement goes at once.
 
-    What the ledger cannot take is kept here and tried again until it is back (an answer must not be lost with it).
+    What the ledger cannot take is kept here and retried until it can: an answer must not be lost.
     """
 
     def __init__(self, settings: Settings, ledger: IntentLedger, client: LedgerClient, report_kind: Reporter) -> None:
@@ -39,11 +41,11 @@ class Settler:
         self._client = client
         self._report_kind = report_kind
         self._waiting: list[Settlement] = []
-        self._ended: Counter[str] = Counter()
-        self._size = _GROUP
-        self._changed = asyncio.Event()
+        self._most = _GROUP
+        self._has_work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._not_logged: Counter[str] = Counter()
 
     def add(self, settlement: Settlement) -> None:
         """Have it written soon."""
@@ -52,14 +54,15 @@ class Settler:
 
     def _wake(self) -> None:
         self._idle.clear()
-        self._changed.set()
+        self._has_work.set()
 
     @property
     def unsettled(self) -> int:
+        """Settlements that are not written yet."""
         return len(self._waiting)
 
     async def settled(self, within_s: float) -> bool:
-        """Wait until everything is written. False where the time was not enough."""
+        """Wait until everything is written. False if it takes longer than `within_s`."""
         try:
             async with asyncio.timeout(within_s):
                 await self._idle.wait()
@@ -70,64 +73,70 @@ class Settler:
     async def run(self) -> None:
         """Write for ever."""
         while True:
-            await self._changed.wait()
-            self._changed.clear()
+            await self._has_work.wait()
+            self._has_work.clear()
             while self._waiting or self.gates.has_news:
                 try:
-                    await self.gates.tell()  # first: what is about to wait for a gate must find it shut
-                    await self._write()
+                    await self.gates.report()  # one round trip an application. First: intents that will wait for a gate must find it shut.
+                    await self._write(self._next_group())  # one round trip
                 except LedgerUnavailable:
-                    await asyncio.sleep(_AGAIN_S)
-                except Exception:  # a bug must not end the one task that must not end
+                    await asyncio.sleep(_RETRY_S)
+                except Exception:  # a bug must not end this task
                     log.error("settle_failed", exc_info=True)
-                    await asyncio.sleep(_AGAIN_S)
+                    await asyncio.sleep(_RETRY_S)
             self._idle.set()
 
-    async def _write(self) -> None:
-        group = self._group()
-        if not group:
-            return
-        try:
-            settled = await self._client.do(self._ledger.settle(group))
-        except LedgerUnavailable:
-            raise
-        except Exception:
-            if len(group) == 1:  # its lease ends, and then it is a record as `unknown`; the others must not wait for it
-                log.error("settle_given_up", intent_id=group[0].claim.intent_id, settlement=group[0].event.value, exc_info=True)
-                del self._waiting[:1]
-            self._size = 1
-            return
-        self._size = _GROUP
-        del self._waiting[: len(group)]
-        if not self._ended:
-            asyncio.get_running_loop().call_later(_TELL_EVERY_S, self.tell)
-        for settlement, done in zip(group, settled, strict=True):
-            if not done:
-                log.warning("settled_late", intent_id=settlement.claim.intent_id, settlement=settlement.event.value)
-                continue
-            self._ended[settlement.event.value] += 1
-            if settlement.event is Event.GIVEN_UP:
-                self._report_kind(
-                    kind="dead_letter",
-                    reason=str(settlement.reason),
-                    code=settlement.code,
-                    application=settlement.claim.application,
-                    lane=settlement.claim.lane,
-                )
-
-    def _group(self) -> list[Settlement]:
-        """What is written next: as many as fit, by number and by size."""
+    def _next_group(self) -> list[Settlement]:
+        """The oldest settlements, as many as one round trip may carry."""
         group: list[Settlement] = []
         size = 0
-        for settlement in self._waiting[: self._size]:
+        for settlement in self._waiting[: self._most]:
             size += len(settlement.payload or "")
             if group and size > _GROUP_BYTES:
                 break
             group.append(settlement)
         return group
 
-    def tell(self) -> None:
-        """Log what was settled since the last time: one line for many; whose fate turned worse has a line of its own beside it."""
-        if self._ended:
-            log.info("settled", **self._ended)
-            self._ended = Counter()
+    async def _write(self, group: Sequence[Settlement]) -> None:
+        if not group:
+            return
+        try:
+            written = await self._client.do(self._ledger.settle(group))
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            self._find_the_bad_one(group)
+            return
+        self._most = _GROUP
+        del self._waiting[: len(group)]
+        if not self._not_logged:
+            asyncio.get_running_loop().call_later(_LOG_EVERY_S, self.log_settled)
+        for settlement, is_written in zip(group, written, strict=True):
+            self._note(settlement, is_written=is_written)
+
+    def _find_the_bad_one(self, group: Sequence[Settlement]) -> None:
+        """The group cannot be written, by a bug: write one at a time. The bad one is dropped; when its lease ends, it is in doubt."""
+        if len(group) == 1:
+            log.error("settle_given_up", intent_id=group[0].claim.intent_id, settlement=group[0].event.value, exc_info=True)
+            del self._waiting[:1]
+        self._most = 1
+
+    def _note(self, settlement: Settlement, *, is_written: bool) -> None:
+        if not is_written:  # another worker has the intent by now
+            log.warning("settled_late", intent_id=settlement.claim.intent_id, settlement=settlement.event.value)
+            return
+        self._not_logged[settlement.event.value] += 1
+        if settlement.event is Event.GIVEN_UP:
+            self._report_kind(
+                kind="dead_letter",
+                reason=str(settlement.reason),
+                code=settlement.code,
+                application=settlement.claim.application,
+                lane=settlement.claim.lane,
+            )
+
+    def log_settled(self) -> None:
+        """Log what was settled since the last time: one line for many. An intent that was not sent has a line of its own (`batch.py`)."""
+        if self._not_logged:
+            log.info("settled", **self._not_logged)
+            self._not_logged = Counter()

@@ -63,6 +63,32 @@ class LaneState:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class _Group:
+    """The ids of one claim: their slots, and the broker messages that they came from."""
+
+    def __init__(self, engine: Engine, lane: LaneState, size: int, emptied: list[Parcel]) -> None:
+        self._engine = engine
+        self._lane = lane
+        self._size = size
+        self._emptied = emptied
+
+    def claimed(self, left: Sequence[str]) -> None:
+        if left:  # still queued, for those before them were large
+            self._lane.parcels.appendleft(Parcel(deque(left), _nothing))
+        for parcel in self._emptied:
+            parcel.ack()
+        self._emptied.clear()
+        self._engine.look_again()
+
+    def ended(self, n: int) -> None:
+        self._size -= n
+        self._engine.use(self._lane, -n)
+
+    def close(self) -> None:
+        """Gives back the slots that are left."""
+        self.ended(self._size)
+
+
 class _BulkSlots:
     """The bulk lane's slots, as the fan-out uses them beside the lane's own intents."""
 
@@ -214,7 +240,7 @@ class Engine:
             while self._stopping or not state.parcels or not self.free(state):
                 state.changed.clear()
                 await state.changed.wait()
-            if self._client.lost_at is not None:
+            if not self._client.is_available:
                 await asyncio.sleep(_LEDGER_AWAY_S)
             ids: list[str] = []
             emptied: list[Parcel] = []
@@ -234,7 +260,7 @@ class Engine:
         self._busy += n
         state.busy += n
         if n < 0:
-            self._look_again()
+            self.look_again()
 
     def free(self, state: LaneState) -> int:
         """Slots that a lane may still take."""
@@ -243,33 +269,18 @@ class Engine:
         return min(state.most - state.busy, self.settings.concurrency - self._busy)
 
     async def _send(self, state: LaneState, ids: list[str], emptied: list[Parcel]) -> None:
-        rest = len(ids)
-
-        def done(n: int) -> None:
-            nonlocal rest
-            rest -= n
-            self.use(state, -n)
-
-        def claimed(left: Sequence[str] = ()) -> None:
-            if left:  # still queued, for those before them were large
-                state.parcels.appendleft(Parcel(deque(left), _nothing))
-            for parcel in emptied:
-                parcel.ack()
-            emptied.clear()
-            self._look_again()
-
+        group = _Group(self, state, len(ids), emptied)
         try:
-            await self._batches.send(list(dict.fromkeys(ids)), done, claimed)
+            await self._batches.send(list(dict.fromkeys(ids)), group)
         except LedgerUnavailable:
-            # Nothing was claimed, or nothing was admitted: the keeper has both, once the ledger is back.
-            claimed()
+            group.claimed(())  # nothing was claimed, or nothing was admitted: the keeper has both, once the ledger is back
         except Exception:  # unforeseen: the ids are in the ledger, and the message must not hold its place in the lane
-            claimed()
+            group.claimed(())
             raise
         finally:
-            done(rest)
+            group.close()
 
-    def _look_again(self) -> None:
+    def look_again(self) -> None:
         """There may be room for more, in either lane."""
         for lane in self._lanes.values():
             lane.changed.set()
@@ -320,7 +331,7 @@ class Engine:
             await asyncio.sleep(0.05)
         settled = await self._settler.settled(max(3.0, ends - time.monotonic()))
         self._drained = settled and not self._tasks and not self._runner.is_busy
-        self._settler.tell()
+        self._settler.log_settled()
         self._runner.telling.tell()
         for task in self._background:
             task.cancel()

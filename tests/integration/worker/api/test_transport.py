@@ -140,7 +140,7 @@ async def played(script: Script, **given: float) -> tuple[Answer | Break, Server
 def is_unknown_by(outcome: Outcome, kind: Broke) -> None:
     assert isinstance(outcome, Break), outcome
     assert outcome.kind is kind
-    assert outcome.may_have_left
+    assert outcome.may_have_been_sent
     assert isinstance(the_verdict(outcome), Unknown)
 
 
@@ -243,7 +243,7 @@ class WhenNothingWasSent:
             outcome = await api.call(BODY, TOKEN)
         assert isinstance(outcome, Break)
         assert outcome.kind is Broke.REFUSED
-        assert not outcome.may_have_left
+        assert not outcome.may_have_been_sent
         assert isinstance(the_verdict(outcome), Retry)
 
     async def test_a_name_that_does_not_exist_is_retried(self) -> None:

@@ -21,11 +21,11 @@ def test_the_examples_in_its_docstring_hold() -> None:
 
 class WhenAnAttemptWaits:
     @given(attempt=st.integers(2, 10**9), policy=policies, jitter=jitters)
-    def test_it_waits_at_most_the_ceiling_and_never_less_than_nothing(self, attempt: int, policy: Backoff, jitter: float) -> None:
+    def test_the_wait_is_between_zero_and_the_ceiling(self, attempt: int, policy: Backoff, jitter: float) -> None:
         assert 0 <= wait_before(attempt, policy, jitter=jitter) <= policy.ceiling_s
 
     @given(attempt=st.integers(2, 10**6), policy=policies, jitter=jitters)
-    def test_a_later_one_never_has_a_shorter_range(self, attempt: int, policy: Backoff, jitter: float) -> None:
+    def test_a_later_attempt_never_has_a_shorter_range(self, attempt: int, policy: Backoff, jitter: float) -> None:
         assert wait_before(attempt, policy, jitter=jitter) <= wait_before(attempt + 1, policy, jitter=jitter)
 
     @given(attempt=st.integers(2, 60), policy=policies)
@@ -35,6 +35,6 @@ class WhenAnAttemptWaits:
         assert wait_before(attempt, policy, jitter=0.5) == pytest.approx(ceiling / 2)
 
     @given(attempt=st.integers(max_value=1))
-    def test_the_first_does_not(self, attempt: int) -> None:
+    def test_the_first_attempt_does_not_wait(self, attempt: int) -> None:
         with pytest.raises(ValueError, match="does not wait"):
             wait_before(attempt, Backoff(2, 600), jitter=0.5)

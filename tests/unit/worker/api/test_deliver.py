@@ -1,4 +1,4 @@
-"""One intent's calls inside one claim."""
+"""Delivering: one call, and its short retries inside one claim."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def an_error(status: int, **headers: str) -> Answer:
 
 
 class World:
-    """A clock that only moves when somebody waits, and an API that answers from a list (the last answer again and again)."""
+    """A clock that moves only in calls and waits, and an API that answers from a list and repeats the last answer."""
 
     def __init__(self, answers: Sequence[Outcome | Exception], *, call_takes_s: float = 0.05) -> None:
         self.answers = list(answers)
@@ -74,7 +74,7 @@ def outcomes(delivery: Delivery) -> list[str]:
     return [attempt.outcome for attempt in delivery.attempts]
 
 
-class WhenTheFirstCallSettlesIt:
+class WhenTheFirstCallIsEnough:
     @pytest.mark.parametrize(
         ("answer", "kind"),
         [
@@ -92,19 +92,19 @@ class WhenTheFirstCallSettlesIt:
         assert isinstance(delivery.verdict, kind)
         assert (world.calls, world.slept, len(delivery.attempts)) == (1, [], 1)
 
-    async def test_tenacity_is_not_entered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_tenacity_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("wooshq_worker.api.deliver.AsyncRetrying", None)
         assert isinstance((await World([SUCCESS]).deliver()).verdict, Sent)
 
-    async def test_unknown_is_never_tried_again_here_for_a_person_may_get_it_twice(self) -> None:
+    async def test_unknown_is_never_retried_here_because_the_message_may_be_sent_twice(self) -> None:
         for kind in (Broke.SILENT, Broke.RESET, Broke.DEADLINE, Broke.MALFORMED, Broke.STRANGE):
             world = World([Break(kind), SUCCESS])
             assert isinstance((await world.deliver()).verdict, Unknown)
             assert world.calls == 1
 
 
-class WhenAShortRetryMayDo:
-    async def test_it_is_tried_again_and_every_attempt_is_told(self) -> None:
+class WhenAShortRetryMayHelp:
+    async def test_it_is_retried_and_every_attempt_is_recorded(self) -> None:
         world = World([an_error(503), Break(Broke.REFUSED, "refused"), SUCCESS])
         delivery = await world.deliver()
         assert delivery.verdict == Sent("C-1")
@@ -113,7 +113,7 @@ class WhenAShortRetryMayDo:
         assert [attempt.http_status for attempt in delivery.attempts] == [503, None, 200]
         assert world.slept == [0.125, 0.25]
 
-    async def test_each_verdict_is_told_as_it_comes_and_who_hears_enough_may_stop_the_rest(self) -> None:
+    async def test_each_verdict_is_told_as_it_comes_and_may_stop_the_next_call(self) -> None:
         told: list[Verdict] = []
         world = World([an_error(503)])
         delivery = await world.deliver(on_verdict=told.append, may_go=lambda: "gate circuit" if told else None)
@@ -127,18 +127,18 @@ class WhenAShortRetryMayDo:
         assert delivery.verdict.code == "HTTP_502"
         assert world.calls == 3
 
-    async def test_a_later_verdict_that_cannot_be_bettered_ends_it(self) -> None:
+    async def test_a_later_verdict_that_a_wait_cannot_improve_ends_it(self) -> None:
         for answer, kind in ((an_error(400), Dead), (an_error(401), Hold), (Break(Broke.SILENT), Unknown), (an_error(429), Retry)):
             world = World([an_error(503), answer, SUCCESS])
             assert isinstance((await world.deliver()).verdict, kind)
             assert world.calls == 2
 
-    async def test_one_try_means_one(self) -> None:
+    async def test_one_try_means_one_call(self) -> None:
         world = World([an_error(503), SUCCESS])
         await world.deliver(policy=ShortRetries(tries=1, total_s=3))
         assert world.calls == 1
 
-    async def test_a_retry_after_that_fits_is_kept(self) -> None:
+    async def test_a_retry_after_that_fits_is_waited_for(self) -> None:
         world = World([an_error(503, retry_after="2"), SUCCESS])
         assert isinstance((await world.deliver()).verdict, Sent)
         assert world.slept == [2.0]
@@ -155,14 +155,14 @@ class WhenAShortRetryMayDo:
         assert isinstance((await world.deliver()).verdict, Retry)
         assert (world.calls, world.slept) == (2, [2.0])
 
-    async def test_what_concerns_the_whole_application_is_given_back_at_once(self) -> None:
+    async def test_a_retry_of_the_whole_application_is_given_back_at_once(self) -> None:
         world = World([an_error(429, retry_after="1"), SUCCESS])
         delivery = await world.deliver()
         assert isinstance(delivery.verdict, Retry)
         assert delivery.verdict.application_waits
         assert world.calls == 1
 
-    async def test_our_own_full_pool_is_given_back_at_once_and_costs_nothing(self) -> None:
+    async def test_a_full_pool_of_our_own_is_given_back_at_once_and_costs_no_attempt(self) -> None:
         world = World([Break(Broke.POOL), SUCCESS])
         delivery = await world.deliver()
         assert isinstance(delivery.verdict, Retry)
@@ -192,12 +192,12 @@ class WhenAShortRetryMayDo:
 
 
 class WhenItMayNotGo:
-    async def test_nothing_is_called(self) -> None:
+    async def test_there_is_no_call(self) -> None:
         world = World([SUCCESS])
         assert await world.deliver(may_go=lambda: "lease ends in 2 s") == Delivery(Withheld("lease ends in 2 s"), ())
         assert world.calls == 0
 
-    async def test_it_is_asked_before_every_call_and_the_last_verdict_stands(self) -> None:
+    async def test_it_is_asked_before_every_call_and_the_last_verdict_counts(self) -> None:
         world = World([an_error(503), an_error(500), SUCCESS])
         asked: list[int] = []
 
@@ -213,7 +213,7 @@ class WhenItMayNotGo:
 
 
 class WhenSomethingInsideBreaks:
-    async def test_a_bug_is_unknown_and_quotes_nobody(self) -> None:
+    async def test_a_bug_is_unknown_and_its_message_is_not_quoted(self) -> None:
         delivery = await World([ValueError("ann@example.com")]).deliver()
         assert isinstance(delivery.verdict, Unknown)
         assert delivery.verdict.code == "BUG"
@@ -226,7 +226,7 @@ class WhenSomethingInsideBreaks:
         async def never() -> Outcome:
             started.set()
             await asyncio.get_running_loop().create_future()
-            raise AssertionError("nobody answers it")
+            raise AssertionError("it is never answered")
 
         task = asyncio.create_task(deliver(never, policy=POLICY, retry_after_ceiling_s=60))
         await started.wait()
@@ -234,7 +234,7 @@ class WhenSomethingInsideBreaks:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    async def test_a_deadline_around_a_send_that_always_fails_ends_it(self) -> None:
+    async def test_a_timeout_around_a_delivery_that_always_fails_ends_it(self) -> None:
         async def refused() -> Outcome:
             return Break(Broke.REFUSED)
 
@@ -242,7 +242,7 @@ class WhenSomethingInsideBreaks:
             async with asyncio.timeout(0.05):
                 await deliver(refused, policy=ShortRetries(10, 1e9, base_s=1e6), retry_after_ceiling_s=60, dice=lambda: 0.9)
 
-    async def test_cancelled_between_two_tries_there_is_no_further_call(self) -> None:
+    async def test_if_it_is_cancelled_between_two_tries_there_is_no_further_call(self) -> None:
         world = World([an_error(503)])
         waiting = asyncio.Event()
 
@@ -259,7 +259,7 @@ class WhenSomethingInsideBreaks:
 
 
 class TestAnAttempt:
-    async def test_it_has_exactly_the_keys_that_machines_read(self) -> None:
+    async def test_it_has_exactly_the_documented_keys(self) -> None:
         delivery = await World([an_error(400)], call_takes_s=0.31249).deliver()
         assert [attempt.as_dict() for attempt in delivery.attempts] == [
             {
@@ -273,22 +273,22 @@ class TestAnAttempt:
         ]
         assert list(delivery.attempts[0].as_dict()) == ["at", "outcome", "http_status", "code", "latency_ms", "error"]
 
-    async def test_one_that_was_sent_has_neither_code_nor_error(self) -> None:
+    async def test_one_that_was_sent_has_no_code_and_no_error(self) -> None:
         (attempt,) = (await World([SUCCESS]).deliver()).attempts
         assert (attempt.outcome, attempt.code, attempt.error) == ("sent", None, None)
 
-    def test_its_time_is_told_in_utc(self) -> None:
+    def test_its_time_is_shown_in_utc(self) -> None:
         elsewhere = START.astimezone(tz=None)
         assert Attempt(elsewhere, "sent", 200, None, 1.0, None).as_dict()["at"] == "2026-05-01T12:00:00.123Z"
 
-    async def test_nothing_secret_is_in_it(self) -> None:
+    async def test_it_contains_no_secret(self) -> None:
         echo = Answer(400, {}, b'{"code": 3, "message": "no user ann@example.com"}')
         delivery = await World([echo]).deliver(secret="ann@example.com")
         assert "ann" not in str(delivery)
 
 
-class TestSecretsOf:
-    def test_they_are_the_token_the_recipients_and_the_placeholders_values(self) -> None:
+class TestTheSecretsOfACall:
+    def test_they_are_the_token_the_recipients_and_the_values_of_placeholders(self) -> None:
         payload = {
             "transactional": {
                 "users": {"list": ["u1", "u2"]},
@@ -301,5 +301,5 @@ class TestSecretsOf:
     @pytest.mark.parametrize(
         "payload", [{}, {"segment": None}, {"transactional": {"users": ["u1"]}}, {"transactional": {"users": {"list": 5}}}]
     )
-    def test_an_odd_payload_is_no_trouble(self, payload: dict[str, object]) -> None:
+    def test_an_odd_payload_does_no_harm(self, payload: dict[str, object]) -> None:
         assert "the-token" in secrets_of_body(payload, "the-token")

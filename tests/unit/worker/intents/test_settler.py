@@ -1,4 +1,4 @@
-"""The settler: news that comes while other news is told is not lost."""
+"""The settler: nothing that ended is lost, and no settlement stops another one."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from wooshq.settings import Settings
 from wooshq_worker.intents.settler import Settler
 from wooshq_worker.observe.sentry import silent
 
+GENEROUS_S = 60.0
 
-class SlowLedger:
-    """Answers every script after a turn of the loop; `away` times it is out of reach first."""
+
+class Ledger:
+    """Answers each script when `may_answer` is set; before that it is unavailable `away` times. Fails for an intent called "cursed"."""
 
     def __init__(self, away: int = 0) -> None:
         self.ran: list[tuple[str, list[Any]]] = []
-        self.under_way = asyncio.Event()
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.away = away
 
     async def do(self, steps: Any) -> Any:
         wanted = next(steps)
-        self.under_way.set()
-        await asyncio.sleep(0.05)
+        self.asked.set()
+        await self.may_answer.wait()
         if self.away:
             self.away -= 1
             raise LedgerUnavailable("gone", maybe_done=False)
@@ -38,44 +42,59 @@ class SlowLedger:
             return done.value
 
 
-def a_claim(intent_id: str = "i") -> Claim:
-    return Claim(intent_id, "token", "{}", 1, "bulk", "AAAAA-BBBBB", 0, None, 1, 0, 0, 0)
+def a_settler(ledger: Ledger) -> Settler:
+    return Settler(Settings(), IntentLedger(Settings()), ledger, silent)  # type: ignore[arg-type]
+
+
+def a_settlement(intent_id: str = "i") -> Settlement:
+    return Settlement(Claim(intent_id, "token", "{}", 1, "bulk", "AAAAA-BBBBB", 0, None, 1, 0, 0, 0), Event.HANDED_BACK)
 
 
 async def settle_all(settler: Settler) -> None:
     task = asyncio.create_task(settler.run())
-    assert await settler.settled(30)
+    assert await settler.settled(GENEROUS_S)
     task.cancel()
 
 
-async def test_a_longer_retry_after_that_comes_while_a_shorter_is_told_is_told_too() -> None:
-    ledger = SlowLedger()
-    settler = Settler(Settings(), IntentLedger(Settings()), ledger, silent)  # type: ignore[arg-type]
+async def test_a_longer_retry_after_that_comes_while_a_shorter_one_is_reported_is_reported_too() -> None:
+    ledger = Ledger()
+    settler = a_settler(ledger)
     task = asyncio.create_task(settler.run())
+    ledger.may_answer.clear()
     settler.gates.shut("AAAAA-BBBBB", "not_before", "slow down", 1.0)
-    await ledger.under_way.wait()
+    await asyncio.wait_for(ledger.asked.wait(), GENEROUS_S)
     settler.gates.shut("AAAAA-BBBBB", "not_before", "slow down", 600.0)
-    settler.add(Settlement(a_claim(), Event.HANDED_BACK))
-    assert await settler.settled(30)
+    settler.add(a_settlement())
+    ledger.may_answer.set()
+    assert await settler.settled(GENEROUS_S)
     task.cancel()
     assert [args[7] for script, args in ledger.ran if script == "gates/report"] == [1000, 600_000]
 
 
+async def test_a_gate_is_reported_before_the_intents_that_wait_for_it_are_settled() -> None:
+    ledger = Ledger()
+    settler = a_settler(ledger)
+    settler.add(a_settlement())
+    settler.gates.shut("AAAAA-BBBBB", "token", "refused")
+    await settle_all(settler)
+    assert [script for script, _ in ledger.ran] == ["gates/report", "intents/settle"]
+
+
 async def test_what_the_ledger_cannot_take_is_kept_until_it_can() -> None:
-    ledger = SlowLedger(away=3)
-    settler = Settler(Settings(), IntentLedger(Settings()), ledger, silent)  # type: ignore[arg-type]
+    ledger = Ledger(away=3)
+    settler = a_settler(ledger)
     for n in range(3):
-        settler.add(Settlement(a_claim(str(n)), Event.HANDED_BACK))
+        settler.add(a_settlement(str(n)))
     await settle_all(settler)
     assert settler.unsettled == 0
     assert [script for script, _ in ledger.ran] == ["intents/settle"]
 
 
-async def test_one_that_cannot_be_written_is_left_to_its_lease_and_stops_no_other() -> None:
-    ledger = SlowLedger()
-    settler = Settler(Settings(), IntentLedger(Settings()), ledger, silent)  # type: ignore[arg-type]
+async def test_one_that_cannot_be_written_is_dropped_and_stops_no_other() -> None:
+    ledger = Ledger()
+    settler = a_settler(ledger)
     for intent_id in ("a", "cursed", "b"):
-        settler.add(Settlement(a_claim(intent_id), Event.HANDED_BACK))
+        settler.add(a_settlement(intent_id))
     await settle_all(settler)
     assert settler.unsettled == 0
     written = [json.loads(arg)["id"] for _, args in ledger.ran for arg in args[2:]]

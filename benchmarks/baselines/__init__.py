@@ -1,1 +1,0 @@
-"""What wooshq is compared with: simpler ways to send the same messages."""

@@ -1,1 +1,0 @@
-"""The sections about jobs: what a fan-out costs, and what it survives."""
