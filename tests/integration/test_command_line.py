@@ -1,4 +1,4 @@
-"""The command line has manners: a mistake is a sentence and an exit code, never a traceback."""
+"""A mistake on the command line is a sentence and an exit status, never a traceback."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class WhenItIsUsedWrongly:
             (["gates", "shut", "nope"], 2, "circuit"),
         ],
     )
-    def test_it_says_what_would_be_right(self, rig: Rig, args: list[str], code: int, says: str) -> None:
+    def test_it_says_what_to_use_instead(self, rig: Rig, args: list[str], code: int, says: str) -> None:
         done = rig.cli(*args)
         assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done.stderr
         assert says in done.stderr.decode().replace("\n", " ")
@@ -53,7 +53,7 @@ class WhenItIsUsedWrongly:
             ("WOOSHQ_PLATFORMS", '{"nope": {}}', "WOOSHQ_PLATFORMS"),
         ],
     )
-    def test_a_setting_that_cannot_be_is_refused_at_start_without_its_value(self, rig: Rig, variable: str, value: str, says: str) -> None:
+    def test_an_invalid_setting_is_refused_at_start_without_its_value(self, rig: Rig, variable: str, value: str, says: str) -> None:
         rig.env[variable] = value
         done = rig.cli("worker")
         assert done.returncode == 2, done.stderr
@@ -61,7 +61,7 @@ class WhenItIsUsedWrongly:
         assert b"se cret" not in done.stderr
         assert b"Traceback" not in done.stderr
 
-    def test_redis_out_of_reach_is_said_and_nothing_could_be_done(self, rig: Rig) -> None:
+    def test_redis_out_of_reach_is_a_sentence_and_exit_status_3(self, rig: Rig) -> None:
         rig.env["WOOSHQ_REDIS_URL"] = rig.env["WOOSHQ_BROKER_URL"] = "redis://127.0.0.1:1/0"
         done = rig.cli("send", stdin=json.dumps(an_intent()))
         assert done.returncode == 3
@@ -69,25 +69,25 @@ class WhenItIsUsedWrongly:
 
 
 class WhenAWorkerIsGivenCelerysOptions:
-    def test_they_are_passed_through_and_ctrl_c_ends_it_well(self, rig: Rig) -> None:
+    def test_they_are_passed_on_and_ctrl_c_ends_the_worker_with_status_0(self, rig: Rig) -> None:
         worker = rig.start_worker("-Q", "transactional", "-n", "w@here")
         sent = rig.wooshq.enqueue(an_intent())
         rig.ended([sent])
         worker.send_signal(signal.SIGINT)
         assert worker.wait(30) == 0
 
-    def test_one_that_it_cannot_follow_is_named_with_what_to_do_instead(self, rig: Rig) -> None:
+    def test_an_option_without_effect_is_named_in_the_log(self, rig: Rig) -> None:
         worker = rig.start_worker("--pool", "prefork", "-c", "4", "--loglevel", "warning")
         rig.ended([rig.wooshq.enqueue(an_intent())])
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
-        events = [json.loads(line) for line in rig.logs().splitlines()]  # nothing but events: a machine reads this
+        events = [json.loads(line) for line in rig.logs().splitlines()]  # every line is an event: machines read this
         assert {event["option"] for event in events if event["event"] == "option_not_taken"} == {"--pool", "--concurrency"}
         assert {event["level"] for event in events} <= {"warning", "error"}
 
 
-class WhenSomethingIsHeld:
-    def test_the_overview_counts_it(self, rig: Rig) -> None:
+class WhenAGateIsShut:
+    def test_the_totals_count_what_it_holds(self, rig: Rig) -> None:
         rig.start_worker()
         assert rig.cli("gates", "shut", "hand", "--why", "noon").returncode == 0
         rig.wooshq.enqueue(an_intent())

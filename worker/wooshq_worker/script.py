@@ -1,24 +1,26 @@
-"""The console script `wooshq`. It is installed with the package, and so must say what is missing where only a web app's part was."""
+"""The console script `wooshq`. It is always installed, so it says what to install if the extra `worker` is missing."""
 
 from __future__ import annotations
 
 import sys
 
-#: What a worker and the command line need beside what a web app needs: the extra `worker`.
-_OF_THE_EXTRA = frozenset({"aiohttp", "certifi", "httpx", "httpx_aiohttp", "rich", "sentry_sdk", "structlog", "tenacity", "typer"})
+#: Modules that the command line and a worker need and a web app does not: the extra `worker`.
+OF_THE_EXTRA = frozenset({"aiohttp", "certifi", "httpx", "httpx_aiohttp", "rich", "sentry_sdk", "structlog", "tenacity", "typer"})
 
 
 def main() -> None:
-    """Run the command line, or say in one sentence what to install."""
+    """Run the command line. If a package is missing, say in one sentence what to install (exit status 2)."""
     try:
         from wooshq_worker.cli import main as run
 
         run()
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in _OF_THE_EXTRA:
+        if missing not in OF_THE_EXTRA:
             raise
-        sys.stderr.write(f"The command line needs pip install 'wooshq[worker]' (there is no {missing} here).\n")
+        sys.stderr.write(
+            f"The package {missing} is missing. To use the command line, run in a checkout of wooshq: pip install '.[worker]'\n"
+        )
         sys.exit(2)
-    except KeyboardInterrupt:  # while it was still importing
+    except KeyboardInterrupt:  # during the import
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""What the tests of the command line share."""
+"""An installation with an API that refuses some recipients."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.rig import Rig
 from tests.stand_in import Call, Reply, StandIn, refusal
 
 
-def _no_bad_ones(call: Call, _: int) -> Reply | None:
-    """An API that refuses whoever is called bad."""
+def _refuses_bad(call: Call, _: int) -> Reply | None:
+    """Refuses recipients whose name begins with `bad`."""
     if any(name.startswith("bad") for name in call.recipients):
         return refusal(400, 3, "this recipient is not valid, and the sentence that says so is longer than a terminal is wide")
     return None
@@ -20,7 +20,7 @@ def _no_bad_ones(call: Call, _: int) -> Reply | None:
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
-    with StandIn(_no_bad_ones) as api:
+    with StandIn(_refuses_bad) as api:
         made = Rig(tmp_path, api.url)
         yield made
         made.close()

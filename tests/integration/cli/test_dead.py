@@ -1,4 +1,4 @@
-"""Dead letters on the command line: found, read, mended, exported, and named where they cannot be found."""
+"""Dead letters on the command line: find, read, edit, replay, discard, export."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOBODY = "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"
 
 @pytest.fixture(scope="module")
 def dead(tmp_path_factory: pytest.TempPathFactory) -> object:
-    """One installation for the tests that only look: three letters, of which one is discarded."""
+    """One installation for the tests that change nothing: three letters, one of them discarded."""
 
     def refused(call: Call, _: int) -> Reply:
         return refusal(400, 3, f"{call.recipients[0][:4]}: this recipient is not valid, as a sentence says that is longer than a terminal")
@@ -38,14 +38,14 @@ def made(dead: object) -> tuple[Rig, Sequence[str]]:
     return dead  # type: ignore[return-value]
 
 
-class WhenLettersAreLookedFor:
-    def test_any_state_is_every_state(self, dead: object) -> None:
+class WhenLettersAreListed:
+    def test_state_any_shows_letters_of_every_state(self, dead: object) -> None:
         rig, _ = made(dead)
         for command in ("list", "groups"):
             shown = [json.loads(line) for line in rig.cli("dead", command, "--state", "any", "--json").stdout.splitlines()]
             assert sum(one.get("count", 1) for one in shown) == 3, command
 
-    def test_the_filters_of_list_are_those_of_groups_and_export(self, dead: object) -> None:
+    def test_groups_and_export_filter_alike(self, dead: object) -> None:
         rig, ids = made(dead)
         detail = rig.wooshq.dead_letters.show(ids[0]).detail
         for options, n in ((["--campaign", "C-1"], 1), (["--recipient", "=2+3"], 1), (["--detail", detail], 2), (["--detail", "x"], 0)):
@@ -63,23 +63,23 @@ class WhenLettersAreLookedFor:
             (line,) = [line for line in lines if intent_id in line]
             assert "…" in line
 
-    def test_a_pipe_gets_everything_in_one_line_a_letter(self, dead: object) -> None:
+    def test_a_pipe_receives_every_letter_uncut_on_one_line(self, dead: object) -> None:
         rig, _ = made(dead)
         lines = rig.cli("dead", "list").stdout.decode().splitlines()
         assert len(lines) == 2 + 2
         assert all("longer than a terminal" in line and "transactional" in line for line in lines[2:])
 
-    def test_none_and_one_are_said_as_such(self, dead: object) -> None:
+    def test_no_letter_and_one_letter_have_their_own_words(self, dead: object) -> None:
         rig, _ = made(dead)
-        assert rig.cli("dead", "list", "--reason", "poison").stdout == b"Dead letters that fit: none\n"
+        assert rig.cli("dead", "list", "--reason", "poison").stdout == b"No dead letters match.\n"
         assert rig.cli("dead", "groups", "--campaign", "C-1").stdout.startswith(b"1 dead letter in 1 group\n")
-        assert b"Only the newest one is shown" in rig.cli("dead", "list", "--most", "1").stderr
+        assert b"Only the newest letter is shown" in rig.cli("dead", "list", "--most", "1").stderr
         assert b"Only" not in rig.cli("dead", "list", "--most", "2").stderr
         assert rig.cli("dead", "list", "--most", "0").returncode == 2
 
 
 class WhenLettersAreExported:
-    def test_only_the_owner_reads_the_file_and_nothing_is_overwritten_unasked(self, dead: object) -> None:
+    def test_only_the_owner_can_read_the_file_and_overwriting_needs_force(self, dead: object) -> None:
         rig, _ = made(dead)
         file = rig.folder / "letters.ndjson"
         assert rig.cli("dead", "export", str(file)).returncode == 0
@@ -91,7 +91,7 @@ class WhenLettersAreExported:
         assert rig.cli("dead", "export", str(file), "--reason", "poison", "--force").returncode == 0
         assert file.read_bytes() == b""
 
-    def test_a_table_says_who_did_not_get_it_and_no_cell_is_a_formula(self, dead: object) -> None:
+    def test_a_csv_names_the_recipients_and_no_cell_is_a_formula(self, dead: object) -> None:
         rig, ids = made(dead)
         file = rig.folder / "letters.csv"
         assert rig.cli("dead", "export", str(file)).returncode == 0
@@ -100,7 +100,7 @@ class WhenLettersAreExported:
         assert tuple(rows[0]) == COLUMNS == (*rig.wooshq.dead_letters.list()[0], "recipients")
         assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
 
-    def test_no_letters_still_have_a_header(self, dead: object) -> None:
+    def test_a_csv_without_letters_has_a_header(self, dead: object) -> None:
         rig, _ = made(dead)
         file = rig.folder / "none.csv"
         rig.cli("dead", "export", str(file), "--reason", "poison")
@@ -108,14 +108,14 @@ class WhenLettersAreExported:
 
 
 class WhenALetterIsEdited:
-    def test_the_difference_is_shown_and_what_does_not_travel_is_said(self, rig: Rig) -> None:
+    def test_the_difference_is_shown_and_the_unused_fields_are_named(self, rig: Rig) -> None:
         rig.start_worker()
         (letter,) = [rig.wooshq.enqueue(an_intent("bad", idempotency_key="k"))]
         rig.ended([letter])
         done = rig.cli("dead", "edit", letter, "--patch", '{"to": {"users": ["good"]}}')
         changed = [line for line in done.stdout.decode().splitlines() if line[:1] in "+-" and line[1:2] == " "]
         assert [line.split() for line in changed] == [["-", '"bad"'], ["+", '"good"']]
-        assert b"neither id nor idempotency_key travels" in done.stderr
+        assert b"It does not use id and idempotency_key" in done.stderr
         machine = json.loads(rig.cli("dead", "edit", letter, "--patch", '{"lane": "bulk"}', "--json").stdout)
         assert machine.keys() == {"id", "before", "after"}
 
@@ -124,7 +124,7 @@ class WhenALetterIsEdited:
         assert b"message" in refused.stderr
 
 
-class WhenIdsAreGivenThatStandForNothing:
+class WhenIdsMatchNoLetter:
     @pytest.mark.parametrize("command", ["replay", "discard"])
     def test_they_are_named(self, dead: object, command: str) -> None:
         rig, ids = made(dead)
@@ -134,14 +134,14 @@ class WhenIdsAreGivenThatStandForNothing:
         assert "nonsense: no dead letter has this id" in said
         assert f"{NOBODY}: no dead letter has this id" in said
         assert f"{ids[0]}:" not in said
-        assert "1 letter fits: 1 would be" in said
+        assert "1 letter matches: 1 would be" in said
 
-    def test_one_that_the_filter_leaves_out_is_told_apart(self, dead: object) -> None:
+    def test_a_letter_that_does_not_match_the_filter_is_told_apart(self, dead: object) -> None:
         rig, ids = made(dead)
         done = rig.cli("dead", "replay", "--dry-run", ids[0], "--campaign", "C-1")
-        assert f"{ids[0]}: the filter leaves this letter out" in done.stderr.decode()
+        assert f"{ids[0]}: this letter does not match the filter" in done.stderr.decode()
 
-    def test_a_letter_that_is_discarded_already_is_skipped(self, dead: object) -> None:
+    def test_a_discarded_letter_is_not_discarded_again(self, dead: object) -> None:
         rig, ids = made(dead)
         done = rig.cli("dead", "discard", "--json", ids[2])
         assert json.loads(done.stdout) == {"selected": 1, "discarded": 0, "skipped": 1}

@@ -1,4 +1,4 @@
-"""`status`, `cancel`, `gates`, `sandbox`: where things are, and why they wait."""
+"""`wooshq status`, `cancel`, `gates` and `sandbox`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.rig import Rig, an_intent
 NOBODY = "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"
 
 
-class WhenNothingIsNamed:
-    def test_what_is_now_and_what_was_so_far_are_two_lists_in_words(self, rig: Rig) -> None:
+class WhenNoIntentIsNamed:
+    def test_status_lists_the_present_and_the_past_in_words(self, rig: Rig) -> None:
         for n in range(11):
             rig.wooshq.enqueue(an_intent(f"u{n}", lane="bulk"))
         said = rig.cli("status").stdout.decode()
-        now, _, so_far = said.partition("Since the ledger was made\n")
+        now, _, so_far = said.partition("Since the ledger (the record of every intent, in Redis) was created\n")
         assert now.startswith("Now\n")
         assert "  11  waiting for a worker, bulk lane\n   0  being sent\n" in now
         assert so_far.startswith("  11  intents accepted\n   0  sent\n")
@@ -34,8 +34,8 @@ class WhenAnIntentIsNamed:
         assert re.fullmatch(r"[0-9-]{10}T[0-9:.]{12}Z", json.loads(rig.cli("status", intent_id, "--json").stdout)["accepted_at"])
 
 
-class WhenAnIntentIsTakenBack:
-    def test_too_late_and_unknown_are_said(self, rig: Rig) -> None:
+class WhenAnIntentIsCancelled:
+    def test_an_intent_that_was_sent_or_is_unknown_is_named(self, rig: Rig) -> None:
         rig.start_worker()
         sent = rig.wooshq.enqueue(an_intent())
         rig.ended([sent])
@@ -45,7 +45,7 @@ class WhenAnIntentIsTakenBack:
         assert f"{sent}: too late, it was sent" in done.stderr.decode()
         assert f"{NOBODY}: no such intent" in done.stderr.decode()
 
-    def test_in_time_nothing_is_said(self, rig: Rig) -> None:
+    def test_in_time_only_the_new_state_is_printed(self, rig: Rig) -> None:
         intent_id = rig.wooshq.enqueue(an_intent())
         done = rig.cli("cancel", intent_id)
         assert (done.returncode, done.stdout.decode(), done.stderr) == (0, f"{intent_id} cancelled\n", b"")

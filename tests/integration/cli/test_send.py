@@ -1,4 +1,4 @@
-"""Sending: every line has its id or its reason, whatever happens meanwhile."""
+"""`wooshq send`: each line gets an id or a reason, even if Redis or the reader goes away."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def objects(raw: bytes) -> list[dict[str, Any]]:
 
 
 def named(rig: Rig) -> redis.Redis:
-    """The rig's Redis, which the command line is told by its address: it then asks nothing before it sends."""
+    """The rig's Redis. The command line gets its URL, so that it sends no command before the intents."""
     rig.env["WOOSHQ_REDIS_URL"] = rig.wooshq.installation.places.redis_url
     rig.env["WOOSHQ_BROKER_URL"] = rig.wooshq.installation.places.broker_url
     rig.env["WOOSHQ_ACCEPT_WITHIN_S"] = "1"
@@ -31,12 +31,12 @@ def named(rig: Rig) -> redis.Redis:
 
 
 def paused(server: redis.Redis, for_ms: int = 20_000) -> None:
-    """Whatever writes is carried out only after this: the question has left, and no answer comes in time."""
+    """Let Redis delay writes: the command is sent, and no answer comes in time."""
     server.execute_command("CLIENT", "PAUSE", for_ms, "WRITE")
 
 
 class WhenTheAnswerIsLost:
-    def test_each_line_in_doubt_is_named_with_the_id_that_keeps_it_one_message(self, rig: Rig) -> None:
+    def test_each_line_in_doubt_is_named_with_the_id_to_retry_with(self, rig: Rig) -> None:
         with named(rig) as server:
             paused(server)
             lines = [an_intent("u1"), {"to": {}}, an_intent("u3")]
@@ -53,7 +53,7 @@ class WhenTheAnswerIsLost:
             assert again.stdout.decode().split() == ids
             assert rig.wooshq.counts()["accepted"] == 2
 
-    def test_what_was_accepted_before_is_told_apart(self, rig: Rig) -> None:
+    def test_lines_accepted_before_are_told_apart(self, rig: Rig) -> None:
         rig.env["WOOSHQ_ACCEPT_BATCH"] = "1"
         with named(rig) as server:
             process = rig.start("send", "--wait", "--json")
@@ -69,16 +69,16 @@ class WhenTheAnswerIsLost:
         assert accepted["line"] == 1
         assert rig.wooshq.status(accepted["id"]) is not None
 
-    def test_where_nothing_can_have_been_accepted_that_is_said(self, rig: Rig) -> None:
+    def test_if_no_line_can_have_been_accepted_it_says_so(self, rig: Rig) -> None:
         rig.env["WOOSHQ_REDIS_URL"] = rig.env["WOOSHQ_BROKER_URL"] = "redis://127.0.0.1:1/0"
         done = rig.cli("send", "--json", stdin=ndjson(an_intent()))
         assert (done.returncode, done.stdout) == (3, b"")
-        assert "Nothing was accepted; it is safe to send all of it again." in done.stderr.decode()
+        assert "Nothing was accepted. It is safe to send everything again." in done.stderr.decode()
         assert "may have been" not in done.stderr.decode()
 
 
-class WhenItIsInterrupted:
-    def test_what_has_not_ended_is_printed_and_goes_on(self, rig: Rig) -> None:
+class WhenTheWaitEndsEarly:
+    def test_ctrl_c_prints_the_intents_that_have_not_ended(self, rig: Rig) -> None:
         process = rig.start("send", "--wait", "--json")
         assert process.stdin is not None
         process.stdin.write(ndjson(an_intent("u1"), an_intent("u2")).encode())
@@ -89,52 +89,52 @@ class WhenItIsInterrupted:
         out, err = process.communicate(timeout=30)
         assert process.returncode == 130
         assert [one["state"] for one in objects(out)] == ["queued", "queued"]
-        assert "2 intents have not ended; they go on. See wooshq status ID." in err.decode()
+        assert "2 intents have not ended. Workers continue. See: wooshq status ID" in err.decode()
         assert all(rig.wooshq.status(one["id"]) is not None for one in objects(out))
 
-    def test_the_same_is_said_when_the_time_is_over(self, rig: Rig) -> None:
+    def test_a_timeout_prints_the_same(self, rig: Rig) -> None:
         done = rig.cli("send", "--wait", "--json", "--timeout", "0.2", stdin=ndjson(an_intent()))
         assert (done.returncode, objects(done.stdout)[0]["state"]) == (1, "queued")
-        assert "1 intent has not ended in 0.2 s; it goes on." in done.stderr.decode()
+        assert "1 intent has not ended in 0.2 s. Workers continue." in done.stderr.decode()
 
 
-class WhenTheInputIsOdd:
+class WhenTheInputIsUnusual:
     @pytest.mark.parametrize("command", ["send", "lint"])
     @pytest.mark.parametrize(
         ("text", "hint"),
         [(json.dumps(an_intent(), indent=2), "jq -c . FILE"), (json.dumps([an_intent(), an_intent()], indent=2), "jq -c .[] FILE")],
     )
-    def test_json_over_several_lines_gets_one_hint(self, rig: Rig, command: str, text: str, hint: str) -> None:
+    def test_json_on_several_lines_gets_one_hint(self, rig: Rig, command: str, text: str, hint: str) -> None:
         done = rig.cli(command, "--json", stdin=text)
         assert done.returncode == 1
         (one,) = objects(done.stdout)
         assert hint in one["errors"][0]["hint"]
         assert "accepted" not in rig.wooshq.counts()
 
-    def test_a_torn_first_line_stops_no_other(self, rig: Rig) -> None:
+    def test_a_broken_first_line_stops_no_other(self, rig: Rig) -> None:
         done = rig.cli("send", "--json", stdin='{"to": {\n' + ndjson(an_intent()))
         assert ["errors" in one for one in objects(done.stdout)] == [True, False]
 
-    def test_a_line_that_is_too_long_is_told_with_its_true_size_and_stops_no_other(self, rig: Rig) -> None:
+    def test_a_line_that_is_too_long_is_named_with_its_size_and_stops_no_other(self, rig: Rig) -> None:
         rig.env["WOOSHQ_MAX_INTENT_BYTES"] = "2000"
         done = rig.cli("send", "--json", stdin=ndjson(an_intent()) + "x" * 12345 + "\r\n" + ndjson(an_intent()))
         first, long, last = objects(done.stdout)
         assert "12345 bytes" in long["errors"][0]["problem"]
         assert (first["line"], long["line"], last["line"], "id" in last) == (1, 2, 3, True)
 
-    def test_no_intent_at_all_is_said(self, rig: Rig) -> None:
+    def test_input_without_an_intent_is_named(self, rig: Rig) -> None:
         done = rig.cli("send", stdin="\n\n")
         assert (done.returncode, done.stdout) == (0, b"")
         assert "no intent in standard input" in done.stderr.decode()
 
-    def test_no_time_at_all_to_wait_is_refused(self, rig: Rig) -> None:
+    def test_a_negative_timeout_is_refused(self, rig: Rig) -> None:
         done = rig.cli("send", "--wait", "--timeout", "-5", stdin=ndjson(an_intent()))
         assert done.returncode == 2
         assert "--timeout" in done.stderr.decode()
         assert "accepted" not in rig.wooshq.counts()
 
 
-class WhenAPersonWaits:
+class WhenATerminalWaits:
     def test_an_id_is_shown_once_with_its_end(self, rig: Rig) -> None:
         rig.start_worker()
         (rig.folder / "in.ndjson").write_text(ndjson(an_intent("u1"), an_intent("bad")))
@@ -143,7 +143,7 @@ class WhenAPersonWaits:
         assert len(ids) == len(set(ids)) == 2
         assert re.search(r"^[0-9a-f-]{36} sent$", seen, re.MULTILINE)
 
-    def test_data_goes_where_it_was_sent_although_a_bar_is_drawn(self, rig: Rig) -> None:
+    def test_redirected_data_is_complete_while_a_bar_is_drawn(self, rig: Rig) -> None:
         rig.start_worker()
         (rig.folder / "in.ndjson").write_text(ndjson(an_intent("u1")))
         with (rig.folder / "out.ndjson").open("wb") as out:
@@ -152,8 +152,8 @@ class WhenAPersonWaits:
         assert "message_codes" not in seen
 
 
-class WhenItsReaderLeaves:
-    def test_every_line_is_accepted_all_the_same(self, rig: Rig) -> None:
+class WhenTheReaderOfTheIdsLeaves:
+    def test_every_line_is_still_accepted(self, rig: Rig) -> None:
         rig.env["WOOSHQ_ACCEPT_BATCH"] = "1"
         process = rig.start("send", stdin=subprocess.PIPE)
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What `--help` says."""
+"""`--help` of every command."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def help_of(command: str) -> str:
     return done.output
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_shown() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert (done.exit_code, done.output.split()[0]) == (0, "wooshq")
 
 
-def test_exit_statuses_and_a_first_step_are_named() -> None:
+def test_exit_statuses_and_first_steps_are_named() -> None:
     said = help_of("")
     for words in ("0  all done", "1  some of it", "2  the command was used wrongly", "3  nothing could be done", "wooshq demo"):
         assert words in said
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_an_example_and_no_noise(command: str) -> None:
+def test_every_command_has_an_example_and_no_type_names(command: str) -> None:
     said = help_of(command)
     assert f"  wooshq {command}" in said.partition("Example")[2]
     assert not re.search(r"<(bool|str|path|list|int|float)|x>=", said)

@@ -1,4 +1,4 @@
-"""Tables fit the terminal: what is left out, and what is cut."""
+"""Tables fit the terminal: columns are left out or cut."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ COLUMNS = (Column("id"), Column("lane", 2), Column("filed (UTC)", 1), Column("de
 ROW = [ID, "transactional", AT, "a sentence that goes on for longer than anybody wants to read it"]
 
 
-class WhenNobodyLooks:
-    def test_everything_is_there(self) -> None:
+class WhenTheWidthIsUnlimited:
+    def test_nothing_is_left_out(self) -> None:
         head, line = laid_out(COLUMNS, [ROW], None)
         assert line == "  ".join(ROW)
         assert head.split() == ["id", "lane", "filed", "(UTC)", "detail"]
 
 
 class WhenTheTerminalIsNarrow:
-    def test_the_least_important_column_goes_first(self) -> None:
+    def test_the_least_important_column_is_left_out_first(self) -> None:
         assert laid_out(COLUMNS, [ROW], 90)[1].startswith(f"{ID}  {AT}  a sentence that")
         assert laid_out(COLUMNS, [ROW], 78)[1].startswith(f"{ID}  a sentence that")
 
-    def test_what_is_less_important_than_one_that_has_no_room_goes_too(self) -> None:
+    def test_no_column_is_shown_in_place_of_a_more_important_one(self) -> None:
         columns = (Column("a", 1), Column("b", 2), Column("c"))
         assert laid_out(columns, [["x" * 30, "yyy", "zzz"]], 10)[1] == "zzz"
 
-    def test_what_is_cut_says_so_and_what_is_short_is_not(self) -> None:
+    def test_a_cut_text_ends_in_an_ellipsis_and_a_short_text_is_uncut(self) -> None:
         assert laid_out(COLUMNS, [ROW], 100)[1].endswith("…")
         assert laid_out(COLUMNS, [[ID, "bulk", AT, "short"]], 80)[1].endswith("short")
 
@@ -38,7 +38,7 @@ class WhenTheTerminalIsNarrow:
         assert laid_out((Column("detail", cut=True),), [["漢字" * 20]], 21)[1] == "漢字" * 5 + "…"
 
     @given(st.lists(st.text(st.characters(categories=["L", "N", "P"]), max_size=80), min_size=1, max_size=5), st.integers(60, 200))
-    def test_no_line_is_wider_and_ids_and_times_are_whole_or_not_there(self, details: list[str], width: int) -> None:
+    def test_no_line_is_too_wide_and_ids_and_times_are_never_cut(self, details: list[str], width: int) -> None:
         head, *lines = laid_out(COLUMNS, [[ID, "bulk", AT, detail] for detail in details], width)
         assert all(cell_len(line) <= width for line in lines)
         assert all(line.startswith(ID) for line in lines)

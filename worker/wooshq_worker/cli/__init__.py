@@ -22,18 +22,20 @@ app = typer.Typer(
     cls=Group,
     help=(
         "Queue-driven sender for the Pushwoosh Messaging API v2.\n\n"
-        "Standard output is data, standard error is for people; [bold]--json[/bold] prints one JSON object a line. "
+        "An [bold]intent[/bold] is one message to one target. The [bold]ledger[/bold] is the record of every intent, kept in Redis. "
+        "Data goes to standard output, messages for people go to standard error. [bold]--json[/bold] prints one JSON object per line. "
         "Settings come from the environment and from a .env file in the current folder."
     ),
     epilog="""Exit status:
   0  all done
   1  some of it was refused or failed
-  2  the command was used wrongly
-  3  nothing could be done: Redis or the broker is out of reach
+  2  the command was used wrongly, or a setting is not valid
+  3  nothing could be done: Redis or the broker cannot be reached
+  130  interrupted with Ctrl-C
 
 Start with:
   wooshq demo      a tour on this machine
-  wooshq doctor    whether this installation is ready""",
+  wooshq doctor    a check of this installation""",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -66,12 +68,12 @@ def _every_command(
 
 
 def main() -> None:
-    """What the console script runs. A user's mistake is a sentence and an exit status, never a traceback."""
+    """Run the command line. A user's mistake is a sentence and an exit status, never a traceback."""
     prepare()
     try:
         app(prog_name="wooshq", standalone_mode=True)
     except SystemExit as end:
-        if end.code == INTERRUPTED:  # typer makes this of a Ctrl-C
+        if end.code == INTERRUPTED:  # typer turns a Ctrl-C into this
             say("Interrupted.")
         sys.stdout.flush()
         raise
@@ -82,7 +84,7 @@ def main() -> None:
         for line in explain_settings(error):
             say(line)
         sys.exit(USED_WRONGLY)
-    except click.UsageError as error:  # of Celery's own options
+    except click.UsageError as error:  # from Celery, about its own options
         say(error.format_message())
         sys.exit(USED_WRONGLY)
     except (LedgerUnavailable, NotAccepted) as error:

@@ -22,14 +22,17 @@ def _options(
     application: Annotated[str | None, typer.Option(metavar="CODE", help="Application code.")] = None,
     lane: Annotated[str | None, typer.Option(metavar="LANE", help="transactional or bulk.")] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Filed at or after: 2026-05-01T09:00:00Z, 2026-05-01, or an age: 30m, 2h, 1d, 5w.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Filed at this time or later: 2026-05-01T09:00:00Z, 2026-05-01, or an age such as 30m, 2h, 1d, 5w."
+        ),
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Filed before: a time, a date or an age.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Filed before this time, date or age.")] = None,
     campaign: Annotated[str | None, typer.Option(metavar="CODE", help="Campaign code.")] = None,
-    tag: Annotated[str | None, typer.Option(metavar="NAME=VALUE", help="A tag of the intent.")] = None,
-    recipient: Annotated[str | None, typer.Option(metavar="ID", help="A user, hwid, push token or test device.")] = None,
-    bulk: Annotated[str | None, typer.Option(metavar="ID", help="A fan-out job's id.")] = None,
-    detail: Annotated[str | None, typer.Option(metavar="TEXT", help="The exact detail, as dead groups --json shows it.")] = None,
+    tag: Annotated[str | None, typer.Option(metavar="NAME=VALUE", help="Tag of the intent.")] = None,
+    recipient: Annotated[str | None, typer.Option(metavar="ID", help="User, hwid, push token or test device.")] = None,
+    bulk: Annotated[str | None, typer.Option(metavar="ID", help="Id of a fan-out job.")] = None,
+    detail: Annotated[str | None, typer.Option(metavar="TEXT", help="Exact detail, as wooshq dead groups --json shows it.")] = None,
     state: Annotated[str | None, typer.Option(metavar="STATE", help="open, replaying, closed or discarded; any for all.")] = None,
 ) -> None:
     """The signature is the list of options, in the order of `--help`."""

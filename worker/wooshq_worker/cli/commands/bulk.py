@@ -1,10 +1,9 @@
-"""`wooshq bulk …`: fan-out jobs, watched and held."""
+"""`wooshq bulk …`: show and control fan-out jobs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,30 +12,28 @@ import typer
 from wooshq import Wooshq
 from wooshq.errors import JobUnknown
 from wooshq.jobs.show import Job
-from wooshq.ledger.states import JobState
 from wooshq.letters.replay import MAY_BE_REACHED
 from wooshq_worker.cli.terminal.files import opened
 from wooshq_worker.cli.terminal.help import Command, Group, examples
-from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, data, emit, field, finish, go_on_unread, say, several, short
+from wooshq_worker.cli.terminal.job import NoCallYet, full
+from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, data, emit, finish, go_on_unread, say, several, short
 from wooshq_worker.cli.terminal.out import show as print_line
 from wooshq_worker.cli.terminal.progress import JobProgress
 from wooshq_worker.cli.terminal.tables import Column, table
 
 _ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 _EVERY_S: Final = 1.0
-#: How long calls under way may take to end after a pause or a cancel, before they are told as such.
+#: How long a pause or a cancel waits for calls in progress, so that it can say how many were sent.
 _ENDS_WITHIN_S: Final = 3.0
-#: Nothing begun for so long, though nothing holds the job: perhaps no worker runs.
-_UNBEGUN_S: Final = 10.0
 
 app = typer.Typer(
     cls=Group,
-    help="Fan-out jobs: where they are, and holding them.",
+    help="Show, pause, resume and cancel fan-out jobs (wooshq fanout starts one).",
     epilog=examples("wooshq bulk list", f"wooshq bulk show {_ID} --watch", f"wooshq bulk pause {_ID}"),
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
 
 _JOBS = (
     Column("id"),
@@ -47,17 +44,17 @@ _JOBS = (
     Column("in doubt", 3),
     Column("left", 2),
     Column("rate/s", 4),
-    Column("begun (UTC)", 5),
+    Column("started (UTC)", 5),
     Column("campaign", 6),
 )
 
 
 @app.command("list", cls=Command, epilog=examples("wooshq bulk list --most 5"))
 def list_(
-    most: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many, the newest first.")] = 20,
+    most: Annotated[int, typer.Option(metavar="N", min=1, help="Show at most N jobs.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Jobs, the newest first."""
+    """List jobs, newest first."""
     with Wooshq() as wooshq:
         found = wooshq.bulk.list(most=most)
     if as_json:
@@ -65,24 +62,31 @@ def list_(
             emit(job)
         return
     rows = [(j.id, j.state, j.sent, j.total, j.dead, j.unknown, j.left, f"{j.rate:.0f}", short(j.accepted_at), j.campaign) for j in found]
-    table(several(len(found), "job"), _JOBS, rows, what="Jobs")
+    table(several(len(found), "job"), _JOBS, rows, empty="There are no jobs.")
 
 
-@app.command(cls=Command, epilog=examples(f"wooshq bulk show {_ID}", f"wooshq bulk show {_ID} --unknown nobody.txt"))
+@app.command(cls=Command, epilog=examples(f"wooshq bulk show {_ID}", f"wooshq bulk show {_ID} --unknown unknown.txt"))
 def show(
     job_id: JobId,
-    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends or is held.")] = False,
-    recount: Annotated[bool, typer.Option("--recount", help="Count its chunks, and hold them against its counters.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the job until it ends, pauses or stops.")] = False,
+    recount: Annotated[bool, typer.Option("--recount", help="Count the recipients again, and compare with the job's counters.")] = False,
     unknown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write identifiers that the API does not know, one a line; - for standard output.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the identifiers that the API does not know to this file, one per line; - for standard output."
+        ),
     ] = None,
     in_doubt: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write recipients who may have got it twice, as NDJSON; - for standard output.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the recipients in doubt to this file, as NDJSON; - for standard output. In doubt: a call to them had no answer, so they may have received the message, even twice.",
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Where a job is: who was reached, who was not, and what it waits for."""
+    """Show a job: how many recipients were reached, how many were not, and what it waits for."""
     with Wooshq() as wooshq:
         job = _or_end(wooshq, job_id)
         if watch:
@@ -95,35 +99,19 @@ def show(
             if not watch:
                 emit(job)
         elif "-" not in (str(unknown), str(in_doubt)):
-            _whole(job)
+            full(job)
         if recount:
             finish(_recount(wooshq, job))
 
 
-class Unbegun:
-    """Says once that nothing moves though nothing holds it: where no worker runs, a job waits for ever."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-        self._said = False
-
-    def look(self, job: Job) -> None:
-        """Where the job is now."""
-        if job.total - job.left or job.sending or job.calls or job.waiting_for or job.state not in ("running", "feeding") or not job.total:
-            self._since = time.monotonic()
-        elif not self._said and time.monotonic() - self._since > _UNBEGUN_S:
-            self._said = True
-            say(f"No call was made in {_UNBEGUN_S:.0f} s: is a worker running? wooshq doctor says so.")
-
-
 def _watch(wooshq: Wooshq, job_id: str, as_json: bool) -> Job:
     at = 0.0
-    unbegun = Unbegun()
+    no_call_yet = NoCallYet()
     with JobProgress(shown=not (as_json and data.is_terminal)) as progress:
         while True:
             job = wooshq.bulk.show(job_id)
             progress.show(job)
-            unbegun.look(job)
+            no_call_yet.look(job)
             if as_json and (job.is_at_rest or time.monotonic() - at >= _EVERY_S):
                 at = time.monotonic()
                 emit(job)
@@ -143,94 +131,36 @@ def _write(lines: Iterable[str], file: Path, force: bool, option: str, what: str
         say(f"{several(n, what)} written to {file}.")
 
 
-def _whole(job: Job) -> None:
-    """A job for a person."""
-    field("id", job.id)
-    state = f"{job.state} (step {job.step})" if job.step else job.state
-    field("state", f"{state}: {job.why}" if job.why else state)
-    if job.goes_on_at:
-        field("goes on", f"{short(job.goes_on_at)} UTC")
-    if job.waiting_for:
-        field("waits for", job.waiting_for)
-    if job.state == "feeding":
-        field("fed", f"not to the end; if nobody does any more: wooshq fanout --resume {job.id} --recipients FILE")
-    field("recipients", f"{job.total:,}")
-    for name, n in (
-        ("sent", job.sent),
-        ("dead letters", job.dead),
-        ("not known to API", job.unknown_identifiers),
-        ("expired", job.expired),
-        ("cancelled", job.cancelled),
-        ("left", job.left),
-    ):
-        field(f"  {name}", f"{n:,}")
-    field("in doubt", f"{job.unknown:,} may have got it twice" if job.unknown else "nobody")
-    field("calls", f"{job.calls:,} made, {job.calls_needed:,} needed")
-    if job.rate:
-        left = f", {job.left_s:,.0f} s left" if job.left_s is not None else ""
-        field("rate", f"{job.rate:,.0f} recipients/s{left}")
-    if job.refused or job.duplicates:
-        field("not taken", f"{several(job.refused, 'bad row')}, {several(job.duplicates, 'duplicate')}")
-    field("begun", f"{short(job.accepted_at)} UTC")
-    if job.ended_at:
-        field("ended", f"{short(job.ended_at)} UTC")
-
-
-def describe(job: Job) -> str:
-    """A job in one sentence."""
-    parts = [f"{job.sent:,} of {job.total:,} sent"]
-    parts += [
-        f"{n:,} {name}"
-        for n, name in (
-            (job.dead, "dead"),
-            (job.unknown_identifiers, "not known to the API"),
-            (job.expired, "expired"),
-            (job.cancelled, "cancelled"),
-            (job.left, "left"),
-        )
-        if n
-    ]
-    doubt = f" {job.unknown:,} may have got it twice." if job.unknown else ""
-    why = f" {job.why}." if job.why else ""
-    return f"{job.state}: {', '.join(parts)}{_how_fast(job)}; {several(job.calls, 'call')} made, {job.calls_needed:,} needed.{doubt}{why}"
-
-
-def _how_fast(job: Job) -> str:
-    """Of a job that ended by itself."""
-    if job.state != JobState.DONE or not (job.accepted_at and job.ended_at and job.sent):
-        return ""
-    took_s = max(0.001, (datetime.fromisoformat(job.ended_at) - datetime.fromisoformat(job.accepted_at)).total_seconds())
-    return f" in {took_s:,.1f} s" + (f" ({job.sent / took_s:,.0f}/s)" if took_s >= 1 else "")
-
-
 def _recount(wooshq: Wooshq, job: Job) -> int:
     counted = wooshq.bulk.recount(job.id)
     job = wooshq.bulk.show(job.id)
     differ = [name for name in ("total", "sent", "dead", "unknown_identifiers", "expired") if counted[name] != job[name]]
     if differ and not job.is_final:
-        say("It is being sent: counters move while they are counted. Count again when it is paused or has ended.")
+        say("The counters change while the job runs. Count again when it is paused or has ended.")
         return ALL_DONE
     for name in differ:
-        say(f"{name}: the counter says {job[name]}, its chunks say {counted[name]}.")
+        say(f"{name}: the counter says {job[name]}, the count is {counted[name]}.")
     if not differ:
-        say("Its counters are what its chunks say.")
+        say("The count and the counters agree.")
     return SOME_REFUSED if differ else ALL_DONE
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq bulk pause {_ID} --why 'until the shop is back'"))
 def pause(
-    job_id: JobId, why: Annotated[str, typer.Option(metavar="TEXT", help="Shown with the job.")] = "paused by hand", as_json: Json = False
+    job_id: JobId,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to show with the job.")] = "paused by hand",
+    as_json: Json = False,
 ) -> None:
-    """Hold a job in every worker. Calls under way end; nobody new is sent to."""
+    """Pause a job in every worker. Calls in progress end; no new call starts."""
     go_on_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        _moved(_calmed(wooshq, wooshq.bulk.pause(job_id, why)), ("paused",), as_json)
+        _moved(_at_rest(wooshq, wooshq.bulk.pause(job_id, why)), ("paused",), as_json)
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq bulk resume {_ID}"))
 def resume(job_id: JobId, as_json: Json = False) -> None:
-    """Let a job go on that is paused or stopped; of a roll-out, with its next step."""
+    """Resume a job that is paused or stopped. A roll-out continues with its next step."""
     go_on_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
@@ -239,24 +169,27 @@ def resume(job_id: JobId, as_json: Json = False) -> None:
 
 @app.command(cls=Command, epilog=examples(f"wooshq bulk cancel {_ID}"))
 def cancel(job_id: JobId, as_json: Json = False) -> None:
-    """Take a job back: who was not sent to never will be."""
+    """Cancel a job. Recipients not yet sent to are skipped."""
     go_on_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        _moved(_calmed(wooshq, wooshq.bulk.cancel(job_id)), ("cancelled",), as_json)
+        _moved(_at_rest(wooshq, wooshq.bulk.cancel(job_id)), ("cancelled",), as_json)
 
 
 @app.command("retry-failed", cls=Command, epilog=examples(f"wooshq bulk retry-failed {_ID} --dry-run"))
 def retry_failed(
     job_id: JobId,
-    rate: Annotated[float | None, typer.Option(metavar="N", help="Letters a second; all at once where absent.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="N", help="Letters per second. Default: all at once.")] = None,
     in_doubt: Annotated[
-        bool, typer.Option("--in-doubt", help="Also who may have been reached (letters unknown, poison): they may then get it twice.")
+        bool,
+        typer.Option(
+            "--in-doubt", help="Also replay letters in doubt (reasons unknown and poison). Their recipients may receive the message twice."
+        ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay a job's dead letters, a call for each: nobody who was reached gets it again."""
+    """Replay a job's dead letters, with one call for each. Recipients that were reached are not sent to again."""
     go_on_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
@@ -266,8 +199,10 @@ def retry_failed(
     else:
         verb, end = ("would be replayed", " Nothing was sent.") if dry_run else ("replayed", "")
         say(f"{several(done.selected, 'dead letter')}: {done.replayed:,} {verb}, {done.skipped:,} skipped, {done.invalid:,} invalid.{end}")
-        if doubtful := sum(why == MAY_BE_REACHED for why in done.why.values()):
-            say(f"Skipped were {several(doubtful, 'person', 'people')} who may have been reached; --in-doubt sends to them, too.")
+        if in_doubt_n := sum(why == MAY_BE_REACHED for why in done.why.values()):
+            say(
+                f"{several(in_doubt_n, 'letter')} in doubt {'was' if in_doubt_n == 1 else 'were'} skipped. --in-doubt replays {'it' if in_doubt_n == 1 else 'them'}, too."
+            )
     finish(SOME_REFUSED if done.skipped or done.invalid else ALL_DONE)
 
 
@@ -279,8 +214,8 @@ def _or_end(wooshq: Wooshq, job_id: str) -> Job:
         raise typer.Exit(SOME_REFUSED) from None
 
 
-def _calmed(wooshq: Wooshq, job: Job) -> Job:
-    """A job that nobody new is sent to, once the calls under way have ended: then it is known how many had gone out."""
+def _at_rest(wooshq: Wooshq, job: Job) -> Job:
+    """The job when its calls in progress have ended (it starts no new ones), so that the number of recipients sent to is final."""
     ends = time.monotonic() + _ENDS_WITHIN_S
     while job.sending and time.monotonic() < ends:
         time.sleep(0.1)
@@ -290,8 +225,8 @@ def _calmed(wooshq: Wooshq, job: Job) -> Job:
 
 def _moved(job: Job, wanted: tuple[str, ...], as_json: bool) -> None:
     emit(job) if as_json else print_line(f"{job.id} {job.state}")
-    under_way = f", {job.sending:,} are under way" if job.sending else ""
-    say(f"{job.gone_out - job.sending:,} of {job.total:,} had gone out{under_way}.")
+    in_progress = f", {job.sending:,} more are in progress" if job.sending else ""
+    say(f"{job.gone_out - job.sending:,} of {job.total:,} recipients were sent to{in_progress}.")
     if job.state not in wanted:
-        say(f"It is {job.state}, and stays so.")
+        say(f"The job is {job.state}, and this cannot be changed.")
         finish(SOME_REFUSED)

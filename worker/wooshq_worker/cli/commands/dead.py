@@ -1,4 +1,4 @@
-"""`wooshq dead …`: dead letters, found, read, mended, sent again."""
+"""`wooshq dead …`: find, read, edit, replay, discard and export dead letters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from wooshq_worker.cli.terminal.tables import Column, table
 
 app = typer.Typer(
     cls=Group,
-    help="Dead letters: what could not be sent, why, and how to send it again.",
+    help="Dead letters: see what could not be sent and why, fix it, and send it again.",
     epilog=examples(
         "wooshq dead groups --since 1d",
         "wooshq dead replay --reason rejected --dry-run",
@@ -46,15 +46,15 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; do nothing.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Letters' ids (an intent's id stands for its letter).")]
-LetterId = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or that of an intent of its history.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of letters, or of their intents.")]
+LetterId = Annotated[str, typer.Argument(metavar="ID", help="Id of the letter, of its intent, or of one of its replays.")]
 
 _ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
-#: Letters left out of a replay of which each is named.
+#: Most letters left out of a replay to name one by one.
 _MOST_NAMED: Final = 20
 
-_FITTING: Final = "Dead letters that fit"
+_NONE: Final = "No dead letters match."
 _LETTER_COLUMNS = (
     Column("id"),
     Column("reason"),
@@ -80,10 +80,10 @@ GROUP_COLUMNS = (
 def list_(
     *,
     wanted: Wanted,
-    most: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many, the newest first.")] = 1000,
+    most: Annotated[int, typer.Option(metavar="N", min=1, help="Show at most N letters.")] = 1000,
     as_json: Json = False,
 ) -> None:
-    """Letters that fit, the newest first."""
+    """List matching letters, newest first."""
     with Wooshq() as wooshq:
         found = wooshq.dead_letters.list(most=most + 1, **wanted)
     letters = found[:most]
@@ -92,12 +92,12 @@ def list_(
             emit(letter)
     else:
         rows = [(x.id, x.reason, x.application, x.lane, short(x.filed_at), x.attempts, x.detail, x.state) for x in letters]
-        # Letters that were asked for by their state all have it: it would say nothing.
+        # With --state STATE the column would be the same in every row.
         columns = _LETTER_COLUMNS if wanted["state"] is None else _LETTER_COLUMNS[:-1]
-        table(several(len(letters), "dead letter"), columns, [row[: len(columns)] for row in rows], what=_FITTING)
+        table(several(len(letters), "dead letter"), columns, [row[: len(columns)] for row in rows], empty=_NONE)
     if len(found) > most:
-        newest = "the newest one is" if most == 1 else f"the newest {most} are"
-        say(f"Only {newest} shown; see --most, or wooshq dead groups.")
+        newest = "the newest letter is" if most == 1 else f"the newest {most:,} letters are"
+        say(f"Only {newest} shown. Use --most N to see more, or wooshq dead groups.")
 
 
 @app.command(cls=Command, epilog=examples("wooshq dead groups --since 1d"))
@@ -107,7 +107,7 @@ def groups(
     wanted: Wanted,
     as_json: Json = False,
 ) -> None:
-    """An incident in a few lines: letters by reason, detail and application."""
+    """Count matching letters by reason, detail and application: an incident in a few lines."""
     with Wooshq() as wooshq:
         found = wooshq.dead_letters.groups(**wanted)
     if as_json:
@@ -116,12 +116,12 @@ def groups(
         return
     title = f"{several(sum(g.count for g in found), 'dead letter')} in {several(len(found), 'group')}"
     rows = [(g.count, g.reason, g.application, short(g.first_at), short(g.last_at), g.detail) for g in found]
-    table(title, GROUP_COLUMNS, rows, what=_FITTING)
+    table(title, GROUP_COLUMNS, rows, empty=_NONE)
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq dead show {_ID}"))
 def show(letter_id: LetterId, as_json: Json = False) -> None:
-    """Everything about one letter: intent, payload, every attempt of it and of its replays."""
+    """Show everything about one letter: intent, payload, and every attempt, those of its replays included."""
     with Wooshq() as wooshq:
         try:
             letter = wooshq.dead_letters.show(letter_id.lower())
@@ -144,11 +144,12 @@ def show(letter_id: LetterId, as_json: Json = False) -> None:
 def edit(
     letter_id: LetterId,
     patch: Annotated[
-        str, typer.Option(metavar="JSON", help="JSON merge patch (RFC 7396) of the intent; @FILE reads a file, - standard input.")
+        str,
+        typer.Option(metavar="JSON", help="JSON merge patch (RFC 7396) for the intent. @FILE reads it from a file, - from standard input."),
     ],
     as_json: Json = False,
 ) -> None:
-    """Change what a replay will send, and show what is different. The result is validated whole."""
+    """Change what a replay will send, and show the difference. An invalid result is refused."""
     change = _patch(patch)
     with Wooshq() as wooshq:
         try:
@@ -169,8 +170,8 @@ def edit(
     for line in lines:
         data.print(Text(line, style=painted.get(line[:1], "")))
     if not lines:
-        say("The letter says this already; nothing is different.")
-    say("A replay gets an id of its own: neither id nor idempotency_key travels into it.")
+        say("The letter is the same as before.")
+    say("A replay gets a new id. It does not use id and idempotency_key of the letter.")
 
 
 def _patch(given: str) -> dict[str, Any]:
@@ -183,12 +184,12 @@ def _patch(given: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise typer.BadParameter("is not JSON", param_hint="--patch") from None
     if not isinstance(change, dict):
-        raise typer.BadParameter("a merge patch is a JSON object", param_hint="--patch")
+        raise typer.BadParameter("is not a JSON object", param_hint="--patch")
     return change
 
 
 def _difference(before: Any, after: Any) -> Iterator[str]:
-    """A unified diff of two intents, without what belongs to one sending only."""
+    """A unified diff of two intents, without the fields that a replay does not use."""
 
     def lines(intent: Any) -> list[str]:
         if isinstance(intent, Mapping):
@@ -204,13 +205,13 @@ def replay(
     ids: Ids = None,
     *,
     wanted: Wanted,
-    to_application: Annotated[str | None, typer.Option(metavar="CODE", help="Send in the name of another application.")] = None,
-    to_lane: Annotated[str | None, typer.Option(metavar="LANE", help="Send through another lane.")] = None,
-    rate: Annotated[float | None, typer.Option(metavar="N", help="Letters a second; all at once where absent.")] = None,
+    to_application: Annotated[str | None, typer.Option(metavar="CODE", help="Send for this application, not the letter's own.")] = None,
+    to_lane: Annotated[str | None, typer.Option(metavar="LANE", help="Send through this lane, not the letter's own.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="N", help="Letters per second. Default: all at once.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Send letters again, each once whoever else tries. An empty filter is refused."""
+    """Replay dead letters. Each is sent once, even if two people replay it. Give ids or a filter."""
     named = [i.lower() for i in ids or ()]
     with Wooshq() as wooshq:
         with people.status("replaying") if people.is_terminal else people:
@@ -221,10 +222,9 @@ def replay(
     if as_json:
         emit(done)
     else:
-        goes = "is on its way" if done.replayed == 1 else "are on their way"
-        verb, end = ("would be replayed", " Nothing was sent.") if dry_run else (goes, "")
+        verb, end = ("would be replayed", " Nothing was sent.") if dry_run else ("replayed", "")
         over = f" over {done.takes_s:.0f} s" if done.takes_s >= 1 else ""
-        say(f"{_fit(done.selected)}: {done.replayed} {verb}{over}, {done.skipped} skipped, {done.invalid} invalid.{end}")
+        say(f"{_matching(done.selected)}: {done.replayed} {verb}{over}, {done.skipped} skipped, {done.invalid} invalid.{end}")
         for letter_id, why in list(done.why.items())[:_MOST_NAMED]:
             say(f"  {letter_id}: {why}")
         if len(done.why) > _MOST_NAMED:
@@ -240,11 +240,11 @@ def discard(
     ids: Ids = None,
     *,
     wanted: Wanted,
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the letter.")] = "",
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to keep with the letters.")] = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Say that letters need not be sent. They stay to be seen until their retention ends."""
+    """Discard letters that need not be sent. They stay visible until their retention ends. Give ids or a filter."""
     named = [i.lower() for i in ids or ()]
     with Wooshq() as wooshq:
         done = wooshq.dead_letters.discard(*named, why=why, dry_run=dry_run, **wanted)
@@ -253,23 +253,23 @@ def discard(
         emit(done)
     else:
         verb, end = ("would be discarded", " Nothing was changed.") if dry_run else ("discarded", "")
-        say(f"{_fit(done.selected)}: {done.discarded} {verb}, {done.skipped} skipped.{end}")
+        say(f"{_matching(done.selected)}: {done.discarded} {verb}, {done.skipped} skipped.{end}")
     finish(SOME_REFUSED if done.skipped or missing else ALL_DONE)
 
 
-def _fit(n: int) -> str:
-    return f"{several(n, 'letter')} {'fits' if n == 1 else 'fit'}"
+def _matching(n: int) -> str:
+    return f"{several(n, 'letter')} {'matches' if n == 1 else 'match'}"
 
 
 def _say_missing(wooshq: Wooshq, ids: Sequence[str], selected: int, wanted: Mapping[str, Any]) -> int:
-    """Name those of the ids that stand for no letter, or for one that the filter leaves out; how many they are."""
+    """Name the ids without a letter, or whose letter does not match the filter. Returns how many they are."""
     missing = 0
     if selected < len(set(ids)):
         for one in dict.fromkeys(ids):
             if not wooshq.dead_letters.list(ids=(one,), **wanted):
                 missing += 1
                 known = wanted and wooshq.dead_letters.list(ids=(one,))
-                say(f"{one}: {'the filter leaves this letter out' if known else 'no dead letter has this id'}")
+                say(f"{one}: {'this letter does not match the filter' if known else 'no dead letter has this id'}")
     return missing
 
 

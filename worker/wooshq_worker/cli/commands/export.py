@@ -1,4 +1,4 @@
-"""`wooshq dead export`: letters into a file that only its owner reads, for a spreadsheet or a program."""
+"""`wooshq dead export`: write letters to a file that only its owner can read, for a spreadsheet or a program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wooshq.errors import LetterUnknown
 from wooshq.letters.letter import Letter, WholeLetter
 from wooshq_schemas.recipient_lists import recipients_in_intent
 from wooshq_worker.cli.filters import Wanted, filtered
-from wooshq_worker.cli.terminal.files import is_there, opened
+from wooshq_worker.cli.terminal.files import file_exists, opened
 from wooshq_worker.cli.terminal.help import examples
 from wooshq_worker.cli.terminal.out import say, several
 
@@ -28,24 +28,27 @@ COLUMNS: Final = (
 @filtered(state="any")
 def export(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .csv, or else NDJSON with intent, payload and attempts; - for standard output.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="CSV if the name ends in .csv; otherwise NDJSON, with intent, payload and attempts. -: standard output."
+        ),
     ],
     *,
     wanted: Wanted,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write letters to a file, the newest first. It holds personal data: only its owner may read it, so keep it accordingly."""
-    if file.is_file() and not force:  # before the search, which may take a while
-        raise is_there(file, "FILE")
+    """Write matching letters to a file, newest first. The file holds personal data, so only its owner can read it."""
+    if file.is_file() and not force:  # not after a search that may take long
+        raise file_exists(file, "FILE")
     with Wooshq() as wooshq:
-        letters = wooshq.dead_letters.list(**wanted)  # without their intents, which are fetched one by one
+        letters = wooshq.dead_letters.list(**wanted)  # their intents are fetched one by one, to save memory
         with opened(file, force=force, option="FILE") as out:
             written = _write(wooshq, letters, out, as_csv=file.suffix.lower() == ".csv")
             out.flush()
     if str(file) != "-":
         say(f"{several(written, 'letter')} written to {file}.")
     if written < len(letters):
-        say(f"{several(len(letters) - written, 'letter')} left out: purged meanwhile.")
+        say(f"{several(len(letters) - written, 'letter')} left out: purged during the export.")
 
 
 def _write(wooshq: Wooshq, letters: Sequence[Letter], out: TextIO, *, as_csv: bool) -> int:
@@ -72,7 +75,7 @@ def _row(letter: Letter, whole: WholeLetter) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    """A spreadsheet must not take a stranger's text for a formula (OWASP, CSV injection)."""
+    """A spreadsheet must not run text from outside as a formula (OWASP, CSV injection)."""
     text = "" if value is None else " ".join(value) if isinstance(value, list) else str(value)
     return "'" + text if text.lstrip(" ")[:1] in _BEGINS_A_FORMULA else text
 

@@ -22,9 +22,9 @@ from wooshq.recipients.file import Fingerprint, RecipientsFile
 from wooshq.recipients.rows import BadRow
 from wooshq_schemas.recipients import Recipient
 from wooshq_schemas.template import Template
-from wooshq_worker.cli.commands.bulk import Unbegun, describe
-from wooshq_worker.cli.terminal.files import is_there, opened
+from wooshq_worker.cli.terminal.files import file_exists, opened
 from wooshq_worker.cli.terminal.help import Command, examples
+from wooshq_worker.cli.terminal.job import NoCallYet, sentence
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
     INTERRUPTED,
@@ -137,7 +137,7 @@ def _check_rejects(rejects: Path | None, force: bool, recipients: Path, template
         if other is not None and rejects.exists() and other.exists() and rejects.samefile(other):
             raise typer.BadParameter(f"{rejects} is read from: name another file", param_hint="--rejects")
     if rejects.is_file() and not force:
-        raise is_there(rejects, "--rejects")
+        raise file_exists(rejects, "--rejects")
     place = rejects if rejects.exists() else rejects.parent
     if rejects.is_dir() or not place.exists() or not os.access(place, os.W_OK):
         raise typer.BadParameter(f"{rejects} cannot be written", param_hint="--rejects")
@@ -182,7 +182,7 @@ class _Run:
         self._out: TextIO | None = None
         self._refused = 0
         self._id: str | None = None
-        self._unbegun = Unbegun()
+        self._no_call_yet = NoCallYet()
         self._looked_at = 0.0
         self._told_stop = False
         self._progress = JobProgress(shown=not (as_json and data.is_terminal))
@@ -250,7 +250,7 @@ class _Run:
 
     def _watch(self, job: Job) -> None:
         self._progress.show(job)
-        self._unbegun.look(job)
+        self._no_call_yet.look(job)
 
     def _feed(self, template: Template | None, resume: str | None, rows: Iterable[Recipient | BadRow], rules: dict[str, Any]) -> JobHandle:
         fingerprint = self._file.fingerprint
@@ -329,7 +329,7 @@ class _Run:
         if self._json:
             emit(ended)
         else:
-            say(describe(ended))
+            say(sentence(ended))
         if self._detach:
             say(f"All recipients are taken in. See: wooshq bulk show {job.id}")
         elif not ended.is_final:
@@ -356,7 +356,7 @@ class _Run:
             return
         if self._json:
             emit(job)
-        say(describe(job))
+        say(sentence(job))
         if job.state == "feeding":
             say(f"Not all recipients were taken in. Go on: wooshq fanout --resume {job.id} --recipients {self._path}")
             say(f"Or end it: wooshq bulk cancel {job.id}")

@@ -49,7 +49,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
         say("Every gate is open.")
     else:
         rows = [(g.gate, _whose(g.application), g.state, short(g.since), short(g.until), g.why) for g in found]
-        table(f"{several(len(found), 'gate')} not open", _COLUMNS, rows, what="Gates that are not open")
+        table(f"{several(len(found), 'gate')} not open", _COLUMNS, rows, empty="Every gate is open.")
 
 
 @app.command("open", cls=Command, epilog=examples("wooshq gates open circuit --application AAAAA-BBBBB"))

@@ -1,4 +1,4 @@
-"""`worker`, `demo`, `sandbox`, `doctor`: what runs, and whether it can."""
+"""`wooshq worker`, `demo`, `sandbox`, `doctor`: run a process, or check the installation."""
 
 from __future__ import annotations
 
@@ -29,56 +29,58 @@ def add_to(app: typer.Typer) -> None:
 
 
 def worker(context: typer.Context) -> None:
-    """Run a worker until SIGTERM or Ctrl-C. Celery's own options (-Q, -n, --loglevel …) are passed through."""
+    """Run a worker until SIGTERM or Ctrl-C. It takes Celery's options, too (-Q, -n, --loglevel …)."""
     from wooshq_worker.process.worker import run_worker
 
     sys.exit(run_worker(load_settings(), context.args))
 
 
 def demo(as_json: Json = False) -> None:
-    """The whole of it in a minute: embedded Redis, sandbox API, a worker, failures, dead letters, a replay."""
-    from wooshq_worker.demo import run_demo
+    """Take a tour of one minute: embedded Redis, sandbox API, a worker, failures, dead letters, a replay."""
+    from wooshq_worker.cli.demo import run_demo
 
     finish(run_demo(as_json=as_json))
 
 
 def sandbox(
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; loopback only.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0: any free one.")] = 8081,
-    token: Annotated[str, typer.Option(metavar="TOKEN", help="The token that it takes.")] = "sandbox-token",
-    latency_ms: Annotated[float, typer.Option(metavar="MS", min=0, help="How long every answer takes.")] = 0.0,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the dice of seeded faults.")] = 1,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on: loopback only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on. 0: any free port.")] = 8081,
+    token: Annotated[str, typer.Option(metavar="TOKEN", help="API token that the sandbox accepts.")] = "sandbox-token",
+    latency_ms: Annotated[float, typer.Option(metavar="MS", min=0, help="Delay of every answer, in milliseconds.")] = 0.0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random numbers for faults with a probability.")] = 1,
 ) -> None:
-    """A strict stand-in for the API on loopback, with faults on demand. It records every call."""
+    """Run a stand-in for the API on this machine: strict, with faults on demand. It records every call."""
     from wooshq_worker.sandbox import run_sandbox
 
     if not is_loopback(host):
-        raise typer.BadParameter("must be 127.0.0.1, ::1 or localhost: the sandbox takes anyone's calls and orders", param_hint="--host")
+        raise typer.BadParameter(
+            "must be 127.0.0.1, ::1 or localhost, because anyone who reaches the sandbox can control it", param_hint="--host"
+        )
 
     def announce(url: str) -> None:
         show(url)
-        say(f"Point wooshq at it:  export PUSHWOOSH_BASE_URL={url} PUSHWOOSH_API_TOKEN={token}")
-        say(f"What it can be told: curl {url}{CONTROL}")
+        say(f"Use it:     export PUSHWOOSH_BASE_URL={url} PUSHWOOSH_API_TOKEN={token}")
+        say(f"Control it: curl {url}{CONTROL}")
 
     try:
         run_sandbox(host, port, token=token, latency_ms=latency_ms, seed=seed, announce=announce)
     except OSError as error:
-        say(f"cannot listen on {host}:{port}: {error.strerror or error}")
+        say(f"The sandbox cannot listen on {host}:{port}: {error.strerror or error}.")
         raise typer.Exit(NOTHING_DONE) from None
 
 
 def _controls() -> str:
-    """What the sandbox can be asked and told over HTTP, with an example each."""
-    given = {f"GET {CONTROL}": "every control"} | {k: v if isinstance(v, str) else json.dumps(v) for k, v in EXAMPLES.items()}
+    """The requests that control the sandbox, each with an example."""
+    given = {f"GET {CONTROL}": "list every control"} | {k: v if isinstance(v, str) else json.dumps(v) for k, v in EXAMPLES.items()}
     return "\n".join(["Control over HTTP:", *(f"  {way:<22}  {example}" for way, example in given.items())])
 
 
 def doctor(
-    offline: Annotated[bool, typer.Option("--offline", help="Do not connect to the API's host: for health checks.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not connect to the API's host. For health checks.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check configuration, Redis and its durability, broker, token, API, workers and clock; say what to mend."""
-    from wooshq_worker.doctor import examine
+    """Check settings, token, API, Redis and its durability, clock, broker and workers. Says what to fix."""
+    from wooshq_worker.doctor.examine import examine
 
     wooshq = Wooshq(load_settings())
     try:
@@ -94,5 +96,5 @@ def doctor(
             data.print(Text(f"     {finding.mend}", style="dim"))
     bad = [finding.what for finding in findings if finding.level == "bad"]
     if bad and not as_json:
-        say("Mend what is bad before you rely on this installation.")
+        say("Fix what is marked bad before you rely on this installation.")
     finish(NOTHING_DONE if "redis" in bad else SOME_REFUSED if bad else ALL_DONE)

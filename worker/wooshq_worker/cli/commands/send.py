@@ -1,4 +1,4 @@
-"""`wooshq send`: intents in, and followed to their end where that is asked for."""
+"""`wooshq send`: accept intents, and with --wait follow them to their end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from wooshq_worker.cli.terminal.out import (
 )
 
 _POLL_S = 0.1
-#: Intents that are asked after in one go.
+#: Most intents to ask for between two waits.
 _TOGETHER = 500
 
 
@@ -53,10 +53,10 @@ def add_to(app: typer.Typer) -> None:
 def send(
     file: File = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow every intent to its end, and print its status.")] = False,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Longest wait with --wait.")] = 3600.0,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Longest time to wait with --wait.")] = 3600.0,
     as_json: Json = False,
 ) -> None:
-    """Accept intents; print an id, or what is wrong, for each line."""
+    """Accept intents. Prints an id, or what is wrong, for each line."""
     go_on_unread()
     with Wooshq() as wooshq:
         sending = _Sending(wooshq, wait=wait, as_json=as_json)
@@ -64,14 +64,14 @@ def send(
             for batch in in_batches(read_lines(file, wooshq.settings.max_intent_bytes), wooshq.settings.accept_batch):
                 sending.accept(batch)
             if sending.lines == 0:
-                say(f"There was no intent in {'standard input' if file is None or str(file) == '-' else file}.")
+                say(f"There is no intent in {'standard input' if file is None or str(file) == '-' else file}.")
             if wait:
                 sending.follow(timeout)
         except SpreadOut as error:
             sending.refuse(error.number, (error.problem,))
         except NotAccepted as error:
             sending.lose(error)
-        except LedgerUnavailable as error:  # while it waited
+        except LedgerUnavailable as error:  # during the wait
             say(f"{error}.")
             sending.leave()
             finish(SOME_REFUSED)
@@ -82,13 +82,13 @@ def send(
 
 
 class _Sending:
-    """One run of the command: what was accepted, what was not, what has not ended yet."""
+    """One run of the command: which intents were accepted, which were refused, which have not ended yet."""
 
     def __init__(self, wooshq: Wooshq, *, wait: bool, as_json: bool) -> None:
         self._wooshq = wooshq
         self._wait = wait
         self._json = as_json
-        #: Who looks at a terminal sees an id once: with its end, where that is waited for.
+        #: On a terminal an id is shown once: with --wait, only when its intent ends.
         self._ids_at_once = not (wait and data.is_terminal)
         self._waiting: dict[str, int] = {}
         self._batch: Sequence[InputLine] = ()
@@ -106,14 +106,14 @@ class _Sending:
         return SOME_REFUSED if self._refused or self._failed or self._lost else ALL_DONE
 
     def accept(self, batch: Sequence[InputLine]) -> None:
-        """Accept what is good of some lines, and say what is not. Raises NotAccepted; then `lose` has the rest to say."""
+        """Accept some lines, and say what is wrong with bad ones. Raises NotAccepted; call `lose` then."""
         self._batch = batch
         self.lines += len(batch)
-        with interrupt_waits():  # an id that was not printed could not be asked after, and its line would be sent again
+        with interrupt_waits():  # an accepted intent whose id was not printed would be sent again
             self._print(self._wooshq.enqueue_many([line.raw for line in batch if line.raw is not None]))
 
     def _print(self, report: Report) -> None:
-        """What became of the batch's lines, as far as the report goes."""
+        """Print the outcome of the batch's lines, as far as the report goes."""
         index = 0
         for line in self._batch:
             if line.raw is None:
@@ -125,10 +125,10 @@ class _Sending:
             if intent_id is None:
                 self.refuse(line.number, report.errors.get(index, ()))
             else:
-                self._take(line.number, intent_id)
+                self._accepted_one(line.number, intent_id)
             index += 1
 
-    def _take(self, number: int, intent_id: str) -> None:
+    def _accepted_one(self, number: int, intent_id: str) -> None:
         self._accepted += 1
         if self._wait:
             self._waiting[intent_id] = number
@@ -148,7 +148,7 @@ class _Sending:
                 say(f"line {number}: {problem}")
 
     def lose(self, error: NotAccepted) -> None:
-        """Redis went away: say what was accepted before, what may have been, and what was not."""
+        """Redis cannot be reached any more: say which lines were accepted, which may have been, and which were not."""
         self._lost = True
         report = error.report if isinstance(error.report, Report) else Report()
         self._print(report)
@@ -163,24 +163,24 @@ class _Sending:
         if last is not None:
             say(f"Nothing after line {last} was accepted.")
         elif self._accepted:
-            say(f"From line {first} on nothing was accepted; it is safe to send again from there.")
+            say(f"Nothing from line {first} on was accepted. It is safe to send these lines again.")
         else:
-            say("Nothing was accepted; it is safe to send all of it again.")
+            say("Nothing was accepted. It is safe to send everything again.")
         if self._waiting:
             self.leave(ask=False)
 
     def _doubt(self, number: int, intent_id: str, why: str) -> None:
-        hint = f'Send the line again with "id": "{intent_id}", and it is still one message'
-        problem = Problem("id", f"it is not known whether the line was accepted: {why}", hint)
+        hint = f'Send the line again with "id": "{intent_id}"; it will not be duplicated'
+        problem = Problem("id", f"the line may have been accepted, although no answer came: {why}", hint)
         if self._json:
             emit({"line": number, "errors": [problem.as_dict()]})
-        say(f"line {number}: it is not known whether it was accepted. {hint}.")
+        say(f"line {number}: it may have been accepted. {hint}.")
 
     def follow(self, timeout_s: float) -> None:
-        """Print each status as its intent ends."""
+        """Print each status when its intent ends. timeout_s: stop after so many seconds."""
         ends = time.monotonic() + timeout_s
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        # JSON on the terminal must not be broken by a bar; and what goes elsewhere must not be drawn above it.
+        # A bar would break JSON on the same terminal.
         shown = people.is_terminal and bool(self._waiting) and not (self._json and data.is_terminal)
         with Progress(*columns, console=people, disable=not shown, transient=True, redirect_stdout=False) as progress:
             bar = progress.add_task("sending", total=len(self._waiting))
@@ -200,16 +200,16 @@ class _Sending:
     def _end(self, intent_id: str, now: Status | None) -> None:
         self._failed += now is None or now.state != "sent"
         if now is None:
-            say(f"{intent_id}: ended so long ago that it is forgotten.")
+            say(f"{intent_id}: no longer on record. It ended longer ago than WOOSHQ_RETENTION_S.")
         elif self._json:
             emit(now)
         else:
             line = f"{intent_id} {now.state} {now.detail or ''}" if now.state == "dead" else f"{intent_id} {now.state}"
-            # On one terminal with the bar, only the bar's own console can print above it.
+            # With a bar on the terminal, only the bar's own console can print above it.
             (say if self._ids_at_once or people.is_terminal else show)(one_line(line))
 
     def leave(self, so_far: str = "", *, ask: bool = True) -> None:
-        """What has not ended goes on without us: say so, with the statuses or at least the ids. ask: whether Redis can be asked."""
+        """Say which intents have not ended, with their status. ask: False if Redis cannot be reached; then only the ids are printed."""
         for intent_id, number in self._waiting.items():
             now = self._now(intent_id) if ask else None
             ask = ask and now is not None
@@ -219,8 +219,7 @@ class _Sending:
                 show(f"{intent_id} {now.state if now else ''}".rstrip())
         if self._waiting:
             have = "has" if len(self._waiting) == 1 else "have"
-            go = "it goes" if len(self._waiting) == 1 else "they go"
-            say(f"{several(len(self._waiting), 'intent')} {have} not ended{so_far}; {go} on. See wooshq status ID.")
+            say(f"{several(len(self._waiting), 'intent')} {have} not ended{so_far}. Workers continue. See: wooshq status ID")
 
     def _now(self, intent_id: str) -> Status | None:
         try:

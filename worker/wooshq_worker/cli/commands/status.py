@@ -1,4 +1,4 @@
-"""`wooshq status`, `wooshq cancel`: where intents are, and taking back those that have not left."""
+"""`wooshq status`, `wooshq cancel`: show where intents are, and cancel those that were not sent."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, attempt
 
 _ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 
-#: What `counts` calls it → what a person does.
+#: Name in `counts` → words for a person.
 _NOW: Final = {
     "now_queued_transactional": "waiting for a worker, transactional lane",
     "now_queued_bulk": "waiting for a worker, bulk lane",
     "now_sending": "being sent",
     "now_retrying": "waiting for the next attempt",
-    "now_held": "held back by a gate",
+    "now_held": "held by a gate",
 }
 _SO_FAR: Final = {
     "accepted": "intents accepted",
     "sent": "sent",
-    "dead": "died",
+    "dead": "ended as dead letters",
     "expired": "expired",
     "cancelled": "cancelled",
-    "retrying": "times put off to another attempt",
-    "unknown": "calls without an answer, on record as unknown",
+    "retrying": "retries scheduled",
+    "unknown": "calls without an answer (in doubt)",
     "late": "answers that came after another worker had taken over",
     "replayed": "dead letters replayed",
-    "bulk_jobs": "fan-out jobs begun",
-    "bulk_sent": "recipients of fan-outs sent to",
+    "bulk_jobs": "fan-out jobs started",
+    "bulk_sent": "recipients sent to by fan-out jobs",
 }
-#: Why an intent in this state cannot be cancelled.
+#: State → why an intent in it cannot be cancelled.
 _TOO_LATE: Final = {
     "sending": "too late, it is being sent",
     "sent": "too late, it was sent",
-    "dead": "too late, it died; wooshq dead discard says that it need not be sent",
-    "expired": "it had expired, and was not sent",
+    "dead": "too late, it is a dead letter. Use wooshq dead discard if it need not be sent",
+    "expired": "it has expired and was not sent",
 }
 
 
@@ -51,10 +51,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Of intents; without any: how many are where.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of intents. Without ids: totals of all intents.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Where intents are, with every attempt."""
+    """Show where intents are, with every attempt."""
     with Wooshq() as wooshq:
         if not ids:
             counts = wooshq.counts()
@@ -74,22 +74,22 @@ def status(
         finish(SOME_REFUSED if unknown else ALL_DONE)
 
 
-_UNKNOWN: Final = "no such intent; it may be mistyped, or ended longer ago than WOOSHQ_RETENTION_S"
+_UNKNOWN: Final = "no such intent. The id is mistyped, or the intent ended longer ago than WOOSHQ_RETENTION_S"
 
 
 def _overview(counts: Mapping[str, int]) -> None:
-    """Two lists: where intents are at this moment, and what happened since the ledger was made."""
+    """Print two lists: where intents are now, and what happened since the ledger was created."""
     others = [name for name in counts if name not in _NOW and name not in _SO_FAR]
     so_far = {**_SO_FAR, **{name: name.replace("_", " ") for name in others}}
     wide = max(len(str(n)) for n in counts.values())
-    for title, names in (("Now", _NOW), ("Since the ledger was made", so_far)):
+    for title, names in (("Now", _NOW), ("Since the ledger (the record of every intent, in Redis) was created", so_far)):
         data.print(Text(title, style="bold"))
         for name, says in names.items():
             show(f"  {counts.get(name, 0):>{wide}}  {says}")
 
 
-def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Of intents.")], as_json: Json = False) -> None:
-    """Take intents back that have not left yet."""
+def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of intents.")], as_json: Json = False) -> None:
+    """Cancel intents that were not sent yet."""
     go_on_unread()
     with Wooshq() as wooshq:
         left = 0

@@ -1,1 +1,1 @@
-"""The terminal: output, tables, progress bars, files, help."""
+"""Input and output of a terminal: lines, tables, progress bars, files, help. Nothing here knows a command."""

@@ -1,4 +1,4 @@
-"""Files that a command writes for its user: with personal data in them, so that only their owner reads them, and never over another."""
+"""Files that a command writes. They may hold personal data: only their owner can read them, and no existing file is overwritten unasked."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import typer
 
 def opened(file: Path, *, force: bool, option: str) -> AbstractContextManager[TextIO]:
     """
-    The file, to be written; `-` is standard output. What is there and is no regular file (a pipe, a device) is simply written to.
+    Open a file for writing; `-` is standard output. An existing pipe or device is written to.
 
-    force: a file that is there is overwritten. option: whose value it is, for errors (typer.BadParameter).
+    force: overwrite an existing file. option: the name to use in an error. Raises typer.BadParameter.
     """
     if str(file) == "-":
         return nullcontext(sys.stdout)
@@ -23,12 +23,12 @@ def opened(file: Path, *, force: bool, option: str) -> AbstractContextManager[Te
     try:
         number = os.open(file, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrites else os.O_EXCL), 0o600)
     except FileExistsError:
-        raise is_there(file, option) from None
+        raise file_exists(file, option) from None
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}", param_hint=option) from None
     return os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace", newline="")
 
 
-def is_there(file: Path, option: str) -> typer.BadParameter:
-    """What is said of a file that would be overwritten."""
-    return typer.BadParameter(f"{file} is there already; --force overwrites it", param_hint=option)
+def file_exists(file: Path, option: str) -> typer.BadParameter:
+    """The error for a file that would be overwritten."""
+    return typer.BadParameter(f"{file} already exists. Use --force to overwrite it", param_hint=option)

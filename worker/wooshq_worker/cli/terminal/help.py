@@ -1,4 +1,4 @@
-"""What `--help` shows: a flag is its name, an option its name and one word for its value, and examples stand at the end."""
+"""The look of `--help`: a flag is shown as its name, an option as its name and one word for its value; examples come last."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import typer.core
 
 
 class _Plain:
-    """Typer writes `<bool>` beside a flag, `<str>` beside an argument and `[x>=0]` beside a number: the help says what counts."""
+    """Leaves out what typer adds: `<bool>` beside a flag, `<str>` beside an argument, `[x>=0]` beside a number."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        # Showing the help is the last thing that the process does, so that nothing is parsed with these any more.
+        # The parameters can be changed: the process ends after the help, and parses nothing more.
         for param in self.get_params(ctx):  # type: ignore[attr-defined]
             param.min = param.max = None
             if param.param_type_name == "argument":
@@ -30,6 +30,6 @@ class Group(_Plain, typer.core.TyperGroup):
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help."""
-    # The empty line at the beginning keeps the indentation where typer removes the one that all lines but the first have.
+    """The examples at the end of a command's help."""
+    # typer removes the indentation that all lines but the first have in common: the empty first line keeps it.
     return "\n".join(["", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])

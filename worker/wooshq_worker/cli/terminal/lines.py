@@ -1,4 +1,4 @@
-"""Reading NDJSON: a line an intent, each with its number and its true size, in bounded memory."""
+"""Read NDJSON: one intent per line, each with its line number and its size, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import typer
 
 from wooshq_schemas import Problem
 
-File = Annotated[Path | None, typer.Argument(metavar="FILE", help="NDJSON, one intent a line; standard input where absent or -.")]
+File = Annotated[Path | None, typer.Argument(metavar="FILE", help="NDJSON file, one intent per line. Default, or -: standard input.")]
 
-#: Bytes of lines that are held at once, however many lines that is.
+#: Most bytes of lines to hold at once.
 _MOST_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class InputLine:
-    """One line that is not blank. raw: without its end; None where it is longer than an intent may be. size: its bytes, in any case."""
+    """One line that is not blank. raw: without the line end; None if it is longer than an intent may be. size: its length in bytes."""
 
     number: int
     raw: bytes | None
@@ -30,29 +30,29 @@ class InputLine:
 
 
 class SpreadOut(Exception):
-    """The lines are those of one JSON text that somebody printed prettily. number: where it begins."""
+    """The input is one JSON text on several lines, not one intent per line. number: its first line."""
 
     def __init__(self, number: int, *, is_list: bool) -> None:
         self.number = number
         self.problem = Problem(
             "",
-            "this is JSON spread over several lines",
-            f"One intent a line; {'jq -c .[] FILE' if is_list else 'jq -c . FILE'} makes it so",
+            "is a JSON text on several lines",
+            f"Write one intent per line: {'jq -c .[] FILE' if is_list else 'jq -c . FILE'}",
         )
         super().__init__(str(self.problem))
 
 
 def read_lines(file: Path | None, limit: int) -> Iterator[InputLine]:
     """
-    The lines of a file (None or `-`: standard input). limit: bytes that an intent may have; more of a line is not held.
+    The lines of a file (None or `-`: standard input). limit: the largest intent, in bytes; a longer line is read past, not held.
 
-    Raises SpreadOut where the first lines are no intents but the beginning of one that goes over several lines.
+    Raises SpreadOut if the first two lines are the beginning of one JSON text.
     """
     lines = _lines(sys.stdin.buffer if file is None or str(file) == "-" else _open(file), limit)
     first = next(lines, None)
     if first is None:
         return
-    if first.raw is not None and _may_go_on(first.raw):
+    if first.raw is not None and _may_continue(first.raw):
         second = next(lines, None)
         if second is not None and not _is_object(second.raw):
             raise SpreadOut(first.number, is_list=first.raw.lstrip().startswith(b"["))
@@ -62,7 +62,7 @@ def read_lines(file: Path | None, limit: int) -> Iterator[InputLine]:
 
 
 def in_batches(lines: Iterable[InputLine], most: int) -> Iterator[list[InputLine]]:
-    """Lines in lists of at most `most`, and of not much more than 16 MB."""
+    """Lists of at most `most` lines, and of not much more than 16 MB."""
     batch: list[InputLine] = []
     size = 0
     for line in lines:
@@ -99,8 +99,8 @@ def _open(file: Path) -> BinaryIO:
         raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from None
 
 
-def _may_go_on(raw: bytes) -> bool:
-    """Whether a line may be the beginning of a JSON text that the next one continues."""
+def _may_continue(raw: bytes) -> bool:
+    """Whether the next line may continue the JSON text of this one."""
     text = raw.strip()
     return text[:1] in (b"{", b"[") and text[-1:] in (b"{", b"[", b",", b":")
 

@@ -1,4 +1,4 @@
-"""How commands print: data to standard output, everything for people to standard error."""
+"""What commands print: data to standard output, everything for people to standard error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USED_WRONGLY: Final = 2
 NOTHING_DONE: Final = 3
 INTERRUPTED: Final = 130
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, for machines.")]
 
 people = Console(stderr=True, highlight=False, emoji=False)
 data = Console(highlight=False, emoji=False, soft_wrap=True)
@@ -30,21 +30,22 @@ data = Console(highlight=False, emoji=False, soft_wrap=True)
 
 class Stream(io.TextIOWrapper):
     """
-    Standard output or error as a command needs it: a character that the terminal does not know is escaped, and whoever stops reading
-    (`| head`) ends a command that only shows something, as done. One that changes something goes on unread: see `go_on_unread`.
+    Standard output or error as a command needs it. A character that the terminal does not know is escaped.
+
+    If the reader of a pipe leaves (`| head`), a command that only shows something ends with status 0. A command that changes something
+    goes on: see `go_on_unread`.
     """
 
-    #: What cannot be written: for data, the end of the command; what is for people only, they do without.
-    is_data = True
+    is_data = True  #: if it cannot be written, the command ends; text for people is dropped instead
     goes_on_unread = False
 
     @classmethod
     def instead_of(cls, stream: TextIO) -> TextIO:
-        """A stream to the same file with these manners. One that is no file of the system's (a test's) stays as it is."""
+        """Such a stream to the same file. A stream that is not a file of the system (in a test) is returned unchanged."""
         if not isinstance(stream, io.TextIOWrapper) or isinstance(stream, cls):
             return stream
         stream.flush()
-        # The old one keeps its own buffer: Celery holds on to it (sys.__stderr__), and asks it for its file's number.
+        # The old stream keeps its own buffer: Celery uses it (sys.__stderr__) and asks for its file number.
         return cls(
             io.BufferedWriter(io.FileIO(stream.fileno(), "w", closefd=False)),
             encoding=stream.encoding,
@@ -66,7 +67,7 @@ class Stream(io.TextIOWrapper):
             self._cannot(error)
 
     def _cannot(self, error: OSError) -> None:
-        # What is still in the buffer goes where it cannot fail again, or Python would say so in its own words at its end.
+        # The rest of the buffer goes to /dev/null: it would fail again at exit, and Python would print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
         if not self.is_data or (error.errno == errno.EPIPE and self.goes_on_unread):
             return
@@ -77,7 +78,7 @@ class Stream(io.TextIOWrapper):
 
 
 def prepare() -> None:
-    """Give standard output and error their manners; called once, before anything is printed."""
+    """Replace standard output and error with a `Stream` each. Call it once, before anything is printed."""
     sys.stdout = Stream.instead_of(sys.stdout)
     sys.stderr = Stream.instead_of(sys.stderr)
     if isinstance(sys.stderr, Stream):
@@ -85,23 +86,23 @@ def prepare() -> None:
 
 
 def go_on_unread() -> None:
-    """From now on, what the command does must not depend on whether somebody reads what it prints."""
+    """From now on the command continues even if nobody reads its output."""
     if isinstance(sys.stdout, Stream):
         sys.stdout.goes_on_unread = True
 
 
 @contextlib.contextmanager
 def interrupt_waits() -> Iterator[None]:
-    """A Ctrl-C takes effect when this is over; the second one at once."""
-    came: list[int] = []
+    """Delay a Ctrl-C until the block ends; a second Ctrl-C takes effect at once."""
+    interrupts: list[int] = []
 
     def note(number: int, _: object) -> None:
-        if came:
+        if interrupts:
             raise KeyboardInterrupt
-        came.append(number)
+        interrupts.append(number)
 
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:  # a job in a shell's background
+    if before is signal.SIG_IGN:  # in the background of a shell
         yield
         return
     signal.signal(signal.SIGINT, note)
@@ -109,35 +110,35 @@ def interrupt_waits() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came:
+    if interrupts:
         raise KeyboardInterrupt
 
 
 def say(text: str, *, markup: bool = False) -> None:
-    """A line for a person. markup: it is ours; strangers' text must not be read as such."""
+    """Print a line for a person. markup: read rich's markup in it; only for our own text, never for text from outside."""
     people.print(text, markup=markup, soft_wrap=not people.is_terminal)
 
 
 def show(text: str) -> None:
-    """A line of data for a person: to standard output, as long as it is."""
+    """Print a line of data for a person to standard output, without wrapping it."""
     data.print(text, markup=False)
 
 
 def emit(record: Mapping[str, Any]) -> None:
-    """A line for a machine."""
-    # An escape that Python makes of a character is not always one that JSON has.
+    """Print a JSON object for a machine."""
+    # The stream escapes other characters as Python does (\x, \U), and JSON does not have these escapes.
     ascii_only = (sys.stdout.encoding or "").lower().replace("_", "-") not in ("utf-8", "utf8")
     sys.stdout.write(json.dumps(dict(record), ensure_ascii=ascii_only, default=plain) + "\n")
     sys.stdout.flush()
 
 
 def plain(value: object) -> Any:
-    """For `json.dumps`: what it does not know as what it does."""
+    """For `json.dumps`: turn a type that it does not know into one that it knows."""
     return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, (tuple, set, frozenset)) else str(value)
 
 
 def short(moment: str | None) -> str:
-    """A moment as `--json` has it (2026-11-24T22:01:44.100Z), for a person: 2026-11-24 22:01:44. Always UTC."""
+    """A time for a person: 2026-11-24 22:01:44 (UTC). moment: as in `--json`, 2026-11-24T22:01:44.100Z."""
     return "" if moment is None else moment[:19].replace("T", " ")
 
 
@@ -147,13 +148,13 @@ def several(n: int, one: str, many: str | None = None) -> str:
 
 
 def one_line(value: object) -> str:
-    """A value in one line of a terminal, whatever a stranger put into it: no line break, nothing that moves the cursor or paints."""
+    """A value as one line that is safe for a terminal: no line breaks and no escape sequences, even if the text is from outside."""
     text = "" if value is None else " ".join(str(value).split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def pairs(record: Mapping[str, Any], *, skip: Sequence[str] = ()) -> None:
-    """One record for a person: a line a field that has a value."""
+    """Print a record for a person: one line per field that has a value."""
     for name, value in record.items():
         if name in skip or value in (None, "", [], {}):
             continue
@@ -167,18 +168,18 @@ def pairs(record: Mapping[str, Any], *, skip: Sequence[str] = ()) -> None:
 
 
 def field(name: str, value: object) -> None:
-    """A name and its value, in two columns."""
+    """Print a name and its value in two columns."""
     data.print(Text.assemble((f"{name:<20}", "bold"), f" {one_line(value)}"))
 
 
 def attempts(record: Mapping[str, Any]) -> None:
-    """Every attempt of an intent or a letter, a line each."""
+    """Print the attempts of an intent or a letter, one line each."""
     for n, attempt in enumerate(record["attempts"], 1):
         said = " ".join(str(attempt[k]) for k in ("http_status", "code", "error") if attempt[k] is not None)
         field(f"attempt {n}", f"{short(attempt['at'])} UTC {attempt['outcome']} {said}")
 
 
 def finish(code: int) -> None:
-    """End the command with a status, if it is not 0."""
+    """End the command with an exit status, unless it is 0."""
     if code:
         raise typer.Exit(code)

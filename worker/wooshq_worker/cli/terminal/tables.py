@@ -1,4 +1,4 @@
-"""Tables for people: as wide as the terminal, ids and times always whole; where nobody looks (a pipe, a file), nothing is left out."""
+"""Tables for people. On a terminal they fit its width, with ids and times in full; in a pipe or a file nothing is left out."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from rich.text import Text
 from wooshq_worker.cli.terminal.out import data, one_line
 
 _BETWEEN: Final = "  "
-#: Narrower than this, a cut text says nothing, and another column is left out instead.
+#: A text that is cut keeps at least this width: before it gets narrower, another column is left out.
 _LEAST: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """
-    One column. rank: 0 is always shown; of the others the highest is the first to be left out where the terminal is too narrow.
-    cut: ends in an ellipsis where it does not fit; the columns that are not cut are shown whole or not at all.
+    One column.
+
+    rank: 0 is always shown; on a narrow terminal, columns are left out from the highest rank down.
+    cut: a text that does not fit is cut and ends in an ellipsis; other columns are shown in full or left out.
     """
 
     name: str
@@ -28,11 +30,11 @@ class Column:
     cut: bool = False
 
 
-def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]], *, what: str) -> None:
-    """A table for a person who asked for data: to standard output. what: of which there may be none."""
+def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print a table to standard output: it is data. empty: the sentence to print if there are no rows."""
     cells = [[one_line(cell) for cell in row] for row in rows]
     if not cells:
-        data.print(f"{what}: none", markup=False)
+        data.print(empty, markup=False)
         return
     data.print(Text(title, style="italic"))
     head, *body = laid_out(columns, cells, data.width if data.is_terminal else None)
@@ -42,7 +44,7 @@ def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[object]
 
 
 def laid_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """Header and rows as lines of at most `width` cells; None: as wide as they are."""
+    """Header and rows as lines of at most `width` cells. None: as wide as the widest row."""
     natural = [max(cell_len(column.name), *(cell_len(row[i]) for row in rows)) for i, column in enumerate(columns)]
     widths = dict(enumerate(natural)) if width is None else _fitting(columns, natural, width)
     lines = []
@@ -52,7 +54,7 @@ def laid_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: in
 
 
 def _fitting(columns: Sequence[Column], natural: Sequence[int], width: int) -> dict[int, int]:
-    """Which columns are shown, and how wide: those of rank 0, then by rank until one has no room beside them."""
+    """Column → width, for the columns to show: those of rank 0, then by rank while there is room."""
     least = [min(wide, _LEAST) if column.cut else wide for column, wide in zip(columns, natural, strict=True)]
     shown: list[int] = []
     for i in sorted(range(len(columns)), key=lambda i: (columns[i].rank, i)):
@@ -64,7 +66,7 @@ def _fitting(columns: Sequence[Column], natural: Sequence[int], width: int) -> d
     left = width - sum(least[i] for i in shown) - len(_BETWEEN) * (len(shown) - 1)
     widths = {}
     for i in shown:
-        # What is left goes to the columns that were cut; where even the least is too much, they give way.
+        # The room that is left goes to the columns that can be cut. If there is less than none, these columns get narrower.
         widths[i] = max(1, min(natural[i], least[i] + left)) if columns[i].cut else least[i]
         left -= widths[i] - least[i]
     return widths

@@ -1,4 +1,4 @@
-"""The tour: embedded Redis, sandbox API, a real worker; messages on every channel, trouble, a fan-out, dead letters, a replay."""
+"""`wooshq demo`: a tour with an embedded Redis, the sandbox and a real worker. It sends, fails, fans out and replays."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
+from rich.console import Group
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -54,26 +55,26 @@ SALE = {"message": {"push": {"title": "Sale", "body": "Free delivery in {city|Ca
 
 
 def _people() -> Iterator[dict[str, str]]:
-    """Whom the fan-out goes to, as an address book is: somebody without an address, some of them twice."""
+    """The recipients of the fan-out. As in a real list, two rows have no identifier and some come twice."""
     for n in range(PEOPLE):
         yield {"user": f"person-{n}" if n not in (1200, 4800) else "", "city": CITIES[n % len(CITIES)]}
         if n % 1000 == 500:
             yield {"user": f"person-{n}", "city": CITIES[n % len(CITIES)]}
 
 
-#: What to do next: arguments, and what they show.
+#: Next steps: arguments of the command, and what they do.
 _NEXT: Sequence[tuple[str, str]] = (
-    ("doctor", "what this installation still lacks"),
-    ("sandbox", "the stand-in for the API, to try things on"),
-    ("send --help", "hand messages over (in Python: README.md)"),
-    ("fanout --help", "one message to a file of recipients"),
+    ("doctor", "check what this installation still needs"),
+    ("sandbox", "run the stand-in for the API, to try things"),
+    ("send --help", "send messages (from Python: see README.md)"),
+    ("fanout --help", "send one message to a file of recipients"),
 )
 
 
 def run_demo(*, as_json: bool = False) -> int:
-    """Run the tour in a folder of its own, which it removes; the command's exit status."""
+    """Run the tour in a temporary folder, and delete the folder. Returns the exit status."""
     folder = Path(tempfile.mkdtemp(prefix="wooshq-demo-"))
-    signal.signal(signal.SIGTERM, _end)  # so that the worker and the embedded Redis end with it
+    signal.signal(signal.SIGTERM, _end)  # ends the worker and the embedded Redis, too
     try:
         with SandboxThread(token=TOKEN, latency_s=0.02, seed=7) as sandbox:
             settings = Settings(
@@ -122,7 +123,7 @@ def _start_worker(folder: Path, url: str) -> subprocess.Popen[bytes]:
 
 
 class _Tour:
-    """The steps, in the order in which a person meets them."""
+    """The steps of the tour, in order."""
 
     def __init__(self, wooshq: Wooshq, sandbox: SandboxThread, as_json: bool) -> None:
         self._w = wooshq
@@ -132,16 +133,28 @@ class _Tour:
         self._started = time.monotonic()
 
     def run(self) -> int:
+        """Take the tour. Returns the exit status."""
         self._say("[bold]wooshq demo[/bold]: sandbox API, embedded Redis and a worker, all on this machine.")
-        first = [self._enqueue("push (segment)", QUICK_START)]
-        for kind, fields in CHANNELS:
-            first.append(self._enqueue(kind, {"to": {"users": ["user-1"]}, "message": {kind: fields}}))
-        self._say("\nOne message on every channel.")
-        self._wait(first)
+        first = self._on_every_channel()
+        many = self._while_the_api_fails()
+        book, job = self._fan_out()
+        self._sandbox.clear_faults()
+        self._sandbox.refuse([])
+        groups = self._w.dead_letters.groups()
+        dead = self._w.dead_letters.list(state="open")
+        replays = self._replay()
+        return self._summary([*first, *many, *replays], book, job, groups, len(dead), len(replays))
 
-        # A bad hour: errors, lost answers, a limit, people who are refused
-        refused = {f"user-{n}" for n in range(0, MANY, 60)}
-        self._sandbox.refuse(refused)
+    def _on_every_channel(self) -> list[str]:
+        ids = [self._enqueue("push (segment)", QUICK_START)]
+        for kind, fields in CHANNELS:
+            ids.append(self._enqueue(kind, {"to": {"users": ["user-1"]}, "message": {kind: fields}}))
+        self._say("\nOne message on every channel.")
+        self._wait(ids)
+        return ids
+
+    def _while_the_api_fails(self) -> list[str]:
+        self._sandbox.refuse({f"user-{n}" for n in range(0, MANY, 60)})
         self._sandbox.set_unknown({"user-7", "user-77"})
         self._sandbox.set_faults(
             {"effect": "status", "status": 503, "probability": 0.15},
@@ -152,30 +165,25 @@ class _Tour:
             {"to": {"users": [f"user-{n}"]}, "message": {"push": {"title": "Sale", "body": f"A code for you: {n}"}}, "lane": "bulk"}
             for n in range(MANY)
         )
-        many = [i for i in report.ids if i]
-        self._channel |= dict.fromkeys(many, "push (bulk)")
-        self._say(f"\n{MANY} messages through a bad hour: 503s, lost answers, a 429, refused people.")
-        self._wait(many)
+        ids = [i for i in report.ids if i]
+        self._channel |= dict.fromkeys(ids, "push (bulk)")
+        self._say(f"\n{MANY} messages while the API fails: 503s, lost answers, a 429, refused people.")
+        self._wait(ids)
+        return ids
 
-        book, job = self._fan_out()
-
-        self._sandbox.clear_faults()
-        self._sandbox.refuse([])
-        groups = self._w.dead_letters.groups()
-        dead = self._w.dead_letters.list(state="open")
-        done = self._w.dead_letters.replay(reason="rejected")
-        replays = list(done.ids.values())
-        self._channel |= dict.fromkeys(replays, "push (replay)")
-        self._say("\nReplaying what died, now that the cause is mended.")
-        self._wait(replays)
-        return self._summary([*first, *many, *replays], book, job, groups, len(dead), done.replayed)
+    def _replay(self) -> list[str]:
+        ids = list(self._w.dead_letters.replay(reason="rejected").ids.values())
+        self._channel |= dict.fromkeys(ids, "push (replay)")
+        self._say("\nA replay of the dead letters, now that the cause is fixed.")
+        self._wait(ids)
+        return ids
 
     def _fan_out(self) -> tuple[JobHandle, Job]:
-        """One message to thousands, of whom some are refused, unknown, or nobody."""
+        """One message to thousands of people. The API refuses some and does not know some."""
         self._sandbox.refuse({f"person-{n}" for n in range(700, PEOPLE, 1300)})
         self._sandbox.set_unknown({f"person-{n}" for n in range(400, PEOPLE, 2000)})
         self._sandbox.set_faults({"effect": "status", "status": 503, "first": 2})
-        self._say(f"\nA fan-out to {PEOPLE:,} people: whoever shares a text shares a call.")
+        self._say(f"\nA fan-out to {PEOPLE:,} people: people with the same text share a call.")
         book = self._w.fan_out(SALE, _people())
         with JobProgress(shown=not self._json) as progress:
             job = book.wait(_WITHIN_S, watch=progress.show)
@@ -210,8 +218,7 @@ class _Tour:
         retried = sum(len(s.attempts) > 1 and s.state == "sent" for s in statuses)
         unknown = self._w.counts().get("unknown", 0)
         unknown_identifiers = sorted({u for s in statuses for u in s.unknown_identifiers})
-        left = [s for s in statuses if not s.is_final]
-        good = not left and job.state == "done" and dead == replayed and all(s.state in ("sent", "dead") for s in statuses)
+        seconds = time.monotonic() - self._started
         if self._json:
             emit(
                 {
@@ -224,40 +231,26 @@ class _Tour:
                     "dead": dead,
                     "replayed": replayed,
                     "doubled": self._sandbox.doubled,
-                    "seconds": round(time.monotonic() - self._started, 1),
+                    "seconds": round(seconds, 1),
                 }
             )
-            return ALL_DONE if good else SOME_REFUSED
-        people.print()
-        sent = Table("channel", "sent", "died", box=None, pad_edge=False, header_style="bold")
-        by_channel["push (fan-out)"] = Counter(sent=job.sent, dead=job.dead)
-        by_channel["push (replay)"] = by_channel.pop("push (replay)", Counter())  # as it happened: at the end
-        for channel, states in by_channel.items():
-            sent.add_row(channel, f"{states['sent']:,}", f"{states['dead']:,}" if states["dead"] else "")
-        people.print(Panel(sent, title="What was sent, on which channel", title_align="left", expand=False))
-        lines = [
-            f"{several(job.calls, 'call')} for {several(job.total, 'person', 'people')}; without trouble {job.calls_needed:,} had been enough",
-            f"{several(book.duplicates, 'person', 'people')} stood there twice, {several(book.refused, 'row')} named nobody",
-            f"{several(job.dead, 'person', 'people')} refused: found inside shared calls, everybody else got theirs once",
-            f"{several(job.unknown_identifiers, 'identifier')} unknown to the API, kept to clean the list with",
-        ]
-        people.print(Panel("\n".join(lines), title="The fan-out", title_align="left", expand=False))
-        why = Table("letters", "reason", "what the API said", box=None, pad_edge=False, header_style="bold")
-        for group in groups:
-            why.add_row(str(group.count), group.reason, escape(group.detail))
-        people.print(Panel(why, title="What died, and why", title_align="left", expand=False))
-        lines = [
-            f"{several(self._sandbox.count, 'call')}; {several(retried, 'message')} sent after a retry",
-            f"{several(unknown, 'answer')} lost, each on record as unknown; {several(self._sandbox.doubled, 'message')} made twice by the API",
-            f"{several(dead, 'dead letter')}, {replayed} replayed and closed",
-            f"the API did not know {' and '.join(unknown_identifiers) or 'nobody'}",
-            f"took {time.monotonic() - self._started:.0f} s",
-        ]
-        people.print(Panel("\n".join(lines), title="In a word", title_align="left", expand=False))
-        command = command_as_called()
-        self._say("The demo's messages are gone with it. Next, on your own:")
-        for arguments, what in _NEXT:
-            self._say(f"  [bold]{escape(command)} {arguments:<14}[/bold] {what}")
+        else:
+            people.print()
+            _print_channels(by_channel, job)
+            _print_fan_out(book, job)
+            _print_causes(groups)
+            _print_panel(
+                "Summary",
+                f"{several(self._sandbox.count, 'call')}; {several(retried, 'message')} sent after a retry",
+                f"{several(unknown, 'answer')} lost: in doubt; {several(self._sandbox.doubled, 'message')} received twice because of that",
+                f"{several(dead, 'dead letter')}, {replayed} replayed and closed",
+                f"identifiers unknown to the API: {', '.join(unknown_identifiers) or 'none'}",
+                f"took {seconds:.0f} s",
+            )
+            self._say("The demo has deleted its messages. Next steps:")
+            for arguments, what in _NEXT:
+                self._say(f"  [bold]{escape(command_as_called())} {arguments:<14}[/bold] {what}")
+        good = job.state == "done" and dead == replayed and all(s.state in ("sent", "dead") for s in statuses)
         return ALL_DONE if good else SOME_REFUSED
 
     def _say(self, text: str) -> None:
@@ -265,8 +258,41 @@ class _Tour:
             people.print(text)
 
 
+def _print_channels(by_channel: dict[str, Counter[str]], job: Job) -> None:
+    sent = _table("channel", "sent", "dead")
+    replay = by_channel.pop("push (replay)", Counter())  # comes last, as it happened
+    for channel, states in {**by_channel, "push (fan-out)": Counter(sent=job.sent, dead=job.dead), "push (replay)": replay}.items():
+        sent.add_row(channel, f"{states['sent']:,}", f"{states['dead']:,}" if states["dead"] else "")
+    _print_panel("Messages by channel", sent)
+
+
+def _print_fan_out(book: JobHandle, job: Job) -> None:
+    _print_panel(
+        "The fan-out",
+        f"{several(job.calls, 'call')} for {several(job.total, 'person', 'people')} (minimum without failures: {job.calls_needed:,})",
+        f"{several(book.duplicates, 'duplicate')} skipped, {several(book.refused, 'row')} without an identifier rejected",
+        f"{several(job.dead, 'person', 'people')} refused; the others in their calls received the message once",
+        f"{several(job.unknown_identifiers, 'identifier')} unknown to the API, kept so that you can clean your list",
+    )
+
+
+def _print_causes(groups: Sequence[Any]) -> None:
+    why = _table("letters", "reason", "what the API said")
+    for group in groups:
+        why.add_row(str(group.count), group.reason, escape(group.detail))
+    _print_panel("Dead letters by cause", why)
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False, header_style="bold")
+
+
+def _print_panel(title: str, *content: str | Table) -> None:
+    people.print(Panel(Group(*content), title=title, title_align="left", expand=False))
+
+
 def command_as_called() -> str:
-    """How to call wooshq again from here: `wooshq` where it is on the PATH, else as it was called (.venv/bin/wooshq)."""
+    """How to call wooshq again from here: `wooshq` if it is on the PATH, otherwise as it was called (.venv/bin/wooshq)."""
     called = Path(sys.argv[0])
     if called.name != "wooshq":
         return "python -m wooshq_worker"

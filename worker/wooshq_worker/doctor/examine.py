@@ -1,0 +1,44 @@
+"""The examination: which checks are made, and in which order."""
+
+from __future__ import annotations
+
+import re
+
+from wooshq.client import Wooshq
+from wooshq.errors import LedgerUnavailable
+from wooshq.installation.connect import client
+from wooshq.installation.embedded import EmbeddedRedisError
+from wooshq_worker.doctor import api, broker, configuration, redis_server, work
+from wooshq_worker.doctor.finding import Finding
+
+
+def examine(wooshq: Wooshq, *, offline: bool = False) -> list[Finding]:
+    """
+    Make every check. What cannot be reached is a finding, not an error. offline: do not connect to the API's host.
+
+    Raises SettingsInvalid for a Redis or broker URL of an unknown kind.
+    """
+    settings = wooshq.settings
+    findings = list(configuration.check(settings))
+    if not offline:
+        findings.append(api.check(settings.base_url))
+    try:
+        places = wooshq.installation.places
+    except EmbeddedRedisError as error:
+        return [*findings, _no_embedded_redis(str(error))]
+    variable = redis_server.variable_of(settings)
+    findings += redis_server.check(client(places.redis_url, 5.0), places.where, variable, embedded=places.embedded is not None)
+    findings.append(broker.check(wooshq))
+    try:
+        findings += work.check(wooshq)
+    except LedgerUnavailable:
+        pass  # the finding `redis` says so
+    return findings
+
+
+def _no_embedded_redis(error: str) -> Finding:
+    """The error, with its own remedy ("…: set WOOSHQ_DATA_DIR …") as the remedy of the finding."""
+    remedy = re.search(r"[:.] [Ss](et WOOSHQ_.*)", error)
+    if remedy is None:
+        return Finding("redis", "bad", error, "Fix this, or set WOOSHQ_REDIS_URL to a Redis of your own")
+    return Finding("redis", "bad", error[: remedy.start()], f"S{remedy[1]}")
