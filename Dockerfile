@@ -1,4 +1,4 @@
-# A worker's image: `docker build -t wooshq .`; the same command runs every `wooshq …`.
+# The image of a worker: `docker build -t wooshq .`. Other commands run in it too: `docker run wooshq doctor`.
 FROM python:3.12-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/wooshq
@@ -16,7 +16,7 @@ COPY --from=build /opt/wooshq /opt/wooshq
 ENV PATH=/opt/wooshq/bin:$PATH PYTHONUNBUFFERED=1 WOOSHQ_DATA_DIR=/var/lib/wooshq/data
 USER wooshq
 WORKDIR /var/lib/wooshq
-# Asks Redis and the broker as the worker does; a worker that is alive but deaf ends itself, and is started again.
+# Connects to Redis and the broker as the worker does. It need not check for a deaf worker: that one ends itself and is started again.
 HEALTHCHECK --interval=30s --timeout=15s --start-period=20s CMD ["wooshq", "doctor", "--offline"]
 ENTRYPOINT ["wooshq"]
 CMD ["worker"]

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [SECTION…] [--quick] [--write]`: every figure of docs/benchmarks.md, ratios measured side by side in one run."""
+"""`python -m benchmarks [SECTION…] [--quick] [--write]`: measures every figure of docs/benchmarks.md; both sides of a ratio in one run."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Final
 
 from benchmarks.report import Figures, machine, write
 
+#: Name on the command line and in docs/benchmarks.md → module.
 SECTIONS: Final = {
-    "main": "main_job",
+    "main": "intents",
     "pools": "pools",
-    "personal": "bulk.personal",
-    "shared": "bulk.installation",
-    "growth": "bulk.growth",
-    "kills": "bulk.kills",
-    "beside": "bulk.beside",
-    "bad": "bulk.bad",
+    "personal": "jobs.personal",
+    "shared": "jobs.shared",
+    "growth": "jobs.growth",
+    "kills": "jobs.kills",
+    "beside": "jobs.beside",
+    "bad": "jobs.bad",
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench ARGS='…'", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; all of them where none is named")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the numbers, to see that it runs")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"sections to run: {', '.join(SECTIONS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="use about a tenth of the messages, to check that it runs")
+    parser.add_argument("--write", action="store_true", help="write the tables to docs/benchmarks.md")
     given = parser.parse_args()
     if unknown := set(given.sections) - set(SECTIONS):
-        parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+        parser.error(f"unknown section: {', '.join(sorted(unknown))}; use {', '.join(SECTIONS)}")
     print(machine(), file=sys.stderr)
     for name in given.sections or SECTIONS:
         module = importlib.import_module(f"benchmarks.{SECTIONS[name]}")

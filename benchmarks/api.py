@@ -1,8 +1,8 @@
 """
-What answers in a benchmark: HTTP/1.1 on loopback, a message code after a wait, and an account of who was sent to, how often and when.
+The API of the benchmarks: HTTP/1.1 on loopback. It answers each call with a message code after a delay, and records what arrived.
 
-As lean as it can be, so that what is measured is the sender; strict bodies are the sandbox's business. `python -m benchmarks.api --latency-ms 50`
-prints its address.
+It does as little as possible, so that the sender is measured and not the API. The sandbox, which checks every body, would cost too much.
+`python -m benchmarks.api --latency-ms 50` prints its address.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ from typing import Any, Final
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ACCEPTED: Final = b'{"result":{"message_code":"BENCH-00000-00000"}}'
 _REFUSED: Final = b'{"code":3,"message":"a recipient is not valid","details":[]}'
-#: Whose arrivals are kept one by one: those whose identifier begins so.
+#: Each arrival of a recipient with this prefix is recorded with its time.
 TIMED: Final = "timed-"
 
 
-class Account:
+class Arrivals:
     """Everything that arrived since the last reset."""
 
     def __init__(self) -> None:
-        self.bad: frozenset[str] = frozenset()
+        self.to_refuse: frozenset[str] = frozenset()
         self.reset()
 
     def reset(self) -> None:
         self.calls = 0
         self.refused = 0
         self.served: Counter[str] = Counter()
-        self.arrivals: list[tuple[str, float]] = []
+        self.timed: list[tuple[str, float]] = []
         self.accepted_at: list[float] = []
 
     def take(self, body: bytes) -> tuple[int, bytes]:
-        """A call: its status and answer."""
+        """Records a call. Returns its status and the body of its answer."""
         self.calls += 1
         at = time.time()
         request = json.loads(body)["transactional"]
-        whom = next(request[name]["list"] for name in ("users", "hwids", "push_tokens") if name in request)
-        if whom[0].startswith(TIMED):
-            self.arrivals.append((whom[0], at))
-        if self.bad and not self.bad.isdisjoint(whom):
+        users = request["users"]["list"]
+        if users[0].startswith(TIMED):
+            self.timed.append((users[0], at))
+        if self.to_refuse and not self.to_refuse.isdisjoint(users):
             self.refused += 1
             return 400, _REFUSED
-        self.served.update(whom)
+        self.served.update(users)
         self.accepted_at.append(at)
         return 200, _ACCEPTED
 
-    def told(self) -> dict[str, Any]:
-        """As JSON; served, doubled: people; most_in_a_second: calls that were accepted within any second."""
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON. served: recipients. doubled: deliveries beyond the first. most_in_a_second: most calls accepted within any second."""
         return {
             "calls": self.calls,
             "refused": self.refused,
@@ -61,7 +61,7 @@ class Account:
             "last_at": max(self.accepted_at, default=0.0),
             "first_at": min(self.accepted_at, default=0.0),
             "most_in_a_second": self._most_in_a_second(),
-            "arrivals": self.arrivals,
+            "arrivals": self.timed,
         }
 
     def _most_in_a_second(self) -> int:
@@ -74,8 +74,8 @@ class Account:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, account: Account, latency_s: float) -> None:
-        self._account = account
+    def __init__(self, arrivals: Arrivals, latency_s: float) -> None:
+        self._arrivals = arrivals
         self._latency_s = latency_s
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
@@ -94,17 +94,17 @@ class _Connection(asyncio.Protocol):
             path, body = self._buffer.split(b" ", 2)[1], self._buffer[end + 4 : end + 4 + length]
             self._buffer = self._buffer[end + 4 + length :]
             if path.startswith(b"/messaging/"):
-                status, answer = self._account.take(body)
+                status, answer = self._arrivals.take(body)
                 asyncio.get_running_loop().call_later(self._latency_s, self._answer, status, answer)
             else:
                 self._answer(200, self._control(path, body))
 
     def _control(self, path: bytes, body: bytes) -> bytes:
         if path == b"/reset":
-            self._account.reset()
-        elif path == b"/bad":
-            self._account.bad = frozenset(json.loads(body))
-        return json.dumps(self._account.told() if path == b"/account" else {}).encode()
+            self._arrivals.reset()
+        elif path == b"/refused":
+            self._arrivals.to_refuse = frozenset(json.loads(body))
+        return json.dumps(self._arrivals.as_dict() if path == b"/arrivals" else {}).encode()
 
     def _answer(self, status: int, body: bytes) -> None:
         assert self._transport is not None
@@ -113,8 +113,8 @@ class _Connection(asyncio.Protocol):
 
 
 async def _serve(latency_s: float) -> None:
-    account = Account()
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(account, latency_s), "127.0.0.1", 0, backlog=1024)
+    arrivals = Arrivals()
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(arrivals, latency_s), "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

@@ -90,7 +90,7 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         celery_worker.safe_say = _say_nothing  # it prints a farewell beside the log, in no form that a machine reads; `_see` tells it
         worker = app.Worker(**{"loglevel": level, **celery_options, **ours})
         told = _ToldToEnd(engine, worker)
-        # What was imported is never garbage; looking through it again and again would cost a tenth of the CPU (benchmarks/bulk/personal.py).
+        # What was imported is never garbage; looking through it again and again would cost a tenth of the CPU (benchmarks/jobs/personal.py).
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)

@@ -1,4 +1,4 @@
-"""A task in a Celery pool that sends one message through the process's one event loop, and waits for it, as a task that acknowledges late must."""
+"""One Celery task per message, in a pool. It sends on the event loop of its process and waits: a task that acknowledges late must wait."""
 
 from __future__ import annotations
 

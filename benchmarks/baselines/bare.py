@@ -1,4 +1,4 @@
-"""The client loop alone: the worker's own HTTP client, bodies that are ready, no queue, no ledger. `python -m benchmarks.bare N CONCURRENCY`."""
+"""The bare client loop: only the worker's HTTP client, with prepared bodies; no queue, no ledger. `python -m benchmarks.baselines.bare N CONCURRENCY`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def main(n: int, concurrency: int) -> None:
     bodies = [template.body("users", [f"bare-{i}"], locale=None, placeholders=(("name", f"N{i}"),), now=now) for i in range(n)]
     settings = Settings(_env_file=None, base_url=os.environ["BENCH_API"], concurrency=concurrency)  # type: ignore[call-arg]
     async with Api.from_settings(settings) as api:
-        await asyncio.gather(*(_send(iter(bodies[:concurrency]), api) for _ in range(1)))  # connections are made
+        await _send(iter(bodies[:concurrency]), api)  # warms up the client
         shared = iter(bodies)
         started, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
         await asyncio.gather(*(_send(shared, api) for _ in range(concurrency)))

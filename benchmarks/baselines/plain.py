@@ -1,4 +1,4 @@
-"""The version that anyone would write first: one Celery task a message, prefork default, tenacity around httpx.post."""
+"""The plain version, which anyone would write first: one Celery task per message, the default pool (prefork), tenacity around httpx.post."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def send(user: str) -> None:
     httpx.post(URL, json=body, headers={"Authorization": "Token bench"}).raise_for_status()
 
 
-def nothing() -> None:
-    """What Celery itself costs."""
+def empty() -> None:
+    """An empty task: shows what Celery alone costs."""
 
 
-def made(broker: str) -> Celery:
-    """The app on a broker; its pool of connections stays with that one."""
+def app_on(broker: str) -> Celery:
+    """A new app on this broker. An app keeps its connections, so each installation needs its own."""
     app = Celery("plain", broker=broker, set_as_current=False)
     app.conf.update(task_ignore_result=True, task_acks_late=True, broker_connection_retry_on_startup=True, task_default_queue="plain")
-    for name, work in (("send", send), ("nothing", nothing)):
+    for name, work in (("send", send), ("empty", empty)):
         app.task(name=name)(work)
     return app
 
 
-app = made(os.environ.get("BENCH_BROKER", "memory://"))
+app = app_on(os.environ.get("BENCH_BROKER", "memory://"))

@@ -1,0 +1,1 @@
+"""What wooshq is compared with: simpler ways to send the same messages."""

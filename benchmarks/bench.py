@@ -1,0 +1,115 @@
+"""One installation to measure: an embedded Redis, the API of api.py, workers; and processes that end with their block."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+
+from wooshq import Settings, Wooshq
+from wooshq.installation.embedded import EmbeddedRedis
+
+ROOT: Final = Path(__file__).parent.parent
+APPLICATION: Final = "AAAAA-BBBBB"
+
+
+def wait(done: Callable[[], bool], within_s: float = 900, every_s: float = 0.02) -> None:
+    """Waits until `done()`. Ends the benchmark after `within_s` seconds."""
+    ends = time.monotonic() + within_s
+    while not done():
+        if time.monotonic() > ends:
+            raise SystemExit(f"the benchmark did not finish within {within_s:g} s")
+        time.sleep(every_s)
+
+
+@contextmanager
+def process(*command: str, env: Mapping[str, str], log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process that ends with the block."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_"))}
+    with (log or Path(os.devnull)).open("ab") as err:
+        started = subprocess.Popen([sys.executable, *command], cwd=ROOT, env={**clean, **env}, stdout=subprocess.PIPE, stderr=err)
+    try:
+        yield started
+    finally:
+        started.send_signal(signal.SIGTERM)
+        try:
+            started.wait(30)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+class Bench:
+    """One installation: an embedded Redis and the API of api.py. A context manager."""
+
+    def __init__(self, latency_ms: int = 50, **settings: Any) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="wq-bench-"))
+        self._latency_ms = latency_ms
+        self._settings = settings
+
+    def __enter__(self) -> Bench:
+        self._redis = EmbeddedRedis(self.folder)
+        self.broker_url = self._redis.__enter__().broker_url
+        self._api = process("-m", "benchmarks.api", "--latency-ms", str(self._latency_ms), env={})
+        out = self._api.__enter__().stdout
+        assert out is not None
+        self.api_url = out.readline().decode().strip()
+        self.wooshq = Wooshq(Settings(_env_file=None, application=APPLICATION, data_dir=self.folder, **self._settings))  # type: ignore[call-arg]
+        self.wooshq.counts()
+        self.redis = redis.Redis.from_url(self.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db="))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.wooshq.close()
+        self.redis.close()
+        self._api.__exit__(None, None, None)
+        self._redis.__exit__(None, None, None)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            "PUSHWOOSH_API_TOKEN": "bench",
+            "PUSHWOOSH_APPLICATION": APPLICATION,
+            "PUSHWOOSH_BASE_URL": self.api_url,
+            "WOOSHQ_DATA_DIR": str(self.folder),
+            **{f"WOOSHQ_{name.upper()}": str(value) for name, value in self._settings.items()},
+        }
+
+    @contextmanager
+    def worker(self, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+        """One worker process. It has already sent its first message."""
+        with process("-m", "wooshq_worker", "worker", env={**self.env, **more}, log=self.folder / "worker.log") as started:
+            before = self.wooshq.counts().get("sent", 0)
+            self.wooshq.enqueue({"to": {"users": ["first"]}, "message": {"push": {"title": "Hi"}}})
+            wait(lambda: self.wooshq.counts().get("sent", 0) > before, 60)
+            self.reset()
+            yield started
+
+    def arrived(self) -> dict[str, Any]:
+        """What arrived at the API since the last reset, as in `Arrivals.as_dict`."""
+        with urllib.request.urlopen(f"{self.api_url}/arrivals", timeout=60) as answer:
+            return json.load(answer)  # type: ignore[no-any-return]
+
+    def reset(self) -> None:
+        """Clears what arrived at the API."""
+        self._post("/reset", {})
+
+    def refuse(self, recipients: list[str]) -> None:
+        """Lets the API refuse each call that has one of these recipients."""
+        self._post("/refused", recipients)
+
+    def _post(self, path: str, body: Any) -> None:
+        urllib.request.urlopen(f"{self.api_url}{path}", json.dumps(body).encode(), timeout=60).close()
