@@ -1,7 +1,7 @@
 """
 Where the recipients stand in a body, and whether two bodies say the same thing.
 
-`wooshq_schemas` knows this too. The sandbox keeps its own knowledge on purpose: a judge that used our models would repeat their mistakes.
+`wooshq_schemas.recipient_lists` knows this too. The sandbox does not use it, on purpose: a judge that shares our code repeats our mistakes.
 `tests/unit/sandbox/body/test_check.py` holds that the sandbox imports nothing else of wooshq.
 """
 
