@@ -64,7 +64,7 @@ class Fault:
     nth: int | None = None
     """Every nth call of those that match: 3 means the 3rd, 6th, …"""
     skip: int | None = None
-    """Leave out the first so many calls of those that match."""
+    """Skip this many of the matching calls first."""
     first: int | None = None
     """At most this many times."""
     probability: float | None = None
