@@ -364,6 +364,11 @@ class ChunkLedger:
         }
         return _text((yield RunScript("chunks/take_over", keys, (_compact(said),))))
 
+    def set_aside(self, member: str, for_s: float) -> Steps[bool]:
+        """Leave a chunk that cannot be read until later. member: of `chunk_leases`. False if the lease is gone."""
+        keys = (self.keys.fixed("counts"), self.keys.fixed("chunk_leases"))
+        return bool((yield RunScript("chunks/set_aside", keys, (member, int(for_s * 1000)))))
+
     def due(self, name: ChunkName) -> Steps[bool]:
         """A chunk whose time has come goes back to its queue."""
         k = self.keys

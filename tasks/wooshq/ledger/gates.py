@@ -128,10 +128,8 @@ class GateLedger:
         gate = _known(name)
         if application != EVERY and not _APPLICATION.fullmatch(application):
             raise ValueError("application: is not a valid application code. Use XXXXX-XXXXX, or omit it for all applications")
-        time = (yield Ask([("TIME",)]))[0]
-        kept = {"why": why, "since_ms": _ms(time), "until_ms": 0, "wait_ms": 0, "by_hand": True}
-        yield Ask([("HSET", self.keys.fixed("gates"), f"{gate}|{application}", json.dumps(kept, ensure_ascii=False))])
-        return Gate(gate, application, "shut", why, moment(kept["since_ms"]), None)  # type: ignore[arg-type]
+        since_ms = int((yield RunScript("gates/shut", (self.keys.fixed("gates"),), (f"{gate}|{application}", why))))
+        return Gate(gate, application, "shut", why, moment(since_ms), None)
 
     def open(self, name: str, application: str) -> Steps[bool]:
         """Open a gate manually, also one that an answer shut. False if it was open. The API's next answers may shut it again."""

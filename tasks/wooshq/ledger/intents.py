@@ -226,6 +226,10 @@ class IntentLedger:
 
     # The keeper's
 
+    def be_keeper(self, token: str, for_s: float) -> Steps[bool]:
+        """Become the keeper, or stay it. False if another worker is the keeper."""
+        return bool((yield RunScript("intents/be_keeper", (self.keys.fixed("keeper"),), (token, int(for_s * 1000)))))
+
     def come_due(self, name: str, limit: int) -> Steps[list[str]]:
         """Ids of `leases`, `due` or `expiry` whose time has come, the longest due first."""
         return [_text(i) for i in (yield RunScript("intents/come_due", (self.keys.fixed(name),), (limit,)))]

@@ -1,44 +1,51 @@
-"""The state machines: intent, letter, job and mark, each as a table of its moves."""
+"""The five state machines of the ledger, each as a table of its moves: intent, letter, job, chunk and mark."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+
+# The intent
 
 
 class State(StrEnum):
-    """Where an intent is. The last four are final: a replay is a new intent."""
+    """Where an intent is. The last four states are final: a replay is a new intent."""
 
-    QUEUED = "queued"  #: in its lane; nobody holds it
-    SENDING = "sending"  #: one worker holds the lease; the keeper takes it back when the lease ends
-    RETRYING = "retrying"  #: in the due set, until its time
-    HELD = "held"  #: waits for a gate; costs no attempt
-    SENT = "sent"  #: the API gave a message code
-    DEAD = "dead"  #: a dead letter lies in the ledger
+    QUEUED = "queued"  #: waits in its lane for a worker
+    SENDING = "sending"  #: one worker holds the lease; waits for its answer, or for the lease to end
+    RETRYING = "retrying"  #: waits in the due set for its time
+    HELD = "held"  #: waits for a gate to open; costs no attempt
+    SENT = "sent"  #: the API returned a message code
+    DEAD = "dead"  #: its dead letter is in the ledger
     EXPIRED = "expired"  #: `expires_at` came first; nothing was sent after it
-    CANCELLED = "cancelled"  #: taken back before it was sent
+    CANCELLED = "cancelled"  #: cancelled before it was sent
 
 
 class Event(StrEnum):
-    """What moves an intent on."""
+    """What moves an intent."""
 
-    CLAIMED = "claimed"
-    ACCEPTED = "accepted"
-    FAILED = "failed"
-    SHUT = "shut"
-    GIVEN_UP = "given_up"
-    HANDED_BACK = "handed_back"
-    LEASE_ENDED = "lease_ended"
-    DUE = "due"
-    OPENED = "opened"
-    EXPIRE = "expire"
-    CANCEL = "cancel"
+    NEW = "new"  #: a producer's intent is accepted
+    REPLAY = "replay"  #: it replays a letter
+    REPLAY_LATER = "replay_later"  #: it replays a letter, and the replay's rate lets it wait
+    FILED = "filed"  #: it is known only as a dead letter: not a valid intent, or a job's recipient who will not be reached
+    CLAIMED = "claimed"  #: a worker takes it
+    ACCEPTED = "accepted"  #: the API accepts it
+    FAILED = "failed"  #: the call failed, or there is no slot for it yet
+    SHUT = "shut"  #: a gate is shut
+    GIVEN_UP = "given_up"  #: it will not be tried again
+    HANDED_BACK = "handed_back"  #: the worker stops before it has sent it
+    LEASE_ENDED = "lease_ended"  #: its worker is lost
+    DUE = "due"  #: its time has come
+    OPENED = "opened"  #: the gate that holds it opens
+    EXPIRE = "expire"  #: its `expires_at` has come
+    CANCEL = "cancel"  #: a caller cancels it
 
 
 _S, _E = State, Event
 
-MOVES: Mapping[State, Mapping[Event, State]] = {
+MOVES: Final[Mapping[State | None, Mapping[Event, State]]] = {
+    None: {_E.NEW: _S.QUEUED, _E.REPLAY: _S.QUEUED, _E.REPLAY_LATER: _S.RETRYING, _E.FILED: _S.DEAD},
     _S.QUEUED: {_E.CLAIMED: _S.SENDING, _E.EXPIRE: _S.EXPIRED, _E.CANCEL: _S.CANCELLED},
     _S.SENDING: {
         _E.ACCEPTED: _S.SENT,
@@ -52,9 +59,12 @@ MOVES: Mapping[State, Mapping[Event, State]] = {
     _S.RETRYING: {_E.DUE: _S.QUEUED, _E.EXPIRE: _S.EXPIRED, _E.CANCEL: _S.CANCELLED},
     _S.HELD: {_E.OPENED: _S.QUEUED, _E.EXPIRE: _S.EXPIRED, _E.CANCEL: _S.CANCELLED},
 }
-"""From a state, by an event, to a state. What is not here does not happen; the headers of the scripts are tested against it."""
+"""From a state, by an event, to a state. None: not in the ledger yet. The scripts make these moves and no others; tests hold them to it."""
 
-FINAL: frozenset[State] = frozenset(State) - MOVES.keys()
+FINAL: Final = frozenset(state for state in State if state not in MOVES)
+
+
+# The letter
 
 
 class Reason(StrEnum):
@@ -62,74 +72,165 @@ class Reason(StrEnum):
 
     INVALID = "invalid"  #: it does not pass our own validation
     REJECTED = "rejected"  #: the API refused this message
-    EXHAUSTED = "exhausted"  #: retries used up
+    EXHAUSTED = "exhausted"  #: its retries are used up
     UNKNOWN = "unknown"  #: no answer came, and `on_unknown` is `dead_letter`
     POISON = "poison"  #: workers were lost again and again while they held it
     TOO_LARGE = "too_large"  #: larger than we store, or than the API takes
 
 
 class LetterState(StrEnum):
-    """Where a dead letter is."""
+    """Where a dead letter is. The last two states are final."""
 
-    OPEN = "open"  #: waits for a person
-    REPLAYING = "replaying"  #: a replay of it is under way; nobody else can start one
-    CLOSED = "closed"  #: a replay of it was sent
-    DISCARDED = "discarded"  #: a person said that it need not be sent
+    OPEN = "open"  #: waits for an operator
+    REPLAYING = "replaying"  #: waits for its replay to end; nobody can start another one
+    CLOSED = "closed"  #: its replay was sent
+    DISCARDED = "discarded"  #: an operator said that it does not have to be sent
+
+
+class LetterEvent(StrEnum):
+    """What moves a letter."""
+
+    FILED = "filed"  #: an intent dies
+    REPLAY = "replay"  #: its replay begins
+    SENT = "sent"  #: its replay was sent
+    UNSENT = "unsent"  #: its replay died, expired or was cancelled
+    DISCARD = "discard"  #: an operator discards it
+
+
+LETTER_MOVES: Final[Mapping[LetterState | None, Mapping[LetterEvent, LetterState]]] = {
+    None: {LetterEvent.FILED: LetterState.OPEN},
+    LetterState.OPEN: {LetterEvent.REPLAY: LetterState.REPLAYING, LetterEvent.DISCARD: LetterState.DISCARDED},
+    LetterState.REPLAYING: {LetterEvent.SENT: LetterState.CLOSED, LetterEvent.UNSENT: LetterState.OPEN},
+}
+"""As MOVES, for a letter."""
+
+
+# The job
 
 
 class JobState(StrEnum):
-    """Where a job is. The last two are final."""
+    """Where a job is. The last two states are final."""
 
-    RUNNING = "running"  #: its chunks are sent as they come
-    PAUSED = "paused"  #: a person, or the end of a step, holds it
-    STOPPED = "stopped"  #: it stopped itself: what is wrong is not about single recipients, or too many were refused
-    CANCELLED = "cancelled"  #: taken back; who had not been sent to never will be
+    RUNNING = "running"  #: waits for workers to send its chunks
+    PAUSED = "paused"  #: waits for `resume`, or for the time of its next roll-out step
+    STOPPED = "stopped"  #: stopped itself, because too much was refused or its own text is wrong; waits for `resume`
+    CANCELLED = "cancelled"  #: recipients not yet sent to are skipped
     DONE = "done"  #: every recipient has ended
 
 
 class JobEvent(StrEnum):
-    """What moves a job on."""
+    """What moves a job."""
 
-    PAUSE = "pause"
-    STOP = "stop"
-    RESUME = "resume"
-    CANCEL = "cancel"
-    ENDED = "ended"
+    OPENED = "opened"  #: a producer begins it
+    PAUSE = "pause"  #: a caller pauses it, or a roll-out step has ended
+    STOP = "stop"  #: too much was refused
+    RESUME = "resume"  #: a caller resumes it, or the time of its next roll-out step has come
+    CANCEL = "cancel"  #: a caller cancels it
+    ENDED = "ended"  #: its last recipient has ended
 
 
-JOB_MOVES: Mapping[JobState, Mapping[JobEvent, JobState]] = {
+JOB_MOVES: Final[Mapping[JobState | None, Mapping[JobEvent, JobState]]] = {
+    None: {JobEvent.OPENED: JobState.RUNNING},
     JobState.RUNNING: {
         JobEvent.PAUSE: JobState.PAUSED,
         JobEvent.STOP: JobState.STOPPED,
         JobEvent.CANCEL: JobState.CANCELLED,
         JobEvent.ENDED: JobState.DONE,
     },
-    # What was under way when it was held may be all that was left.
-    JobState.PAUSED: {
-        JobEvent.RESUME: JobState.RUNNING,
-        JobEvent.STOP: JobState.STOPPED,
-        JobEvent.CANCEL: JobState.CANCELLED,
-        JobEvent.ENDED: JobState.DONE,
-    },
+    # A job that is held ends too: the calls that were in progress may have been its last ones.
+    JobState.PAUSED: {JobEvent.RESUME: JobState.RUNNING, JobEvent.CANCEL: JobState.CANCELLED, JobEvent.ENDED: JobState.DONE},
     JobState.STOPPED: {JobEvent.RESUME: JobState.RUNNING, JobEvent.CANCEL: JobState.CANCELLED, JobEvent.ENDED: JobState.DONE},
 }
-"""From a state, by an event, to a state; the headers of the scripts are tested against it."""
+"""As MOVES, for a job."""
+
+
+# The chunk
+
+
+class ChunkState(StrEnum):
+    """Where a chunk of a job is. The last state is final."""
+
+    QUEUED = "queued"  #: waits for a worker
+    SENDING = "sending"  #: one worker, or the keeper, holds the lease; waits for it to be released or to end
+    RETRYING = "retrying"  #: waits for the time of its next round
+    DONE = "done"  #: every recipient in it has ended; only its marks are kept
+
+
+class ChunkEvent(StrEnum):
+    """What moves a chunk."""
+
+    FED = "fed"  #: a producer adds it to its job
+    TAKEN = "taken"  #: a worker takes it
+    HANDED_BACK = "handed_back"  #: its worker releases it, to be taken at once
+    FAILED = "failed"  #: its worker releases it, to be taken after a wait
+    LEASE_ENDED = "lease_ended"  #: its worker is lost
+    DUE = "due"  #: its time has come
+    ENDED = "ended"  #: its last recipient has ended
+
+
+CHUNK_MOVES: Final[Mapping[ChunkState | None, Mapping[ChunkEvent, ChunkState]]] = {
+    None: {ChunkEvent.FED: ChunkState.QUEUED},
+    ChunkState.QUEUED: {ChunkEvent.TAKEN: ChunkState.SENDING, ChunkEvent.ENDED: ChunkState.DONE},
+    ChunkState.SENDING: {
+        ChunkEvent.HANDED_BACK: ChunkState.QUEUED,
+        ChunkEvent.FAILED: ChunkState.RETRYING,
+        ChunkEvent.LEASE_ENDED: ChunkState.QUEUED,
+        ChunkEvent.ENDED: ChunkState.DONE,
+    },
+    ChunkState.RETRYING: {ChunkEvent.DUE: ChunkState.QUEUED, ChunkEvent.ENDED: ChunkState.DONE},
+}
+"""As MOVES, for a chunk."""
+
+
+# The mark
 
 
 class Mark(StrEnum):
-    """Where a recipient is: one byte in the marks of their chunk. The capital ones are final."""
+    """Where a recipient is: one byte in the marks of its chunk. Capital letters are final."""
 
-    WAITING = "."  #: not sent to yet
-    SENDING = "s"  #: a worker may have a call under way for them
-    AGAIN = "r"  #: a call did not reach them; another will be made
-    SENT = "S"  #: the API gave a message code
-    DEAD = "D"  #: a dead letter lies in the ledger
+    WAITING = "."  #: waits for its first call
+    SENDING = "s"  #: a worker may have a call in progress for it
+    AGAIN = "r"  #: a call did not reach it; waits for another one
+    SENT = "S"  #: the API returned a message code
+    DEAD = "D"  #: its dead letter is in the ledger
     UNKNOWN = "U"  #: the API does not know this identifier
     EXPIRED = "E"  #: the job's time was over first
     CANCELLED = "C"  #: the job was cancelled first
 
 
-FINAL_MARKS: Final = frozenset({Mark.SENT, Mark.DEAD, Mark.UNKNOWN, Mark.EXPIRED, Mark.CANCELLED})
+class MarkEvent(StrEnum):
+    """What moves a mark."""
+
+    FED = "fed"  #: its chunk is added
+    BEGUN = "begun"  #: its call may leave
+    ACCEPTED = "accepted"  #: the API accepts the call
+    UNKNOWN = "unknown"  #: the API does not know the identifier
+    GIVEN_UP = "given_up"  #: it will not be tried again
+    FAILED = "failed"  #: the call failed
+    HANDED_BACK = "handed_back"  #: the call was not made
+    LEASE_ENDED = "lease_ended"  #: its worker is lost
+    EXPIRE = "expire"  #: the job's time is over
+    CANCEL = "cancel"  #: the job is cancelled
+
+
+_ENDS: Final = {
+    MarkEvent.ACCEPTED: Mark.SENT,
+    MarkEvent.UNKNOWN: Mark.UNKNOWN,
+    MarkEvent.GIVEN_UP: Mark.DEAD,
+    MarkEvent.EXPIRE: Mark.EXPIRED,
+    MarkEvent.CANCEL: Mark.CANCELLED,
+}
+
+MARK_MOVES: Final[Mapping[Mark | None, Mapping[MarkEvent, Mark]]] = {
+    None: {MarkEvent.FED: Mark.WAITING},
+    # A Redis that lost its last second has forgotten which calls began. Their outcomes count all the same.
+    Mark.WAITING: {MarkEvent.BEGUN: Mark.SENDING, **_ENDS},
+    Mark.SENDING: {MarkEvent.FAILED: Mark.AGAIN, MarkEvent.HANDED_BACK: Mark.WAITING, MarkEvent.LEASE_ENDED: Mark.AGAIN, **_ENDS},
+    Mark.AGAIN: {MarkEvent.BEGUN: Mark.SENDING, **_ENDS},
+}
+"""As MOVES, for a mark."""
+
+FINAL_MARKS: Final = frozenset(mark for mark in Mark if mark not in MARK_MOVES)
 
 COUNTER_OF: Final[Mapping[Mark, str]] = {
     Mark.AGAIN: "retrying",
@@ -140,4 +241,14 @@ COUNTER_OF: Final[Mapping[Mark, str]] = {
     Mark.EXPIRED: "expired",
     Mark.CANCELLED: "cancelled",
 }
-"""The field of a job's row that counts a mark; those that wait are what is left of `total`."""
+"""The field of a job's row that counts a mark. Recipients that wait are what is left of `total`."""
+
+
+MACHINES: Final[Mapping[str, Mapping[Any, Mapping[Any, StrEnum]]]] = {
+    "intent": MOVES,
+    "letter": LETTER_MOVES,
+    "job": JOB_MOVES,
+    "chunk": CHUNK_MOVES,
+    "mark": MARK_MOVES,
+}
+"""Every table by its name in the headers of the scripts."""

@@ -38,7 +38,7 @@ _LETTERS: Final = 50
 _LETTER_BYTES: Final = 4_000_000
 _MOST_LOOKED_AT: Final = 1024
 #: A chunk that cannot be read is looked at again after so long; a newer worker may be able to.
-_UNREADABLE_MS: Final = 60_000
+_UNREADABLE_S: Final = 60.0
 
 
 class JobDuties:
@@ -77,7 +77,7 @@ class JobDuties:
                 raise
             except Exception:  # one that cannot be read must not keep the others
                 log.error("chunk_not_taken_over", chunk=member, exc_info=True)
-                await self._client.do(_ask(("ZADD", self._ledger.keys.fixed("chunk_leases"), "XX", await self._in(_UNREADABLE_MS), member)))
+                await self._client.do(self._ledger.chunks.set_aside(member, _UNREADABLE_S))
         if moved:
             await self._call_turns(moved)
 
@@ -103,10 +103,6 @@ class JobDuties:
         )
         if waiting and await asyncio.to_thread(lane_is_empty):
             await self._call_turns(min(waiting, _MOST_TURNS))
-
-    async def _in(self, wait_ms: int) -> int:
-        """A moment from now by the ledger's clock, ms."""
-        return ms((await self._client.do(_ask(("TIME",))))[0]) + wait_ms
 
     async def _members(self, name: str) -> list[str]:
         return [text(i) for i in (await self._client.do(_ask(("SMEMBERS", self._ledger.keys.fixed(name)))))[0]]

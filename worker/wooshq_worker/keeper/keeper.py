@@ -30,7 +30,7 @@ log = structlog.get_logger("wooshq.keeper")
 _PAGE = 200
 #: Pages of one duty in one round, so that none starves the others.
 _PAGES = 5
-_LOCK_MS = 3000
+_KEEPER_S = 3.0
 #: After the ledger was away, workers write down what they know before their leases are taken over.
 _GRACE_S = 3.0
 _LOOKS_FOR_LOST_S = 1.0
@@ -63,7 +63,7 @@ class Keeper:
         """A round every `keeper_tick_s`, whatever a round runs into."""
         while not self._stopping:
             try:
-                if await self._client.do(self._lock()):
+                if await self._client.do(self._ledger.be_keeper(self._token, _KEEPER_S)):
                     await self._round()
                     self.last_round_at = time.monotonic()
             except LedgerUnavailable:
@@ -71,14 +71,6 @@ class Keeper:
             except Exception:
                 log.error("keeper_round_failed", exc_info=True)
             await asyncio.sleep(self._s.keeper_tick_s)
-
-    def _lock(self) -> Steps[bool]:
-        key = self._ledger.keys.fixed("keeper")
-        taken, holder = yield Ask([("SET", key, self._token, "NX", "PX", _LOCK_MS), ("GET", key)])
-        mine = bool(taken) or (holder is not None and _text(holder) == self._token)
-        if mine and not taken:
-            yield Ask([("PEXPIRE", key, _LOCK_MS)])
-        return mine
 
     async def _round(self) -> None:
         duties: list[Callable[[], Awaitable[object]]] = [self._move_due, self._expire, self._open, self._bulk.round]

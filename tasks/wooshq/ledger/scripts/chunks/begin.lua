@@ -1,5 +1,6 @@
--- begin.lua: may these calls leave now? Who is in one that may is written down as being sent to, before the request is written.
+-- begin.lua: may these calls leave now? The ledger marks the recipients of a call as being sent to before the call leaves.
 -- uses clock
+-- uses full
 -- uses gates
 -- uses pace
 -- uses marks
@@ -9,25 +10,28 @@
 -- KEYS[4]   chunk_leases         zset
 -- KEYS[5]   gates                hash
 -- KEYS[6]   pace:<application>   hash
--- ARGV      token, number of this step, number of the record that must have been written before it (0: none), lease's member, length of the
---           lease ms, application, probes a gate may have under way, how long a probe may take ms, part of the rate that is the
---           transactional lane's, how far ahead slots are given ms, the application's ceiling in calls/s or '', then one a call: its
---           recipients as 'a-b,a-b'
--- returns   {'go', calls that may leave, of the last one how many recipients, ms until the first, ms between them, now ms, 1 if the
---            job's first call was accepted} |
---           {'early'} (that record is not written: it runs later than this where a server has forgotten its script) |
---           {'held <gate>', ms} | {'wait', ms} | {'step'} | {'expired'} | {'lost'} | {the state of a job that does not run}
+-- ARGV      token, number of this request, number of the record that must come before it (0: none), the lease's member, length of the
+--           lease ms, application, probes that a gate may have in progress, how long a probe may take ms, the transactional lane's part of
+--           the rate, how far ahead slots are given ms, the application's ceiling in calls/s or '', then one per call: its recipients as
+--           'a-b,a-b'
+-- returns   {'go', <calls that may leave>, <of the last of them, how many recipients>, <ms until the first>, <ms between them>, <now, ms>,
+--            1 (a call of the job was accepted before) | 0, 1 (its answers may open a gate) | 0} |
+--           {'early'} (the record is not written yet: its script runs later, because the server had forgotten it) |
+--           {'held <gate>', <ask again in, ms>} | {'wait', <ask again in, ms>} | {'step'} (the roll-out step has no room) | {'expired'} |
+--           {'lost'} | {<state of a job that does not run>}
 -- cost      O(recipients of the calls); the caller bounds them
--- moves     none
--- again     token and number together are known: the answer of the first run is kept until the next
+-- moves     mark waiting | again → sending (begun)
+-- again     same answer, changes nothing: the answer is kept with token and number until the next request
+-- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
 local v = redis.call('HMGET', KEYS[1], 'lease', 'step', 'answer', 'recorded')
 if v[1] ~= ARGV[1] then return {'lost'} end
 if ARGV[3] ~= '0' and v[4] ~= ARGV[1] .. ARGV[3] then return {'early'} end
 if v[2] == ARGV[1] .. ARGV[2] then return cjson.decode(v[3]) end
+free_first(KEYS[1])
 redis.call('ZADD', KEYS[4], 'XX', now + tonumber(ARGV[5]), ARGV[4])
 
--- How many of the first `want` calls fit into the room of a step: of the last of them only a part may.
+-- How many of the first `want` calls fit into a roll-out step with room for so many new recipients. Of the last one a part may fit.
 local function calls_within(want, room)
   for i = 1, want do
     local fresh = 0
@@ -41,7 +45,7 @@ local function calls_within(want, room)
   return want
 end
 
--- The last place from a to b before the one that was not asked yet and finds no room.
+-- The last place from a to b before the first new recipient that finds no room.
 local function last_within(a, b, room)
   local seen, at, asked = redis.call('GETRANGE', KEYS[2], a, b), 0, 0
   repeat
@@ -61,7 +65,7 @@ local function may()
   local want = #ARGV - 11
   local probing = gates['*'] or gates[ARGV[6]]
   if probing or not job[7] then want = math.min(want, 1) end
-  -- Of a step only who was not asked yet takes room; whoever was goes on to be sent to until the step has ended.
+  -- Only new recipients take room in a roll-out step. Those begun before are sent to until the step has ended.
   local room = job[3] and tonumber(job[3]) - tonumber(job[4]) or math.huge
   if room < math.huge then want = calls_within(want, room) end
   if want == 0 then return {'step'} end

@@ -1,4 +1,4 @@
--- due.lua: the time of a chunk has come in which some are to be sent to again.
+-- due.lua: puts a chunk whose time has come back into its job's queue.
 -- uses clock
 -- KEYS[1]   chunk_due            zset
 -- KEYS[2]   chunk:<job>:<chunk>  hash
@@ -6,10 +6,11 @@
 -- KEYS[4]   job:<job>:queued     zset
 -- KEYS[5]   turns                zset
 -- ARGV      job, chunk
--- returns   1 queued | 0 it was not due any more
+-- returns   1 (queued) | 0 (it was not due any more)
 -- cost      O(log chunks)
--- moves     none
--- again     moves nothing: it is not due any more
+-- moves     chunk retrying → queued (due)
+-- again     another answer, changes nothing: the chunk is not due any more
+-- memory    works in a full Redis: the first write is ZREM
 local member = ARGV[1] .. ' ' .. ARGV[2]
 local at = redis.call('ZSCORE', KEYS[1], member)
 if not at or tonumber(at) > now_ms() then return 0 end

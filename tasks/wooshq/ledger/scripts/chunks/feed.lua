@@ -1,15 +1,16 @@
--- feed.lua: one more chunk of a job's recipients goes in.
+-- feed.lua: adds one more chunk of recipients to a job.
 -- KEYS[1]   job:<job>            hash
 -- KEYS[2]   chunk:<job>:<chunk>  hash
 -- KEYS[3]   marks:<job>:<chunk>  string
 -- KEYS[4]   job:<job>:queued     zset
 -- KEYS[5]   turns                zset
 -- ARGV      job, number of the chunk, how many recipients, how many calls they need, digest of the chunk, its recipients (packed)
--- returns   {'fed' | 'same' (it was in already) | 'differs' (another chunk has this number) | 'gap' (one before it is missing) |
---            'full' (it has all of its recipients) | 'cancelled' | 'gone', chunks that are open}
+-- returns   {'fed' | 'same' (it was added before) | 'differs' (another chunk has this number) | 'gap' (the chunk before it is missing) |
+--            'full' (the job has all its recipients) | 'cancelled' | 'gone', <chunks that are open>}
 -- cost      O(log chunks + size)
--- moves     none
--- again     the number and the digest are the token: a second run answers 'same'
+-- moves     chunk → queued (fed); mark → waiting (fed)
+-- again     another answer, changes nothing: the number and the digest are the token
+-- memory    refused by a full Redis: the first write is HSET
 local v = redis.call('HMGET', KEYS[1], 'state', 'chunks', 'chunks_done', 'fed')
 if not v[1] then return {'gone', 0} end
 local open = tonumber(v[2]) - tonumber(v[3])

@@ -1,5 +1,6 @@
--- record.lua: what became of calls, and of the chunk where its worker lets go of it.
+-- record.lua: a worker records the outcomes of calls, and, if it releases the chunk, where the chunk goes.
 -- uses clock
+-- uses full
 -- uses dead_recipients
 -- uses marks
 -- KEYS[1]   chunk:<job>:<chunk>  hash
@@ -16,21 +17,27 @@
 -- KEYS[12]  job:<job>:unknown    list
 -- KEYS[13]  job:<job>:room       list
 -- KEYS[14]  doubts               stream
--- KEYS[15…] intent:<id>          hash, one a dead letter
--- ARGV[1]   JSON: {job, chunk, token, no, lease_ms, keep_ms, dead_ms, v, marks: 'S0-9 D10-10 …', calls, accepted, streak, streak_of, stop_after,
---           stop_unproved, stop?, doubts: [{cause, n, who}], unknown: [identifier…], letters: [{id, body, app, lane, reason, detail, code, payload,
---           attempts: […]}],
---           dead_in_doubt (how many are dead and in doubt), end?: 'back' | 'due', wait_ms?, log?}
--- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying': where the chunk is now}
+-- KEYS[15…] intent:<id>          hash, one per dead letter
+-- ARGV[1]   JSON: {job, chunk, token, no, lease_ms, keep_ms, dead_ms, v, marks: 'S0-9 D10-10 …', calls, accepted, streak, streak_of,
+--           stop_after, stop_unproved, stop?, doubts: [{cause, n, who}], unknown: [identifier…], letters: [{id, body, app, lane, reason,
+--           detail, code, payload, attempts: […]}], dead_in_doubt (recipients that are dead and in doubt), end?: 'back' | 'due', wait_ms?,
+--           log?}
+-- derived   letter:<letter> (of a dead recipient)
+-- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying' (where the chunk is now)}
 -- cost      O(recipients named + letters × log ledger); the caller bounds them
--- moves     running → stopped (stop), running → done (ended), paused → done (ended), stopped → done (ended)
--- again     token and `no` together are known: a second run changes nothing and answers as the first
--- memory    starts with ZADD XX of a member that is there, which needs none
+-- moves     mark waiting | sending | again → sent (accepted), dead (given_up), unknown (unknown), expired (expire), cancelled (cancel),
+--           sending → again (failed), waiting (handed_back);
+--           chunk sending → queued (handed_back), retrying (failed), done (ended);
+--           job running → stopped (stop), running | paused | stopped → done (ended);
+--           intent → dead (filed); letter → open (filed)
+-- again     same answer, changes only counts: token and number are in the chunk; a record of a lost chunk is counted as late each time
+-- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
 local r = cjson.decode(ARGV[1])
 local member = r.job .. ' ' .. r.chunk
 local v = redis.call('HMGET', KEYS[1], 'lease', 'recorded', 'state')
 if v[2] == r.token .. r.no then return {'recorded', v[3]} end
+free_first(KEYS[10])
 if v[1] ~= r.token then
   redis.call('HINCRBY', KEYS[10], 'late', 1)
   return {'lost', v[3] or 'done'}
@@ -40,7 +47,7 @@ redis.call('ZADD', KEYS[4], 'XX', now + r.lease_ms, member)
 local deltas, ended = {}, 0
 for mark, a, b in string.gmatch(r.marks, '(%S)(%d+)-(%d+)') do
   local final = COUNTER[mark] and mark ~= 's' and mark ~= 'r'
-  -- What ended has ended, also where a Redis that lost its last second knows of no call.
+  -- An outcome counts, even if a Redis that lost its last second does not know of the call.
   local n = set_marks(KEYS[2], tonumber(a), tonumber(b), mark, final and '.sr' or 's', deltas)
   if final then ended = ended + n end
 end
@@ -65,7 +72,7 @@ if r.streak > 0 then
   local s = redis.call('HMGET', KEYS[3], 'streak', 'streak_of')
   local n = r.streak + (r.accepted == 0 and s[2] == r.streak_of and tonumber(s[1] or 0) or 0)
   redis.call('HSET', KEYS[3], 'streak', n, 'streak_of', r.streak_of)
-  -- A job of which nothing was ever accepted needs fewer to be known for what it is.
+  -- A job of which no call was accepted stops after fewer refusals.
   local proved = redis.call('HGET', KEYS[3], 'proved')
   if n >= (proved and r.stop_after or math.min(r.stop_unproved, r.stop_after)) and not r.stop then
     r.stop = 'the API refused ' .. n .. ' recipients in a row with the same words, and accepted none between: ' .. r.streak_of
@@ -84,7 +91,8 @@ if all_final(KEYS[2]) then
   redis.call('ZREM', KEYS[4], member)
   end_chunk(KEYS[1], KEYS[2], KEYS[3], KEYS[13], r.dead_ms)
 elseif r['end'] and string.find(redis.call('GET', KEYS[2]), 's', 1, true) then
-  -- A Redis that lost its last second: somebody was being sent to, and the worker knows of no call. As of a lost worker's they are in doubt.
+  -- A Redis that lost its last second: a recipient is marked as being sent to, and the worker does not know of a call. The lease ends
+  -- now, so that the recipient is in doubt like those of a lost worker.
   redis.call('ZADD', KEYS[4], 'XX', now, member)
 elseif r['end'] then
   at = r['end'] == 'due' and 'retrying' or 'queued'

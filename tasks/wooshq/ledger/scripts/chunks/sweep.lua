@@ -1,4 +1,4 @@
--- sweep.lua: a chunk, which nobody holds, of a job that was cancelled or whose time is over: who was not sent to never will be.
+-- sweep.lua: ends a chunk that nobody holds, of a job that was cancelled or whose time is over. Recipients not yet sent to are skipped.
 -- uses clock
 -- uses marks
 -- KEYS[1]   job:<job>            hash
@@ -10,11 +10,13 @@
 -- KEYS[7]   chunk:<job>:<chunk>  hash
 -- KEYS[8]   marks:<job>:<chunk>  string
 -- KEYS[9]   turns                zset
--- ARGV      job, chunk, how long an ended job, then its chunks are kept ms
--- returns   how many were marked
+-- ARGV      job, chunk, how long an ended job is kept ms, how long its chunks are kept ms
+-- returns   <how many recipients were marked>
 -- cost      O(size of the chunk)
--- moves     running → done (ended), paused → done (ended), stopped → done (ended)
--- again     finds nobody who waits
+-- moves     mark waiting | again → expired (expire), cancelled (cancel); chunk queued | retrying → done (ended);
+--           job running | paused | stopped → done (ended)
+-- again     another answer, changes nothing: nobody waits any more
+-- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local v = redis.call('HMGET', KEYS[7], 'state', 'lease')
 local job = redis.call('HMGET', KEYS[1], 'state', 'expires')
@@ -23,7 +25,7 @@ if (job[1] ~= 'cancelled' and not is_over) or not v[1] or v[1] == 'done' or v[2]
 redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('ZREM', KEYS[3], ARGV[1] .. ' ' .. ARGV[2])
 local deltas = {}
-local n = set_marks(KEYS[8], 0, -1, job[1] == 'cancelled' and 'C' or 'E', '.sr', deltas)
+local n = set_marks(KEYS[8], 0, -1, job[1] == 'cancelled' and 'C' or 'E', '.r', deltas)
 if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('ZREM', KEYS[9], ARGV[1]) end
 count_marks(KEYS[1], deltas)
 end_chunk(KEYS[7], KEYS[8], KEYS[1], KEYS[4], ARGV[4])

@@ -1,4 +1,4 @@
--- take.lua: one worker takes a chunk for as long as a lease; the job's next turn is after the other jobs'.
+-- take.lua: one worker takes a chunk for the length of a lease. The job's next turn comes after the turns of the other jobs.
 -- uses clock
 -- KEYS[1]   job:<job>            hash
 -- KEYS[2]   job:<job>:queued     zset
@@ -7,11 +7,12 @@
 -- KEYS[5]   chunk:<job>:<chunk>  hash
 -- KEYS[6]   marks:<job>:<chunk>  string
 -- ARGV      job, chunk, token, length of the lease ms
--- returns   {now ms, packed recipients, marks, losses, rounds, log or '', accepted calls of the job so far} | the reason why not:
---           'state' (the job does not run) | 'taken' | 'unproved' (its first calls are under way elsewhere)
+-- returns   {<now, ms>, <packed recipients>, <marks>, <losses or ''>, <rounds>, <log or ''>, <'0' until a call of the job was accepted>} |
+--           'state' (the job does not run) | 'taken' | 'unproved' (another worker makes the job's first calls)
 -- cost      O(log chunks + size)
--- moves     none
--- again     a chunk that carries the token is answered as on the first run
+-- moves     chunk queued → sending (taken)
+-- again     same answer but the time, changes nothing: the token is in the chunk
+-- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local v = redis.call('HMGET', KEYS[5], 'lease', 'data', 'losses', 'rounds', 'log')
 local job = redis.call('HMGET', KEYS[1], 'state', 'leased', 'proved')
@@ -20,7 +21,7 @@ if v[1] ~= ARGV[3] then
     redis.call('ZREM', KEYS[3], ARGV[1])
     return 'state'
   end
-  -- Until a call was accepted, one chunk at a time: a template that the API refuses must not be tried in a hundred places at once.
+  -- One chunk at a time until a call was accepted: workers must not try a template that the API refuses in many places at once.
   if not job[3] and tonumber(job[2]) > 0 then return 'unproved' end
   if redis.call('ZREM', KEYS[2], ARGV[2]) == 0 then return 'taken' end
   redis.call('HSET', KEYS[5], 'lease', ARGV[3], 'state', 'sending')

@@ -1,4 +1,4 @@
--- take_over.lua: a chunk's lease has ended, so its worker is lost: whom it was sending to is in doubt, the rest goes back.
+-- take_over.lua: a chunk's lease has ended, so its worker is lost. Recipients that it was sending to are in doubt; the chunk goes back.
 -- uses clock
 -- uses marks
 -- KEYS[1]   chunk:<job>:<chunk>  hash
@@ -12,13 +12,15 @@
 -- KEYS[9]   job:<job>:unknown    list
 -- KEYS[10]  job:<job>:room       list
 -- KEYS[11]  doubts               stream
--- ARGV[1]   JSON: {job, chunk, token, revoked (whether the token is the keeper's own, who has filed the letters of the dead), seen (the
---           marks as they were read), losses (the field as it is now), dead (who is not sent to again: 'a-b a-b'), dead_n, cause, who, n,
---           keep_ms, dead_ms}
--- returns   'moved' | 'held' (the lease was renewed, or the marks have changed since) | 'done' (nobody in it waits any more)
+-- ARGV[1]   JSON: {job, chunk, token, revoked (the token is the keeper's own, and the letters of the dead are filed), seen (the marks as
+--           they were read), losses (the field as it is now), dead (recipients that will not be sent to again: 'a-b a-b'), dead_n, cause,
+--           who, n, keep_ms, dead_ms}
+-- returns   'moved' | 'held' (the lease was renewed, or the marks have changed) | 'done' (every recipient in the chunk has ended)
 -- cost      O(size of the chunk)
--- moves     running → done (ended), paused → done (ended), stopped → done (ended)
--- again     moves nothing: there is no lease any more
+-- moves     mark sending → again (lease_ended), dead (given_up); chunk sending → queued (lease_ended), done (ended);
+--           job running | paused | stopped → done (ended)
+-- again     another answer, changes nothing: the lease is gone
+-- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local r = cjson.decode(ARGV[1])
 local member = r.job .. ' ' .. r.chunk

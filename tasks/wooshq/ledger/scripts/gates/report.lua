@@ -1,18 +1,21 @@
--- report.lua: what the API's answers say about an application's gates.
+-- report.lua: a worker reports what the API answered for an application. Its gates shut or open accordingly.
 -- uses clock
+-- uses full
 -- uses pace
 -- KEYS[1]   gates               hash
 -- KEYS[2]   failures            hash
 -- KEYS[3]   pace:<application>  hash
--- ARGV      application; calls that were answered well; calls that failed; failures in a row that open the circuit; first wait ms;
---           longest wait ms; then three a gate that an answer shuts: gate, not before ms from now (0: the wait decides), why
--- returns   {event…}: 'opened <gate>' | 'shut <gate>'
+-- ARGV      application, calls that were answered well, calls that failed, failures in a row that shut the circuit gate, first wait ms,
+--           longest wait ms, then three per gate that an answer shuts: gate, not before ms from now (0: the wait decides), why
+-- returns   {'opened <gate>' | 'shut <gate>' *}, one per event
 -- cost      O(gates)
 -- moves     none
--- again     counts failures twice at worst: a gate may shut early, never late
+-- again     another answer, changes only gates, failures and pace:<application>: failures count twice, so a gate may shut early, never late
+-- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
 local app = ARGV[1]
 local out = {}
+free_first(KEYS[2])
 
 local function shut(gate, not_before, why)
   local field = gate .. '|' .. app
@@ -20,7 +23,7 @@ local function shut(gate, not_before, why)
   local g = kept and cjson.decode(kept) or nil
   if g and g.by_hand then return end
   if g and now < g.until_ms and not g.testing then
-    -- already shut: a late answer can only make it longer
+    -- It is shut already: a late answer can only keep it shut for longer.
     if now + not_before > g.until_ms then
       g.until_ms = now + not_before
       redis.call('HSET', KEYS[1], field, cjson.encode(g))

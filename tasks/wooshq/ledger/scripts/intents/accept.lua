@@ -1,18 +1,19 @@
--- accept.lua: intents go in; each of them is in the ledger when this returns, or was before, or clashes with one that was.
+-- accept.lua: takes intents into the ledger. Each of them is in the ledger after it, or was before, or clashes with an earlier one.
 -- uses clock
 -- KEYS[1]   queued:transactional  zset
 -- KEYS[2]   queued:bulk           zset
 -- KEYS[3]   expiry                zset
 -- KEYS[4]   counts                hash
--- KEYS[5…]  two an intent: intent:<id> hash, then idem:<digest> string (the intent's own key again where it has none)
--- ARGV[1]   how long an idempotency key is remembered, ms
+-- KEYS[5…]  two per intent: intent:<id> hash, then idem:<digest> string (the intent's own key again if it has no idempotency key)
+-- ARGV[1]   how long an idempotency key is kept, ms
 -- ARGV[2]   model version
--- ARGV[3…]  one an intent, seven lines (an argument more costs the client more than a line does here): id, digest of the body, lane,
---           application, expires_at ms or '', ttl ms or '', body
--- returns   an array, an intent each: '' new | the id accepted earlier with this body | '!' .. the id accepted earlier with another
+-- ARGV[3…]  one per intent, seven lines (another argument costs the client more than another line costs here): id, digest of the body,
+--           lane, application, expires_at ms or '', ttl ms or '', body
+-- returns   {'' (new) | <id accepted earlier with the same body> | '!<id accepted earlier with another body>' *}, one per intent
 -- cost      O(intents × log queued); the caller bounds how many
--- moves     → queued
--- again     the id is the token: a second run finds the first one's row and answers as it did
+-- moves     intent → queued (new)
+-- again     another answer, changes nothing: the first run's intents are known by their own ids
+-- memory    refused by a full Redis: the first write is HSET
 local now = now_ms()
 local out = {}
 local n = (#KEYS - 4) / 2

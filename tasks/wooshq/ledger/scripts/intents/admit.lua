@@ -1,4 +1,4 @@
--- admit.lua: may these requests leave now? Who may is written down as under way; who may not waits, and it costs no attempt.
+-- admit.lua: may these requests leave now? The ledger records that a request may leave before it leaves. Waiting costs no attempt.
 -- uses clock
 -- uses letters
 -- uses gates
@@ -8,17 +8,18 @@
 -- KEYS[3]   expiry             zset
 -- KEYS[4]   held_applications  set
 -- KEYS[5]   counts             hash
--- KEYS[6…]  three an intent: intent:<id> hash, held:<application> zset, pace:<application> hash
--- ARGV      token of the claim, probes a gate may have under way, how long a probe may take ms, how long an ended intent is kept ms,
---           part of the rate that is the transactional lane's, how far ahead slots are given ms, length of the lease from now on ms,
---           how long a letter is kept ms,
---           then three an intent: id, application, its ceiling in calls/s or ''
--- returns   {now ms, outcome…}: 'go <ms>' (when) | 'probe <ms>' (of a gate that its answer may open) | 'wait <ms>' (no slot: it still holds
---           its lease, and has not begun) | 'expired' | 'lost' | 'held <gate>'
+-- KEYS[6…]  three per intent: intent:<id> hash, held:<application> zset, pace:<application> hash
+-- ARGV      token of the claim, probes that a gate may have in progress, how long a probe may take ms, how long an ended intent is kept ms,
+--           the transactional lane's part of the rate, how far ahead slots are given ms, length of the lease from now on ms,
+--           how long a letter is kept ms, then three per intent: id, application, its ceiling in calls/s or ''
+-- derived   letter:<letter> (of an intent that is a replay and expires)
+-- returns   {<now, ms>, 'go <ms>' (leaves in so many ms) | 'probe <ms>' (the same; its answer may open a gate) |
+--            'wait <ms>' (no slot; it keeps its lease and has not begun; ask again in so many ms) | 'held <gate>' | 'expired' | 'lost' *},
+--           one per intent after the time
 -- cost      O(intents × (gates + log held)); the caller bounds how many
--- moves     sending → held (shut), sending → expired (expire)
--- again     a row that is already under way by this token is answered 'go 0'; one that was held or expired by it, likewise
--- memory    starts with HDEL, which a full Redis lets through
+-- moves     intent sending → held (shut), sending → expired (expire); letter replaying → open (unsent)
+-- again     another answer, changes nothing: 'go 0' for a request that may leave already; held and expired as before
+-- memory    works in a full Redis: the first write is ZREM or HDEL
 local now = now_ms()
 local out = {now}
 local gates = gates_by_application(KEYS[2])
@@ -52,12 +53,12 @@ for i = 0, (#ARGV - 8) / 3 - 1 do
       redis.call('SADD', KEYS[4], app)
       outcome = 'held ' .. by.name
     else
+      redis.call('HDEL', row, 'gate')
       local wait, again = pace_slot(pace, v[7], pace_limit(pace, ceiling, now), share, horizon, now)
       if wait then
         pace_count(pace, 1, now)
         count_probe(KEYS[2], gates['*'], now, probe_ms)
         count_probe(KEYS[2], gates[app], now, probe_ms)
-        redis.call('HDEL', row, 'gate')
         redis.call('HSET', row, 'begun', now)
         redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[7]), id)
         outcome = ((gates['*'] or gates[app]) and 'probe ' or 'go ') .. math.floor(wait)

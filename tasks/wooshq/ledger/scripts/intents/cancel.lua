@@ -1,4 +1,4 @@
--- cancel.lua: a person takes an intent back that has not left yet.
+-- cancel.lua: cancels an intent that was not sent yet and that no worker holds.
 -- uses clock
 -- uses letters
 -- KEYS[1]   intent:<id>           hash
@@ -8,11 +8,13 @@
 -- KEYS[5]   queued:transactional  zset
 -- KEYS[6]   queued:bulk           zset
 -- KEYS[7]   held:<application>    zset
--- ARGV      id, how long an ended intent, then a letter is kept ms
--- returns   the state it is in now, or 'gone'
+-- ARGV      id, how long an ended intent is kept ms, how long a letter is kept ms
+-- derived   letter:<letter> (of an intent that is a replay)
+-- returns   'gone' | <the state that the intent is in now>
 -- cost      O(log ledger)
--- moves     queued → cancelled (cancel), retrying → cancelled (cancel), held → cancelled (cancel)
--- again     answers 'cancelled' and changes nothing
+-- moves     intent queued | retrying | held → cancelled (cancel); letter replaying → open (unsent)
+-- again     same answer, changes nothing
+-- memory    works in a full Redis: the first write is ZREM
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'gone' end
 if state ~= 'queued' and state ~= 'retrying' and state ~= 'held' then return state end

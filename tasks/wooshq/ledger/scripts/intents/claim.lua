@@ -1,17 +1,17 @@
--- claim.lua: one worker takes intents for as long as a lease; nobody else can send them meanwhile.
+-- claim.lua: a worker takes intents for the length of a lease. Nobody else can send them meanwhile.
 -- uses clock
 -- KEYS[1]   leases                zset
 -- KEYS[2]   taken                 hash
 -- KEYS[3]   queued:transactional  zset
 -- KEYS[4]   queued:bulk           zset
--- KEYS[5…]  intent:<id>           hash, one an intent
--- ARGV      token of this call, length of the lease in ms, bytes of bodies at most (one is always taken), then one id an intent
--- returns   {now ms, {row…}…}: claimed {id, body, v, lane, app, accepted ms, expires ms, fence, lost, attempts, rounds};
---           not claimed {id, state, or 'gone', or 'left' where the bytes were used up}
+-- KEYS[5…]  intent:<id>           hash, one per intent
+-- ARGV      token of this call, length of the lease ms, bytes of bodies at most (one body is always taken), then one id per intent
+-- returns   {<now, ms>, {<id>, <body>, <v>, <lane>, <app>, <accepted, ms>, <expires, ms or ''>, <fence>, <lost>, <attempts>, <rounds>} |
+--            {<id>, 'left' (the bytes were used up) | 'gone' | <state> (not claimed)} *}, one per intent after the time
 -- cost      O(intents × log queued); the caller bounds how many
--- moves     queued → sending (claimed)
--- again     a row that already carries the token is answered as on the first run
--- memory    starts with ZREM: when Redis is full (noeviction) a script whose first write frees is let through, so the lanes drain
+-- moves     intent queued → sending (claimed)
+-- again     same answer but the time, changes nothing: the token is in the row
+-- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local out = {now}
 local room = tonumber(ARGV[3])

@@ -1,14 +1,15 @@
--- due.lua: the time of these retries has come; they go back to their lanes.
+-- due.lua: puts retries whose time has come back into their lanes.
 -- uses clock
 -- KEYS[1]   due                   zset
 -- KEYS[2]   queued:transactional  zset
 -- KEYS[3]   queued:bulk           zset
--- KEYS[4…]  intent:<id>           hash, one an intent
--- ARGV      one id an intent
--- returns   an array: the lane of each that was moved, '' for one that was not due any more
+-- KEYS[4…]  intent:<id>           hash, one per intent
+-- ARGV      one id per intent
+-- returns   {<lane> | '' (not due any more) *}, one per intent
 -- cost      O(intents × log queued); the caller bounds how many
--- moves     retrying → queued (due)
--- again     moves nothing: what was moved is not due any more
+-- moves     intent retrying → queued (due)
+-- again     another answer, changes nothing: an intent that was moved is not due any more
+-- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local out = {}
 for i, id in ipairs(ARGV) do

@@ -1,4 +1,4 @@
--- expire.lua: the time of these waiting intents is over.
+-- expire.lua: ends intents that still wait when their `expires_at` has come.
 -- uses clock
 -- uses letters
 -- KEYS[1]   expiry                zset
@@ -6,12 +6,14 @@
 -- KEYS[3]   counts                hash
 -- KEYS[4]   queued:transactional  zset
 -- KEYS[5]   queued:bulk           zset
--- KEYS[6…]  two an intent: intent:<id> hash, held:<application> zset
--- ARGV      how long an ended intent, then a letter is kept ms, then one id an intent
--- returns   how many expired
+-- KEYS[6…]  two per intent: intent:<id> hash, held:<application> zset
+-- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one id per intent
+-- derived   letter:<letter> (of an intent that is a replay)
+-- returns   <how many expired>
 -- cost      O(intents × log ledger); the caller bounds how many
--- moves     queued → expired (expire), retrying → expired (expire), held → expired (expire)
--- again     moves nothing: they are final
+-- moves     intent queued | retrying | held → expired (expire); letter replaying → open (unsent)
+-- again     another answer, changes nothing: an intent that expired is final
+-- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local n = 0
 for i = 3, #ARGV do

@@ -1,15 +1,16 @@
--- release.lua: a gate has opened, or wants probes; some of what it held goes back to the lanes, the transactional first.
+-- release.lua: puts some of the intents that a gate held back into their lanes: it has opened, or wants probes.
 -- uses clock
 -- KEYS[1]   held:<application>    zset
 -- KEYS[2]   held_applications     set
 -- KEYS[3]   queued:transactional  zset
 -- KEYS[4]   queued:bulk           zset
--- KEYS[5…]  intent:<id>           hash, one an intent
--- ARGV      application, then one id an intent
--- returns   an array: the lane of each that was moved, '' else
+-- KEYS[5…]  intent:<id>           hash, one per intent
+-- ARGV      application, then one id per intent
+-- returns   {<lane> | '' (not held any more) *}, one per intent
 -- cost      O(intents × log ledger); the caller bounds how many
--- moves     held → queued (opened)
--- again     moves nothing: what was moved is not held any more
+-- moves     intent held → queued (opened)
+-- again     another answer, changes nothing: an intent that was moved is not held any more
+-- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local out = {}
 for i = 2, #ARGV do

@@ -1,5 +1,6 @@
--- settle.lua: a claim's holder says how it ended.
+-- settle.lua: the holders of claims record how each of them ended.
 -- uses clock
+-- uses full
 -- uses letters
 -- uses history
 -- KEYS[1]   leases                zset
@@ -11,14 +12,16 @@
 -- KEYS[7]   held_applications     set
 -- KEYS[8]   queued:transactional  zset
 -- KEYS[9]   queued:bulk           zset
--- KEYS[10…] two an intent: intent:<id> hash, held:<application> zset
--- ARGV      how long an ended intent, then a letter is kept, ms; then one JSON object an intent:
+-- KEYS[10…] two per intent: intent:<id> hash, held:<application> zset
+-- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one JSON object per intent:
 --           {id, token, event, app, attempts: [text…], doubt?, code?, unknown?, reason?, detail?, payload?, wait_ms?, gate?}
--- returns   an array: 'settled' | 'lost' (another has it, or it is final) an intent
+-- derived   letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
+-- returns   {'settled' | 'lost' (another worker has it, or it is final) *}, one per intent
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many
--- moves     sending → sent (accepted), retrying (failed), held (shut), dead (given_up), queued (handed_back), expired (expire)
--- again     a row whose last settle carries the token is answered 'settled' and not touched
--- memory    starts with ZREM, which a full Redis lets through
+-- moves     intent sending → sent (accepted), retrying (failed), held (shut), dead (given_up), queued (handed_back), expired (expire);
+--           letter → open (filed), replaying → closed (sent), open (unsent)
+-- again     same answer, changes only counts: the token stays in the row; a lost claim is counted as late each time
+-- memory    works in a full Redis: the first write is ZREM or HDEL
 local now = now_ms()
 local out = {}
 for i = 3, #ARGV do
@@ -62,6 +65,7 @@ for i = 3, #ARGV do
   elseif v[3] == s.token then
     out[#out + 1] = 'settled'
   else
+    free_first(KEYS[6])
     redis.call('HINCRBY', KEYS[6], 'late', 1)
     out[#out + 1] = 'lost'
   end

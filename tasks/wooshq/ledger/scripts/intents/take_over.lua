@@ -1,4 +1,4 @@
--- take_over.lua: these leases have ended, so their worker is lost: what had not left goes back, what may have left is in doubt.
+-- take_over.lua: leases have ended, so their workers are lost. The intents go back or die; an intent that may have left is in doubt.
 -- uses clock
 -- uses letters
 -- uses history
@@ -9,12 +9,14 @@
 -- KEYS[5]   counts                hash
 -- KEYS[6]   queued:transactional  zset
 -- KEYS[7]   queued:bulk           zset
--- KEYS[8…]  intent:<id>           hash, one an intent
--- ARGV      workers lost that make a poison, how long a letter is kept ms, then two an intent: id, on_unknown
--- returns   {lane, workers lost} an intent that was queued, {} else
+-- KEYS[8…]  intent:<id>           hash, one per intent
+-- ARGV      from how many lost workers on an intent is poison, how long a letter is kept ms, then two per intent: id, on_unknown
+-- derived   letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
+-- returns   {{<lane>, <workers lost>} | {} (not queued) *}, one per intent
 -- cost      O(intents × log ledger); the caller bounds how many
--- moves     sending → queued (lease_ended), sending → dead (given_up)
--- again     moves nothing: what was moved has no lease any more
+-- moves     intent sending → queued (lease_ended), dead (given_up); letter → open (filed), replaying → open (unsent)
+-- again     another answer, changes nothing: an intent that was moved has no lease any more
+-- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local out = {}
 for i = 0, (#ARGV - 2) / 2 - 1 do

@@ -1,4 +1,4 @@
--- move.lua: a person holds a job, lets it go on, or takes it back.
+-- move.lua: a caller pauses, resumes or cancels a job.
 -- uses clock
 -- uses marks
 -- uses rollout
@@ -10,36 +10,35 @@
 -- KEYS[6]   job:<job>:unknown  list
 -- KEYS[7]   job:<job>:doubts   stream
 -- ARGV      job, 'pause' | 'resume' | 'cancel', why or '', how long an ended job is kept ms
--- returns   {the state it is in now or 'gone', 1 if this moved it, chunks that are queued}
+-- returns   {'gone' | <the state that the job is in now>, 1 (this call moved it) | 0, <chunks that are queued>}
 -- cost      O(log jobs)
--- moves     running → paused (pause), paused → running (resume), stopped → running (resume), running → cancelled (cancel),
---           paused → cancelled (cancel), stopped → cancelled (cancel), paused → stopped (stop), paused → done (ended),
---           stopped → done (ended)
--- again     a job that is there already is left alone
+-- moves     job running → paused (pause), paused | stopped → running (resume), running | paused | stopped → cancelled (cancel)
+-- again     another answer, changes nothing: the job is there already
+-- memory    works in a full Redis: the first write is HDEL
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return {'gone', 0, 0} end
 local moved = 0
 local queued = redis.call('ZCARD', KEYS[2])
 if ARGV[2] == 'pause' and state == 'running' then
   state, moved = 'paused', 1
-  redis.call('HSET', KEYS[1], 'state', state, 'why', ARGV[3])
   redis.call('HDEL', KEYS[1], 'goes_on')
+  redis.call('HSET', KEYS[1], 'state', state, 'why', ARGV[3])
   redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[2] == 'resume' and (state == 'paused' or state == 'stopped') then
   local went_badly = state == 'stopped'
   state, moved = 'running', 1
-  redis.call('HSET', KEYS[1], 'state', state, 'streak', 0)
   redis.call('HDEL', KEYS[1], 'why', 'goes_on')
+  redis.call('HSET', KEYS[1], 'state', state, 'streak', 0)
   local v = redis.call('HMGET', KEYS[1], 'allow', 'begun', 'sent', 'dead', 'unknown_identifiers', 'expired', 'cancelled')
   if v[1] then
     local ended = 0
     for i = 3, 7 do ended = ended + tonumber(v[i] or 0) end
     local asked_all = tonumber(v[2]) >= tonumber(v[1])
     if asked_all and (went_badly or ended >= tonumber(v[2])) then
-      -- Between two steps, or after one that went badly: a person says that the next one may begin.
-      begin_next_step(KEYS[1])
+      -- The job waits between two steps, or after a step that went badly: the caller lets the next step begin.
+      begin_next_rollout_step(KEYS[1])
     elseif went_badly then
-      -- What went wrong is known to who says so: the rest of the step is judged by itself.
+      -- The caller knows what went wrong: the rest of the step is judged by itself.
       redis.call('HSET', KEYS[1], 'step_begun', v[2], 'step_bad', gone_wrong(KEYS[1]))
     end
     redis.call('SADD', KEYS[5], ARGV[1])
@@ -47,11 +46,11 @@ elseif ARGV[2] == 'resume' and (state == 'paused' or state == 'stopped') then
   if queued > 0 then redis.call('ZADD', KEYS[3], 'NX', 0, ARGV[1]) end
 elseif ARGV[2] == 'cancel' and state ~= 'cancelled' and state ~= 'done' then
   state, moved = 'cancelled', 1
-  redis.call('HSET', KEYS[1], 'state', state)
   redis.call('HDEL', KEYS[1], 'why', 'goes_on')
+  redis.call('HSET', KEYS[1], 'state', state)
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('SREM', KEYS[5], ARGV[1])
   redis.call('SADD', KEYS[4], ARGV[1])
+  end_job(KEYS[1], now_ms(), ARGV[4], {KEYS[1], KEYS[6], KEYS[7]})
 end
-if moved == 1 then end_job(KEYS[1], now_ms(), ARGV[4], {KEYS[1], KEYS[6], KEYS[7]}) end
 return {redis.call('HGET', KEYS[1], 'state'), moved, queued}

@@ -4,14 +4,15 @@
 -- KEYS[2]   jobs           zset
 -- KEYS[3]   stepping       set
 -- KEYS[4]   counts         hash
--- KEYS[5]   idem:<digest>  string (the job's own key again where it has none)
+-- KEYS[5]   idem:<digest>  string (the job's own key again if it has no idempotency key)
 -- KEYS[6]   job_expiry     zset
--- ARGV      job, digest of the template, how long an idempotency key is remembered ms, ttl ms or '', expires_at ms or '',
---           steps (numbers of recipients, joined by ' ') or '', then pairs of fields for the row
--- returns   '' new | the id under which the same template was accepted earlier | '!' .. the same with another template
+-- ARGV      job, digest of the template, how long an idempotency key is kept ms, ttl ms or '', expires_at ms or '',
+--           roll-out steps (numbers of recipients, joined by ' ') or '', then pairs of fields for the row
+-- returns   '' (new) | <id accepted earlier with the same template> | '!<id accepted earlier with another template>'
 -- cost      O(log jobs)
--- moves     → running
--- again     the id is the token: a second run answers '' and changes nothing
+-- moves     job → running (opened)
+-- again     same answer, changes nothing: the id is the token
+-- memory    refused by a full Redis: the first write is HSET
 local now = now_ms()
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return redis.call('HGET', KEYS[1], 'digest') == ARGV[2] and '' or '!' .. ARGV[1]

@@ -1,11 +1,12 @@
--- edit.lua: what an open letter's replay will send instead.
+-- edit.lua: sets what the replay of an open letter will send.
 -- uses letters
 -- KEYS[1]   letter:<letter>  hash
--- ARGV      body, the body it was made from (its edited body, or '' for the intent's own), model version
--- returns   'edited' | 'taken <state>' | 'gone' | 'changed' (someone else edited it meanwhile)
+-- ARGV      body, the edit that it was made from ('' for the intent's own body), model version
+-- returns   'edited' | 'taken <state>' | 'changed' (another edit came between) | 'gone'
 -- cost      O(size of the body)
 -- moves     none
--- again     a letter that has this body already is answered 'edited'
+-- again     same answer, changes nothing
+-- memory    refused by a full Redis: the first write is HSET
 local v = redis.call('HMGET', KEYS[1], 'state', 'edited')
 if not v[1] then return 'gone' end
 if v[1] ~= 'open' then return 'taken ' .. v[1] end

@@ -1,4 +1,4 @@
--- file.lua: what came through the broker and is no intent is kept as a dead letter, so that a person can mend and replay it.
+-- file.lua: keeps a broker message that is not a valid intent as a dead letter, so that an operator can fix and replay it.
 -- uses clock
 -- uses letters
 -- KEYS[1]   intent:<id>  hash
@@ -6,10 +6,12 @@
 -- KEYS[3]   expiry       zset
 -- KEYS[4]   counts       hash
 -- ARGV      id, body as it came, reason, detail, lane, application or '', how long a letter is kept ms, model version
--- returns   1 filed | 0 an intent with this id is known
+-- derived   letter:<letter> (its own)
+-- returns   1 (filed) | 0 (an intent has this id)
 -- cost      O(log letters)
--- moves     → dead (given_up)
--- again     the id is the token: the second run answers 0 and changes nothing
+-- moves     intent → dead (filed); letter → open (filed)
+-- again     another answer, changes nothing: the id is the token
+-- memory    refused by a full Redis: the first write is HSET
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'body', ARGV[2], 'digest', '', 'state', 'queued', 'lane', ARGV[5], 'app', ARGV[6], 'at', now, 'v', ARGV[8])

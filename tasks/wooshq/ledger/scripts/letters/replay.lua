@@ -1,4 +1,4 @@
--- replay.lua: dead letters become new intents; of two who try at once, one does.
+-- replay.lua: dead letters become new intents. If two callers replay the same letter, one of them does.
 -- uses clock
 -- uses letters
 -- KEYS[1]   queued:transactional  zset
@@ -6,14 +6,15 @@
 -- KEYS[3]   due                   zset
 -- KEYS[4]   expiry                zset
 -- KEYS[5]   counts                hash
--- KEYS[6…]  three a letter: letter:<letter> hash, intent:<new id> hash, intent:<dead id> hash
+-- KEYS[6…]  three per letter: letter:<letter> hash, intent:<new id> hash, intent:<dead id> hash
 -- ARGV[1]   model version
--- ARGV[2…]  one a letter, ten lines: letter, new id, dead intent's id, lane, application, expires_at ms or '', ttl ms or '' (counts from
+-- ARGV[2…]  one per letter, ten lines: letter, new id, dead intent's id, lane, application, expires_at ms or '', ttl ms or '' (counts from
 --           when it may be sent), how long it waits before that ms, SHA-1 of the edit that it was made from or '', body
--- returns   an array, a letter each: 'replayed' | 'changed' (it was edited since) | 'taken <state>' | 'gone'
+-- returns   {'replayed' | 'changed' (it was edited since) | 'taken <state>' | 'gone' *}, one per letter
 -- cost      O(letters × log ledger); the caller bounds how many
--- moves     → queued, → retrying
--- again     the new id is the token: a letter that is being replayed by it is answered 'replayed'
+-- moves     intent → queued (replay), → retrying (replay_later); letter open → replaying (replay)
+-- again     same answer, changes nothing: the new id is the token
+-- memory    refused by a full Redis: the first write is HSET
 local now = now_ms()
 local out = {}
 local LINES = '^' .. string.rep('([^\n]*)\n', 9) .. '(.*)$'

@@ -1,5 +1,6 @@
--- gates: which of an application's gates lets nothing through now, and the probes of one whose time has come.
--- An entry is { field of the hash `gates`, name, g = what is kept of it }.
+-- gates: which of an application's gates is shut now, and the probes of a gate whose time has come.
+
+-- All gates, by application. An entry is { field of the hash `gates`, name, g = its value }.
 local function gates_by_application(key)
   local found = {}
   local flat = redis.call('HGETALL', key)
@@ -11,7 +12,7 @@ local function gates_by_application(key)
   return found
 end
 
--- The first gate of these that lets nothing through now, else nil; a gate whose time has come gives out its probes.
+-- The first of these gates that lets nothing through now, or nil. A gate whose time has come lets its probes through.
 local function shut_gate(list, now, probes)
   for _, entry in ipairs(list or {}) do
     local g = entry.g
@@ -20,6 +21,7 @@ local function shut_gate(list, now, probes)
   end
 end
 
+-- Counts one more probe of each of these gates.
 local function count_probe(key, list, now, probe_ms)
   for _, entry in ipairs(list or {}) do
     local g = entry.g

@@ -1,8 +1,8 @@
--- marks: where the recipients of a chunk are, one byte each, and the job's counters of them. See tasks/wooshq/ledger/states.py.
+-- marks: where the recipients of a chunk are, one byte each, and the job's counters. See Mark in tasks/wooshq/ledger/states.py.
 local COUNTER = {s = 'sending', r = 'retrying', S = 'sent', D = 'dead', U = 'unknown_identifiers', E = 'expired', C = 'cancelled'}
 
--- Sets marks of the string at `key` from a to b (0-based, both included) where the mark before is one of `from`; how many were set.
--- deltas: what changed, by mark, to be counted at the end.
+-- Sets `mark` from a to b (0-based, both included) wherever the mark before is one of `from`. Returns how many were set.
+-- key: the chunk's marks. deltas: how the number of each mark changes, for `count_marks` at the end.
 local function set_marks(key, a, b, mark, from, deltas)
   local before = redis.call('GETRANGE', key, a, b)
   local n, after = 0, nil
@@ -18,7 +18,7 @@ local function set_marks(key, a, b, mark, from, deltas)
   return n
 end
 
--- `begun` counts who does not wait any more.
+-- Counts in the job's row what `set_marks` changed. `begun` counts the recipients that do not wait any more.
 local function count_marks(job, deltas)
   if (deltas['.'] or 0) ~= 0 then redis.call('HINCRBY', job, 'begun', -deltas['.']) end
   for mark, n in pairs(deltas) do
@@ -26,12 +26,12 @@ local function count_marks(job, deltas)
   end
 end
 
--- Whether nobody in the chunk waits for anything.
+-- Whether every recipient in the chunk has ended.
 local function all_final(key)
   return not string.find(redis.call('GET', key) or '', '[.sr]')
 end
 
--- The job's rate: recipients that ended, by the second.
+-- The job's rate: recipients that ended per second.
 local function count_rate(job, n, now)
   local v = redis.call('HMGET', job, 'w_at', 'w_n')
   local since = now - tonumber(v[1] or 0)
@@ -42,7 +42,7 @@ local function count_rate(job, n, now)
   end
 end
 
--- A chunk of which nobody waits any more: it keeps its marks, and its recipients are forgotten.
+-- Ends a chunk in which every recipient has ended. Its marks are kept; its recipients are not.
 local function end_chunk(chunk, marks, job, room, keep_ms)
   redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'due')
   redis.call('HSET', chunk, 'state', 'done')
@@ -52,7 +52,7 @@ local function end_chunk(chunk, marks, job, room, keep_ms)
   if redis.call('LLEN', room) < 64 then redis.call('LPUSH', room, 1) end
 end
 
--- The job, where nobody in it waits any more and no more come; keys: the job's row and its parts, which stay to be seen for keep_ms.
+-- Ends the job if every recipient has ended and no more come. keys: the job's row and its parts, which are kept for keep_ms.
 local function end_job(job, now, keep_ms, keys)
   local v = redis.call('HMGET', job, 'state', 'fed', 'chunks', 'chunks_done', 'ended')
   if v[5] or v[3] ~= v[4] or (not v[2] and v[1] ~= 'cancelled') then return end

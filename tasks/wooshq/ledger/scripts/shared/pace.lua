@@ -1,14 +1,14 @@
--- pace: when an application's next calls may leave, all workers together. Slots are given out a moment ahead, evenly spaced, so that a
--- worker asks once for many; each lane has slots of its own, and the transactional one may also take the bulk lane's.
--- Two ceilings: the one that is set, and one that a 429 leaves behind, which climbs until it is felt no more. The lower counts.
--- Rule: generic cell rate algorithm (ITU-T I.371); a lane's `tat` is when its next slot is.
--- Hash pace:<application>: tat:<lane> ms, limit calls/s with limit_at ms and base calls/s, cut_at ms; w_at, w_n, w_rate: calls of the
--- last seconds.
+-- pace: when an application's next calls may leave, over all workers. Slots are evenly spaced and given a moment ahead, so that a worker
+-- asks once for many. Each lane has its own slots; the transactional lane may also take the bulk lane's.
+-- There are two ceilings: the one that is set, and one that a 429 leaves, which climbs until it has no effect. The lower one counts.
+-- Rule: generic cell rate algorithm (ITU-T I.371). A lane's `tat` is the time of its next slot.
+-- Hash pace:<application>: tat:<lane> ms; limit calls/s, limit_at ms, base calls/s; cut_at ms; w_at, w_n, w_rate: calls of the last
+-- seconds.
 local CLIMB_A_SECOND = 1.1
 local CUT = 0.7
 local BURST_MS = 100
 
--- Calls a second that are allowed, or nil for any number. ceiling: '' for none.
+-- Calls a second that are allowed, or nil for no limit. ceiling: '' for none.
 local function pace_limit(key, ceiling, now)
   local limit = tonumber(ceiling)
   local v = redis.call('HMGET', key, 'limit', 'limit_at', 'base')
@@ -23,7 +23,7 @@ local function pace_limit(key, ceiling, now)
   return limit
 end
 
--- What was let go of, for the next 429 to know from how much to cut.
+-- Counts calls that may leave: the next 429 cuts from this rate.
 local function pace_count(key, n, now)
   local v = redis.call('HMGET', key, 'w_at', 'w_n')
   local since = now - tonumber(v[1] or 0)
@@ -35,13 +35,13 @@ local function pace_count(key, n, now)
   end
 end
 
--- Up to `want` slots of the bulk lane before now + horizon: how many, ms until the first, ms between them; or 0 and ms until to ask again.
--- own_gap, own_tat: of a job with a ceiling of its own, else 0. Returns also the job's next tat.
+-- Takes up to `want` slots of the bulk lane before now + horizon. own_gap, own_tat: of a job with its own ceiling, otherwise 0.
+-- Returns how many, ms until the first, ms between them, the job's next tat. Without a slot: 0, ms until to ask again, ms between, own_tat.
 local function pace_block(key, want, limit, share, horizon, now, own_gap, own_tat)
   local gap = math.max(limit and 1000 / (limit * (1 - share)) or 0, own_gap)
   if gap == 0 then return want, 0, 0, 0 end
   local kept = redis.call('HGET', key, 'tat:bulk')
-  -- No slot is given further ahead than this, unless the clock was put back.
+  -- No slot is further ahead than this, unless the clock was set back.
   local furthest = now + horizon + gap
   local first = math.max(now, limit and math.min(furthest, tonumber(kept or 0)) or 0, math.min(furthest, own_tat))
   if first > now + horizon then return 0, first - now - horizon / 2, gap, own_tat end
@@ -51,7 +51,7 @@ local function pace_block(key, want, limit, share, horizon, now, own_gap, own_ta
   return n, first - now, gap, next_one
 end
 
--- One slot for a single call of either lane: ms until it, or nil where it would be after now + horizon, and then ms until to ask again.
+-- Takes one slot before now + horizon for a call of either lane. Returns ms until the slot. Without a slot: nil, ms until to ask again.
 local function pace_slot(key, lane, limit, share, horizon, now)
   if not limit then return 0 end
   local v = redis.call('HMGET', key, 'tat:bulk', 'tat:transactional')
@@ -70,7 +70,7 @@ local function pace_slot(key, lane, limit, share, horizon, now)
   return bulk - now
 end
 
--- The API said that it was too much: everybody slows down, once for all the answers of one moment. not_before: ms that the gate is shut.
+-- The API answered 429: all workers slow down, once for all answers within a second. not_before: for how many ms the gate is shut.
 local function pace_cut(key, not_before, now)
   local v = redis.call('HMGET', key, 'cut_at', 'w_at', 'w_n', 'w_rate', 'limit')
   if now - tonumber(v[1] or 0) < 1000 then return end

@@ -1,0 +1,477 @@
+"""Each script makes exactly the moves of its header, and all of them together make the tables: a walk through every move, with real scripts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import redis
+
+from tests.rig import APPLICATION, an_intent
+from tests.script_headers import header_of, table_moves
+from tests.watched_ledger import WatchedLedger
+from wooshq import Settings
+from wooshq.intents.accept import entry_of, new_id
+from wooshq.jobs.packing import Unit, pack
+from wooshq.ledger import scripts
+from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, Doubt, TakenChunk
+from wooshq.ledger.gates import Shut
+from wooshq.ledger.intents import Claim, IntentLedger, Settlement
+from wooshq.ledger.jobs import JobLedger, NewJob
+from wooshq.ledger.letters import Replay
+from wooshq.ledger.states import Event, Mark, Reason
+
+ATTEMPT = {"at": "2026-05-01T09:00:00.000Z", "outcome": "retry"}
+
+
+class Walker:
+    """A ledger of its own, and the short forms of what is done with it."""
+
+    def __init__(self, watched: WatchedLedger, **settings: Any) -> None:
+        watched.redis.flushdb()
+        self.watched = watched
+        self.do = watched.do
+        self.settings = Settings(_env_file=None, application=APPLICATION, poison_after=2, suspect_after=1, **settings)  # type: ignore[call-arg]
+        self.ledger = IntentLedger(self.settings)
+        self.jobs = JobLedger(self.settings)
+        self.keys = self.ledger.keys
+        self.numbers: Counter[str] = Counter()
+        """Of the last record or begin, by the worker's token."""
+
+    def time_comes(self, name: str, member: str) -> None:
+        """The time of a member of `leases`, `due`, `expiry` and the like comes."""
+        self.watched.redis.zadd(self.keys.fixed(name), {member: 1})
+
+    # Intents
+
+    def accepted(self, **fields: Any) -> str:
+        return str(self.do(self.ledger.accept([entry_of(an_intent(**fields), self.settings)]))[0].intent_id)
+
+    def claimed(self, intent_id: str) -> Claim:
+        (claim,) = self.do(self.ledger.claim([intent_id], new_id())).claimed
+        return claim  # type: ignore[no-any-return]
+
+    def settled(self, intent_id: str, event: Event, **fields: Any) -> Claim:
+        claim = self.claimed(intent_id)
+        given = {"message_code": "M-1", "reason": Reason.REJECTED, "detail": "no", "wait_ms": 1000, "gate": "circuit", **fields}
+        assert self.do(self.ledger.settle([Settlement(claim, event, [ATTEMPT], **given)])) == [True]
+        return claim
+
+    def waiting(self) -> Iterator[str]:
+        """An intent in each state in which it waits and no worker holds it."""
+        yield self.accepted(ttl_s=100)
+        for event in (Event.FAILED, Event.SHUT):
+            intent_id = self.accepted(ttl_s=100)
+            self.settled(intent_id, event)
+            yield intent_id
+
+    def dead(self) -> str:
+        intent_id = self.accepted()
+        self.settled(intent_id, Event.GIVEN_UP, payload="{}")
+        return intent_id
+
+    def replayed(self, wait_ms: int = 0) -> str:
+        """The replay of a new dead letter."""
+        letter = self.dead()
+        new = entry_of(an_intent(ttl_s=100), self.settings)
+        assert self.do(self.ledger.letters.replay([Replay(letter, letter, new, wait_ms=wait_ms)])) == ["replayed"]
+        return new.intent_id
+
+    # Jobs
+
+    def job(self, size: int = 4, *, fed: bool = True, **fields: Any) -> ChunkName:
+        """A job of one chunk."""
+        job = NewJob(new_id(), "{}", "digest", APPLICATION, 10, **fields)
+        assert self.do(self.jobs.open(job)) == ""
+        if size:
+            chunk = pack(0, [Unit("users", None, (), tuple(f"u{i}" for i in range(size)))])
+            assert self.do(self.jobs.chunks.feed(job.id, chunk)).outcome == "fed"
+        if fed:
+            self.end_feeding(job.id, 1 if size else 0)
+        return ChunkName(job.id, 0)
+
+    def end_feeding(self, job_id: str, chunks: int = 1) -> str:
+        return str(self.do(self.jobs.fed(job_id, refused=0, duplicates=0, chunks=chunks)))
+
+    def taken(self, name: ChunkName) -> str:
+        """The token of the worker that takes a chunk."""
+        token = new_id()
+        assert isinstance(self.do(self.jobs.chunks.take(name, token)), TakenChunk)
+        return token
+
+    def recorded(self, name: ChunkName, token: str, marks: Sequence[tuple[str, int, int]] = (), **fields: Any) -> str:
+        """Where a chunk is after a record."""
+        self.numbers[token] += 1
+        record = ChunkRecord(marks=list(marks), calls=1, **fields)
+        steps = self.jobs.chunks.record_and_begin(
+            name, token, APPLICATION, record=record, recorded_no=self.numbers[token], calls=[], begin_no=0
+        )
+        return str(self.do(steps)[1])
+
+    def begun(self, name: ChunkName, token: str, calls: str) -> str:
+        """What may leave of a call to these recipients."""
+        self.numbers[token] += 1
+        steps = self.jobs.chunks.record_and_begin(
+            name, token, APPLICATION, record=None, recorded_no=0, calls=[calls], begin_no=self.numbers[token]
+        )
+        return str(self.do(steps)[2].outcome)
+
+    def sending(self, size: int = 4, *, fed: bool = True, **fields: Any) -> tuple[ChunkName, str]:
+        """A chunk whose recipients are all being sent to, and its worker's token."""
+        name = self.job(size, fed=fed, **fields)
+        token = self.taken(name)
+        assert self.begun(name, token, f"0-{size - 1}") == "go"
+        return name, token
+
+    def move(self, name: ChunkName, event: Any) -> str:
+        return str(self.do(self.jobs.move(name.job_id, event, "why"))[0])
+
+    def lease_ends(self, name: ChunkName, token: str, dead: tuple[int, ...] = ()) -> str:
+        """What the keeper does with a chunk whose worker is lost; dead: places that are not to be sent to again."""
+        chunks = self.jobs.chunks
+        marks = self.watched.redis.get(self.keys.marks(name.job_id, 0)).decode()
+        sent_to = [place for place, mark in enumerate(marks) if mark == Mark.SENDING]
+        self.time_comes("chunk_leases", str(name))
+        if dead:
+            keepers = new_id()
+            assert self.do(chunks.revoke(name, token, marks, keepers))
+            assert self.do(chunks.file_letters(name, keepers, [a_dead_recipient() for _ in dead]))
+            token = keepers
+        losses = {place: 1 for place in sent_to if place not in dead}
+        who = [str(place) for place in sent_to]
+        return str(self.do(chunks.take_over(name, token, marks, cause="lost", who=who, losses=losses, dead=dead)))
+
+
+def a_dead_recipient() -> DeadRecipient:
+    return DeadRecipient(new_id(), '{"to":{"users":["x"]}}', APPLICATION, "rejected", "no", "HTTP_400", "{}", [ATTEMPT])
+
+
+# Intents and letters
+
+
+def an_intent_is_sent(walk: Walker) -> None:
+    walk.settled(walk.accepted(idempotency_key="k"), Event.ACCEPTED, unknown_identifiers=["u1"], doubt="an answer was lost")
+
+
+def an_intent_is_sent_under_a_ceiling(walk: Walker) -> None:
+    walk = Walker(walk.watched, rate_per_s=2)
+    claims = [walk.claimed(walk.accepted(lane="bulk")) for _ in range(4)]
+    outcomes = [walk.do(walk.ledger.admit([claim], claim.token))[0].outcome for claim in claims]
+    assert (outcomes[0], outcomes[-1]) == ("go", "wait")
+
+
+def an_intent_fails_and_comes_due(walk: Walker) -> None:
+    intent_id = walk.accepted()
+    walk.settled(intent_id, Event.FAILED)
+    walk.time_comes("due", intent_id)
+    assert walk.do(walk.ledger.come_due("due", 10)) == [intent_id]
+    assert len(walk.do(walk.ledger.due([intent_id]))) == 1
+
+
+def a_gate_holds_an_intent_until_it_opens(walk: Walker) -> None:
+    intent_id = walk.accepted(lane="bulk")
+    walk.do(walk.ledger.gates.shut("hand", APPLICATION, "noon"))
+    claim = walk.claimed(intent_id)
+    assert walk.do(walk.ledger.admit([claim], claim.token))[0].outcome == "held"
+    assert walk.do(walk.ledger.gates.open("hand", APPLICATION))
+    assert len(walk.do(walk.ledger.release(APPLICATION, [intent_id]))) == 1
+
+
+def a_gate_lets_probes_through_and_opens(walk: Walker) -> None:
+    gates = walk.ledger.gates
+    claim = walk.claimed(walk.accepted())
+    assert walk.do(gates.report(APPLICATION, well=0, failed=1, shuts=[Shut("not_before", "slow down", 10.0)])) == ["shut not_before"]
+    assert walk.do(gates.report(APPLICATION, well=0, failed=walk.settings.breaker_failures)) == ["shut circuit"]
+    key = walk.keys.fixed("gates")
+    for field, kept in walk.watched.redis.hgetall(key).items():
+        walk.watched.redis.hset(key, field, kept.replace(b'"until_ms":1', b'"until_ms":0.1'))
+    assert walk.do(walk.ledger.admit([claim], claim.token))[0].outcome == "probe"
+    assert set(walk.do(gates.report(APPLICATION, well=1, failed=0))) == {"opened circuit", "opened not_before"}
+
+
+def a_worker_settles_in_every_other_way(walk: Walker) -> None:
+    for event in (Event.SHUT, Event.GIVEN_UP, Event.HANDED_BACK, Event.EXPIRE):
+        walk.settled(walk.accepted(), event)
+
+
+def a_settlement_is_late(walk: Walker) -> None:
+    claim = walk.settled(walk.accepted(), Event.HANDED_BACK)
+    walk.claimed(claim.intent_id)
+    slow = Settlement(
+        Claim(claim.intent_id, "another", "{}", 1, "bulk", APPLICATION, 0, None, 1, 0, 0, 0), Event.ACCEPTED, message_code="M"
+    )
+    assert walk.do(walk.ledger.settle([slow])) == [False]
+
+
+def an_intent_expires_before_it_is_admitted(walk: Walker) -> None:
+    for intent_id in (walk.accepted(ttl_s=100), walk.replayed()):
+        claim = walk.claimed(intent_id)
+        walk.watched.redis.hset(walk.keys.intent(intent_id), "expires", 1)
+        assert walk.do(walk.ledger.admit([claim], claim.token))[0].outcome == "expired"
+
+
+def a_worker_is_lost(walk: Walker) -> None:
+    for intent_id in (walk.accepted(), walk.replayed()):
+        for queued in (1, 0):
+            claim = walk.claimed(intent_id)
+            walk.do(walk.ledger.admit([claim], claim.token))
+            walk.time_comes("leases", intent_id)
+            assert len(walk.do(walk.ledger.take_over([intent_id], {}))) == queued
+
+
+def what_waits_expires(walk: Walker) -> None:
+    for intent_id in (*walk.waiting(), walk.replayed()):
+        walk.time_comes("expiry", intent_id)
+        assert walk.do(walk.ledger.expire([(intent_id, APPLICATION)])) == 1
+
+
+def what_waits_is_cancelled(walk: Walker) -> None:
+    for intent_id in (*walk.waiting(), walk.replayed(wait_ms=1000)):
+        assert walk.do(walk.ledger.cancel(intent_id, APPLICATION)) == "cancelled"
+
+
+def a_replay_ends_in_every_way(walk: Walker) -> None:
+    for event in (Event.ACCEPTED, Event.GIVEN_UP, Event.EXPIRE):
+        walk.settled(walk.replayed(), event)
+
+
+def what_is_not_an_intent_is_filed_edited_and_discarded(walk: Walker) -> None:
+    letters, letter = walk.ledger.letters, new_id()
+    assert walk.do(letters.file(letter, "not JSON", Reason.INVALID, "is not JSON", lane="transactional"))
+    assert walk.do(letters.edit(letter, "{}", seen="")) == "edited"
+    assert walk.do(letters.discard(letter, "a test")) == "discarded"
+    assert walk.do(letters.discard(new_id(), "")) == "gone"
+
+
+def a_letter_is_forgotten(walk: Walker) -> None:
+    letter = walk.dead()
+    walk.watched.redis.delete(walk.keys.letter(letter))
+    walk.time_comes("letters", letter)
+    assert walk.do(walk.ledger.letters.trim(10)) == 1
+
+
+def the_keeper_finds_what_the_broker_lost(walk: Walker) -> None:
+    intent_id = walk.accepted()
+    walk.watched.redis.zadd(walk.keys.queued("transactional"), {intent_id: 1})
+    assert walk.do(walk.ledger.be_keeper("me", 3.0))
+    assert not walk.do(walk.ledger.be_keeper("another", 3.0))
+    assert walk.do(walk.ledger.stale("transactional", lane_is_empty=True, limit=10)) == [intent_id]
+
+
+# Jobs, chunks and marks
+
+
+def every_recipient_ends_in_its_own_way(walk: Walker) -> None:
+    name, token = walk.sending(7)
+    ends = [Mark.SENT, Mark.UNKNOWN, Mark.EXPIRED, Mark.CANCELLED, Mark.AGAIN, Mark.WAITING]
+    marks: list[tuple[str, int, int]] = [(mark, place, place) for place, mark in enumerate(ends)]
+    doubts = [Doubt("an answer was lost", ["u6"])]
+    fields = {"accepted": 1, "unknown": ["u1"], "letters": [a_dead_recipient()], "doubts": doubts, "dead_in_doubt": 1}
+    assert walk.recorded(name, token, [*marks, (Mark.DEAD, 6, 6)], **fields) == "sending"
+    assert walk.begun(name, token, "4-5") == "go"
+    assert walk.recorded(name, token, [(Mark.SENT, 4, 5)]) == "done"
+
+
+def a_redis_that_lost_its_last_second_hears_how_calls_ended(walk: Walker) -> None:
+    for before in (Mark.WAITING, Mark.AGAIN):
+        for end in (Mark.SENT, Mark.DEAD, Mark.UNKNOWN, Mark.EXPIRED, Mark.CANCELLED):
+            name, token = walk.sending()
+            walk.recorded(name, token, [(before, 0, 3)])
+            assert walk.recorded(name, token, [(end, 0, 3)]) == "done"
+
+
+def a_worker_releases_a_chunk(walk: Walker) -> None:
+    for end in ("back", "due"):
+        name, token = walk.sending()
+        at = walk.recorded(name, token, [(Mark.AGAIN, 0, 3)], end=end, wait_ms=1000, log="[]")
+        assert at == ("queued" if end == "back" else "retrying")
+        if end == "due":
+            walk.time_comes("chunk_due", str(name))
+            assert walk.do(walk.jobs.chunks.due(name))
+        assert walk.begun(name, token, "0-0") == "lost"
+        assert walk.recorded(name, token, [(Mark.SENT, 0, 3)]) == at.replace("retrying", "queued")
+
+
+def a_worker_releases_a_chunk_and_does_not_know_of_a_call(walk: Walker) -> None:
+    name, token = walk.sending()
+    assert walk.recorded(name, token, [(Mark.AGAIN, 0, 2)], end="back") == "sending"
+
+
+def a_chunk_s_worker_is_lost(walk: Walker) -> None:
+    name, token = walk.sending()
+    assert walk.lease_ends(name, token, dead=(1,)) == "moved"
+    assert walk.do(walk.jobs.chunks.set_aside(str(name), 60.0)) is False
+    walk.taken(name)
+    assert walk.do(walk.jobs.chunks.set_aside(str(name), 60.0)) is True
+
+
+def a_job_ends_with_the_letters_of_a_lost_worker(walk: Walker) -> None:
+    for held in (None, "pause", "stop"):
+        name, token = walk.sending(2)
+        hold(walk, name, token, held)
+        assert walk.lease_ends(name, token, dead=(0, 1)) == "done"
+
+
+def a_job_ends_with_a_record(walk: Walker) -> None:
+    for held in (None, "pause", "stop"):
+        name, token = walk.sending(2)
+        hold(walk, name, token, held)
+        assert walk.recorded(name, token, [(Mark.SENT, 0, 1)]) == "done"
+
+
+def a_job_ends_when_no_more_recipients_come(walk: Walker) -> None:
+    for held in (None, "pause", "stop"):
+        name, token = walk.sending(2, fed=False)
+        hold(walk, name, token, held)
+        walk.recorded(name, token, [(Mark.SENT, 0, 1)])
+        assert walk.end_feeding(name.job_id, 0) == "short"
+        assert walk.end_feeding(name.job_id) == "done"
+
+
+def hold(walk: Walker, name: ChunkName, token: str, how: str | None) -> None:
+    """Hold a job of which calls are in progress."""
+    if how == "pause":
+        assert walk.move(name, "pause") == "paused"
+    elif how == "stop":
+        walk.recorded(name, token, stop="the API refuses the template")
+
+
+def a_job_is_paused_stopped_and_resumed(walk: Walker) -> None:
+    name, token = walk.sending(4)
+    assert walk.move(name, "pause") == "paused"
+    assert walk.begun(name, token, "0-0") == "paused"
+    assert walk.move(name, "resume") == "running"
+    walk.recorded(name, token, streak=walk.settings.bulk_stop_after, streak_of="no")
+    assert walk.move(name, "resume") == "running"
+
+
+def a_job_is_cancelled(walk: Walker) -> None:
+    for held in (None, "pause", "stop"):
+        name, token = walk.sending(4)
+        hold(walk, name, token, held)
+        end = "due" if held == "pause" else "back"
+        walk.recorded(name, token, [(Mark.AGAIN, 0, 1), (Mark.WAITING, 2, 3)], end=end, wait_ms=1000)
+        assert walk.move(name, "cancel") == "cancelled"
+        assert walk.do(walk.jobs.chunks.sweep(name)) == 4
+
+
+def a_job_s_time_is_over(walk: Walker) -> None:
+    for held in (None, "pause", "stop"):
+        name, token = walk.sending(4, ttl_ms=100_000)
+        walk.recorded(name, token, [(Mark.AGAIN, 0, 1), (Mark.WAITING, 2, 3)])
+        hold(walk, name, token, held)
+        walk.recorded(name, token, end="back")
+        walk.watched.redis.hset(walk.keys.job(name.job_id), "expires", 1)
+        assert walk.do(walk.jobs.chunks.sweep(name)) == 4
+
+
+def a_job_s_first_calls_are_refused_leave(walk: Walker) -> None:
+    name = walk.job(ttl_ms=100_000, idempotency_key="k")
+    token = walk.taken(name)
+    walk.do(walk.ledger.gates.shut("hand", "*", "noon"))
+    assert walk.begun(name, token, "0-3") == "held"
+    walk.do(walk.ledger.gates.open("hand", "*"))
+    walk.watched.redis.hset(walk.keys.job(name.job_id), "expires", 1)
+    assert walk.begun(name, token, "0-3") == "expired"
+
+
+def a_job_waits_for_its_slots(walk: Walker) -> None:
+    walk = Walker(walk.watched, rate_per_s=2)
+    name = walk.job(4, rate=2.0)
+    token = walk.taken(name)
+    assert walk.begun(name, token, "0-0") == "go"
+    assert [walk.begun(name, token, f"{place}-{place}") for place in (1, 2)][-1] == "wait"
+
+
+def a_roll_out_goes_from_step_to_step(walk: Walker) -> None:
+    jobs = walk.jobs
+    name = walk.job(4, steps=(1, 2, 4), step_wait_ms=100_000)
+    token = walk.taken(name)
+    assert walk.do(jobs.end_rollout_step(name.job_id)) == "waits"
+    assert walk.begun(name, token, "0-3") == "go"
+    assert walk.begun(name, token, "1-3") == "step"
+    walk.recorded(name, token, [(Mark.SENT, 0, 0)], accepted=1)
+    assert walk.do(jobs.end_rollout_step(name.job_id)) == "paused"
+    walk.watched.redis.hset(walk.keys.job(name.job_id), "goes_on", 1)
+    assert walk.do(jobs.end_rollout_step(name.job_id)) == "running"
+    assert walk.begun(name, token, "1-3") == "go"
+    walk.recorded(name, token, [(Mark.SENT, 1, 1)], accepted=1)
+    assert walk.do(jobs.end_rollout_step(name.job_id)) == "paused"
+    assert walk.move(name, "resume") == "running"
+    assert walk.begun(name, token, "2-3") == "go"
+    walk.recorded(name, token, [(Mark.SENT, 2, 3)], accepted=1)
+    assert walk.do(jobs.end_rollout_step(name.job_id)) == "last"
+
+
+def a_roll_out_stops(walk: Walker) -> None:
+    name = walk.job(4, steps=(2, 4), stop_at=0.1)
+    token = walk.taken(name)
+    assert walk.begun(name, token, "0-3") == "go"
+    walk.recorded(name, token, [(Mark.DEAD, 0, 1)], letters=[a_dead_recipient() for _ in range(2)])
+    assert walk.do(walk.jobs.end_rollout_step(name.job_id)) == "stopped"
+    assert walk.move(name, "resume") == "running"
+
+
+WALKS: list[Callable[[Walker], None]] = [
+    an_intent_is_sent,
+    an_intent_is_sent_under_a_ceiling,
+    an_intent_fails_and_comes_due,
+    a_gate_holds_an_intent_until_it_opens,
+    a_gate_lets_probes_through_and_opens,
+    a_worker_settles_in_every_other_way,
+    a_settlement_is_late,
+    an_intent_expires_before_it_is_admitted,
+    a_worker_is_lost,
+    what_waits_expires,
+    what_waits_is_cancelled,
+    a_replay_ends_in_every_way,
+    what_is_not_an_intent_is_filed_edited_and_discarded,
+    a_letter_is_forgotten,
+    the_keeper_finds_what_the_broker_lost,
+    every_recipient_ends_in_its_own_way,
+    a_redis_that_lost_its_last_second_hears_how_calls_ended,
+    a_worker_releases_a_chunk,
+    a_worker_releases_a_chunk_and_does_not_know_of_a_call,
+    a_chunk_s_worker_is_lost,
+    a_job_ends_with_the_letters_of_a_lost_worker,
+    a_job_ends_with_a_record,
+    a_job_ends_when_no_more_recipients_come,
+    a_job_is_paused_stopped_and_resumed,
+    a_job_is_cancelled,
+    a_job_s_time_is_over,
+    a_job_s_first_calls_are_refused_leave,
+    a_job_waits_for_its_slots,
+    a_roll_out_goes_from_step_to_step,
+    a_roll_out_stops,
+]
+
+
+@pytest.fixture(scope="module")
+def walked(redis_server: str) -> Iterator[WatchedLedger]:
+    """A ledger in which every walk was made."""
+    watched = WatchedLedger(redis_server.replace("{db}", "0"))
+    for walk in WALKS:
+        walk(Walker(watched))
+    yield watched
+    watched.close()
+
+
+@pytest.mark.parametrize("name", scripts.names())
+def test_a_script_makes_exactly_the_moves_of_its_header(walked: WatchedLedger, name: str) -> None:
+    """And, at each run: no key that it does not declare, an answer as declared, nothing the second time, and a full Redis as declared."""
+    assert walked.ran[name], "no walk runs it"
+    assert sorted(map(str, walked.made.get(name, ()))) == sorted(map(str, header_of(name).moves))
+
+
+def test_the_scripts_together_make_exactly_the_moves_of_the_tables(walked: WatchedLedger) -> None:
+    made = {move for moves in walked.made.values() for move in moves}
+    assert sorted(map(str, made)) == sorted(map(str, table_moves()))
+
+
+def test_a_script_cannot_touch_a_key_that_it_does_not_declare(walked: WatchedLedger) -> None:
+    """Otherwise the walks would prove nothing about keys."""
+    walked.redis.execute_command("ACL", "SETUSER", "watched", "resetkeys", "~declared")
+    with pytest.raises(redis.ResponseError, match="access"):
+        walked.script_client.eval("return redis.call('SET', 'another', 1)", 1, "declared")
