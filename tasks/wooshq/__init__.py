@@ -28,6 +28,7 @@ from wooshq.intents.status import Status
 from wooshq.settings import Settings
 
 _default = Wooshq()
+bulk = _default.bulk
 cancel = _default.cancel
 dead_letters = _default.dead_letters
 enqueue = _default.enqueue
@@ -53,6 +54,7 @@ __all__ = [
     "Status",
     "Wooshq",
     "WooshqError",
+    "bulk",
     "cancel",
     "dead_letters",
     "enqueue",

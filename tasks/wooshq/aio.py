@@ -1,110 +1,45 @@
-"""The same calls for asyncio, under the same names; every decision is shared with the sync ones."""
+"""The calls of `wooshq` for asyncio, under the same names. Both faces carry out the same descriptions."""
 
 from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 import redis.asyncio as aredis
 
-from wooshq.errors import LedgerUnavailable
+from wooshq.errors import LedgerUnavailable, Problem
 from wooshq.installation.connect import aclient
 from wooshq.installation.installation import Installation
-from wooshq.intents.accept import (
-    Checked,
-    IntentLike,
-    accept_batch,
-    accept_one,
-    batches,
-    check_one,
-    entry_of,
-    new_by_lane,
-    not_accepted,
-    note,
-    tell_report,
-)
+from wooshq.intents.accept import accept_intent, accept_intents
+from wooshq.intents.cancel import cancel_intent
+from wooshq.intents.counts import read_counts
+from wooshq.intents.entry import IntentLike
 from wooshq.intents.report import Report
-from wooshq.intents.status import Status
-from wooshq.intents.status import status as status_of
-from wooshq.jobs.aio_calls import AsyncJobs
+from wooshq.intents.status import Status, status_of
+from wooshq.jobs import calls
+from wooshq.jobs.feed import FedJob, Given, JobOptions, Listeners, Refused, start_job
+from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recount_job, show_job, unknown_identifiers_page
 from wooshq.ledger.gates import EVERY, Gate
 from wooshq.ledger.intents import IntentLedger
-from wooshq.ledger.run import arun
-from wooshq.ledger.steps import Steps
-from wooshq.letters import find as letters
-from wooshq.letters.discard import Discarded
-from wooshq.letters.discard import discard as discard_letters
-from wooshq.letters.edit import edit as edit_letter
-from wooshq.letters.filter import Filter
+from wooshq.ledger.jobs import JobLedger
+from wooshq.ledger.run import aask, acarry_out
+from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Publish, Pull, Sleep, Steps, Wanted, Within
+from wooshq.letters.discard import Discarded, discard_letters
+from wooshq.letters.edit import edit_letter
+from wooshq.letters.filter import Conditions, ConditionsAndIds
+from wooshq.letters.find import group_letters, list_letters, show_letter
 from wooshq.letters.letter import Group, Letter, WholeLetter
-from wooshq.letters.replay import Replayed, ReplayRules, replay
+from wooshq.letters.replay import Replayed, ReplayRules, replay_letters
 from wooshq.settings import Settings
 
 T = TypeVar("T")
 
 
-class AsyncDeadLetters:
-    """The dead letters' calls; filters are those of `Filter`, by name."""
-
-    def __init__(self, owner: AsyncWooshq) -> None:
-        self._w = owner
-
-    async def list(self, *, most: int | None = None, **wanted: Any) -> list[Letter]:
-        """Letters that fit, the newest first."""
-        return await self._w.do(letters.find(self._w.ledger.keys, Filter(**wanted), most=most))
-
-    async def groups(self, **wanted: Any) -> builtins.list[Group]:
-        """Open letters (or those of the `state` given) by reason, detail and application."""
-        return await self._w.do(letters.groups(self._w.ledger.keys, Filter(**{"state": "open", **wanted})))
-
-    async def show(self, letter_id: str) -> WholeLetter:
-        """Everything about one. Raises LetterUnknown."""
-        return await self._w.do(letters.show(self._w.ledger.keys, letter_id))
-
-    async def edit(self, letter_id: str, patch: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Change what a replay will send (RFC 7396 merge patch): the intent before and after. Raises LetterUnknown, IntentInvalid."""
-        return await self._w.do(edit_letter(self._w.ledger.letters, self._w.settings, letter_id, patch))
-
-    async def replay(
-        self,
-        *ids: str,
-        dry_run: bool = False,
-        to_application: str | None = None,
-        to_lane: str | None = None,
-        rate: float | None = None,
-        in_doubt: bool = True,
-        **wanted: Any,
-    ) -> Replayed:
-        """
-        Send letters again: those of `ids`, or all open ones that fit; at once, or `rate` of them a second.
-
-        to_application, to_lane: instead of a letter's own. in_doubt: False leaves out whom the API may have reached (reasons `unknown`,
-        `poison`). Raises ValueError for an empty filter.
-        """
-        if not ids:
-            wanted.setdefault("state", "open")
-        filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        done = await self._w.do(
-            replay(self._w.ledger.letters, self._w.settings, filter_, ReplayRules(dry_run, to_application, to_lane, rate, in_doubt))
-        )
-        for intent_id, lane in done.lanes.items():
-            self._w.installation.publisher.hand_over(lane, [intent_id])
-        return done
-
-    async def discard(self, *ids: str, why: str = "", dry_run: bool = False, **wanted: Any) -> Discarded:
-        """Say that letters need not be sent. Raises ValueError for an empty filter."""
-        if not ids:
-            wanted.setdefault("state", "open")
-        filter_ = Filter(ids=ids, **wanted) if ids else Filter(**wanted)
-        return await self._w.do(discard_letters(self._w.ledger.letters, filter_, why=why, dry_run=dry_run))
-
-
 class AsyncWooshq:
-    """`wooshq.Wooshq` for asyncio. One may be used from several event loops: each has connections of its own."""
+    """`wooshq.Wooshq` for asyncio. It may be used from several event loops: each has its own connections."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.installation = Installation(settings)
@@ -116,134 +51,328 @@ class AsyncWooshq:
 
     @property
     def settings(self) -> Settings:
+        """The configuration. Raises SettingsInvalid if the environment's is not valid."""
         return self.installation.settings
 
     @property
     def ledger(self) -> IntentLedger:
+        """The ledger's scripts for intents."""
         if self._ledger is None:
             self._ledger = IntentLedger(self.settings)
         return self._ledger
 
-    async def do(self, steps: Steps[T]) -> T:
-        """Carry out steps within `accept_within_s`. Raises LedgerUnavailable."""
-        within = self.settings.accept_within_s
-        places = (
-            await asyncio.to_thread(self.installation.reach, within) if self.installation.is_closed else self.installation.reach(within)
-        )
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            client = self._clients[loop] = aclient(places.redis_url, within)
-        return await arun(steps, client, places.where)
-
-    async def _bounded(self, steps: Steps[T]) -> T:
-        within = self.settings.accept_within_s
-        try:
-            async with asyncio.timeout(within):
-                return await self.do(steps)
-        except TimeoutError:
-            raise LedgerUnavailable(f"Redis at {self.installation.where} did not answer for {within:g} s", maybe_done=True) from None
-
     async def enqueue(self, intent: IntentLike) -> str:
-        """Accept one intent; see `wooshq.enqueue`."""
-        entry = entry_of(intent, self.settings)
-        try:
-            intent_id = await self._bounded(accept_one(self.ledger, entry))
-        except LedgerUnavailable as error:
-            raise not_accepted(error, [entry.intent_id]) from error
-        self.installation.publisher.hand_over(entry.lane, [intent_id])
-        return intent_id
+        """
+        Accept one intent. When this returns its id, it is in the ledger and will end as sent, dead, expired or cancelled.
+
+        Takes at most about `accept_within_s`. Raises IntentInvalid (with every problem), Conflict (id or idempotency key used with another
+        body), NotAccepted (Redis is out of reach; carries the id to retry with).
+        """
+        return await self.do(accept_intent(self.ledger, self.settings, intent))
 
     async def enqueue_many(self, intents: Iterable[IntentLike] | AsyncIterable[IntentLike]) -> Report:
-        """Accept an iterable, sync or async, of intents; see `wooshq.enqueue_many`. Other tasks get their turn between the batches."""
-        report = Report()
-        async for batch in _with_report(_batches(intents, self.settings), report):
-            try:
-                done = await self._bounded(accept_batch(self.ledger, batch))
-            except LedgerUnavailable as error:
-                good = [(c.index, c.entry.intent_id) for c in batch if c.entry]
-                raise not_accepted(error, [i for _, i in good], report, [index for index, _ in good]) from error
-            note(report, done)
-            for lane, ids in new_by_lane(done).items():
-                self.installation.publisher.hand_over(lane, ids)
-        return report
+        """
+        Accept an iterable of intents, in batches of `accept_batch`, one round trip each. An invalid intent is reported by its index and
+        does not stop the others.
+
+        Memory: one batch, 16 bytes an intent for its id, and the problems of the first 10,000 invalid ones. Raises NotAccepted if Redis
+        goes out of reach: its `report` says what was accepted, its `intent_ids` are the batch in doubt. An error of the iterable itself is
+        raised as it is, with a note that says how many were accepted, and with the `report`.
+        """
+        return await self.do(accept_intents(self.ledger, self.settings, AsyncStream(intents)))
 
     async def status(self, intent_id: str) -> Status | None:
-        """Where an intent is; see `wooshq.status`."""
-        return await self.do(status_of(self.ledger.keys, intent_id.lower()))
+        """Where an intent is, with every attempt. None if the id is unknown or forgotten. Raises LedgerUnavailable."""
+        return await self.do(status_of(self.ledger.keys, intent_id))
 
     async def cancel(self, intent_id: str) -> str | None:
-        """Take an intent back that has not left. The state it is in now (`cancelled`, or what came first); None where it is unknown."""
-        application = (await self.do(self.ledger.fields([intent_id], "app")))[0][0]
-        state = await self.do(self.ledger.cancel(intent_id, application or ""))
-        return None if state == "gone" else state
+        """Cancel an intent that has not been sent. Returns the state it is in now (`cancelled`, or an earlier end); None if unknown."""
+        return await self.do(cancel_intent(self.ledger, intent_id))
 
     async def gates(self) -> list[Gate]:
-        """Every gate that is not simply open."""
+        """Every gate that is not open."""
         return await self.do(self.ledger.gates.every())
 
     async def shut_gate(self, name: str, application: str = EVERY, why: str = "shut by hand") -> Gate:
-        """Hold back an application's sends (or everyone's) until the gate is opened. Raises ValueError for an unknown name."""
+        """Hold back an application's calls (`*`: everyone's) until the gate is opened. Raises ValueError for an unknown name."""
         return await self.do(self.ledger.gates.shut(name, application, why))
 
     async def open_gate(self, name: str, application: str = EVERY) -> bool:
-        """Open a gate, whoever shut it. False where it was open."""
+        """
+        Open a gate, no matter what shut it. False if it was open. Raises ValueError for an unknown name.
+
+        application: `*` opens the gate that all applications share; if that one is open, the gate of this name of each application.
+        """
         return await self.do(self.ledger.gates.open(name, application))
 
+    async def counts(self) -> dict[str, int]:
+        """How often each event happened since the ledger was created, and how many intents are in which state now (`now_…`)."""
+        return await self.do(read_counts(self.ledger.keys))
+
+    async def flush(self, within_s: float = 5.0) -> bool:
+        """Wait until the broker was told of everything accepted here. Safety does not need it. False if the time was not enough."""
+        return await asyncio.to_thread(self.installation.publisher.flush, within_s)
+
     async def close(self) -> None:
-        """Publish what waits, close connections, let go of the embedded Redis."""
+        """Publish what waits, close connections, and release the embedded Redis."""
         await asyncio.to_thread(self.installation.close)
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.aclose()
 
     async def __aenter__(self) -> AsyncWooshq:
+        """Opens Redis now, and waits until an embedded one has loaded its file. Raises EmbeddedRedisError, SettingsInvalid."""
+        await asyncio.to_thread(lambda: self.installation.places)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def do(self, flow: Flow[T]) -> T:
+        """Carry out a described call. Each round trip takes at most `accept_within_s`. Raises LedgerUnavailable."""
+        return await acarry_out(flow, self._carry_out)
 
-async def _with_report(batches: AsyncIterator[T], report: Report) -> AsyncIterator[T]:
-    try:
-        async for batch in batches:
-            yield batch
-    except Exception as error:
-        tell_report(error, report)
-        raise
+    async def _carry_out(self, wanted: Wanted) -> Any:
+        match wanted:
+            case Sleep():
+                await asyncio.sleep(wanted.seconds)
+            case Publish():
+                self.installation.publisher.hand_over(wanted.lane, wanted.ids)
+            case CallTurns():
+                self.installation.publisher.call_turns(wanted.n)
+            case Pull(stream=AsyncStream() as stream):
+                return await stream.pull(wanted.into)
+            case Within():
+                return await self._within(wanted)
+            case _:
+                return await self._ask(wanted)
+
+    async def _within(self, wanted: Within) -> Any:
+        try:
+            async with asyncio.timeout(wanted.seconds):
+                return await self.do(wanted.flow)
+        except TimeoutError:
+            why = f"Redis at {self.installation.where} did not answer for {wanted.seconds:g} s"
+            raise LedgerUnavailable(why, maybe_done=True) from None
+
+    async def _ask(self, wanted: Wanted) -> Any:
+        within_s = self.settings.accept_within_s
+        reach = self.installation.reach
+        places = await asyncio.to_thread(reach, within_s) if self.installation.is_closed else reach(within_s)
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = aclient(places.redis_url, within_s)
+        return await aask(wanted, client, places.where)
 
 
-async def _batches(intents: Iterable[Any] | AsyncIterable[Any], settings: Settings) -> AsyncIterator[list[Checked]]:
-    if not isinstance(intents, AsyncIterable):
-        for batch in batches(intents, settings):
-            yield batch
-            await asyncio.sleep(0)
-        return
-    waiting: list[Any] = []
-    start = 0
-    async for intent in intents:
-        waiting.append(intent)
-        if len(waiting) >= settings.accept_batch:
-            yield _checked(waiting, start, settings)
-            start += len(waiting)
-            waiting = []
-    if waiting:
-        yield _checked(waiting, start, settings)
+class AsyncDeadLetters:
+    """The calls for dead letters. Keyword arguments are the conditions of `Conditions`: a letter must meet all that are given."""
+
+    def __init__(self, owner: AsyncWooshq) -> None:
+        self._w = owner
+
+    async def list(self, *, most: int | None = None, **conditions: Unpack[ConditionsAndIds]) -> list[Letter]:
+        """Letters that meet the conditions, the newest first, at most `most`."""
+        return await self._w.do(list_letters(self._w.ledger.keys, conditions, most=most))
+
+    async def groups(self, **conditions: Unpack[ConditionsAndIds]) -> builtins.list[Group]:
+        """Open letters (unless a `state` is given) by reason, detail and application, the largest group first."""
+        return await self._w.do(group_letters(self._w.ledger.keys, conditions))
+
+    async def show(self, letter_id: str) -> WholeLetter:
+        """Everything about one letter. letter_id: the letter's id, or that of any intent of its history. Raises LetterUnknown."""
+        return await self._w.do(show_letter(self._w.ledger.keys, letter_id))
+
+    async def edit(self, letter_id: str, patch: Mapping[str, Any]) -> tuple[Any, Any]:
+        """
+        Change what a replay will send, by a JSON merge patch (RFC 7396). Returns the intent before and after.
+
+        The result is validated as a whole; `id` and `idempotency_key` cannot be patched. Raises LetterUnknown, IntentInvalid (nothing
+        changed).
+        """
+        return await self._w.do(edit_letter(self._w.ledger.letters, self._w.settings, letter_id, patch))
+
+    async def replay(
+        self,
+        *ids: str,
+        dry_run: bool = False,
+        to_application: str | None = None,
+        to_lane: str | None = None,
+        rate: float | None = None,
+        in_doubt: bool = True,
+        **conditions: Unpack[Conditions],
+    ) -> Replayed:
+        """
+        Replay letters: those of `ids`, or all open ones that meet the conditions. Each is sent once, even if two people replay it.
+
+        to_application, to_lane: used instead of the letter's own. rate: letters a second; None for all at once. in_doubt: False skips
+        letters whose recipient may have been reached (reasons `unknown`, `poison`). Raises ValueError if there are neither ids nor
+        conditions.
+        """
+        rules = ReplayRules(dry_run, to_application, to_lane, rate, in_doubt)
+        return await self._w.do(replay_letters(self._w.ledger.letters, self._w.settings, ids, conditions, rules))
+
+    async def discard(self, *ids: str, why: str = "", dry_run: bool = False, **conditions: Unpack[Conditions]) -> Discarded:
+        """
+        Mark letters as not to be sent. They can be seen until their retention ends.
+
+        why: kept with the letter. Raises ValueError if there are neither ids nor conditions.
+        """
+        return await self._w.do(discard_letters(self._w.ledger.letters, ids, conditions, why=why, dry_run=dry_run))
 
 
-def _checked(intents: list[Any], start: int, settings: Settings) -> list[Checked]:
-    now = datetime.now(UTC)
-    return [check_one(start + i, intent, settings, now) for i, intent in enumerate(intents)]
+class AsyncJobs:
+    """The calls for fan-out jobs: start, list, show, pause, resume, cancel, and what is kept of single recipients."""
+
+    def __init__(self, owner: AsyncWooshq) -> None:
+        self._w = owner
+        self._ledger: JobLedger | None = None
+
+    @property
+    def ledger(self) -> JobLedger:
+        """The ledger's scripts for jobs."""
+        if self._ledger is None:
+            self._ledger = JobLedger(self._w.settings)
+        return self._ledger
+
+    async def fan_out(
+        self,
+        template: Any,
+        recipients: Iterable[Given] | AsyncIterable[Given],
+        *,
+        rate: float | None = None,
+        steps: str | Sequence[int | str] = (),
+        total: int | None = None,
+        stop_at: float | None = None,
+        step_wait_s: float | None = None,
+        resume: str | None = None,
+        refused: Callable[[Refused], object] | None = None,
+        opened: Callable[[str], object] = lambda job_id: None,
+        fed: Callable[[], object] = lambda: None,
+        source: str = "",
+    ) -> AsyncJobHandle:
+        """
+        Send a template (an intent without `to`) to each recipient once. When this returns, all recipients are in the ledger.
+
+        recipients: any iterable of mappings (`{"user": "u1", "name": "Ann"}`) or user ids. Memory does not grow with them; if the workers
+        are slower, this waits. rate: calls a second. steps, total, stop_at, step_wait_s: a roll-out, see `JobRules` and `rollout_of`.
+        resume: id of a job whose feeding was interrupted; give the same recipients, and no rules. source: kept with the job, for people.
+        refused: called with each item that is not a recipient; such items stop nothing. opened: called with the job's id. fed: called now
+        and then while this waits.
+
+        Raises TypeError (recipients is not a stream of recipients), IntentInvalid (the template), ValueError (the rules), Conflict (the
+        idempotency key was used with another template), NotAccepted (Redis is out of reach; no job was started), FeedInterrupted (later;
+        carries the id to resume with), RecipientsChanged, JobUnknown.
+        """
+        options = JobOptions(rate, steps, total, stop_at, step_wait_s, resume, source)
+        listeners = Listeners(refused, opened, fed)
+        job = await self._w.do(start_job(self.ledger, self._w.settings, template, AsyncStream(recipients), options, listeners))
+        return AsyncJobHandle(self, job)
+
+    async def list(self, *, most: int | None = None) -> builtins.list[Job]:
+        """Jobs, the newest first, at most `most`."""
+        return await self._w.do(list_jobs(self.ledger.keys, most=most))
+
+    async def show(self, job_id: str) -> Job:
+        """Where a job is. Raises JobUnknown."""
+        return await self._w.do(show_job(self.ledger.keys, job_id))
+
+    async def pause(self, job_id: str, why: str = "paused by hand") -> Job:
+        """Pause a job. Calls in progress end; `gone_out` says how many recipients they reached. Raises JobUnknown."""
+        return await self._w.do(calls.pause(self.ledger, job_id, why))
+
+    async def resume(self, job_id: str) -> Job:
+        """Resume a job that was paused or stopped; a roll-out starts its next step. Raises JobUnknown."""
+        return await self._w.do(calls.resume(self.ledger, job_id))
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancel a job. Recipients not yet sent to are skipped; `gone_out` says how many were sent to. Raises JobUnknown."""
+        return await self._w.do(calls.cancel(self.ledger, job_id))
+
+    async def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None, in_doubt: bool = False) -> Replayed:
+        """
+        Replay the job's open dead letters, one call each. Recipients that were reached do not receive it again. Raises JobUnknown.
+
+        in_doubt: True also replays letters whose recipient may have been reached (reasons `unknown`, `poison`): they may receive it twice.
+        """
+        return await self._w.do(
+            calls.retry_failed(self.ledger, self._w.ledger.letters, self._w.settings, job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt)
+        )
+
+    async def recount(self, job_id: str) -> dict[str, int]:
+        """The job's counters, counted again from its chunks. Raises JobUnknown if they are no longer kept."""
+        return await self._w.do(recount_job(self.ledger.keys, job_id))
+
+    def unknown_identifiers(self, job_id: str) -> AsyncIterator[str]:
+        """Every identifier of the job that the API did not know. Raises JobUnknown."""
+        return self._paged(lambda start: unknown_identifiers_page(self.ledger.keys, job_id, start))
+
+    def in_doubt(self, job_id: str) -> AsyncIterator[InDoubt]:
+        """Every recipient of the job that is in doubt, the oldest case first. Raises JobUnknown."""
+        return self._paged(lambda start: in_doubt_page(self.ledger.keys, job_id, start))
+
+    async def wait(self, job_id: str, within_s: float | None = None, watch: Callable[[Job], object] = lambda job: None) -> Job:
+        """Wait until a job has ended, or is paused or stopped. watch: called with the job meanwhile. Raises JobUnknown."""
+        return await self._w.do(calls.wait(self.ledger, job_id, within_s, watch))
+
+    async def _paged(self, page_from: Callable[[str | None], Steps[Page[T]]]) -> AsyncIterator[T]:
+        start: str | None = None
+        while True:
+            page = await self._w.do(page_from(start))
+            for item in page.items:
+                yield item
+            if (start := page.following) is None:
+                return
+
+
+class AsyncJobHandle:
+    """A job to watch, pause and cancel. refused, duplicates, errors: what was found in the stream that it was made from."""
+
+    def __init__(self, jobs: AsyncJobs, job: FedJob) -> None:
+        self._jobs = jobs
+        self.id = job.id
+        self.is_new = job.is_new
+        """False if it was started earlier: resumed, or known by the template's idempotency key."""
+        self.refused = job.refused
+        """Items that are not recipients."""
+        self.duplicates = job.duplicates
+        """Recipients that came again; each was taken once."""
+        self.errors: dict[int, tuple[Problem, ...]] = job.errors
+        """Place in the stream → problems, for the first 10,000 items that are not recipients."""
+
+    async def show(self) -> Job:
+        """Where the job is. Raises JobUnknown."""
+        return await self._jobs.show(self.id)
+
+    async def pause(self, why: str = "paused by hand") -> Job:
+        """Pause the job. Calls in progress end."""
+        return await self._jobs.pause(self.id, why)
+
+    async def resume(self) -> Job:
+        """Resume the job; a roll-out starts its next step."""
+        return await self._jobs.resume(self.id)
+
+    async def cancel(self) -> Job:
+        """Cancel the job. Recipients not yet sent to are skipped."""
+        return await self._jobs.cancel(self.id)
+
+    async def wait(self, within_s: float | None = None, watch: Callable[[Job], object] = lambda job: None) -> Job:
+        """Wait until the job has ended, or is paused or stopped. watch: called with the job meanwhile."""
+        return await self._jobs.wait(self.id, within_s, watch)
+
+    def __repr__(self) -> str:
+        return f"<AsyncJobHandle {self.id}>"
 
 
 _default = AsyncWooshq()
+bulk = _default.bulk
+cancel = _default.cancel
 dead_letters = _default.dead_letters
 enqueue = _default.enqueue
 enqueue_many = _default.enqueue_many
-bulk = _default.bulk
 fan_out = _default.fan_out
-status = _default.status
-cancel = _default.cancel
 gates = _default.gates
+status = _default.status
 
-__all__ = ["AsyncWooshq", "cancel", "dead_letters", "enqueue", "enqueue_many", "gates", "status"]
+__all__ = ["AsyncWooshq", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "status"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from wooshq.ledger.gates import Gate, read
 from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import as_row
 from wooshq.ledger.replies import ms as _ms
-from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.results import Result, moment
@@ -45,20 +45,15 @@ class Status(Result):
         return self.state in ("sent", "dead", "expired", "cancelled")
 
 
-def status(keys: Keys, intent_id: str) -> Steps[Status | None]:
+def status_of(keys: Keys, intent_id: str) -> Steps[Status | None]:
     """The intent's status; None where no such id is (or no longer) known."""
+    intent_id = intent_id.lower()
     flat, time, gates = yield Ask([("HGETALL", keys.intent(intent_id)), ("TIME",), ("HGETALL", keys.fixed("gates"))])
     row = as_row(flat)
     if not row:
         return None
     now_ms = _ms(time)
     return _status(intent_id, row, read(gates, now_ms))
-
-
-def as_row(flat: Any) -> dict[str, str]:
-    """A hash as redis-py hands it over (a dict or a flat list, bytes or text)."""
-    items = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
-    return {_text(k): _text(v) for k, v in items}
 
 
 def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,280 +1,280 @@
-"""From a template and a stream of recipients to a job: each recipient checked, taken once, put with others into calls."""
+"""Feed a job: check each recipient of a stream, take it once, and put it with others into calls and chunks."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import re
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import islice
-from typing import Any, Final, TypeAlias, TypeVar
+import tempfile
+import time
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
-from wooshq.errors import Conflict, FeedInterrupted, JobUnknown, Problem, RecipientsChanged
-from wooshq.intents.accept import new_id
-from wooshq.intents.status import as_row
+from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAccepted, Problem, RecipientsChanged
+from wooshq.jobs.begin import OpenJob, begin_job, check_resumed, new_job, reopen_job
 from wooshq.jobs.duplicates import Duplicates
 from wooshq.jobs.packing import Packer
+from wooshq.jobs.rules import JobRules, rollout_of
+from wooshq.jobs.show import show_job
 from wooshq.ledger.chunks import Chunk
-from wooshq.ledger.jobs import JobLedger, NewJob
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.jobs import JobLedger
+from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Sleep, Steps, Stream, T
 from wooshq.recipients.rows import BadRow
 from wooshq.settings import Settings
-from wooshq_schemas import IntentInvalid, Recipient, RecipientLike, Template, parse_template, recipient_of
+from wooshq_schemas import IntentInvalid, Recipient, RecipientLike, Template, recipient_of
 
-T = TypeVar("T")
-
-TOGETHER: Final = 2000
-"""Recipients that are looked at in one go."""
-MOST_ERRORS: Final = 10_000
-"""Recipients whose problems are kept in words; of more than these only the number is."""
-EVERYBODY: Final = 10**15
-_PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,4})?)\s*%")
+_TOGETHER: Final = 2000
+"""Recipients that are checked in one go."""
+_MOST_ERRORS: Final = 10_000
+"""Recipients whose problems are kept; the others are only counted."""
+_PATIENCE_S: Final = 30.0
+"""How long feeding waits for a ledger that is out of reach. What was fed before is sent meanwhile."""
+_RETRY_S: Final = 0.5
+_ROOM_S: Final = 0.5
 
 Given: TypeAlias = RecipientLike | BadRow
-"""What a stream of recipients is made of; a source that reads rows says itself which are none."""
+"""An item of a stream of recipients. A source that reads rows says itself which rows are not recipients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One that was no recipient. place: its index in the stream, from 0; of a file's row its line, from 1."""
+    """An item that is not a recipient. place: its index in the stream, from 0; for a row of a file its line, from 1."""
 
     place: int
     problems: tuple[Problem, ...]
-    text: str = ""  #: the row, where it came from a file
+    text: str = ""  #: the row, if it came from a file
 
 
 @dataclass(frozen=True, slots=True)
-class JobRules:
-    """
-    How a job is to run. rate: calls a second, None for as fast as the application may.
-
-    steps: a roll-out: how many recipients in all may have been sent to by the end of each, the last for everybody. stop_at: the part of a
-    step's recipients that may be refused or in doubt; above it the job stops. step_wait_s: after so long it goes on by itself; None: a
-    person says so.
-    """
+class JobOptions:
+    """The arguments of `fan_out` that say how the job runs; see `JobRules` and `rollout_of`. resume: id of the job to feed on."""
 
     rate: float | None = None
-    steps: Sequence[int] = ()
+    steps: str | Sequence[int | str] = ()
+    total: int | None = None
     stop_at: float | None = None
     step_wait_s: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("rate", "stop_at", "step_wait_s"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
-                raise ValueError(f"{name}: must be a number; right would be 0.05, or 100")
-        if self.rate is not None and not 0 < self.rate <= 1_000_000:
-            raise ValueError("rate: calls a second, more than 0; right would be 100, or 0.5 for one every two seconds")
-        if self.stop_at is not None and not 0 <= self.stop_at < 1:
-            raise ValueError("stop_at: a part of the recipients, at least 0 and less than 1; right would be 0.05 for 5 %")
-        if self.step_wait_s is not None and self.step_wait_s < 0:
-            raise ValueError("step_wait_s: seconds, not less than 0")
-        if list(self.steps) != sorted(set(self.steps)) or any(step < 1 for step in self.steps):
-            raise ValueError("steps: each must be larger than the one before it; right would be 1%,10%,100%")
-        if not self.steps and (self.stop_at is not None or self.step_wait_s is not None):
-            raise ValueError("stop_at and step_wait_s are about steps: give steps, too; right would be 1%,10%,100%")
+    resume: str | None = None
+    source: str = ""
 
 
-def steps_of(steps: str | Sequence[int | str], total: int | None) -> tuple[int, ...]:
-    """
-    Steps as numbers of recipients: `1%,10%,100%`, `500,5000`, or a list of these. total: what percentages are of.
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The callbacks of `fan_out`: refused (each item that is not a recipient), opened (the job's id), fed (now and then)."""
 
-    A last step for everybody is added where there is none. Raises ValueError for what is no step, or for a percentage of nobody knows what.
-    """
-    parts = [part.strip() for part in steps.split(",")] if isinstance(steps, str) else list(steps)
-    numbers: list[int] = []
-    percents = [float(found[1]) for part in parts if not isinstance(part, int) and (found := _PERCENT.fullmatch(str(part)))]
-    if percents != sorted(set(percents)) or any(not 0 < percent <= 100 for percent in percents):
-        raise ValueError("steps: percentages are more than 0, at most 100, and each larger than the one before; right would be 1%,10%,100%")
-    for part in parts:
-        if isinstance(part, int) and not isinstance(part, bool):
-            numbers.append(part)
-        elif found := _PERCENT.fullmatch(str(part)):
-            if float(found[1]) >= 100:
-                numbers.append(EVERYBODY)
-            elif total is None:
-                raise ValueError("steps: a percentage needs to know of how many: give total, or numbers of recipients instead")
-            else:
-                numbers.append(max(1, int(total * float(found[1]) / 100)))
-        elif str(part).isdecimal():
-            numbers.append(int(part))
-        else:
-            raise ValueError("steps: right would be 1%,10%,100% or numbers of recipients such as 500,5000")
-    if numbers and numbers[-1] < EVERYBODY:
-        numbers.append(EVERYBODY)
-    return tuple(dict.fromkeys(numbers))
+    refused: Callable[[Refused], object] | None = None
+    opened: Callable[[str], object] = lambda job_id: None
+    fed: Callable[[], object] = lambda: None
 
 
-def check_stream(recipients: object) -> None:
-    """Raises TypeError for what is no stream of recipients: a text would go out to its letters, a mapping to its keys."""
-    if isinstance(recipients, (str, bytes, bytearray, Mapping)):
+@dataclass(slots=True)
+class FedJob:
+    """A job that was fed, and what was found in its stream."""
+
+    id: str
+    is_new: bool  #: False if it was started earlier: resumed, or known by the template's idempotency key
+    refused: int = 0  #: items that are not recipients
+    duplicates: int = 0  #: recipients that came again; each was taken once
+    errors: dict[int, tuple[Problem, ...]] = field(default_factory=dict)  #: place → problems, of the first 10,000 refused
+
+
+def start_job(
+    ledger: JobLedger, settings: Settings, template: Any, recipients: Stream | AsyncStream, options: JobOptions, listeners: Listeners
+) -> Flow[FedJob]:
+    """See `Wooshq.fan_out`."""
+    check_recipients(recipients)
+    job = yield from _begin(ledger, settings, template, options)
+    listeners.opened(job.id)
+    fed = FedJob(job.id, is_new=job.is_new)
+
+    def note(one: Refused) -> None:
+        if len(fed.errors) < _MOST_ERRORS:
+            fed.errors[one.place] = one.problems
+        if listeners.refused is not None:
+            listeners.refused(one)
+
+    with Duplicates(Path(tempfile.gettempdir())) as seen:
+        feeding = _Feeding(job.template, job.list_limit, seen, note)
+        try:
+            takes_more = yield from _feed(ledger, settings, job, feeding, recipients, listeners.fed)
+        except (FeedInterrupted, NotAccepted):
+            raise
+        except Exception as error:
+            error.add_note(_broken_off(job.id, feeding))
+            raise
+        if takes_more:
+            ended = yield from _patiently(job.id, lambda: feeding.ended(ledger, job.id))
+            _takes_more(ended, job.id, feeding.seen)
+    fed.refused, fed.duplicates = feeding.refused, feeding.duplicates
+    return fed
+
+
+def check_recipients(stream: Stream | AsyncStream) -> None:
+    """Raises TypeError for a value that is not a stream of recipients: a text would be sent to its letters, a mapping to its keys."""
+    given = stream.items
+    if isinstance(given, (str, bytes, bytearray, Mapping)):
         raise TypeError(
-            f"recipients: a {type(recipients).__name__} is one recipient, or none; right would be an iterable of them, as "
-            '[{"user": "u1"}, {"user": "u2"}]'
+            f"recipients: a {type(given).__name__} is a single recipient at most; give an iterable of recipients, "
+            'for example [{"user": "u1"}, {"user": "u2"}]'
         )
-    if not isinstance(recipients, Iterable):
-        kind = type(recipients).__name__
-        hint = "wooshq.aio.fan_out takes async ones" if isinstance(recipients, AsyncIterable) else 'right would be [{"user": "u1"}]'
-        raise TypeError(f"recipients: {kind} is no iterable; {hint}")
+    if not isinstance(given, Iterable) and not (isinstance(given, AsyncIterable) and isinstance(stream, AsyncStream)):
+        hint = "wooshq.aio.fan_out takes async iterables" if isinstance(given, AsyncIterable) else 'for example [{"user": "u1"}]'
+        raise TypeError(f"recipients: {type(given).__name__} is not an iterable; {hint}")
 
 
-def check_resumed(rate: object, steps: Sized, total: object, stop_at: object, step_wait_s: object) -> None:
-    """Raises ValueError where a job that is resumed is given rules: it goes on by those that it was begun with."""
-    given = {"rate": rate, "steps": steps or None, "total": total, "stop_at": stop_at, "step_wait_s": step_wait_s}
-    if names := [name for name, value in given.items() if value is not None]:
-        raise ValueError(f"resume: the job goes on by the rules that it was begun with; leave out {', '.join(names)}")
+def _begin(ledger: JobLedger, settings: Settings, template: Any, options: JobOptions) -> Steps[OpenJob]:
+    """The job to feed: a new one, or the one to resume."""
+    if options.resume is not None:
+        check_resumed(rate=options.rate, steps=options.steps, total=options.total, stop_at=options.stop_at, step_wait_s=options.step_wait_s)
+    try:
+        if options.resume is not None:
+            return (yield from reopen_job(ledger, options.resume))
+        rules = JobRules(options.rate, rollout_of(options.steps, options.total), options.stop_at, options.step_wait_s)
+        job, checked = new_job(template, settings, rules, source=options.source)
+        return (yield from begin_job(ledger, job, checked))
+    except LedgerUnavailable as error:
+        raise NotAccepted(f"{error}. No job was started; it is safe to call again.") from error
 
 
-def broken_off(job_id: str, feeding: Feeding) -> str:
-    """What is said beside an error of the stream itself."""
-    taken = "recipients were taken in before, who are sent to" if feeding.made_chunks else "nobody was taken in before"
-    return f"wooshq: the job {job_id} was begun, and {taken}; give the same stream again with resume={job_id!r} to go on, or cancel the job"
+def _feed(
+    ledger: JobLedger, settings: Settings, job: OpenJob, feeding: _Feeding, recipients: Stream | AsyncStream, fed: Callable[[], object]
+) -> Flow[bool]:
+    """Put all recipients in. False if the job takes no more because it was cancelled."""
+    goes_on = True
+    while goes_on:
+        batch: list[Given] = []
+
+        def add(one: Given, batch: list[Given] = batch) -> bool:
+            batch.append(one)
+            return len(batch) >= _TOGETHER
+
+        goes_on = yield Pull(recipients, add)
+        for chunk in feeding.take(batch):
+            if not (yield from _put(ledger, settings, job.id, chunk, fed, feeding.seen)):
+                return False
+        fed()
+    for chunk in feeding.end():
+        if not (yield from _put(ledger, settings, job.id, chunk, fed, feeding.seen)):
+            return False
+    return True
 
 
-class Feeding:
-    """The stream of one job's recipients as it becomes chunks: the same stream makes the same chunks again, so a job can be fed on."""
+def _put(ledger: JobLedger, settings: Settings, job_id: str, chunk: Chunk, fed: Callable[[], object], seen: int) -> Flow[bool]:
+    """Put one chunk in; wait if too many of the job are open. False if the job takes no more."""
+    answer = yield from _patiently(job_id, lambda: ledger.chunks.feed(job_id, chunk))
+    if not _takes_more(answer.outcome, job_id, seen):
+        return False
+    if answer.outcome == "fed":
+        yield CallTurns(1)
+        if answer.open_chunks >= settings.bulk_open_chunks:
+            yield from _wait_for_room(ledger, settings, job_id, fed)
+    return True
 
-    def __init__(self, template: Template, list_limit: int, once: Duplicates, refused: Callable[[Refused], None]) -> None:
-        """refused: told of each that is no recipient, as it comes."""
+
+def _wait_for_room(ledger: JobLedger, settings: Settings, job_id: str, fed: Callable[[], object]) -> Flow[None]:
+    while True:
+        fed()
+        yield from _patiently(job_id, lambda: ledger.wait_for_room(job_id, _ROOM_S))
+        job = yield from show_job(ledger.keys, job_id)
+        if job.chunks - job.chunks_done < settings.bulk_open_chunks or job.state in ("cancelled", "done"):
+            return
+
+
+def _patiently(job_id: str, steps: Callable[[], Steps[T]]) -> Flow[T]:
+    """Carry out steps, and retry them while the ledger is out of reach for a moment. They must recognise their own first run."""
+    ends = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return (yield from steps())
+        except LedgerUnavailable as error:
+            if time.monotonic() > ends:
+                raise FeedInterrupted(
+                    f"{error}. The job {job_id} has some of the recipients, and sends to them. To add the others, give the same "
+                    f"recipients again with resume={job_id!r}",
+                    job_id=job_id,
+                ) from error
+            yield Sleep(_RETRY_S)
+
+
+class _Feeding:
+    """One job's stream as it becomes chunks. The same stream makes the same chunks again, so feeding can be resumed."""
+
+    def __init__(self, template: Template, list_limit: int, seen: Duplicates, refused: Callable[[Refused], None]) -> None:
+        """refused: called with each item that is not a recipient, as it comes."""
         self._packer = Packer(list_limit, template.locale_of)
-        self._once = once
-        self._tell = refused
-        self.seen = 0  #: of the stream, whatever they were
+        self._seen = seen
+        self._refuse = refused
+        self.seen = 0  #: items of the stream so far, recipients or not
         self.refused = 0
         self.duplicates = 0
 
     def take(self, given: Sequence[Given]) -> Iterator[Chunk]:
-        """Some of the stream, in its order; the chunks that are full."""
+        """Take the next items, in their order. Yields the chunks that are full."""
         recipients: list[Recipient] = []
-        for at, one in enumerate(given, self.seen):
+        for place, one in enumerate(given, self.seen):
             if type(one) is Recipient:
                 recipients.append(one)
                 continue
+            if isinstance(one, BadRow):
+                self._refused(Refused(one.line, one.problems, one.text))
+                continue
             try:
-                recipients.append(recipient_of(one) if not isinstance(one, BadRow) else self._bad(one))
+                recipients.append(recipient_of(one))
             except IntentInvalid as error:
-                place, text = (one.line, one.text) if isinstance(one, BadRow) else (at, "")
-                self.refused += 1
-                self._tell(Refused(place, error.problems, text))
-        new = self._once.new([f"{r.to}\0{r.identifier}" for r in recipients])
+                self._refused(Refused(place, error.problems))
+        new = self._seen.new([f"{recipient.to}\0{recipient.identifier}" for recipient in recipients])
         self.duplicates += len(new) - sum(new)
         self.seen += len(given)
-        yield from self._packer.add(r for r, first in zip(recipients, new, strict=True) if first)
+        yield from self._packer.add(recipient for recipient, is_new in zip(recipients, new, strict=True) if is_new)
+
+    def end(self) -> Iterator[Chunk]:
+        """The stream has ended. Yields the rest."""
+        yield from self._packer.end()
+
+    def ended(self, ledger: JobLedger, job_id: str) -> Steps[str]:
+        """Tell the ledger that the stream has ended; see `JobLedger.fed`."""
+        return ledger.fed(job_id, refused=self.refused, duplicates=self.duplicates, chunks=self._packer.made)
 
     @property
     def made_chunks(self) -> bool:
-        """Whether anybody has left it."""
+        """Whether any chunk is full."""
         return self._packer.made > 0
 
-    def ended(self, ledger: JobLedger, job_id: str) -> Steps[str]:
-        """Say that the stream has ended; see `BulkLedger.fed`."""
-        return ledger.fed(job_id, refused=self.refused, duplicates=self.duplicates, chunks=self._packer.made)
-
-    def _bad(self, row: BadRow) -> Recipient:
-        raise IntentInvalid(row.problems)
-
-    def end(self) -> Iterator[Chunk]:
-        """Nobody comes any more: the rest."""
-        yield from self._packer.end()
+    def _refused(self, one: Refused) -> None:
+        self.refused += 1
+        self._refuse(one)
 
 
-def batched(stream: Iterable[T], size: int = TOGETHER) -> Iterator[list[T]]:
-    """The stream in lists of at most `size`."""
-    iterator = iter(stream)
-    while batch := list(islice(iterator, size)):
-        yield batch
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A job that recipients may be fed into."""
-
-    id: str
-    template: Template
-    list_limit: int
-    new: bool
-
-
-def template_of(given: Any, settings: Settings, *, now: datetime | None = None) -> Template:
-    """A template out of JSON or an object. Raises IntentInvalid with everything that is wrong with it."""
-    return parse_template(given, now=now or datetime.now(UTC), application=settings.application, platforms=settings.platform_table)
-
-
-def new_job(
-    template: Any, settings: Settings, rules: JobRules, *, source: str = "", now: datetime | None = None
-) -> tuple[NewJob, Template]:
-    """Check a template, and what the job is to be. Raises IntentInvalid with everything that is wrong with it."""
-    made = template if isinstance(template, Template) else template_of(template, settings, now=now)
-    text = made.to_json()
-    expires = made.expires_at
-    job = NewJob(
-        id=new_id(),
-        template=text,
-        digest=hashlib.blake2b(json.dumps(json.loads(text), sort_keys=True).encode(), digest_size=16).hexdigest(),
-        application=made.application,
-        list_limit=settings.list_limit,
-        idempotency_key=made.idempotency_key,
-        on_unknown=made.on_unknown or settings.on_unknown,
-        campaign=made.campaign or "",
-        ttl_ms=None if made.ttl_s is None else made.ttl_s * 1000,
-        expires_at_ms=None if expires is None else int(expires.timestamp() * 1000),
-        rate=rules.rate,
-        steps=rules.steps,
-        stop_at=rules.stop_at,
-        step_wait_ms=None if rules.step_wait_s is None else int(rules.step_wait_s * 1000),
-        source=source,
-    )
-    return job, made
-
-
-def open_job(ledger: JobLedger, job: NewJob, template: Template) -> Steps[Opened]:
-    """Begin a job; where its idempotency key was used before for the same template, that job is fed on. Raises Conflict."""
-    answer = yield from ledger.open(job)
-    if answer.startswith("!"):
-        kept = as_row((yield Ask([("HGETALL", ledger.keys.job(answer[1:]))]))[0])
-        theirs = json.loads(kept.get("template", "{}"))
-        mine = json.loads(job.template)
-        fields = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name)) if kept else []
-        raise Conflict("idempotency_key", answer[1:], fields)
-    if answer:
-        return (yield from reopen_job(ledger, answer))
-    return Opened(job.id, template, job.list_limit, new=True)
-
-
-def reopen_job(ledger: JobLedger, job_id: str) -> Steps[Opened]:
-    """A job that is to be fed on, with the template that it was begun with. Raises JobUnknown."""
-    row = as_row((yield Ask([("HGETALL", ledger.keys.job(job_id))]))[0])
-    if not row:
-        raise JobUnknown("no job has this id: it may be mistyped, or ended longer ago than WOOSHQ_RETENTION_S")
-    return Opened(job_id, Template.load_stored(row["template"], int(row["v"])), int(row["limit"]), new=False)
-
-
-def understood(outcome: str, job_id: str, seen: int) -> bool:
+def _takes_more(outcome: str, job_id: str, seen: int) -> bool:
     """
-    Whether the job takes more, after the answer to a chunk or to the end. seen: of the stream so far.
+    Whether the job takes more, by the ledger's answer to a chunk or to the end. seen: items of the stream so far.
 
-    Raises RecipientsChanged, JobUnknown, FeedInterrupted (the ledger has forgotten what was in it).
+    Raises RecipientsChanged, JobUnknown, FeedInterrupted (the ledger has lost what it had).
     """
     if outcome in ("full", "short"):
-        how = "more than" if outcome == "full" else "fewer than"
+        how = "more" if outcome == "full" else "fewer"
         raise RecipientsChanged(
-            f"these are {how} the recipients that the job {job_id} was begun with; nobody was added to it. For others begin another job, "
-            "with another idempotency_key if the template has one"
+            f"there are {how} recipients than the job {job_id} was started with; no recipient was added. For other recipients start "
+            "another job, with another idempotency_key if the template has one"
         )
     if outcome == "gap":
         raise FeedInterrupted(
-            f"Redis has lost recipients that the job {job_id} had taken in (is it append-only? see wooshq doctor). Give the same recipients "
-            f"again with resume={job_id!r}",
+            f"Redis has lost recipients that the job {job_id} had accepted (is Redis append-only? run wooshq doctor). Give the same "
+            f"recipients again with resume={job_id!r}",
             job_id=job_id,
         )
     if outcome == "differs":
         raise RecipientsChanged(
-            f"these are not the recipients that the job {job_id} was begun with, or not in that order: they differ within the first {seen:,}. "
-            "Nothing more was taken. Give those that it was begun with, or cancel the job and begin another"
+            f"these are not the recipients that the job {job_id} was started with, or they come in another order: they differ within the "
+            f"first {seen:,}. No recipient was added. Give the same recipients, or cancel the job and start another"
         )
     if outcome == "gone":
         raise JobUnknown(f"the job {job_id} is no longer kept")
     return outcome in ("fed", "same")
+
+
+def _broken_off(job_id: str, feeding: _Feeding) -> str:
+    """The note beside an error of the stream itself."""
+    so_far = "has some of the recipients and sends to them" if feeding.made_chunks else "has no recipients yet"
+    return (
+        f"wooshq: the job {job_id} was started and {so_far}; to go on, give the same stream again with resume={job_id!r}, or cancel the job"
+    )

@@ -1,37 +1,37 @@
-"""Where jobs are: their rows as records, their counters held against their chunks, and what is kept of single recipients."""
+"""Where jobs are: their rows as results, their counters checked against their chunks, and what is kept of single recipients."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from wooshq.errors import JobUnknown
-from wooshq.intents.status import as_row
-from wooshq.ledger.chunks import ChunkName
-from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import ms, text
+from wooshq.ledger.replies import as_row, ms, text
 from wooshq.ledger.states import COUNTER_OF, FINAL_MARKS, JobState, Mark
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.results import Result, moment
 
+T = TypeVar("T")
 _PAGE: Final = 500
+_PAGE_OF_DOUBTS: Final = 20
+NO_SUCH_JOB: Final = "no job has this id: it may be mistyped, or ended longer ago than WOOSHQ_RETENTION_S"
 
 
 @dataclass(frozen=True)
 class Job(Result):
     """
-    The object of `wooshq bulk show`. Counters are of recipients, but for `calls`; rate: recipients that ended in the last second.
+    The object of `wooshq bulk show`. Counters count recipients, except `calls`. rate: recipients that ended in the last second.
 
-    unknown: how many may have got it twice, or may have; no part of the sum. `asked` is what adds up: sent + dead + unknown_identifiers +
-    expired + cancelled + left.
+    unknown: recipients in doubt; they are also counted elsewhere. The sum is: total = sent + dead + unknown_identifiers + expired +
+    cancelled + left.
     """
 
     id: str
-    state: str  #: `feeding` while it runs and recipients still come
+    state: str  #: `feeding` while it runs and recipients are still being added
     total: int
     sent: int
     dead: int
@@ -46,58 +46,76 @@ class Job(Result):
     cancelled: int = field(default=0, metadata={"shown": False})
     sending: int = field(default=0, metadata={"shown": False})
     left: int = field(default=0, metadata={"shown": False})
-    """Who has not ended: waiting, being sent to, or to be sent to again."""
+    """Recipients that have not ended: waiting, being sent to, or to be retried."""
     calls_needed: int = field(default=0, metadata={"shown": False})
-    """The fewest calls that reach everybody, as their requests are."""
+    """The minimum number of calls that reach all recipients."""
     refused: int = field(default=0, metadata={"shown": False})
-    """Rows that were no recipients."""
+    """Rows that are not recipients."""
     duplicates: int = field(default=0, metadata={"shown": False})
-    """Recipients that came more than once, and were taken once."""
+    """Recipients that came more than once; each was taken once."""
     application: str = field(default="", metadata={"shown": False})
     campaign: str = field(default="", metadata={"shown": False})
     why: str = field(default="", metadata={"shown": False})
-    """Of one that is paused or stopped."""
+    """Why it is paused or stopped."""
     waiting_for: str = field(default="", metadata={"shown": False})
-    """Of one that runs: the gate that holds its calls back."""
+    """The gate that holds its calls back, while it runs."""
     step: str = field(default="", metadata={"shown": False})
-    """Of a roll-out: `1 of 3`."""
+    """The roll-out step: `1 of 3`."""
     goes_on_at: str | None = field(default=None, metadata={"shown": False})
+    """When the next roll-out step starts by itself."""
     chunks: int = field(default=0, metadata={"shown": False})
     chunks_done: int = field(default=0, metadata={"shown": False})
     source: str = field(default="", metadata={"shown": False})
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether it has ended."""
         return self.ended_at is not None
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether nothing more happens to it unless somebody says so: it has ended, or is held and nobody is being sent to."""
+        """Whether nothing more happens unless someone acts: it has ended, or it is paused or stopped and no call is in progress."""
         return self.is_final or (self.state in ("paused", "stopped") and self.sending == 0 and self.goes_on_at is None)
 
     @property
     def gone_out(self) -> int:
-        """How many were reached, or may have been: what a pause or a cancel came too late for."""
+        """Recipients that were reached or may have been: a pause or a cancel came too late for them."""
         return self.sent + self.unknown_identifiers + self.sending
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until it ends, at the rate of the last second; None where nothing moves."""
+        """Seconds until it ends, at the rate of the last second; None if nothing moves."""
         return self.left / self.rate if self.rate > 0 else None
 
 
-def show(keys: Keys, job_id: str) -> Steps[Job]:
-    """A job. Raises JobUnknown."""
+@dataclass(frozen=True)
+class InDoubt(Result):
+    """A recipient in doubt: when that happened, and why."""
+
+    at: str | None
+    cause: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a long answer. following: where the next page starts; None after the last."""
+
+    items: list[T]
+    following: str | None
+
+
+def show_job(keys: Keys, job_id: str) -> Steps[Job]:
+    """See `Jobs.show`."""
     flat, time, gates = yield Ask([("HGETALL", keys.job(job_id)), ("TIME",), ("HGETALL", keys.fixed("gates"))])
     row = as_row(flat)
     if not row:
-        raise JobUnknown("no job has this id: it may be mistyped, or ended longer ago than WOOSHQ_RETENTION_S")
+        raise JobUnknown(NO_SUCH_JOB)
     return _job(job_id, row, ms(time), as_row(gates))
 
 
-def every(keys: Keys, *, most: int | None = None) -> Steps[list[Job]]:
-    """Jobs, the newest first, at most `most`; those that are forgotten leave the list."""
+def list_jobs(keys: Keys, *, most: int | None) -> Steps[list[Job]]:
+    """See `Jobs.list`. Jobs that are no longer kept are removed from the list."""
     found: list[Job] = []
     at = 0
     while most is None or len(found) < most:
@@ -149,7 +167,7 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, s
         application=row.get("app", ""),
         campaign=row.get("campaign", ""),
         why=row.get("why", ""),
-        waiting_for=_holds(row, gates) if state == JobState.RUNNING and "ended" not in row else "",
+        waiting_for=_gate_of(row, gates) if state == JobState.RUNNING and "ended" not in row else "",
         step=f"{row['step']} of {len(steps)}" if steps and "allow" in row else "",
         goes_on_at=moment(row.get("goes_on")),
         chunks=n("chunks"),
@@ -158,7 +176,7 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, s
     )
 
 
-def _holds(row: Mapping[str, str], gates: Mapping[str, str]) -> str:
+def _gate_of(row: Mapping[str, str], gates: Mapping[str, str]) -> str:
     for field_, raw in gates.items():
         gate, _, application = field_.partition("|")
         if application in ("*", row.get("app")):
@@ -166,69 +184,41 @@ def _holds(row: Mapping[str, str], gates: Mapping[str, str]) -> str:
     return ""
 
 
-def recount(keys: Keys, job_id: str) -> Steps[dict[str, int]]:
-    """
-    The job's counters as its chunks' marks have them: `total`, `waiting` and the fields of `COUNTER_OF`.
-
-    Raises JobUnknown where the job, or the marks of a chunk, are no longer kept.
-    """
+def recount_job(keys: Keys, job_id: str) -> Steps[dict[str, int]]:
+    """See `Jobs.recount`. The counters are `total`, `waiting` and the fields of `COUNTER_OF`."""
     row = as_row((yield Ask([("HGETALL", keys.job(job_id))]))[0])
     if not row:
-        raise JobUnknown("no job has this id")
+        raise JobUnknown(NO_SUCH_JOB)
     counts: Counter[str] = Counter()
     for start in range(0, int(row["chunks"]), _PAGE):
         numbers = range(start, min(start + _PAGE, int(row["chunks"])))
         for raw in (yield Ask([("GET", keys.marks(job_id, n)) for n in numbers])):
             if raw is None:
-                raise JobUnknown("some of its chunks are no longer kept, so that it cannot be counted again")
+                raise JobUnknown("some of its chunks are no longer kept, so it cannot be counted again")
             counts.update(text(raw))
     named = {name: counts[mark] for mark, name in COUNTER_OF.items()}
     return {"total": counts.total(), "waiting": counts[Mark.WAITING], **named}
 
 
-def unknown_identifiers(keys: Keys, job_id: str) -> Iterator[Steps[list[str]]]:
-    """Pages of identifiers that the API did not know; ends with an empty one."""
-    at = 0
-    while True:
-        yield _page_of_list(keys, job_id, at)
-        at += _PAGE
-
-
-def _page_of_list(keys: Keys, job_id: str, at: int) -> Steps[list[str]]:
+def unknown_identifiers_page(keys: Keys, job_id: str, start: str | None) -> Steps[Page[str]]:
+    """One page of `Jobs.unknown_identifiers`. start: None for the first page, otherwise `following` of the page before."""
+    if start is None:
+        yield from show_job(keys, job_id)
+    at = int(start or 0)
     raw = (yield Ask([("LRANGE", keys.job_part(job_id, "unknown"), at, at + _PAGE - 1)]))[0]
-    return [text(one) for one in raw]
+    return Page([text(one) for one in raw], str(at + _PAGE) if len(raw) == _PAGE else None)
 
 
-@dataclass(frozen=True)
-class InDoubt(Result):
-    """A recipient who may have got the message twice, or may have: when that was, and why."""
-
-    at: str | None
-    cause: str
-    identifier: str
-
-
-def in_doubt(keys: Keys, job_id: str, after: str = "0") -> Steps[tuple[list[InDoubt], str | None]]:
-    """A page of recipients in doubt, the oldest first, and where the next one begins; None after the last."""
-    raw = (yield Ask([("XRANGE", keys.job_part(job_id, "doubts"), f"({after}" if after != "0" else "-", "+", "COUNT", 20)]))[0]
+def in_doubt_page(keys: Keys, job_id: str, start: str | None) -> Steps[Page[InDoubt]]:
+    """One page of `Jobs.in_doubt`. start: None for the first page, otherwise `following` of the page before."""
+    if start is None:
+        yield from show_job(keys, job_id)
+    after = "-" if start is None else f"({start}"
+    raw = (yield Ask([("XRANGE", keys.job_part(job_id, "doubts"), after, "+", "COUNT", _PAGE_OF_DOUBTS)]))[0]
     found: list[InDoubt] = []
     last = None
     for entry in raw:
         last = text(entry[0])
         fields = as_row(entry[1])
         found += [InDoubt(moment(fields["at"]), fields["cause"], who) for who in json.loads(fields["who"])]
-    return found, last
-
-
-def sweep(ledger: JobLedger, job_id: str, *, most: int = 50) -> Steps[int]:
-    """
-    Mark recipients of the chunks that nobody holds, of a job that was cancelled or whose time is over, `most` chunks at a time; how many
-    chunks were looked at.
-    """
-    keys = ledger.keys
-    queued, due = yield Ask([("ZRANGE", keys.job_part(job_id, "queued"), 0, most - 1), ("ZRANGE", keys.fixed("chunk_due"), 0, 999)])
-    names = [ChunkName(job_id, int(n)) for n in queued]
-    names += [name for member in due if (name := ChunkName.of(member)).job_id == job_id][: most - len(names)]
-    for name in names:
-        yield from ledger.chunks.sweep(name)
-    return len(names)
+    return Page(found, last)

@@ -132,9 +132,25 @@ class GateLedger:
         return Gate(gate, application, "shut", why, moment(since_ms), None)
 
     def open(self, name: str, application: str) -> Steps[bool]:
-        """Open a gate manually, also one that an answer shut. False if it was open. The API's next answers may shut it again."""
-        gate, k = _known(name), self.keys
-        opened, _ = yield Ask([("HDEL", k.fixed("gates"), f"{gate}|{application}"), ("HDEL", k.fixed("failures"), application)])
+        """
+        Open a gate manually, also one that an answer shut. False if it was open. The API's next answers may shut it again.
+
+        application: `*` opens the gate that all applications share; if that one is open, the gate of this name of each application.
+        """
+        gate = _known(name)
+        opened = yield from self._open([f"{gate}|{application}"])
+        if not opened and application == EVERY:
+            fields = [_text(field) for field in (yield Ask([("HKEYS", self.keys.fixed("gates"))]))[0]]
+            opened = yield from self._open([field for field in fields if field.startswith(f"{gate}|")])
+        return opened
+
+    def _open(self, fields: Sequence[str]) -> Steps[bool]:
+        """Delete gates, and the failures in a row that were counted towards them. False if none was there."""
+        if not fields:
+            return False
+        applications = [field.partition("|")[2] for field in fields]
+        k = self.keys
+        opened, _ = yield Ask([("HDEL", k.fixed("gates"), *fields), ("HDEL", k.fixed("failures"), *applications)])
         return bool(opened)
 
     def report(self, application: str, *, well: int, failed: int, shuts: Sequence[Shut] = ()) -> Steps[list[str]]:

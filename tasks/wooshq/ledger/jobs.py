@@ -16,7 +16,7 @@ from wooshq_schemas import MODEL_VERSION
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job that is to begin. steps: numbers of recipients, the last one for everybody. rate: calls a second."""
+    """A job to start. rollout: for each step, how many recipients in all; the last one is for everybody. rate: calls a second."""
 
     id: str
     template: str
@@ -29,7 +29,7 @@ class NewJob:
     ttl_ms: int | None = None
     expires_at_ms: int | None = None
     rate: float | None = None
-    steps: Sequence[int] = ()
+    rollout: Sequence[int] = ()
     stop_at: float | None = None
     step_wait_ms: int | None = None
     source: str = ""
@@ -63,7 +63,7 @@ class JobLedger:
         }
         pairs = [part for name, value in fields.items() if value is not None for part in (name, value)]
         ttl, expires = ("" if value is None else value for value in (job.ttl_ms, job.expires_at_ms))
-        args = (job.id, job.digest, self._retention_ms, ttl, expires, " ".join(map(str, job.steps)), *pairs)
+        args = (job.id, job.digest, self._retention_ms, ttl, expires, " ".join(map(str, job.rollout)), *pairs)
         return _text(
             (
                 yield RunScript(

@@ -1,9 +1,8 @@
-"""Carries out steps with a sync or an async Redis client."""
+"""Carries out steps and flows, with a sync or an async Redis client."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import redis
@@ -12,7 +11,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.scripts import source_of
-from wooshq.ledger.steps import RunScript, Steps, T, Together, Wanted
+from wooshq.ledger.steps import Ask, Flow, RunScript, Steps, T, Together, Wanted
 
 #: Answers with which a healthy server says "not now": never a verdict on a message.
 _NOT_NOW = (
@@ -65,75 +64,112 @@ def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | 
     return None
 
 
-def run(
-    steps: Steps[T],
-    client: redis.Redis,
-    where: str,
-    *,
-    bounded: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> T:
-    """Carry out `steps`; bounded: around each round trip. Raises LedgerUnavailable where Redis cannot be asked now."""
+def carry_out(flow: Flow[T], do: Callable[[Wanted], Any]) -> T:
+    """Carry out a flow. do: gives the answer to one step; what it raises is raised in the flow."""
     try:
-        wanted = next(steps)
+        wanted = next(flow)
         while True:
             try:
-                with bounded():
-                    answer = _do(wanted, client)
-            except (RedisError, OSError) as error:
-                wanted = _throw(steps, error, where)
+                answer = do(wanted)
+            except Exception as error:
+                wanted = flow.throw(error)
             else:
-                wanted = steps.send(answer)
+                wanted = flow.send(answer)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     finally:
-        steps.close()
+        flow.close()
+
+
+async def acarry_out(flow: Flow[T], do: Callable[[Wanted], Awaitable[Any]]) -> T:
+    """`carry_out` for an async client."""
+    try:
+        wanted = next(flow)
+        while True:
+            try:
+                answer = await do(wanted)
+            except Exception as error:
+                wanted = flow.throw(error)
+            else:
+                wanted = flow.send(answer)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    finally:
+        flow.close()
+
+
+def run(steps: Steps[T], client: redis.Redis, where: str) -> T:
+    """Carry out steps that only ask the ledger. Raises LedgerUnavailable."""
+    return carry_out(steps, lambda wanted: ask(wanted, client, where))
 
 
 async def arun(steps: Steps[T], client: aredis.Redis, where: str) -> T:
     """`run` for an async client."""
+    return await acarry_out(steps, lambda wanted: aask(wanted, client, where))
+
+
+def ask(wanted: Wanted, client: redis.Redis, where: str) -> Any:
+    """One round trip to the ledger. where: the server, for errors. Raises LedgerUnavailable."""
     try:
-        wanted = next(steps)
-        while True:
-            try:
-                answer = await _ado(wanted, client)
-            except (RedisError, OSError) as error:
-                wanted = _throw(steps, error, where)
-            else:
-                wanted = steps.send(answer)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    finally:
-        steps.close()
+        match wanted:
+            case RunScript():
+                return _run_one(wanted, client)
+            case Together(runs=[single]):
+                return [_run_one(single, client)]
+            case Together():
+                pipe = client.pipeline(transaction=False)
+                for run in wanted.runs:
+                    pipe.execute_command("EVALSHA", *_command(run))
+                answers = pipe.execute(raise_on_error=False)
+                return [
+                    _run_one(run, client) if isinstance(a, NoScriptError) else _or_raise(a)
+                    for run, a in zip(wanted.runs, answers, strict=True)
+                ]
+            case Ask(commands=[command]):
+                return [client.execute_command(*command)]
+            case Ask():
+                pipe = client.pipeline(transaction=False)
+                for command in wanted.commands:
+                    pipe.execute_command(*command)
+                return pipe.execute()
+            case _:
+                raise TypeError(f"{type(wanted).__name__} is not a request to the ledger")
+    except (RedisError, OSError) as error:
+        if (told := unavailable(error, where)) is None:
+            raise
+        raise told from error
 
 
-def _throw(steps: Steps[T], error: RedisError | OSError, where: str) -> Wanted:
-    """Let the steps know: those of several may tell what was done before."""
-    told = unavailable(error, where)
-    if told is None:
-        raise error
-    told.__cause__ = error
-    return steps.throw(told)
-
-
-def _do(wanted: Wanted, client: redis.Redis) -> Any:
-    if isinstance(wanted, RunScript):
-        return _run_one(wanted, client)
-    if isinstance(wanted, Together):
-        if len(wanted.runs) == 1:
-            return [_run_one(wanted.runs[0], client)]
-        pipe = client.pipeline(transaction=False)
-        for run in wanted.runs:
-            pipe.execute_command("EVALSHA", *_command(run))
-        answers = pipe.execute(raise_on_error=False)
-        return [
-            _run_one(run, client) if isinstance(a, NoScriptError) else _or_raise(a) for run, a in zip(wanted.runs, answers, strict=True)
-        ]
-    if len(wanted.commands) == 1:
-        return [client.execute_command(*wanted.commands[0])]
-    pipe = client.pipeline(transaction=False)
-    for command in wanted.commands:
-        pipe.execute_command(*command)
-    return pipe.execute()
+async def aask(wanted: Wanted, client: aredis.Redis, where: str) -> Any:
+    """`ask` for an async client."""
+    try:
+        match wanted:
+            case RunScript():
+                return await _arun_one(wanted, client)
+            case Together(runs=[single]):
+                return [await _arun_one(single, client)]
+            case Together():
+                pipe = client.pipeline(transaction=False)
+                for run in wanted.runs:
+                    pipe.execute_command("EVALSHA", *_command(run))
+                answers = await pipe.execute(raise_on_error=False)
+                return [
+                    await _arun_one(run, client) if isinstance(a, NoScriptError) else _or_raise(a)
+                    for run, a in zip(wanted.runs, answers, strict=True)
+                ]
+            case Ask(commands=[command]):
+                return [await client.execute_command(*command)]
+            case Ask():
+                pipe = client.pipeline(transaction=False)
+                for command in wanted.commands:
+                    pipe.execute_command(*command)
+                return await pipe.execute()
+            case _:
+                raise TypeError(f"{type(wanted).__name__} is not a request to the ledger")
+    except (RedisError, OSError) as error:
+        if (told := unavailable(error, where)) is None:
+            raise
+        raise told from error
 
 
 def _run_one(run: RunScript, client: redis.Redis) -> Any:
@@ -141,28 +177,6 @@ def _run_one(run: RunScript, client: redis.Redis) -> Any:
         return client.execute_command("EVALSHA", *_command(run))
     except NoScriptError:  # a server that was restarted or flushed
         return client.execute_command("EVAL", source_of(run.script).text, *_command(run)[1:])
-
-
-async def _ado(wanted: Wanted, client: aredis.Redis) -> Any:
-    if isinstance(wanted, RunScript):
-        return await _arun_one(wanted, client)
-    if isinstance(wanted, Together):
-        if len(wanted.runs) == 1:
-            return [await _arun_one(wanted.runs[0], client)]
-        pipe = client.pipeline(transaction=False)
-        for run in wanted.runs:
-            pipe.execute_command("EVALSHA", *_command(run))
-        answers = await pipe.execute(raise_on_error=False)
-        return [
-            await _arun_one(run, client) if isinstance(a, NoScriptError) else _or_raise(a)
-            for run, a in zip(wanted.runs, answers, strict=True)
-        ]
-    if len(wanted.commands) == 1:
-        return [await client.execute_command(*wanted.commands[0])]
-    pipe = client.pipeline(transaction=False)
-    for command in wanted.commands:
-        pipe.execute_command(*command)
-    return await pipe.execute()
 
 
 async def _arun_one(run: RunScript, client: aredis.Redis) -> Any:

@@ -1,12 +1,16 @@
-"""What a call wants done, as values. Each call is described once; a sync or an async client carries it out."""
+"""What a call wants done, as values: each call is described once, and the sync or the async client carries it out."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import asyncio
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
+
+
+# ── What the ledger is asked ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class RunScript:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Plain commands in one pipeline; the answer is the list of theirs."""
+    """Plain commands in one pipeline. The answer is the list of their answers."""
 
     commands: Sequence[tuple[Any, ...]]
 
@@ -28,16 +32,102 @@ class Ask:
 @dataclass(frozen=True, slots=True)
 class Together:
     """
-    Several scripts in one round trip; the answer is the list of theirs.
+    Several scripts in one round trip. The answer is the list of their answers.
 
-    Each is atomic, all of them are not, nor is their order sure: one that the server had forgotten runs after the others, and one may be
-    refused (no memory) where the next runs. A script that must come after another asks the ledger for its trace.
+    Each script is atomic; all of them together are not. Their order is not guaranteed: a script that the server has forgotten runs
+    after the others, and one script may be refused (no memory) while the next one runs. A script that must come after another one
+    checks in the ledger that the other one ran.
     """
 
     runs: Sequence[RunScript]
 
 
-Wanted: TypeAlias = RunScript | Ask | Together
+Request: TypeAlias = RunScript | Ask | Together
 
-Steps: TypeAlias = Generator[Wanted, Any, T]
-"""Yields what to ask Redis, is sent the answer, returns the result."""
+Steps: TypeAlias = Generator[Request, Any, T]
+"""Yields what to ask the ledger, receives the answer, returns the result."""
+
+
+# ── What else a call may want ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Tell the broker, in the background, that these intents are queued in a lane."""
+
+    lane: str
+    ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CallTurns:
+    """Tell the workers, in the background, that `n` chunks of jobs wait."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Carry out a whole flow within so many seconds. Raises LedgerUnavailable in the flow that asked, if the time is over."""
+
+    seconds: float
+    flow: Flow[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """
+    Read on in the caller's stream. `into` is given item after item until it returns True (it has enough).
+
+    The answer is False if the stream has ended. An error of the stream itself is raised in the flow.
+    """
+
+    stream: Stream | AsyncStream
+    into: Callable[[Any], bool]
+
+
+Wanted: TypeAlias = Request | Sleep | Publish | CallTurns | Within | Pull
+
+Flow: TypeAlias = Generator[Wanted, Any, T]
+"""Steps that may also sleep, publish and read the caller's stream: a whole call, as `Wooshq` and `AsyncWooshq` carry it out."""
+
+
+class Stream:
+    """An iterable of the caller's, read piece by piece."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self.items: object = items
+        self._iterator: Iterator[Any] | None = None
+
+    def pull(self, into: Callable[[Any], bool]) -> bool:
+        """See `Pull`."""
+        if self._iterator is None:
+            self._iterator = iter(self.items)  # type: ignore[call-overload]
+        return any(map(into, self._iterator))  # stops at the first True, and the iterator stays there
+
+
+class AsyncStream:
+    """An iterable of the caller's, sync or async, read piece by piece. Other tasks get their turn between the pieces."""
+
+    def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
+        self.items: object = items
+        self._sync = None if isinstance(items, AsyncIterable) else Stream(items)
+        self._async = aiter(items) if isinstance(items, AsyncIterable) else None
+
+    async def pull(self, into: Callable[[Any], bool]) -> bool:
+        """See `Pull`."""
+        if self._sync is not None:
+            await asyncio.sleep(0)
+            return self._sync.pull(into)
+        assert self._async is not None
+        async for item in self._async:
+            if into(item):
+                return True
+        return False

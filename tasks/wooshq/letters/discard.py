@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Steps
-from wooshq.letters.filter import Filter
+from wooshq.letters.filter import Conditions, Filter
 from wooshq.letters.find import find
 from wooshq.results import Result
 
 
 @dataclass(frozen=True)
 class Discarded(Result):
-    """What `discard` did, or with `dry_run` would do."""
+    """What `discard` did, or with `dry_run` would do. selected: letters that the filter picked. skipped: letters that are not open."""
 
     selected: int
     discarded: int
     skipped: int
 
 
-def discard(ledger: LetterLedger, wanted: Filter, *, why: str = "", dry_run: bool = False) -> Steps[Discarded]:
-    """Say of letters that they need not be sent. They stay to be seen until their retention ends. Raises ValueError for an empty filter."""
+def discard_letters(ledger: LetterLedger, ids: Sequence[str], conditions: Conditions, *, why: str, dry_run: bool) -> Steps[Discarded]:
+    """See `DeadLetters.discard`."""
+    wanted = Filter.to_change(ids, conditions)
     if wanted.picks_all:
-        raise ValueError("an empty filter would discard every letter; name ids, a reason, an application, a time or another filter")
+        raise ValueError("an empty filter would discard every letter: give ids, a reason, an application, a time or another condition")
     letters = yield from find(ledger.keys, wanted)
-    done = 0
+    discarded = 0
     for letter in letters:
-        if letter.state != LetterState.OPEN:  # the script would take a letter that is discarded already for its own first run
-            continue
-        done += dry_run or (yield from ledger.discard(letter.id, why)) == "discarded"
-    return Discarded(len(letters), done, len(letters) - done)
+        # The script answers "discarded" for a letter that already is: it could be its own first run. So those are left out here.
+        if letter.state == LetterState.OPEN:
+            discarded += dry_run or (yield from ledger.discard(letter.id, why)) == "discarded"
+    return Discarded(len(letters), discarded, len(letters) - discarded)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from wooshq.ledger.states import LetterState, Reason
 from wooshq.letters.letter import Letter
@@ -16,13 +16,35 @@ from wooshq_schemas.recipient_lists import recipients_in_intent
 _PLACE: Final = re.compile(r"\[\d+\]")
 
 
+class Conditions(TypedDict, total=False):
+    """
+    The filter of dead letters, as keyword arguments. A letter must meet every condition that is given.
+
+    To add a condition: a key here, a field and a check in `Filter`, an option in `wooshq_worker.cli.filters`.
+    """
+
+    reason: str | None  #: one of `Reason`
+    application: str | None
+    lane: str | None
+    since: datetime | None  #: aware; filed at this time or later
+    until: datetime | None  #: aware; filed before this time
+    campaign: str | None
+    tag: tuple[str, str] | None  #: (name, value) of a tag of the intent
+    recipient: str | None  #: an exact identifier
+    bulk: str | None  #: a job's id
+    detail: str | None  #: the exact detail, as a letter or a group shows it
+    state: str | None  #: one of `LetterState`; `any` or None for all
+
+
+class ConditionsAndIds(Conditions, total=False):
+    """`Conditions`, and the ids of letters (an intent's id stands for its letter)."""
+
+    ids: Sequence[str]
+
+
 @dataclass(frozen=True)
 class Filter:
-    """
-    Which letters. Every given part must fit; an empty one (`picks_all`) is never meant by accident.
-
-    state: None or `any` for each. since, until: aware, of the last filing. tag: (name, value). recipient: an exact identifier.
-    """
+    """Which letters. A letter must meet every condition that is given; see `Conditions`. ids: empty for any."""
 
     ids: Sequence[str] = ()
     reason: str | None = None
@@ -37,35 +59,41 @@ class Filter:
     detail: str | None = None
     state: str | None = None
 
+    @classmethod
+    def to_change(cls, ids: Sequence[str], conditions: Conditions) -> Filter:
+        """The letters that a call changes: those of `ids`, or the open ones (unless a state is given) that meet the conditions."""
+        wanted = cls(ids=ids, **conditions)
+        return wanted if ids or "state" in conditions else replace(wanted, state=LetterState.OPEN)
+
     def __post_init__(self) -> None:
-        if self.state == "any":  # as the command line says it
+        if self.state == "any":
             object.__setattr__(self, "state", None)
         for name, known in (("reason", tuple(Reason)), ("state", tuple(LetterState)), ("lane", ("transactional", "bulk"))):
             value = getattr(self, name)
             if value is not None and value not in known:
-                raise ValueError(f"{name}: there are {', '.join(known)}")
+                raise ValueError(f"{name}: must be one of {', '.join(known)}")
         for name in ("application", "lane", "campaign", "recipient", "bulk", "detail"):
             if getattr(self, name) == "":
-                raise ValueError(f"{name}: must not be empty; leave it out to ask for any")
+                raise ValueError(f"{name}: must not be empty; omit it to accept any")
         if self.tag is not None and not self.tag[0]:
-            raise ValueError("tag: its name must not be empty")
+            raise ValueError("tag: the name must not be empty")
         for name in ("since", "until"):
             value = getattr(self, name)
             if value is not None and value.tzinfo is None:
-                raise ValueError(f"{name}: needs a zone, as in 2026-05-01T09:00:00Z")
+                raise ValueError(f"{name}: needs a time zone, for example 2026-05-01T09:00:00Z")
 
     @property
     def picks_all(self) -> bool:
-        """Nothing narrows it (a state alone does not)."""
+        """Whether it picks every letter: no condition is given but a state. A call that changes letters refuses such a filter."""
         return replace(self, state=None) == Filter()
 
     @property
     def asks_the_intent(self) -> bool:
-        """Whether the intent's text must be read to decide."""
+        """Whether the intent's body must be read to decide."""
         return any(part is not None for part in (self.campaign, self.tag, self.recipient))
 
     def fits(self, letter: Letter) -> bool:
-        """Whether what the letter itself says fits."""
+        """Whether the letter meets the conditions on its own fields."""
         at = datetime.fromtimestamp(letter.filed_ms / 1000, UTC)
         return (
             (not self.ids or letter.id in self.ids or letter.intent_id in self.ids)
@@ -80,7 +108,7 @@ class Filter:
         )
 
     def fits_intent(self, body: str) -> bool:
-        """Whether the intent's text fits."""
+        """Whether the intent meets the conditions on its body (campaign, tag, recipient)."""
         try:
             data = json.loads(body)
         except ValueError:
@@ -106,5 +134,5 @@ def _inner(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def without_places(detail: str) -> str:
-    """What was said, wherever in a list it was: `users.list[n]: is not valid`."""
+    """A detail without the place in a list, so that letters with the same cause compare equal: `users.list[n]: is not valid`."""
     return _PLACE.sub("[n]", detail)

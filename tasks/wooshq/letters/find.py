@@ -4,46 +4,72 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from wooshq.errors import LetterUnknown
-from wooshq.intents.status import as_row, attempts_of
+from wooshq.intents.status import attempts_of
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import text as _text
+from wooshq.ledger.replies import as_row, text, text_or_none
+from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Ask, Steps
-from wooshq.letters.filter import Filter, without_places
+from wooshq.letters.filter import ConditionsAndIds, Filter, without_places
 from wooshq.letters.letter import Group, Letter, WholeLetter
 from wooshq.results import moment
 
-#: Letters looked at in one round trip.
-_PAGE = 500
-_FIELDS = (
-    "id",
-    "intent",
-    "reason",
-    "detail",
-    "filed",
-    "attempts",
-    "lane",
-    "app",
-    "bulk",
-    "replays",
-    "state",
-    "code",
-    "note",
-    "message_code",
-)
+_PAGE: Final = 500
+"""Letters that are read in one round trip."""
+_FIELDS: Final = ("id", "intent", "reason", "detail", "filed", "attempts", "lane", "app", "bulk", "replays", "state")
+
+
+def list_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None) -> Steps[list[Letter]]:
+    """See `DeadLetters.list`."""
+    return (yield from find(keys, Filter(**conditions), most=most))
+
+
+def group_letters(keys: Keys, conditions: ConditionsAndIds) -> Steps[list[Group]]:
+    """See `DeadLetters.groups`."""
+    wanted = Filter(**conditions)
+    if "state" not in conditions:
+        wanted = replace(wanted, state=LetterState.OPEN)
+    groups: dict[tuple[str, str, str | None], list[int]] = {}
+    for letter in (yield from find(keys, wanted)):
+        key = (letter.reason, without_places(letter.detail), letter.application)
+        groups.setdefault(key, []).append(letter.filed_ms)
+    found = [Group(*key, len(times), moment(min(times)), moment(max(times))) for key, times in groups.items()]
+    return sorted(found, key=lambda group: (-group.count, group.reason, group.detail))
+
+
+def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
+    """See `DeadLetters.show`."""
+    letter_id = (yield from _letter_ids(keys, [letter_id]))[0]
+    row = as_row((yield Ask([("HGETALL", keys.letter(letter_id))]))[0])
+    if not row:
+        raise LetterUnknown("no dead letter has this id: it may be mistyped, purged, or its intent never died")
+    letter = _letter(row)
+    lineage = [letter_id, *letter.replays]
+    rows = [as_row(flat) for flat in (yield Ask([("HGETALL", keys.intent(i)) for i in lineage]))]
+    body = row.get("edited") or next((r["body"] for i, r in zip(lineage, rows, strict=True) if i == letter.intent_id and r), None)
+    shown = {**letter, "attempts": [attempt for r in rows for attempt in attempts_of(r)]}
+    return WholeLetter(
+        **shown,
+        intent=_json_or_text(body),
+        payload=_json_or_text(row.get("payload")),
+        note=row.get("note") or None,
+        message_code=row.get("message_code"),
+    )
 
 
 def find(keys: Keys, wanted: Filter, *, most: int | None = None) -> Steps[list[Letter]]:
     """
-    Letters that fit, the newest first, at most `most`. Reads the letters in pages: memory grows with what fits, not with what there is.
+    Letters that meet the filter, the newest first, at most `most`.
+
+    Letters are read in pages: memory grows with the letters that are found, not with those that are kept.
     """
     found: list[Letter] = []
     if wanted.ids:
         for some in pages(list(wanted.ids)):
-            found += yield from _fitting(keys, (yield from _resolve(keys, some)), wanted)
+            found += yield from _matching(keys, (yield from _letter_ids(keys, some)), wanted)
         unique = {letter.id: letter for letter in found}
         return list(unique.values())[:most]
     low = "-inf" if wanted.since is None else int(wanted.since.timestamp() * 1000)
@@ -54,17 +80,17 @@ def find(keys: Keys, wanted: Filter, *, most: int | None = None) -> Steps[list[L
         if not ids:
             break
         at += len(ids)
-        found += yield from _fitting(keys, [_text(i) for i in ids], wanted)
+        found += yield from _matching(keys, [text(i) for i in ids], wanted)
     return found[:most]
 
 
-def _resolve(keys: Keys, ids: Sequence[str]) -> Steps[list[str]]:
-    """Letter ids; an intent's id stands for the letter that it is a replay of, or its own."""
+def _letter_ids(keys: Keys, ids: Sequence[str]) -> Steps[list[str]]:
+    """Letters' ids. The id of an intent becomes that of its letter: its own, or the one that it is a replay of."""
     answer = yield Ask([("HGET", keys.intent(i), "letter") for i in ids])
-    return [i if letter is None else _text(letter) for i, letter in zip(ids, answer, strict=True)]
+    return [i if letter is None else text(letter) for i, letter in zip(ids, answer, strict=True)]
 
 
-def _fitting(keys: Keys, ids: Sequence[str], wanted: Filter) -> Steps[list[Letter]]:
+def _matching(keys: Keys, ids: Sequence[str], wanted: Filter) -> Steps[list[Letter]]:
     if not ids:
         return []
     rows = yield Ask([("HMGET", keys.letter(i), *_FIELDS) for i in ids])
@@ -78,7 +104,7 @@ def _fitting(keys: Keys, ids: Sequence[str], wanted: Filter) -> Steps[list[Lette
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a replay would send. version: of the models that wrote it. edited: it is a person's edit, not the intent's own body."""
+    """The intent that a replay would send. version: of the models that wrote it. edited: someone edited it since the intent died."""
 
     body: str
     version: int
@@ -86,7 +112,7 @@ class Kept:
 
 
 def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[Kept | None]]:
-    """What a replay of each would send: its edited body, else the intent's own."""
+    """The intent that a replay of each letter would send: the edited one if there is one, otherwise the intent that died."""
     asked = yield Ask(
         [
             command
@@ -98,38 +124,14 @@ def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[Kept | None]]
     for edited, own in zip(asked[::2], asked[1::2], strict=True):
         is_edited = edited[0] is not None
         body, version = edited if is_edited else own
-        found.append(None if body is None else Kept(_text(body), int(version or 1), is_edited))
+        found.append(None if body is None else Kept(text(body), int(version or 1), is_edited))
     return found
 
 
-def groups(keys: Keys, wanted: Filter) -> Steps[list[Group]]:
-    """Letters that fit, by reason, detail and application, the largest group first; a place in a list (`[17]`) tells none apart."""
-    made: dict[tuple[str, str, str | None], list[int]] = {}
-    for letter in (yield from find(keys, wanted)):
-        detail = without_places(letter.detail)
-        made.setdefault((letter.reason, detail, letter.application), []).append(letter.filed_ms)
-    out = [Group(*key, len(times), moment(min(times)), moment(max(times))) for key, times in made.items()]
-    return sorted(out, key=lambda g: (-g.count, g.reason, g.detail))
-
-
-def show(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
-    """Everything about one letter. letter_id: the letter's, or that of any intent of its lineage. Raises LetterUnknown."""
-    letter_id = (yield from _resolve(keys, [letter_id]))[0]
-    row = as_row((yield Ask([("HGETALL", keys.letter(letter_id))]))[0])
-    if not row:
-        raise LetterUnknown("no dead letter has this id: it may be mistyped, purged, or its intent never died")
-    letter = _letter(row)
-    lineage = [letter_id, *letter.replays]
-    rows = [as_row(r) for r in (yield Ask([("HGETALL", keys.intent(i)) for i in lineage]))]
-    body = row.get("edited") or next((r["body"] for i, r in zip(lineage, rows, strict=True) if i == letter.intent_id and r), None)
-    shown = {**letter, "attempts": [a for r in rows for a in attempts_of(r)]}
-    return WholeLetter(
-        **shown,
-        intent=_json_or_text(body),
-        payload=_json_or_text(row.get("payload")),
-        note=row.get("note") or None,
-        message_code=row.get("message_code"),
-    )
+def pages(letters: Sequence[Any], size: int = _PAGE) -> Iterator[list[Any]]:
+    """A sequence in lists of at most `size`."""
+    for start in range(0, len(letters), size):
+        yield list(letters[start : start + size])
 
 
 def _letter(row: Mapping[str, str | None]) -> Letter:
@@ -149,12 +151,6 @@ def _letter(row: Mapping[str, str | None]) -> Letter:
     )
 
 
-def pages(items: Sequence[Any], size: int = _PAGE) -> Iterator[Any]:
-    """`items` in sequences of at most `size`."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
 def _json_or_text(body: str | None) -> Any:
     if body is None:
         return None
@@ -162,7 +158,3 @@ def _json_or_text(body: str | None) -> Any:
         return json.loads(body)
     except ValueError:
         return body
-
-
-def text_or_none(value: Any) -> str | None:
-    return None if value is None else _text(value)

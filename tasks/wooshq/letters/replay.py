@@ -1,4 +1,4 @@
-"""Replaying dead letters: the plan of it, and each letter sent again at most once."""
+"""Replay dead letters: plan each one, and send it at most once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from wooshq.errors import IntentInvalid, LedgerUnavailable
-from wooshq.intents.accept import entry_of_model, new_id
+from wooshq.intents.entry import entry_of_model, new_id
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.letters import LetterLedger, Replay
 from wooshq.ledger.replies import ms
 from wooshq.ledger.states import LetterState, Reason
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Ask, Flow, Publish, Steps
 from wooshq.letters.edit import checked
-from wooshq.letters.filter import Filter
+from wooshq.letters.filter import Conditions, Filter
 from wooshq.letters.find import Kept, bodies_of, find, pages
 from wooshq.letters.letter import Letter
 from wooshq.results import Result
@@ -25,22 +25,22 @@ from wooshq_schemas import NewerModel, render
 from wooshq_schemas.intent.door import migrated
 from wooshq_schemas.validation.json_text import loads
 
-#: Letters in one script.
-_TOGETHER = 100
+_LETTERS_A_SCRIPT: Final = 100
 IN_DOUBT: Final = (Reason.UNKNOWN, Reason.POISON)
-"""Reasons of letters whose last call may have reached somebody."""
-MAY_BE_REACHED: Final = "they may have been reached, and would get it twice"
-#: How often a letter is planned anew because somebody edited it meanwhile.
-_LOOKS = 3
+"""Reasons of letters whose last call may have reached the recipient."""
+MAY_BE_REACHED: Final = "in doubt: may have been reached already, and would receive it twice"
+_MOST_PLANS: Final = 3
+"""How often a letter is planned again because someone edited it meanwhile."""
 
 
 @dataclass(frozen=True)
 class Replayed(Result):
     """
-    What a replay did, or with `dry_run` would do. skipped: not open (replaying, closed, discarded), gone, or expired.
+    What a replay did, or with `dry_run` would do.
 
-    invalid: would not pass today's models. why: letter id → why it was left out. ids: letter id → new intent's id.
-    takes_s: until the last of them may be sent, by the rate that was asked for.
+    selected: letters that the filter picked. skipped: not open (replaying, closed, discarded), gone, expired, or in doubt and excluded.
+    invalid: do not pass today's models. why: letter id → why it was left out. ids: letter id → id of the new intent.
+    takes_s: seconds until the last of them may be sent, at the rate that was given.
     """
 
     selected: int
@@ -49,17 +49,15 @@ class Replayed(Result):
     invalid: int
     why: dict[str, str] = field(default_factory=dict, metadata={"shown": False})
     ids: dict[str, str] = field(default_factory=dict, metadata={"shown": False})
-    lanes: dict[str, str] = field(default_factory=dict, metadata={"shown": False})
-    """New intents that are queued already → lane; the rest waits in the due set."""
     takes_s: float = field(default=0.0, metadata={"shown": False})
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayRules:
     """
-    How letters are to be replayed. application, lane: instead of the letter's own. rate: letters a second, None for all at once.
+    How letters are replayed. application, lane: used instead of the letter's own. rate: letters a second; None for all at once.
 
-    in_doubt: also those of people whom the API may have reached (reasons `unknown` and `poison`): they may then get it twice.
+    in_doubt: False skips letters whose recipient may have been reached (reasons `unknown` and `poison`).
     """
 
     dry_run: bool = False
@@ -70,29 +68,31 @@ class ReplayRules:
 
     def __post_init__(self) -> None:
         if self.lane is not None and self.lane not in LANES:
-            raise ValueError(f"lane: there are {', '.join(LANES)}")
+            raise ValueError(f"lane: must be one of {', '.join(LANES)}")
         if self.rate is not None and not 0 < self.rate <= 1_000_000:
-            raise ValueError("rate: letters a second, more than 0; right would be 10, or 0.5 for one every two seconds")
+            raise ValueError("rate: letters a second, more than 0; for example 10, or 0.5 for one every two seconds")
 
 
-def replay(ledger: LetterLedger, settings: Settings, wanted: Filter, rules: ReplayRules) -> Steps[Replayed]:
+def replay_letters(
+    ledger: LetterLedger, settings: Settings, ids: Sequence[str], conditions: Conditions, rules: ReplayRules
+) -> Flow[Replayed]:
     """
-    Turn the letters that fit into new intents, each at most once whoever else tries.
+    See `DeadLetters.replay`.
 
-    With a rate they wait their turn in the due set, like retries: whoever asked may go away, and `cancel` takes one back.
-    Raises ValueError for a filter that picks everything: say `since` at least, or the ids; LedgerUnavailable, whose `done` is what was
-    replayed before.
+    With a rate, the new intents wait in the due set like retries: the caller may go away, and `cancel` works on each of them. If the
+    ledger goes out of reach, the error's `done` says what was replayed before.
     """
+    wanted = Filter.to_change(ids, conditions)
     if wanted.picks_all:
-        raise ValueError("an empty filter would replay every letter; name ids, a reason, an application, a time or another filter")
+        raise ValueError("an empty filter would replay every letter: give ids, a reason, an application, a time or another condition")
     time = (yield Ask([("TIME",)]))[0]
     now = datetime.fromtimestamp(ms(time) / 1000, UTC)
     letters = yield from find(ledger.keys, wanted)
     outcome = _Outcome(rules)
     try:
-        for some in pages(letters, _TOGETHER):
-            # Whoever edits a letter while it is replayed is either told that it is too late, or sees the edit sent.
-            for _ in range(_LOOKS):
+        for some in pages(letters, _LETTERS_A_SCRIPT):
+            # If someone edits a letter while it is replayed, either the edit is refused or the edited intent is sent.
+            for _ in range(_MOST_PLANS):
                 if not some:
                     break
                 some = yield from _replay(ledger, settings, some, now, rules, outcome)
@@ -101,13 +101,15 @@ def replay(ledger: LetterLedger, settings: Settings, wanted: Filter, rules: Repl
     except LedgerUnavailable as error:
         error.done = outcome.so_far(len(letters))
         raise
+    for intent_id, lane in outcome.queued.items():
+        yield Publish(lane, [intent_id])
     return outcome.so_far(len(letters))
 
 
 def _replay(
     ledger: LetterLedger, settings: Settings, letters: Sequence[Letter], now: datetime, rules: ReplayRules, outcome: _Outcome
 ) -> Steps[list[Letter]]:
-    """Replay some letters; those of them that were edited since they were read are given back."""
+    """Replay some letters. Returns those that were edited since they were read."""
     planned: list[tuple[Letter, Replay]] = []
     for letter, kept in zip(letters, (yield from bodies_of(ledger.keys, letters)), strict=True):
         plan = _plan(letter, kept, settings, now, rules)
@@ -115,7 +117,7 @@ def _replay(
             outcome.leave_out(letter.id, plan)
         else:
             edited = kept.body if kept is not None and kept.edited else ""
-            planned.append((letter, Replay(letter.id, letter.intent_id, plan, edited, outcome.turn(len(planned)))))
+            planned.append((letter, Replay(letter.id, letter.intent_id, plan, edited, outcome.wait_ms(len(planned)))))
     if rules.dry_run or not planned:
         for _, one in planned:
             outcome.take(one)
@@ -132,7 +134,7 @@ def _replay(
 
 
 class _Outcome:
-    """What became of the letters so far."""
+    """What became of the letters so far. queued: new intent → its lane, of those that are queued already."""
 
     def __init__(self, rules: ReplayRules) -> None:
         self._rules = rules
@@ -140,10 +142,10 @@ class _Outcome:
         self._counts = {"replayed": 0, "skipped": 0, "invalid": 0}
         self._why: dict[str, str] = {}
         self._ids: dict[str, str] = {}
-        self._lanes: dict[str, str] = {}
+        self.queued: dict[str, str] = {}
 
-    def turn(self, after: int) -> int:
-        """How long the next letter but `after` waits, ms."""
+    def wait_ms(self, after: int) -> int:
+        """How long a letter waits that comes after `after` others of its page, ms."""
         return int((self._counts["replayed"] + after) * self._step_ms)
 
     def leave_out(self, letter_id: str, left_out: _LeftOut) -> None:
@@ -155,11 +157,11 @@ class _Outcome:
         if not self._rules.dry_run:
             self._ids[one.letter_id] = one.new.intent_id
             if one.wait_ms == 0:
-                self._lanes[one.new.intent_id] = one.new.lane
+                self.queued[one.new.intent_id] = one.new.lane
 
     def so_far(self, selected: int) -> Replayed:
         takes_s = max(0, self._counts["replayed"] - 1) * self._step_ms / 1000
-        return Replayed(selected, **self._counts, why=self._why, ids=self._ids, lanes=self._lanes, takes_s=takes_s)
+        return Replayed(selected, **self._counts, why=self._why, ids=self._ids, takes_s=takes_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class _LeftOut:
 
 
 def _plan(letter: Letter, kept: Kept | None, settings: Settings, now: datetime, rules: ReplayRules) -> Entry | _LeftOut:
-    """The intent that a letter becomes, held against today's models, or why it cannot become one."""
+    """The new intent of a letter, checked against today's models; or why there is none."""
     if letter.state != LetterState.OPEN:
         return _LeftOut("skipped", f"is {letter.state}")
     if kept is None:
@@ -188,7 +190,7 @@ def _plan(letter: Letter, kept: Kept | None, settings: Settings, now: datetime, 
         return _LeftOut("invalid", "; ".join(str(p) for p in error.problems))
     expires = intent.expires_at_dt
     if expires is not None and expires <= now:
-        return _LeftOut("skipped", "has expired; edit expires_at to send it all the same")
+        return _LeftOut("skipped", "has expired; edit expires_at to send it anyway")
     return replace(entry_of_model(intent, settings), intent_id=new_id())
 
 

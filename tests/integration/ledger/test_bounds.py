@@ -13,7 +13,7 @@ import redis
 from tests.rig import APPLICATION, an_intent
 from wooshq import Settings, Wooshq
 from wooshq.errors import LedgerUnavailable
-from wooshq.intents.accept import entry_of, new_id
+from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement
 from wooshq.ledger.letters import Replay
 from wooshq.ledger.run import run

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from tests.rig import APPLICATION, an_intent
 from tests.watched_ledger import WatchedLedger
 from wooshq import Settings
-from wooshq.intents.accept import entry_of, new_id
+from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.letters import Replay
 from wooshq.ledger.states import FINAL, MOVES, Event, LetterState, Reason, State

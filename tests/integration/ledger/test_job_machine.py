@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from tests.rig import APPLICATION
 from tests.watched_ledger import WatchedLedger
 from wooshq import Settings
-from wooshq.intents.accept import new_id
+from wooshq.intents.entry import new_id
 from wooshq.jobs import show as jobs
 from wooshq.jobs.packing import Unit, pack
 from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, Doubt, TakenChunk
@@ -348,9 +348,9 @@ class BulkMachine(RuleBasedStateMachine):
         if not hasattr(self, "redis"):
             return
         for job_id, known in self.known.items():
-            job = self.do(jobs.show(self.ledger.keys, job_id))
+            job = self.do(jobs.show_job(self.ledger.keys, job_id))
             marks = Counter(mark for chunk in known.chunks for mark in chunk.marks)
-            recount = self.do(jobs.recount(self.ledger.keys, job_id))
+            recount = self.do(jobs.recount_job(self.ledger.keys, job_id))
             assert recount["total"] == job.total == marks.total()
             assert (job.sent, job.dead, job.unknown_identifiers) == (marks[Mark.SENT], marks[Mark.DEAD], marks[Mark.UNKNOWN])
             assert (job.expired, job.cancelled) == (marks[Mark.EXPIRED], marks[Mark.CANCELLED])
@@ -435,7 +435,7 @@ def test_who_is_under_way_as_the_ledger_has_it_and_not_as_the_worker_has_it_is_i
     seen = server.get(ledger.keys.marks(name.job_id, 0)).decode()
     assert seen == "SSs."
     assert do(ledger.chunks.take_over(name, token, seen, cause="lost", who=["c"], losses={2: 1})) == "moved"
-    found = do(jobs.show(ledger.keys, name.job_id))
+    found = do(jobs.show_job(ledger.keys, name.job_id))
     assert (found.sent, found.retrying, found.unknown, found.left) == (2, 1, 1, 2)
     server.close()
 

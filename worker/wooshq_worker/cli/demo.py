@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from wooshq import Wooshq
-from wooshq.jobs.calls import JobHandle
+from wooshq.client import JobHandle
 from wooshq.jobs.show import Job
 from wooshq.settings import Settings
 from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, emit, people, several

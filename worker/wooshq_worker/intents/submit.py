@@ -9,7 +9,8 @@ import structlog
 
 from wooshq.client import Wooshq
 from wooshq.errors import Conflict, IntentInvalid
-from wooshq.intents.accept import accept_one, entry_of
+from wooshq.intents.accept import accept_one
+from wooshq.intents.entry import entry_of
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.states import Reason
 from wooshq_worker.ledger_client import LedgerClient

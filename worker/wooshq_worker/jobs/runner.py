@@ -13,12 +13,11 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import structlog
 
 from wooshq.errors import LedgerUnavailable
-from wooshq.intents.status import as_row
 from wooshq.ledger import lost_workers as losses
 from wooshq.ledger.chunks import ChunkName, TakenChunk
 from wooshq.ledger.gates import may_leave, read
 from wooshq.ledger.jobs import JobLedger
-from wooshq.ledger.replies import ms, text
+from wooshq.ledger.replies import as_row, ms, text
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid, NewerModel, Template

@@ -14,15 +14,14 @@ import structlog
 
 from wooshq.errors import LedgerUnavailable
 from wooshq.installation.publish import BrokerConnection
-from wooshq.intents.status import as_row
+from wooshq.jobs.calls import sweep
 from wooshq.jobs.packing import Unit, unpack
-from wooshq.jobs.show import sweep
 from wooshq.ledger import lost_workers as losses
 from wooshq.ledger.chunks import ChunkName, DeadRecipient
 from wooshq.ledger.gates import may_leave, read
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
-from wooshq.ledger.replies import ms, text
+from wooshq.ledger.replies import as_row, ms, text
 from wooshq.ledger.states import Mark, Reason
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.settings import Settings

@@ -18,7 +18,7 @@ from celery.signals import worker_shutting_down
 
 from wooshq.client import Wooshq
 from wooshq.installation.celery_app import WooshqApp, make_app
-from wooshq.intents.accept import new_id
+from wooshq.intents.entry import new_id
 from wooshq.settings import Settings
 from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.observe import log as logs

@@ -14,9 +14,10 @@ from typing import Annotated, Any, Final, TextIO
 import typer
 
 from wooshq import Wooshq
+from wooshq.client import JobHandle
 from wooshq.errors import FeedInterrupted, IntentInvalid, LedgerUnavailable, RecipientsChanged, RecipientsUnreadable
-from wooshq.jobs.calls import JobHandle
-from wooshq.jobs.feed import Refused, template_of
+from wooshq.jobs.begin import template_of
+from wooshq.jobs.feed import Refused
 from wooshq.jobs.show import Job
 from wooshq.recipients.file import Fingerprint, RecipientsFile
 from wooshq.recipients.rows import BadRow

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import typer
 
 from wooshq import Wooshq
-from wooshq.intents.accept import too_large
+from wooshq.intents.entry import too_large
 from wooshq_schemas import IntentInvalid, Problem, lint, parse_intent_json, render
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.lines import File, SpreadOut, read_lines

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wooshq import Wooshq
 from wooshq.errors import LedgerUnavailable, NotAccepted, Problem
-from wooshq.intents.accept import too_large
+from wooshq.intents.entry import too_large
 from wooshq.intents.report import Report
 from wooshq.intents.status import Status
 from wooshq_worker.cli.terminal.help import Command, examples

@@ -1,0 +1,110 @@
+"""
+The public types, as a user writes them. mypy and pyright check this file; nothing runs it.
+
+A line with `type: ignore` is one that must be an error: mypy reports an ignore that is not needed (`warn_unused_ignores`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any, assert_type
+
+import wooshq.aio
+from wooshq import (
+    Conflict,
+    IntentInvalid,
+    NotAccepted,
+    Settings,
+    Status,
+    Wooshq,
+    bulk,
+    cancel,
+    dead_letters,
+    enqueue,
+    enqueue_many,
+    fan_out,
+    gates,
+    status,
+)
+
+
+def one_intent() -> None:
+    assert_type(enqueue({"to": {"users": ["u1"]}, "message": {"preset": "A-1"}}), str)
+    assert_type(enqueue('{"to": {"users": ["u1"]}}'), str)
+    enqueue(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    found = status("018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f")
+    assert_type(found, Status | None)
+    if found is not None:
+        assert_type(found.state, str)
+        assert_type(found.message_codes, list[str])
+        assert_type(found["state"], Any)
+    assert_type(cancel("018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"), str | None)
+
+
+def errors() -> None:
+    try:
+        enqueue({})
+    except IntentInvalid as error:
+        assert_type(error.problems[0].field, str)
+    except Conflict as error:
+        assert_type(error.accepted_id, str)
+    except NotAccepted as error:
+        assert_type(error.intent_id, str | None)
+        assert_type(error.maybe_done, bool)
+
+
+def many_intents(intents: Iterator[dict[str, Any]]) -> None:
+    report = enqueue_many(intents)
+    assert_type(report.accepted, int)
+    assert_type(report.ids[0], str | None)
+    for problem in report.errors[0]:
+        assert_type(problem.hint, str)
+
+
+def letters() -> None:
+    for letter in dead_letters.list(reason="rejected", since=datetime.now(UTC), most=5, ids=("a", "b")):
+        assert_type(letter.attempts, int)
+        assert_type(dead_letters.show(letter.id).attempts, list[dict[str, Any]])
+    assert_type(dead_letters.groups(tag=("order", "77"))[0].count, int)
+    assert_type(dead_letters.replay("id", dry_run=True).replayed, int)
+    assert_type(dead_letters.replay(reason="rejected", rate=5).why, dict[str, str])
+    assert_type(dead_letters.discard(state="open", lane="bulk").discarded, int)
+    dead_letters.list(reazon="rejected")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    dead_letters.list(since="2h")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    dead_letters.replay(ids=("a",))  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+def jobs() -> None:
+    job = fan_out({"message": {"preset": "A-1"}}, ({"user": f"u{n}"} for n in range(3)), rate=5, steps="1%,100%", total=3)
+    assert_type(job.id, str)
+    done = job.wait(within_s=5, watch=lambda now: print(now.sent))
+    assert_type(done.sent, int)
+    assert_type(done.left_s, float | None)
+    assert_type(bulk.show(job.id).state, str)
+    for identifier in bulk.unknown_identifiers(job.id):
+        assert_type(identifier, str)
+
+
+def a_configuration_of_ones_own(settings: Settings) -> None:
+    with Wooshq(settings) as client:
+        assert_type(client.enqueue({}), str)
+        assert_type(client.counts(), dict[str, int])
+        assert_type(client.open_gate("circuit"), bool)
+        for gate in gates():
+            assert_type(gate.why, str)
+
+
+async def the_same_in_asyncio(settings: Settings, some: AsyncIterator[dict[str, Any]]) -> None:
+    assert_type(await wooshq.aio.enqueue({}), str)
+    assert_type((await wooshq.aio.enqueue_many(some)).accepted, int)
+    assert_type(await wooshq.aio.status("id"), Status | None)
+    assert_type((await wooshq.aio.dead_letters.replay(reason="rejected")).replayed, int)
+    job = await wooshq.aio.fan_out({"message": {"preset": "A-1"}}, some)
+    assert_type((await job.wait()).sent, int)
+    async for one in wooshq.aio.bulk.in_doubt(job.id):
+        assert_type(one.identifier, str)
+    async with wooshq.aio.AsyncWooshq(settings) as client:
+        assert_type(await client.counts(), dict[str, int])
+        assert_type(await client.flush(), bool)
+    wooshq.aio.enqueue({}).upper()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
