@@ -295,7 +295,10 @@ class WhenSomebodyHoldsIt:
                 call("0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d")
 
     def test_jobs_are_listed_the_newest_first(self, rig: Rig) -> None:
-        ids = [rig.wooshq.fan_out(TEMPLATE, people(3)).id for _ in range(3)]
+        ids = []
+        for _ in range(3):
+            ids.append(rig.wooshq.fan_out(TEMPLATE, people(3)).id)
+            time.sleep(0.005)  # jobs of one millisecond have no order
         assert [job.id for job in rig.wooshq.bulk.list()] == ids[::-1]
         assert [job.id for job in rig.wooshq.bulk.list(most=1)] == ids[-1:]
 
@@ -414,9 +417,9 @@ class WhenFeedingIsInterrupted:
     def test_a_job_that_has_everybody_takes_nobody_else_in_silence(self, rig: Rig) -> None:
         keyed = {**TEMPLATE, "idempotency_key": "spring"}
         job = rig.wooshq.fan_out(keyed, people(10_000))
-        with pytest.raises(RecipientsChanged, match="more than"):
+        with pytest.raises(RecipientsChanged, match="more recipients than"):
             rig.wooshq.fan_out(keyed, people(20_000))
-        with pytest.raises(RecipientsChanged, match="more than"):
+        with pytest.raises(RecipientsChanged, match="more recipients than"):
             rig.wooshq.fan_out(None, people(20_000), resume=job.id)
         assert rig.wooshq.fan_out(keyed, people(10_000)).is_new is False
         assert job.show().total == 10_000
@@ -429,7 +432,7 @@ class WhenFeedingIsInterrupted:
         ids: list[str] = []
         with pytest.raises(OSError):
             rig.wooshq.fan_out(TEMPLATE, breaks(), opened=ids.append)
-        with pytest.raises(RecipientsChanged, match="fewer than"):
+        with pytest.raises(RecipientsChanged, match="fewer recipients than"):
             rig.wooshq.fan_out(None, people(10_000), resume=ids[0])
         assert rig.wooshq.bulk.show(ids[0]).state == "feeding"
 

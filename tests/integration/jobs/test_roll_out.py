@@ -47,7 +47,7 @@ class WhenItIsRolledOutInSteps:
             ({"steps": "1%,10%"}, "total"),
             ({"steps": "ten"}, "1%,10%,100%"),
             ({"steps": [10, 5]}, "larger"),
-            ({"stop_at": 0.1}, "give steps"),
+            ({"stop_at": 0.1}, "need steps"),
             ({"rate": 0}, "rate"),
         ):
             with pytest.raises(ValueError, match=says):

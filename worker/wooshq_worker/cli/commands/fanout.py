@@ -17,9 +17,11 @@ from wooshq import Wooshq
 from wooshq.client import JobHandle
 from wooshq.errors import FeedInterrupted, IntentInvalid, LedgerUnavailable, RecipientsChanged, RecipientsUnreadable
 from wooshq.jobs.begin import template_of
+from wooshq.jobs.columns import compare
 from wooshq.jobs.feed import Refused
 from wooshq.jobs.show import Job
-from wooshq.recipients.file import Fingerprint, RecipientsFile
+from wooshq.jobs.source import check_same_source, source_of
+from wooshq.recipients.file import RecipientsFile
 from wooshq.recipients.rows import BadRow
 from wooshq_schemas.recipients import Recipient
 from wooshq_schemas.template import Template
@@ -175,8 +177,7 @@ class _Run:
         self._rejects = rejects
         self._template = template
         self._resumes = False
-        self._given: frozenset[str] = frozenset()
-        self._names: frozenset[str] | None = None  # of placeholders in the template's texts, until the columns were held against them
+        self._unchecked: Template | None = None  # the template, until its placeholders were compared with the columns
         self._force = force
         self._json = as_json
         self._detach = detach
@@ -234,28 +235,26 @@ class _Run:
     def _checked(self, given: bytes) -> Template:
         """The template, whose placeholders are held against the columns before anybody is sent to. Raises IntentInvalid."""
         made = template_of(given, self._wooshq.settings)
-        self._names = made.names_in_texts
-        self._given = made.own_placeholders
+        self._unchecked = made
         return made
 
     def _compare(self, recipient: Recipient) -> None:
-        """Say what the first recipient's columns and the template's texts do not have in common: a slip there goes out to everybody."""
-        assert self._names is not None
-        columns = {name for name, _ in recipient.placeholders}
-        for name in sorted(self._names - columns - self._given):
-            there = f"; there are {', '.join(sorted(columns))}" if columns else ""
+        """Compare the first recipient's columns with the template's placeholders, and note the differences."""
+        template, self._unchecked = self._unchecked, None
+        match = compare(template, {name for name, _ in recipient.placeholders}) if template is not None else None
+        if match is None:
+            return
+        for name in match.missing:
+            there = f"; there are {', '.join(match.given)}" if match.given else ""
             say(f"Note: no column gives {{{name}}}{there}. It stays as the API fills it.")
-        for name in sorted(columns - self._names):
+        for name in match.unused:
             say(f"Note: the column {name} is in no text of the message; it is sent along, and who differs in it shares no call.")
-        self._names = None
 
     def _watch(self, job: Job) -> None:
         self._progress.show(job)
         self._no_call_yet.look(job)
 
     def _feed(self, template: Template | None, resume: str | None, rows: Iterable[Recipient | BadRow], rules: dict[str, Any]) -> JobHandle:
-        fingerprint = self._file.fingerprint
-        source = {"name": self._path.name, "as": fingerprint.as_text()} if fingerprint is not None else {"name": str(self._path)}
         return self._wooshq.fan_out(
             template,
             rows,
@@ -263,7 +262,7 @@ class _Run:
             refused=self._refuse,
             opened=self._opened,
             fed=self._look,
-            source=json.dumps(source),
+            source=source_of(self._path, self._file.fingerprint),
             **rules,
         )
 
@@ -271,23 +270,16 @@ class _Run:
         """The file's rows; one that changed while it was read does not count as read to its end."""
         rows = self._file.rows()
         for row in rows:
-            if self._names is not None and isinstance(row, Recipient):
+            if self._unchecked is not None and isinstance(row, Recipient):
                 self._compare(row)
             yield row
-            if self._names is None:
+            if self._unchecked is None:
                 break
         yield from rows
         self._file.check_unchanged()
 
     def _check_same(self, job_id: str) -> None:
-        kept = self._wooshq.bulk.show(job_id).source
-        known = json.loads(kept).get("as") if kept else None
-        now = self._file.fingerprint
-        if known is not None and now is not None and Fingerprint.from_text(known) != now:
-            raise RecipientsChanged(
-                f"{self._path} is not as it was when the job was begun (another size, or written to since): its recipients may be others. "
-                "Give the same file, or cancel the job and begin another"
-            )
+        check_same_source(self._wooshq.bulk.show(job_id).source, self._path, self._file.fingerprint)
 
     def _opened(self, job_id: str) -> None:
         self._id = job_id

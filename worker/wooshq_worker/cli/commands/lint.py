@@ -9,7 +9,8 @@ import typer
 
 from wooshq import Wooshq
 from wooshq.intents.entry import too_large
-from wooshq_schemas import IntentInvalid, Problem, lint, parse_intent_json, render
+from wooshq.intents.lint import lint
+from wooshq_schemas import IntentInvalid, Problem
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.lines import File, SpreadOut, read_lines
 from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, data, emit, finish, say
@@ -42,19 +43,15 @@ def lint_(file: File = None, as_json: Json = False) -> None:
                 refuse(line.number, too_large(line.size, settings).problems)
                 continue
             try:
-                intent = parse_intent_json(
-                    line.raw, now=now, application=settings.application, list_limit=settings.list_limit, platforms=settings.platform_table
-                )
+                linted = lint(line.raw, settings, now=now)
             except IntentInvalid as error:
                 refuse(line.number, error.problems)
                 continue
-            warnings = lint(intent, now=now, platforms=settings.platform_table)
-            body = render(intent, now=now, platforms=settings.platform_table)
             if as_json:
-                emit({"line": line.number, "request": body, "warnings": [w.as_dict() for w in warnings]})
+                emit({"line": line.number, "request": linted.request, "warnings": [w.as_dict() for w in linted.warnings]})
             else:
-                data.print_json(data=body)
-                for warning in warnings:
+                data.print_json(data=linted.request)
+                for warning in linted.warnings:
                     say(f"line {line.number}: {warning.field}: {warning.problem}. {warning.hint}")
     except SpreadOut as error:
         lines += 1
