@@ -1,11 +1,11 @@
 """
-wooshq: message intents in, Pushwoosh's Messaging API v2 called, nothing lost.
+wooshq accepts message intents and sends them through Pushwoosh's Messaging API v2. Nothing that was accepted is lost.
 
     from wooshq import enqueue
     intent_id = enqueue({"to": {"users": ["u1"]}, "message": {"push": {"title": "Hi", "body": "Your order left"}}})
 
-The functions read their settings from the environment at the first call; `Wooshq(settings)` gives the same on a configuration of
-one's own, and `wooshq.aio` the same for asyncio.
+The functions read their settings from the environment at the first call. `Wooshq(settings)` has the same calls for your own
+configuration, and `wooshq.aio` has them for asyncio.
 """
 
 from wooshq.client import Wooshq

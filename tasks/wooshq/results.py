@@ -1,4 +1,4 @@
-"""What the calls return: values that read like the JSON objects of the command line, by attribute or by key."""
+"""What the calls return: values with attributes that are also the JSON objects of the command line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 
 class Result(Mapping[str, Any]):
     """
-    Base of frozen data classes that are also mappings, so that `status(i).state` and `status(i)["state"]` are the same,
-    and `dict(record)` is exactly the object that `--json` prints.
+    Base of frozen data classes that are also mappings: `status(i).state` and `status(i)["state"]` are the same.
+
+    `dict(result)` is exactly the object that `--json` prints. A field with the metadata `shown=False` is an attribute only.
     """
 
     def __getitem__(self, key: str) -> Any:
@@ -44,7 +45,7 @@ def _plain(value: object) -> Any:
 
 
 def moment(ms: str | int | float | None) -> str | None:
-    """Milliseconds since the epoch as RFC 3339, UTC; None for none."""
+    """Milliseconds since the epoch as RFC 3339, UTC; None for None or an empty text."""
     if ms in (None, ""):
         return None
     return datetime.fromtimestamp(float(ms) / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

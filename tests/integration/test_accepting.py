@@ -1,4 +1,4 @@
-"""Accepting: durable when it returns, bounded in time whatever hangs, once for a key."""
+"""Accepting an intent: durable when the call returns, bounded in time whatever hangs, once for each key."""
 
 from __future__ import annotations
 
@@ -46,38 +46,38 @@ class WhenAKeyIsUsedAgain:
         assert error.value.fields == ("message.push.title",)
         assert "Other" not in str(error.value)
 
-    def test_another_application_has_keys_of_its_own(self, wooshq: Wooshq) -> None:
+    def test_each_application_has_its_own_keys(self, wooshq: Wooshq) -> None:
         assert wooshq.enqueue(an_intent(idempotency_key="k")) != wooshq.enqueue(an_intent(idempotency_key="k", application="CCCCC-DDDDD"))
 
-    def test_an_id_is_a_key_too(self, wooshq: Wooshq) -> None:
+    def test_an_id_works_like_a_key(self, wooshq: Wooshq) -> None:
         intent_id = "0B8A4D2E-8F7E-4D5E-9A2E-1D2F3A4B5C6D"
         assert wooshq.enqueue(an_intent(id=intent_id)) == intent_id.lower() == wooshq.enqueue(an_intent(id=intent_id))
         with pytest.raises(Conflict):
             wooshq.enqueue(an_intent("somebody else", id=intent_id))
 
-    def test_two_hundred_at_once_make_one(self, redis_url: str, broker_url: str) -> None:
+    def test_two_hundred_calls_at_once_accept_one_intent(self, redis_url: str, broker_url: str) -> None:
         async def all_at_once() -> list[str]:
             async with AsyncWooshq(Settings(_env_file=None, application=APPLICATION, redis_url=redis_url, broker_url=broker_url)) as aio:  # type: ignore[call-arg]
                 return list(await asyncio.gather(*(aio.enqueue(an_intent(idempotency_key="k")) for _ in range(200))))
 
         assert len(set(asyncio.run(all_at_once()))) == 1
 
-    def test_within_one_batch_the_first_wins(self, wooshq: Wooshq) -> None:
+    def test_the_first_one_of_a_batch_wins(self, wooshq: Wooshq) -> None:
         report = wooshq.enqueue_many([an_intent(idempotency_key="k"), an_intent(idempotency_key="k"), an_intent("x", idempotency_key="k")])
         assert (report.accepted, report.refused) == (2, 1)
         assert report.ids[0] == report.ids[1]
         assert "already accepted" in report.errors[2][0].problem
 
 
-class WhenManyAreAccepted:
-    def test_a_bad_one_is_reported_by_index_and_stops_no_other(self, wooshq: Wooshq) -> None:
+class WhenManyIntentsAreAccepted:
+    def test_an_invalid_one_is_reported_by_its_index_and_does_not_stop_the_others(self, wooshq: Wooshq) -> None:
         report = wooshq.enqueue_many(an_intent() if i % 100 else {"to": {}} for i in range(1500))
         assert (report.accepted, report.refused) == (1485, 15)
         assert list(report.errors) == list(range(0, 1500, 100))
         assert [i for i, intent_id in enumerate(report.ids) if intent_id is None] == list(report.errors)
         assert wooshq.counts()["now_queued_transactional"] == 1485
 
-    def test_an_iterable_that_fails_tells_what_was_accepted_before(self, wooshq: Wooshq) -> None:
+    def test_an_error_of_the_iterable_carries_what_was_accepted_before(self, wooshq: Wooshq) -> None:
         def some() -> Iterator[Any]:
             yield from (an_intent(f"u{i}") for i in range(1200))
             raise OSError("the file is gone")
@@ -87,7 +87,7 @@ class WhenManyAreAccepted:
         assert error.value.report.accepted == wooshq.counts()["accepted"] == 1000  # type: ignore[attr-defined]
         assert "1000 intents before this were accepted" in error.value.__notes__[0]
 
-    def test_an_async_iterable_will_do(self, redis_url: str, broker_url: str) -> None:
+    def test_an_async_iterable_is_read_too(self, redis_url: str, broker_url: str) -> None:
         async def some() -> Any:
             for i in range(700):
                 yield an_intent(f"u{i}")
@@ -107,11 +107,11 @@ class WhenRedisDoesNotAnswer:
         assert time.monotonic() - started < BOUND_S
         return error.value
 
-    def test_a_refused_connection_is_a_clear_error_soon(self) -> None:
+    def test_a_refused_connection_gives_a_clear_error_soon(self) -> None:
         url = "redis://127.0.0.1:1/0"
         assert "127.0.0.1:1" in str(self._bounded(make(redis_url=url, broker_url=url)))
 
-    def test_a_black_hole_is_a_clear_error_soon(self) -> None:
+    def test_a_host_that_drops_packets_gives_a_clear_error_soon(self) -> None:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen(0)
@@ -124,7 +124,7 @@ class WhenRedisDoesNotAnswer:
             for one in full:
                 one.close()
 
-    def test_a_frozen_server_is_a_clear_error_soon_and_the_same_id_is_safe_to_give_again(self, data_dir: Path) -> None:
+    def test_a_frozen_server_gives_a_clear_error_soon_and_the_id_is_safe_to_retry(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir), make(data_dir=data_dir) as wooshq:
             wooshq.enqueue(an_intent())
             pid = wooshq.do(_info())
@@ -136,7 +136,7 @@ class WhenRedisDoesNotAnswer:
             wait_until(lambda: wooshq.status(error.intent_id or "") is not None or True)
             assert wooshq.enqueue(an_intent(id=error.intent_id)) == error.intent_id
 
-    def test_an_embedded_one_that_is_frozen_does_not_hold_up_who_comes_new(self, data_dir: Path) -> None:
+    def test_a_new_client_is_not_blocked_by_a_frozen_embedded_server(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded:
             with redis.Redis.from_url(embedded.url) as server:
                 pid = int(server.info("server")["process_id"])
@@ -156,8 +156,8 @@ class WhenRedisDoesNotAnswer:
             asyncio.run(aio.close())
 
     @pytest.mark.parametrize("call", ["enqueue", "status"])
-    def test_an_answer_that_drips_is_a_clear_error_soon(self, call: str) -> None:
-        """A socket's timeout begins anew with every byte."""
+    def test_an_answer_that_drips_gives_a_clear_error_soon(self, call: str) -> None:
+        """A socket's timeout starts again with every byte."""
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen()
@@ -172,7 +172,7 @@ class WhenRedisDoesNotAnswer:
                     wooshq.status("0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d")
                 assert time.monotonic() - started < BOUND_S
 
-    def test_a_full_server_refuses_and_keeps_what_it_has(self, data_dir: Path) -> None:
+    def test_a_full_server_refuses_new_intents_and_keeps_the_others(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded, make(data_dir=data_dir) as wooshq:
             kept = wooshq.enqueue(an_intent())
             with redis.Redis.from_url(embedded.url) as server:
@@ -181,13 +181,13 @@ class WhenRedisDoesNotAnswer:
                 server.config_set("maxmemory", 0)
             assert wooshq.status(kept) is not None
 
-    def test_a_connection_that_was_closed_while_idle_is_no_outage(self, wooshq: Wooshq, redis_url: str) -> None:
+    def test_a_connection_closed_while_idle_is_opened_again(self, wooshq: Wooshq, redis_url: str) -> None:
         wooshq.enqueue(an_intent())
         with redis.Redis.from_url(redis_url) as other:
             other.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         wooshq.enqueue(an_intent())
 
-    def test_a_broker_that_is_away_takes_nothing_back(self, redis_url: str) -> None:
+    def test_a_broker_out_of_reach_changes_nothing(self, redis_url: str) -> None:
         started = time.monotonic()
         wooshq = make(redis_url=redis_url, broker_url="redis://127.0.0.1:1/0")
         assert wooshq.status(wooshq.enqueue(an_intent())) is not None
@@ -232,8 +232,8 @@ class WhenAWebAppForks:
         assert wooshq.counts()["accepted"] == 1000
 
 
-class WhenTextIsRefused:
-    def test_too_large_is_said_with_what_to_do(self, redis_url: str, broker_url: str) -> None:
+class WhenAnIntentIsTooLarge:
+    def test_the_error_says_what_to_do(self, redis_url: str, broker_url: str) -> None:
         with make(redis_url=redis_url, broker_url=broker_url, max_intent_bytes=2000) as wooshq, pytest.raises(IntentInvalid) as error:
             wooshq.enqueue(an_intent(meta_data={"x": "y" * 3000}))
         assert "WOOSHQ_MAX_INTENT_BYTES" in str(error.value)

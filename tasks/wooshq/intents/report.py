@@ -1,4 +1,4 @@
-"""What `enqueue_many` reports: ids and, by index, errors, in little memory."""
+"""What `enqueue_many` returns: ids and errors by index, in little memory."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import overload
 
 from wooshq.errors import Problem
 
-#: Indexes whose problems are kept in words; of more than these only the number is.
 MOST_ERRORS = 10_000
+"""Refused intents whose problems are kept. The others are only counted."""
 
 
 class Ids(Sequence[str | None]):
-    """Ids by index, 16 bytes each (an id as text would take 85): None where the intent was refused."""
+    """Ids by index, 16 bytes each (a text takes 85). None if the intent was refused."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
 
     def append(self, intent_id: str | None) -> None:
-        """The next index's id."""
+        """Add the id of the next index."""
         self._bytes += bytes(16) if intent_id is None else bytes.fromhex(intent_id.replace("-", ""))
 
     @overload
@@ -51,8 +51,8 @@ class Report:
     """
     What became of an iterable of intents.
 
-    accepted: how many are in the ledger, those that were there already (same key, same body) included. refused: how many are not.
-    ids: by index, None for a refused one. errors: index → problems, for the first 10,000 refused.
+    accepted: intents in the ledger, including those accepted earlier (same key, same body). refused: intents that were not accepted.
+    ids: by index; None for a refused intent. errors: index → problems, for the first 10,000 refused.
     """
 
     accepted: int = 0
@@ -66,7 +66,7 @@ class Report:
         self.ids.append(intent_id)
 
     def refuse(self, index: int, problems: tuple[Problem, ...]) -> None:
-        """The next index was not."""
+        """The next index was refused."""
         self.refused += 1
         self.ids.append(None)
         if len(self.errors) < MOST_ERRORS:

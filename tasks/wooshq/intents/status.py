@@ -21,7 +21,7 @@ class Status(Result):
     """
     The object of `wooshq status`. Times are RFC 3339, UTC. attempts: `{at, outcome, http_status, code, latency_ms, error}` each.
 
-    reason, detail: of a dead one. waiting_for: what must happen before it can be sent, in words. replay_of, replays: intent ids.
+    reason, detail: why it is dead. waiting_for: what must happen before it can be sent, in words. replay_of, replays: intent ids.
     """
 
     id: str
@@ -46,7 +46,7 @@ class Status(Result):
 
 
 def status_of(keys: Keys, intent_id: str) -> Steps[Status | None]:
-    """The intent's status; None where no such id is (or no longer) known."""
+    """See `Wooshq.status`."""
     intent_id = intent_id.lower()
     flat, time, gates = yield Ask([("HGETALL", keys.intent(intent_id)), ("TIME",), ("HGETALL", keys.fixed("gates"))])
     row = as_row(flat)
@@ -57,7 +57,7 @@ def status_of(keys: Keys, intent_id: str) -> Steps[Status | None]:
 
 
 def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:
-    """An intent's attempts, the first one first."""
+    """An intent's attempts, in order."""
     return [_attempt(json.loads(row[f"a:{n}"])) for n in range(1, int(row.get("n", 0)) + 1) if f"a:{n}" in row]
 
 
@@ -98,7 +98,7 @@ def _waits(state: State, row: Mapping[str, str], gates: list[Gate]) -> tuple[str
         return "the time of its next attempt", moment(row.get("due"))
     if state is State.HELD:
         mine = [g for g in gates if g.application in (row.get("app"), "*")]
-        # The gate that held it, else any other that shut meanwhile: it is what it waits for now.
+        # If the gate that held it has opened, it may wait for another one that shut meanwhile.
         shut = next((g for g in mine if g.gate == row.get("gate")), mine[0] if mine else None)
         if shut is None:
             return f"its turn, now that the gate {row.get('gate')} is open", None

@@ -1,4 +1,4 @@
-"""Has this recipient been met before in this job? Exactly, however many there are, in a bounded memory."""
+"""Recognises recipients that come again in a job: exactly, however many there are, in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from typing import Final, Self
 
 from wooshq.errors import FolderUnusable
 
-#: Up to here the keys stay in a set: most jobs touch no disk.
+#: Up to so many keys stay in memory: most jobs do not touch the disk.
 _KEYS_IN_MEMORY: Final = 50_000
 _BYTES_IN_MEMORY: Final = 8 << 20
 
-#: The file lives as long as the process and is nobody's afterwards: nothing in it is worth a journal, a sync or somebody else's lock.
-#: cache_size: KiB of the table that stay in memory; a process that holds a full one is 21 MiB larger than without.
+#: The file lives as long as the process, and nothing reads it afterwards: it needs no journal, no sync and no lock.
+#: cache_size: KiB of the table that stay in memory. A process with a full table is 21 MiB larger than without one.
 _PRAGMAS: Final = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", f"cache_size = -{16 << 10}")
-_INSERT: Final = "INSERT OR IGNORE INTO met VALUES (?)"
+_INSERT: Final = "INSERT OR IGNORE INTO seen VALUES (?)"
 
 
 class Duplicates:
     """
-    The keys of one job, each of them new once. A context manager, to be used by one thread at a time.
+    The keys of one job: each is new once. A context manager, for one thread at a time.
 
-    Many keys go into a table on disk (20 bytes each where they are short), whose file loses its name as soon as it is open: whatever
-    ends the process, nothing stays behind.
+    Many keys go into a table on disk (20 bytes each if they are short). Its file is unlinked as soon as it is open, so nothing stays
+    behind however the process ends.
     """
 
     def __init__(self, folder: Path, *, keys_in_memory: int = _KEYS_IN_MEMORY) -> None:
-        """folder: where the table lies once there are more keys than keys_in_memory, or 8 MiB of them; untouched until then."""
+        """folder: for the table, which is made when there are more keys than keys_in_memory, or 8 MiB of them."""
         self._folder = folder
         self._keys_in_memory = keys_in_memory
-        self._met: set[str] = set()
+        self._seen: set[str] = set()
         self._bytes = 0
         self._table: sqlite3.Connection | None = None
 
@@ -46,61 +46,61 @@ class Duplicates:
         self.close()
 
     def close(self) -> None:
-        """Forgets all keys, and gives the disk back. Nothing can be asked any more."""
-        self._met.clear()
+        """Forget all keys and free the disk. The object cannot be used afterwards."""
+        self._seen.clear()
         if self._table is not None:
             self._table.close()
 
     def new(self, keys: Sequence[str]) -> list[bool]:
         """
-        For each key whether it is met for the first time, be it in this batch or in an earlier one.
+        For each key, whether it comes for the first time, in this batch or in all.
 
-        keys: texts that UTF-8 can write, as a Recipient's are (a lone surrogate is a UnicodeEncodeError, at the latest on disk). Raises FolderUnusable
-        where the folder takes no more. After either, some of the batch's keys count as met: the job needs a new Once.
+        keys: texts that UTF-8 can encode, as a Recipient's are (a lone surrogate raises UnicodeEncodeError, at the latest on disk). Raises
+        FolderUnusable if the folder is full. After an error some keys of the batch count as seen: the job needs a new Duplicates.
         """
         if self._table is None:
             size = sum(map(sys.getsizeof, keys))
-            if len(self._met) + len(keys) <= self._keys_in_memory and self._bytes + size <= _BYTES_IN_MEMORY:
+            if len(self._seen) + len(keys) <= self._keys_in_memory and self._bytes + size <= _BYTES_IN_MEMORY:
                 self._bytes += size
                 return self._put_into_set(keys)
         try:
             if self._table is None:
-                self._table = self._moved_to_disk()
-            # One statement a key is as quick as it gets: looking first, INSERTs of many rows with RETURNING and JSON arrays take as long
-            # or longer, for the time goes into the tree.
+                self._table = self._move_to_disk()
+            # One statement a key is the fastest way. Looking first, many rows an INSERT with RETURNING, and JSON arrays took as long or
+            # longer, because the tree takes the time.
             put = self._table.cursor().execute
             return [put(_INSERT, (key,)).rowcount > 0 for key in keys]
         except (OSError, sqlite3.DatabaseError) as error:
             what = error.strerror if isinstance(error, OSError) else error
             raise FolderUnusable(
-                f"The folder {self._folder} cannot hold the recipients that were met ({what}). Make room in it, or name another one."
+                f"The folder {self._folder} cannot hold the list of recipients seen so far ({what}). Make room in it, or set TMPDIR to another folder."
             ) from error
 
     def _put_into_set(self, keys: Sequence[str]) -> list[bool]:
-        met = self._met
+        seen = self._seen
         answers = []
         for key in keys:
-            before = len(met)
-            met.add(key)
-            answers.append(len(met) > before)
+            before = len(seen)
+            seen.add(key)
+            answers.append(len(seen) > before)
         return answers
 
-    def _moved_to_disk(self) -> sqlite3.Connection:
+    def _move_to_disk(self) -> sqlite3.Connection:
         number, name = tempfile.mkstemp(prefix="wooshq-once-", dir=self._folder)
         os.close(number)
-        # Not bound to a thread: an async caller's batches come from a pool, from one thread after the other.
+        # Not bound to a thread: an async caller's batches may come from one thread after the other.
         table = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
         try:
             for pragma in _PRAGMAS:
                 table.execute(f"PRAGMA {pragma}")
-            table.execute("CREATE TABLE met (key TEXT PRIMARY KEY) WITHOUT ROWID")
+            table.execute("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
             os.unlink(name)
-            # Never committed: what the cache cannot hold is written all the same, and the rest need not be.
+            # Never committed: what the cache cannot hold is written anyway, and the rest need not be.
             table.execute("BEGIN")
-            table.executemany(_INSERT, [(key,) for key in sorted(self._met)])
+            table.executemany(_INSERT, [(key,) for key in sorted(self._seen)])
         except BaseException:
             table.close()
             Path(name).unlink(missing_ok=True)
             raise
-        self._met = set()
+        self._seen = set()
         return table

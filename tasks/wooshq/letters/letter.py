@@ -10,7 +10,7 @@ from wooshq.results import Result
 
 @dataclass(frozen=True)
 class Letter(Result):
-    """One dead letter, as `dead list` shows it. attempts: how many calls were made for it, those of its replays included."""
+    """One dead letter, as `dead list` shows it. attempts: calls made for it and for its replays."""
 
     id: str
     intent_id: str
@@ -28,7 +28,7 @@ class Letter(Result):
 
 @dataclass(frozen=True)
 class WholeLetter(Result):
-    """One dead letter, as `dead show` has it: with intent, payload and every attempt of it and of its replays."""
+    """One dead letter, as `dead show` prints it: with intent, payload, and every attempt of the intent and its replays."""
 
     id: str
     intent_id: str
@@ -41,15 +41,15 @@ class WholeLetter(Result):
     bulk_id: str | None
     replays: list[str]
     state: str
-    intent: Any  #: what a replay would send: edited, if it was; a text where what came is no JSON
+    intent: Any  #: the intent that a replay would send, with edits; a text if it is not JSON
     payload: Any
     note: str | None
-    message_code: str | None  #: of the replay that was sent
+    message_code: str | None  #: of the replay that was sent, if there is one
 
 
 @dataclass(frozen=True)
 class Group(Result):
-    """Letters of one cause: an incident reads as a few of these."""
+    """Letters with the same cause. An incident is a few of these."""
 
     reason: str
     detail: str

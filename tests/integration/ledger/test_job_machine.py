@@ -26,7 +26,7 @@ from tests.watched_ledger import WatchedLedger
 from wooshq import Settings
 from wooshq.intents.entry import new_id
 from wooshq.jobs import show as jobs
-from wooshq.jobs.packing import Unit, pack
+from wooshq.jobs.units import Unit, pack
 from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, Doubt, TakenChunk
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.lost_workers import after, read

@@ -1,4 +1,4 @@
-"""Whether a recipient was met before in this job: exact, in little memory, and nothing stays behind."""
+"""Recipients that come again in a job are recognised: exactly, in little memory, and nothing stays behind."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def asked(folder: Path, batches: Sequence[Sequence[str]], *, keys_in_memory: int
 
 class WhenRecipientsComeMoreThanOnce:
     @pytest.mark.parametrize("keys_in_memory", [0, 2, 100], ids=["on disk", "first in memory, then on disk", "in memory"])
-    def test_each_is_new_once_within_a_batch_and_across_batches(self, tmp_path: Path, keys_in_memory: int) -> None:
+    def test_each_is_new_once_in_a_batch_and_in_later_batches(self, tmp_path: Path, keys_in_memory: int) -> None:
         batches = [["a", "b", "a"], [], ["b", "c", "c"], ["a", "d"]]
         expected = [[True, True, False], [], [False, True, False], [False, True]]
         assert asked(tmp_path, batches, keys_in_memory=keys_in_memory) == expected
 
     @given(st.lists(st.lists(keys, max_size=8), max_size=8), st.integers(0, 12))
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-    def test_the_answers_are_those_of_a_set(self, tmp_path: Path, batches: list[list[str]], keys_in_memory: int) -> None:
+    def test_it_answers_as_a_python_set_would(self, tmp_path: Path, batches: list[list[str]], keys_in_memory: int) -> None:
         met: set[str] = set()
         expected = [[key not in met and not met.add(key) for key in batch] for batch in batches]  # type: ignore[func-returns-value]
         assert asked(tmp_path, batches, keys_in_memory=keys_in_memory) == expected
 
-    def test_the_threads_of_a_pool_may_ask_one_after_the_other(self, tmp_path: Path) -> None:
+    def test_threads_may_use_it_one_after_the_other(self, tmp_path: Path) -> None:
         with Duplicates(tmp_path, keys_in_memory=0) as once:
             assert once.new(["a"]) == [True]
             answers: list[list[bool]] = []
@@ -58,18 +58,18 @@ class WhenRecipientsComeMoreThanOnce:
 
 
 class WhenAJobIsSmall:
-    def test_no_disk_is_touched(self) -> None:
+    def test_it_does_not_touch_the_disk(self) -> None:
         with Duplicates(NOWHERE) as once:
             for start in range(0, 50_000, 5_000):
                 assert all(once.new([f"u{n}" for n in range(start, start + 5_000)]))
 
-    def test_a_disk_is_touched_as_soon_as_it_is_not(self) -> None:
+    def test_one_key_more_goes_to_the_disk(self) -> None:
         with Duplicates(NOWHERE) as once:
             once.new([f"u{n}" for n in range(50_000)])
             with pytest.raises(FolderUnusable):
                 once.new(["one more"])
 
-    def test_long_keys_count_by_their_bytes(self) -> None:
+    def test_long_keys_are_counted_by_their_bytes(self) -> None:
         with Duplicates(NOWHERE) as once, pytest.raises(FolderUnusable):
             for n in range(9):
                 once.new([f"{n}" * MIB])
@@ -77,7 +77,7 @@ class WhenAJobIsSmall:
 
 @contextmanager
 def files_end_at(size: int) -> Iterator[None]:
-    """A disk that is full: no file of this process gets larger."""
+    """A full disk: no file of this process can grow."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -86,26 +86,26 @@ def files_end_at(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-class WhenTheFolderTakesNoMore:
+class WhenTheFolderIsFull:
     @pytest.mark.parametrize("size", [0, MIB], ids=["at the first byte", "later"])
-    def test_a_full_disk_is_told_with_the_folder(self, tmp_path: Path, size: int) -> None:
+    def test_the_error_names_the_folder_and_the_fix(self, tmp_path: Path, size: int) -> None:
         with Duplicates(tmp_path, keys_in_memory=0) as once, pytest.raises(FolderUnusable) as told, files_end_at(size):
             for start in range(0, 200_000, 5_000):
                 once.new([f"{n:0200}" for n in range(start, start + 5_000)])
         assert str(tmp_path) in str(told.value)
-        assert "Make room in it, or name another one." in str(told.value)
+        assert "Make room in it, or set TMPDIR to another folder." in str(told.value)
         assert "0000" not in str(told.value)
         assert isinstance(told.value, WooshqError)
         assert list(tmp_path.iterdir()) == []
 
-    def test_so_is_a_folder_that_is_not_there(self) -> None:
+    def test_a_missing_folder_is_named_too(self) -> None:
         with Duplicates(NOWHERE, keys_in_memory=0) as once, pytest.raises(FolderUnusable, match=f"{NOWHERE} .*No such file or directory"):
             once.new(["a"])
 
 
-class WhenThereAreMany:
+class WhenThereAreAMillionRecipients:
     @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="nobody here tells the most memory that a process had")
-    def test_the_memory_is_bounded_and_the_folder_shows_no_file_of_it(self, tmp_path: Path) -> None:
+    def test_memory_is_bounded_and_the_folder_shows_no_file(self, tmp_path: Path) -> None:
         program = """
             import sys
             from pathlib import Path

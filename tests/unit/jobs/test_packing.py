@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wooshq.jobs.packing import MOST_CALLS, MOST_RECIPIENTS, Packer, Unit, unpack
+from wooshq.jobs.packing import Packer
+from wooshq.jobs.units import MOST_CALLS, MOST_RECIPIENTS, Unit, unpack
 from wooshq.ledger.chunks import Chunk
 from wooshq_schemas import Recipient
 
@@ -29,21 +30,21 @@ def fewest_calls(people: Sequence[Recipient], limit: int) -> int:
     return sum(-(-n // limit) for n in Counter(person[1:] for person in people).values())
 
 
-class WhenEverybodyGetsTheSame:
-    def test_calls_are_full_and_there_is_not_one_too_many(self) -> None:
+class WhenAllRecipientsGetTheSameRequest:
+    def test_every_call_but_the_last_is_full(self) -> None:
         chunks, units = packed([Recipient(f"u{i}") for i in range(25_500)])
         assert [len(unit.identifiers) for unit in units] == [1000] * 25 + [500]
         assert [chunk.size for chunk in chunks] == [10_000, 10_000, 5500]
         assert [chunk.calls for chunk in chunks] == [10, 10, 6]
 
 
-class WhenAFieldHasFewValues:
-    def test_the_order_of_arrival_does_not_spoil_it(self) -> None:
+class WhenThereAreFewDifferentRequests:
+    def test_calls_are_full_whatever_the_order_of_recipients(self) -> None:
         people = of_cities(60_000, cities=40)
         _, units = packed(people)
         assert len(units) == fewest_calls(people, 1000) == 80
 
-    def test_memory_is_bounded_and_then_the_fullest_calls_go_first(self) -> None:
+    def test_at_the_limit_of_memory_the_fullest_calls_go_first(self) -> None:
         people = of_cities(20_000, cities=100)
         packer = Packer(1000, lambda locale: locale, most_waiting=4000)
         units: list[Unit] = []
@@ -54,8 +55,8 @@ class WhenAFieldHasFewValues:
         assert len(units) < 100 * 8, "far fewer than one for each, though a hundred cities do not fit"
 
 
-class WhenEveryoneHasTheirOwn:
-    def test_nobody_waits_long_for_others_who_will_not_come(self) -> None:
+class WhenEveryRequestIsDifferent:
+    def test_recipients_do_not_wait_for_others_like_them(self) -> None:
         packer = Packer(1000, lambda locale: locale)
         first = next(packer.add(Recipient(f"u{i}", "users", None, (("name", f"n{i}"),)) for i in range(100_000)))
         assert first.calls == first.size == MOST_CALLS
@@ -77,7 +78,7 @@ recipients = st.lists(
 
 @given(recipients, st.integers(1, 50), st.integers(1, 300))
 @settings(max_examples=200, deadline=None)
-def test_each_is_in_one_call_with_their_own_request_and_the_same_stream_makes_the_same_chunks(
+def test_each_recipient_is_in_one_call_with_its_request_and_the_same_stream_makes_the_same_chunks(
     people: list[Recipient], limit: int, most_waiting: int
 ) -> None:
     chunks, units = packed(people, limit, most_waiting=most_waiting)

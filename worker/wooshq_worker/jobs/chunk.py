@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, assert_never
 
-from wooshq.jobs.packing import unpack
+from wooshq.jobs.units import unpack
 from wooshq.ledger.chunks import STOP_UNPROVED, ChunkRecord, DeadRecipient, Doubt, TakenChunk
 from wooshq.ledger.lost_workers import ranges_of
 from wooshq.ledger.states import Mark, Reason

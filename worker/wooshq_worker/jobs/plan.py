@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from wooshq.jobs.packing import Unit
+from wooshq.jobs.units import Unit
 from wooshq.ledger.lost_workers import PlaceRange, ranges_of
 from wooshq.ledger.states import Mark
 

@@ -15,7 +15,7 @@ import structlog
 from wooshq.errors import LedgerUnavailable
 from wooshq.installation.publish import BrokerConnection
 from wooshq.jobs.calls import sweep
-from wooshq.jobs.packing import Unit, unpack
+from wooshq.jobs.units import Unit, unpack
 from wooshq.ledger import lost_workers as losses
 from wooshq.ledger.chunks import ChunkName, DeadRecipient
 from wooshq.ledger.gates import may_leave, read

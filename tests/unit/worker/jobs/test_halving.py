@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wooshq.jobs.packing import Unit, pack
+from wooshq.jobs.units import Unit, pack
 from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, TakenChunk
 from wooshq_schemas import parse_template
 from wooshq_worker.api.attempt import Attempt

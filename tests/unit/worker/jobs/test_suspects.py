@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wooshq.jobs.packing import Unit
+from wooshq.jobs.units import Unit
 from wooshq.ledger.states import Mark
 from wooshq_worker.jobs.plan import Plan
 from wooshq_worker.jobs.suspects import Alone, suspects_at_once
