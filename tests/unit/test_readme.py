@@ -100,11 +100,12 @@ class WhenASnippetIsCopied:
 
     def test_flask_answers_for_everything_that_is_raised(self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch) -> None:
         client = run(snippet("# Flask")).app.test_client()
-        done = client.post("/code", json={"user": "u1"})
+        done = client.post("/code", json={"user": "u1", "request_id": "r1"})
         assert (done.status_code, ours.status(done.json["id"]) is not None) == (202, True)
-        assert client.post("/code", json={"user": ""}).status_code == 422
+        assert client.post("/code", json={"user": "u1", "request_id": "r1"}).json == done.json, "asking again makes no second message"
+        assert client.post("/code", json={"user": "", "request_id": "r2"}).status_code == 422
         monkeypatch.setattr(wooshq, "enqueue", out_of_reach)
-        assert run(snippet("# Flask")).app.test_client().post("/code", json={"user": "u1"}).status_code == 503
+        assert run(snippet("# Flask")).app.test_client().post("/code", json={"user": "u1", "request_id": "r1"}).status_code == 503
 
     def test_django_enqueues_after_the_commit_and_keeps_in_mind_who_was_not_told(
         self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch
