@@ -93,7 +93,7 @@ class AsyncWooshq:
         """Every gate that is not open."""
         return await self.do(self.ledger.gates.every())
 
-    async def shut_gate(self, name: str, application: str = EVERY, why: str = "shut by hand") -> Gate:
+    async def shut_gate(self, name: str, application: str = EVERY, why: str = "shut manually") -> Gate:
         """Hold back an application's calls (`*`: everyone's) until the gate is opened. Raises ValueError for an unknown name."""
         return await self.do(self.ledger.gates.shut(name, application, why))
 
@@ -278,7 +278,7 @@ class AsyncJobs:
         """Where a job is. Raises JobUnknown."""
         return await self._w.do(show_job(self.ledger.keys, job_id))
 
-    async def pause(self, job_id: str, why: str = "paused by hand") -> Job:
+    async def pause(self, job_id: str, why: str = "paused manually") -> Job:
         """Pause a job. Calls in progress end; `gone_out` says how many recipients they reached. Raises JobUnknown."""
         return await self._w.do(calls.pause(self.ledger, job_id, why))
 
@@ -345,7 +345,7 @@ class AsyncJobHandle:
         """Where the job is. Raises JobUnknown."""
         return await self._jobs.show(self.id)
 
-    async def pause(self, why: str = "paused by hand") -> Job:
+    async def pause(self, why: str = "paused manually") -> Job:
         """Pause the job. Calls in progress end."""
         return await self._jobs.pause(self.id, why)
 

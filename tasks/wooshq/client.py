@@ -96,7 +96,7 @@ class Wooshq:
         """Every gate that is not open."""
         return self.do(self.ledger.gates.every())
 
-    def shut_gate(self, name: str, application: str = EVERY, why: str = "shut by hand") -> Gate:
+    def shut_gate(self, name: str, application: str = EVERY, why: str = "shut manually") -> Gate:
         """Hold back an application's calls (`*`: everyone's) until the gate is opened. Raises ValueError for an unknown name."""
         return self.do(self.ledger.gates.shut(name, application, why))
 
@@ -272,7 +272,7 @@ class Jobs:
         """Where a job is. Raises JobUnknown."""
         return self._w.do(show_job(self.ledger.keys, job_id))
 
-    def pause(self, job_id: str, why: str = "paused by hand") -> Job:
+    def pause(self, job_id: str, why: str = "paused manually") -> Job:
         """Pause a job. Calls in progress end; `gone_out` says how many recipients they reached. Raises JobUnknown."""
         return self._w.do(calls.pause(self.ledger, job_id, why))
 
@@ -338,7 +338,7 @@ class JobHandle:
         """Where the job is. Raises JobUnknown."""
         return self._jobs.show(self.id)
 
-    def pause(self, why: str = "paused by hand") -> Job:
+    def pause(self, why: str = "paused manually") -> Job:
         """Pause the job. Calls in progress end."""
         return self._jobs.pause(self.id, why)
 

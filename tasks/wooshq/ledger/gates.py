@@ -41,7 +41,7 @@ MEANS: Mapping[GateName, str] = {
     GateName.TOKEN: "the API refuses our token; is tried from time to time",
     GateName.APPLICATION: "the API does not know it; is tried from time to time",
     GateName.NOT_BEFORE: "the API answered 429 and said until when; opens then",
-    GateName.HAND: "a person shut it, and only a person opens it",
+    GateName.HAND: "shut manually; opens only manually",
 }
 """What each gate says when it is shut, for a person."""
 

@@ -1,4 +1,4 @@
-"""`wooshq fanout` and `wooshq bulk`: a file becomes a job; what is bad in it stops nothing and is not lost."""
+"""`wooshq fanout` and `wooshq bulk`: a file becomes a job, and its bad rows stop nothing and are kept."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def a_csv(tmp_path: Path, n: int, *, more: str = "") -> Path:
 
 
 class WhenAFileIsGiven:
-    def test_everybody_is_reached_and_the_job_is_told(self, rig: Rig, api: StandIn, template: str, tmp_path: Path) -> None:
+    def test_every_recipient_is_reached_and_the_job_is_summarized(self, rig: Rig, api: StandIn, template: str, tmp_path: Path) -> None:
         rig.start_worker()
         done = rig.cli("fanout", "--template", template, "--recipients", str(a_csv(tmp_path, 2500)))
         assert done.returncode == 0, done.stderr
@@ -59,7 +59,7 @@ class WhenAFileIsGiven:
         assert b"The count and the counters agree." in rig.cli("bulk", "show", job_id, "--recount").stderr
 
     @pytest.mark.parametrize("form", ["ndjson", "csv.gz", "ndjson.gz", "stdin"])
-    def test_every_form_is_read(self, rig: Rig, api: StandIn, template: str, tmp_path: Path, form: str) -> None:
+    def test_every_file_format_is_read(self, rig: Rig, api: StandIn, template: str, tmp_path: Path, form: str) -> None:
         rig.start_worker()
         ndjson = "".join(json.dumps({"user": f"u{i}", "name": "Ann"}) + "\n" for i in range(300)).encode()
         raw = b"user\n" + b"".join(b"u%d\n" % i for i in range(300)) if form == "csv.gz" else ndjson
@@ -71,7 +71,7 @@ class WhenAFileIsGiven:
         (job,) = map(json.loads, done.stdout.splitlines())
         assert (job["state"], job["sent"]) == ("done", 300)
 
-    def test_bad_rows_go_into_a_file_with_their_lines_and_stop_nothing(self, rig: Rig, template: str, tmp_path: Path) -> None:
+    def test_bad_rows_are_written_to_a_file_with_their_lines_and_stop_nothing(self, rig: Rig, template: str, tmp_path: Path) -> None:
         rig.start_worker()
         path = a_csv(tmp_path, 5, more=' u5\n"u\n6"\nu7,x\n\nu8\nu8\n')
         rejects = tmp_path / "rejects.ndjson"
@@ -79,8 +79,8 @@ class WhenAFileIsGiven:
         assert done.returncode == 1
         said = done.stderr.decode()
         assert "line 7: user: has spaces around it" in said
-        assert f"see {rejects}" in said
-        assert "1 recipient came again, and was taken once." in said
+        assert f"2 rows were rejected. See {rejects}." in said
+        assert "1 duplicate recipient was skipped." in said
         rows = [json.loads(line) for line in rejects.read_text().splitlines()]
         assert [row["line"] for row in rows] == [7, 10]
         assert rows[0]["row"] == " u5"
@@ -90,15 +90,15 @@ class WhenAFileIsGiven:
         assert b"--force" in again.stderr
         assert b"Traceback" not in again.stderr
 
-    def test_a_rejects_file_is_looked_at_before_anybody_is_sent_to(self, rig: Rig, template: str, tmp_path: Path) -> None:
+    def test_the_rejects_file_is_checked_before_anyone_is_sent_to(self, rig: Rig, template: str, tmp_path: Path) -> None:
         path = a_csv(tmp_path, 5, more='" u5"\n')
         there = tmp_path / "there.ndjson"
         there.write_text("kept")
         before = path.read_bytes()
         for rejects, says in (
             ("-", "name a file"),
-            (str(path), "is read from"),
-            (template, "is read from"),
+            (str(path), "is an input"),
+            (template, "is an input"),
             (str(tmp_path / "none" / "x"), "cannot be written"),
             (str(there), "--force"),
         ):
@@ -109,7 +109,7 @@ class WhenAFileIsGiven:
         assert (path.read_bytes(), there.read_text()) == (before, "kept")
         assert rig.cli("bulk", "list", "--json").stdout == b""
 
-    def test_columns_and_placeholders_are_held_against_each_other_before_anybody_is_sent_to(self, rig: Rig, tmp_path: Path) -> None:
+    def test_columns_and_placeholders_are_compared_before_anyone_is_sent_to(self, rig: Rig, tmp_path: Path) -> None:
         rig.start_worker()
         template = tmp_path / "personal.json"
         template.write_text(json.dumps({"message": {"push": {"title": "Hi {nome}", "body": "{shop}"}}, "placeholders": {"shop": "Berlin"}}))
@@ -118,12 +118,12 @@ class WhenAFileIsGiven:
         done = rig.cli("fanout", "--template", str(template), "--recipients", str(path))
         said = done.stderr.decode()
         assert done.returncode == 0
-        assert "Note: no column gives {nome}; there are name." in said
-        assert "Note: the column name is in no text" in said
+        assert "Note: the message uses {nome}, but there is no column nome. The columns are: name." in said
+        assert "Note: the message does not use the column name." in said
         assert "{shop}" not in said
 
     @pytest.mark.parametrize("text", ["", "user\n", "\n\n"])
-    def test_a_file_that_names_nobody_begins_no_job(self, rig: Rig, template: str, tmp_path: Path, text: str) -> None:
+    def test_a_file_without_recipients_starts_no_job(self, rig: Rig, template: str, tmp_path: Path, text: str) -> None:
         path = tmp_path / "people.csv"
         path.write_text(text)
         done = rig.cli("fanout", "--template", template, "--recipients", str(path))
@@ -131,13 +131,13 @@ class WhenAFileIsGiven:
         assert b"Traceback" not in done.stderr
         assert rig.cli("bulk", "list", "--json").stdout == b""
 
-    def test_a_template_that_is_none_begins_nothing(self, rig: Rig, tmp_path: Path) -> None:
+    def test_an_invalid_template_starts_no_job(self, rig: Rig, tmp_path: Path) -> None:
         path = tmp_path / "template.json"
         path.write_text('{"message": {"push": {"titel": "x"}}, "to": {"users": ["u"]}}')
         done = rig.cli("fanout", "--template", str(path), "--recipients", str(a_csv(tmp_path, 3)))
         assert done.returncode == 1
         assert "template.json: message.push.titel: no such field" in done.stderr.decode().replace("\n", " ")
-        assert b"No job was begun." in done.stderr
+        assert b"No job was started." in done.stderr
         assert rig.cli("bulk", "list", "--json").stdout == b""
 
     @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ class WhenAFileIsGiven:
             (["--recipients", "{nothing}"], 2, "user, hwid, push_token, email"),
         ],
     )
-    def test_what_is_used_wrongly_is_said(self, rig: Rig, template: str, tmp_path: Path, args: list[str], code: int, says: str) -> None:
+    def test_wrong_options_are_named(self, rig: Rig, template: str, tmp_path: Path, args: list[str], code: int, says: str) -> None:
         (tmp_path / "nothing.csv").write_text("city\nBonn\n")
         people = str(a_csv(tmp_path, 3))
         args = [arg.format(people=people, nothing=tmp_path / "nothing.csv") for arg in args]
@@ -160,7 +160,7 @@ class WhenAFileIsGiven:
         assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done.stderr
         assert says in done.stderr.decode().replace("\n", " ")
 
-    def test_it_fits_a_terminal_and_shows_how_far_it_is(self, rig: Rig, api: StandIn, template: str, tmp_path: Path) -> None:
+    def test_the_progress_fits_a_terminal(self, rig: Rig, api: StandIn, template: str, tmp_path: Path) -> None:
         api.latency_s = 0.2
         rig.start_worker()
         path = tmp_path / "people.ndjson"
@@ -171,8 +171,10 @@ class WhenAFileIsGiven:
         assert all(len(line) <= 80 for line in seen.splitlines())
 
 
-class WhenAFileIsBroken:
-    def test_a_truncated_gzip_is_not_complete_and_can_be_ended(self, rig: Rig, api: StandIn, template: str, tmp_path: Path) -> None:
+class WhenTheFileIsBroken:
+    def test_the_job_of_a_truncated_gzip_stays_open_and_can_be_cancelled(
+        self, rig: Rig, api: StandIn, template: str, tmp_path: Path
+    ) -> None:
         path = tmp_path / "people.csv.gz"
         path.write_bytes(gzip.compress(b"user\n" + b"".join(b"u%d\n" % i for i in range(50_000)))[:-2000])
         done = rig.cli("fanout", "--template", template, "--recipients", str(path))
@@ -185,7 +187,7 @@ class WhenAFileIsBroken:
         job = json.loads(rig.cli("bulk", "show", job_id, "--json").stdout)
         assert (job["state"], job["sent"]) == ("cancelled", 0)
 
-    def test_one_that_changes_while_it_is_read_is_not_complete(self, rig: Rig, template: str, tmp_path: Path) -> None:
+    def test_the_job_of_a_file_that_changes_during_the_reading_stays_open(self, rig: Rig, template: str, tmp_path: Path) -> None:
         path = a_csv(tmp_path, 200_000)
         command = [sys.executable, "-m", "wooshq_worker", "fanout", "--template", template, "--recipients", str(path), "--detach"]
         rig.env["WOOSHQ_BULK_OPEN_CHUNKS"] = "2"
@@ -202,7 +204,7 @@ class WhenAFileIsBroken:
 
 
 class WhenFeedingIsKilled:
-    def test_resume_goes_on_where_it_stopped_and_refuses_a_file_that_has_changed(
+    def test_resume_continues_where_it_stopped_and_refuses_a_changed_file(
         self, rig: Rig, api: StandIn, template: str, tmp_path: Path
     ) -> None:
         path = a_csv(tmp_path, 100_000)
@@ -231,7 +233,7 @@ class WhenFeedingIsKilled:
         assert (job["id"], job["state"], job["total"], job["sent"], job["calls"]) == (job_id, "done", 100_000, 100_000, 100)
         assert set(api.accepted.values()) == {1}
 
-    def test_ctrl_c_says_what_goes_on_and_how_to_go_on(self, rig: Rig, template: str, tmp_path: Path) -> None:
+    def test_ctrl_c_says_how_to_continue(self, rig: Rig, template: str, tmp_path: Path) -> None:
         path = tmp_path / "people.csv"
         path.write_text("user\n u0\n" + "".join(f"u{i}\n" for i in range(60_000)))
         rig.env["WOOSHQ_BULK_OPEN_CHUNKS"] = "2"
@@ -247,11 +249,13 @@ class WhenFeedingIsKilled:
         assert b"Traceback" not in said
         rig.start_worker()
         done = rig.cli("fanout", "--resume", job_id, "--recipients", str(path), "--json")
-        assert (done.returncode, json.loads(done.stdout)["sent"]) == (1, 60_000), "the bad row is told again, in the job's own file"
+        assert (done.returncode, json.loads(done.stdout)["sent"]) == (1, 60_000), "the bad row is rejected again, in the job's own file"
 
 
 class WhenAJobIsHeld:
-    def test_pause_resume_and_cancel_say_how_many_had_gone(self, rig: Rig, api: StandIn, template: str, tmp_path: Path) -> None:
+    def test_pause_resume_and_cancel_say_how_many_recipients_were_sent_to(
+        self, rig: Rig, api: StandIn, template: str, tmp_path: Path
+    ) -> None:
         api.latency_s = 0.05
         rig.start_worker()
         path = tmp_path / "people.ndjson"
@@ -272,7 +276,7 @@ class WhenAJobIsHeld:
         assert [json.loads(line)["state"] for line in rig.cli("bulk", "list", "--json").stdout.splitlines()] == ["cancelled"]
         assert job["id"] in rig.cli("bulk", "list").stdout.decode()
 
-    def test_watch_follows_it_and_json_is_an_object_a_second(self, rig: Rig, api: StandIn, template: str, tmp_path: Path) -> None:
+    def test_watch_with_json_prints_an_object_per_second(self, rig: Rig, api: StandIn, template: str, tmp_path: Path) -> None:
         rig.start_worker()
         path = tmp_path / "people.ndjson"
         path.write_text("".join(json.dumps({"user": f"u{i}", "n": i}) + "\n" for i in range(200)))
@@ -285,13 +289,13 @@ class WhenAJobIsHeld:
         assert [one["sent"] for one in objects] == sorted(one["sent"] for one in objects)
 
     @pytest.mark.parametrize("verb", ["show", "pause", "resume", "cancel", "retry-failed"])
-    def test_a_job_that_is_not_there_is_said(self, rig: Rig, verb: str) -> None:
+    def test_an_unknown_job_is_named(self, rig: Rig, verb: str) -> None:
         done = rig.cli("bulk", verb, "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d")
         assert (done.returncode, b"no job has this id" in done.stderr.replace(b"\n", b" ")) == (1, True)
 
 
 class WhenItIsRolledOut:
-    def test_it_waits_after_each_step_and_names_the_command_that_goes_on(self, rig: Rig, template: str, tmp_path: Path) -> None:
+    def test_it_waits_after_each_step_and_names_the_command_that_continues(self, rig: Rig, template: str, tmp_path: Path) -> None:
         rig.start_worker()
         done = rig.cli("fanout", "--template", template, "--recipients", str(a_csv(tmp_path, 1000)), "--steps", "1%,100%")
         assert done.returncode == 0, done.stderr
@@ -305,7 +309,7 @@ class WhenItIsRolledOut:
 
 
 class WhenSomeWereNotReached:
-    def test_who_the_api_does_not_know_is_written_to_a_file_and_the_dead_are_retried(
+    def test_unknown_identifiers_are_written_to_a_file_and_dead_letters_are_retried(
         self, rig: Rig, api: StandIn, template: str, tmp_path: Path
     ) -> None:
         api.answer = lambda call, n: (
@@ -318,10 +322,10 @@ class WhenSomeWereNotReached:
         assert done.returncode == 1
         job_id = done.stdout.decode().strip()
         assert "7 of 10 sent, 1 dead, 2 unknown to the API" in done.stderr.decode().replace("\n", " ")
-        nobody = tmp_path / "nobody.txt"
-        assert rig.cli("bulk", "show", job_id, "--unknown", str(nobody)).returncode == 0
-        assert sorted(nobody.read_text().split()) == ["u1", "u4"]
-        assert rig.cli("bulk", "show", job_id, "--unknown", "-").stdout.decode().split() == nobody.read_text().split()
+        unknown = tmp_path / "unknown.txt"
+        assert rig.cli("bulk", "show", job_id, "--unknown", str(unknown)).returncode == 0
+        assert sorted(unknown.read_text().split()) == ["u1", "u4"]
+        assert rig.cli("bulk", "show", job_id, "--unknown", "-").stdout.decode().split() == unknown.read_text().split()
         assert len(rig.cli("dead", "list", "--bulk", job_id, "--json").stdout.splitlines()) == 1
         plan = rig.cli("bulk", "retry-failed", job_id, "--dry-run", "--json")
         assert json.loads(plan.stdout) == {"selected": 1, "replayed": 1, "skipped": 0, "invalid": 0}

@@ -51,36 +51,41 @@ class WhenAnIntentIsCancelled:
         assert (done.returncode, done.stdout.decode(), done.stderr) == (0, f"{intent_id} cancelled\n", b"")
 
 
-class WhenGatesAreWorkedByHand:
-    def test_opening_one_that_is_open_is_done(self, rig: Rig) -> None:
+class WhenGatesAreOpenedAndShut:
+    def test_opening_an_open_gate_succeeds(self, rig: Rig) -> None:
         done = rig.cli("gates", "open", "hand")
         assert done.returncode == 0
-        assert b"was open already" in done.stderr
+        assert b"was already open" in done.stderr
+
+    def test_manual_is_another_name_for_hand(self, rig: Rig) -> None:
+        assert json.loads(rig.cli("gates", "shut", "manual", "--json").stdout)["gate"] == "hand"
+        assert json.loads(rig.cli("gates", "open", "manual", "--json").stdout) == {"gate": "hand", "application": "*", "opened": True}
+        assert rig.wooshq.gates() == []
 
     @pytest.mark.parametrize("code", ["nonsense", "AAAAA-BBBBB "])
-    def test_one_cannot_be_shut_for_what_is_no_application(self, rig: Rig, code: str) -> None:
+    def test_a_wrong_application_code_is_refused(self, rig: Rig, code: str) -> None:
         done = rig.cli("gates", "shut", "hand", "--application", code)
         assert done.returncode == 2
         assert b"XXXXX-XXXXX" in done.stderr
         assert rig.wooshq.gates() == []
 
-    def test_every_application_is_said_in_words_and_times_are_short(self, rig: Rig) -> None:
-        assert b"of every application is shut" in rig.cli("gates", "shut", "hand").stderr
+    def test_the_table_names_every_application_in_words_and_has_short_times(self, rig: Rig) -> None:
+        assert b"is shut for every application" in rig.cli("gates", "shut", "hand").stderr
         seen = rig.terminal("gates")
-        assert re.search(r"^hand +every application +shut +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +shut by hand$", seen, re.MULTILINE)
+        assert re.search(r"^hand +every application +shut +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +shut manually$", seen, re.MULTILINE)
 
 
 class WhenTheSandboxIsStarted:
     @pytest.mark.parametrize(
         ("args", "says"), [(["--host", "0.0.0.0"], "--host"), (["--latency-ms", "-5"], "--latency-ms"), (["--port", "70000"], "--port")]
     )
-    def test_a_mistake_is_told_in_the_command_lines_own_words(self, rig: Rig, args: list[str], says: str) -> None:
+    def test_a_mistake_is_named_by_its_option(self, rig: Rig, args: list[str], says: str) -> None:
         done = rig.cli("sandbox", *args)
         assert done.returncode == 2
         assert says in done.stderr.decode()
         assert not any(inner in done.stderr.decode() for inner in ("allow_other_hosts", "latency_s", "Traceback"))
 
-    def test_how_to_point_wooshq_at_it_is_said_and_its_url_is_the_data(self, rig: Rig) -> None:
+    def test_it_prints_its_url_and_says_how_to_use_it(self, rig: Rig) -> None:
         process = rig.start("sandbox", "--port", "0", "--token", "t0")
         assert process.stdout is not None
         url = process.stdout.readline().decode().strip()

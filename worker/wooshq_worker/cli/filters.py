@@ -1,18 +1,16 @@
-"""The filter of dead letters as command line options. A new filter is one parameter of `_options`, and one key of the Python API's filter."""
+"""The filter of dead letters as options of the command line. A new condition is one parameter of `_options`; see `Conditions`."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, cast
 
 import typer
 
+from wooshq.letters.filter import Conditions
 from wooshq_worker.cli.values import moment
-
-Wanted: TypeAlias = dict[str, Any]
-"""The Python API's filter, as keywords: only the options that were given."""
 
 
 def _options(
@@ -35,7 +33,7 @@ def _options(
     detail: Annotated[str | None, typer.Option(metavar="TEXT", help="Exact detail, as wooshq dead groups --json shows it.")] = None,
     state: Annotated[str | None, typer.Option(metavar="STATE", help="open, replaying, closed or discarded; any for all.")] = None,
 ) -> None:
-    """The signature is the list of options, in the order of `--help`."""
+    """Never called: its signature is the list of options, in the order of `--help`."""
 
 
 _PARAMETERS: Final = tuple(inspect.signature(_options, eval_str=True).parameters.values())
@@ -43,9 +41,9 @@ _PARAMETERS: Final = tuple(inspect.signature(_options, eval_str=True).parameters
 
 def filtered(*, state: str | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """
-    Give a command the options of the filter in place of its keyword `wanted`, which then holds the filter.
+    Give a command the options of the filter in place of its keyword `wanted`, and call it with the conditions as `wanted`.
 
-    state: the default of `--state`; None leaves this option out, for a command that is about open letters only.
+    state: the default of `--state`; None for a command without this option, which works on open letters only.
     """
     options = [
         p.replace(kind=p.KEYWORD_ONLY, default=state if p.name == "state" else p.default)
@@ -55,7 +53,7 @@ def filtered(*, state: str | None) -> Callable[[Callable[..., None]], Callable[.
     names = [p.name for p in options]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        # typer reads the signature: evaluated here, because it does not evaluate one that is set by hand.
+        # Evaluated here: typer does not evaluate the annotations of a signature that is set like this.
         own = inspect.signature(command, eval_str=True)
 
         @functools.wraps(command)
@@ -69,9 +67,9 @@ def filtered(*, state: str | None) -> Callable[[Callable[..., None]], Callable[.
     return decorate
 
 
-def wanted_of(**given: str | None) -> Wanted:
-    """The options as the Python API's filter; options that were not given are left out. Raises typer.BadParameter."""
-    made: Wanted = {name: value for name, value in given.items() if value is not None}
+def wanted_of(**given: str | None) -> Conditions:
+    """The conditions for the Python API. Options that were not given are left out. Raises typer.BadParameter."""
+    made: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for name in ("since", "until"):
         if name in made:
             made[name] = moment(made[name], f"--{name}")
@@ -81,5 +79,5 @@ def wanted_of(**given: str | None) -> Wanted:
             raise typer.BadParameter("is not NAME=VALUE", param_hint="--tag")
         made["tag"] = (name, value)
     if made.get("state") == "any":
-        made["state"] = None  # said, not left out: some calls take a state that is left out for `open`
-    return made
+        made["state"] = None  # not left out: some calls take a missing state for `open`
+    return cast(Conditions, made)

@@ -16,7 +16,7 @@ from wooshq.letters.replay import MAY_BE_REACHED
 from wooshq_worker.cli.terminal.files import opened
 from wooshq_worker.cli.terminal.help import Command, Group, examples
 from wooshq_worker.cli.terminal.job import NoCallYet, full
-from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, data, emit, finish, go_on_unread, say, several, short
+from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, continue_unread, data, emit, finish, say, several, short
 from wooshq_worker.cli.terminal.out import show as print_line
 from wooshq_worker.cli.terminal.progress import JobProgress
 from wooshq_worker.cli.terminal.tables import Column, table
@@ -148,11 +148,11 @@ def _recount(wooshq: Wooshq, job: Job) -> int:
 @app.command(cls=Command, epilog=examples(f"wooshq bulk pause {_ID} --why 'until the shop is back'"))
 def pause(
     job_id: JobId,
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to show with the job.")] = "paused by hand",
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to show with the job.")] = "paused manually",
     as_json: Json = False,
 ) -> None:
     """Pause a job in every worker. Calls in progress end; no new call starts."""
-    go_on_unread()
+    continue_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
         _moved(_at_rest(wooshq, wooshq.bulk.pause(job_id, why)), ("paused",), as_json)
@@ -161,7 +161,7 @@ def pause(
 @app.command(cls=Command, epilog=examples(f"wooshq bulk resume {_ID}"))
 def resume(job_id: JobId, as_json: Json = False) -> None:
     """Resume a job that is paused or stopped. A roll-out continues with its next step."""
-    go_on_unread()
+    continue_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
         _moved(wooshq.bulk.resume(job_id), ("running", "feeding", "done"), as_json)
@@ -170,7 +170,7 @@ def resume(job_id: JobId, as_json: Json = False) -> None:
 @app.command(cls=Command, epilog=examples(f"wooshq bulk cancel {_ID}"))
 def cancel(job_id: JobId, as_json: Json = False) -> None:
     """Cancel a job. Recipients not yet sent to are skipped."""
-    go_on_unread()
+    continue_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
         _moved(_at_rest(wooshq, wooshq.bulk.cancel(job_id)), ("cancelled",), as_json)
@@ -190,7 +190,7 @@ def retry_failed(
     as_json: Json = False,
 ) -> None:
     """Replay a job's dead letters, with one call for each. Recipients that were reached are not sent to again."""
-    go_on_unread()
+    continue_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
         done = wooshq.bulk.retry_failed(job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt)

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from wooshq import Wooshq
 from wooshq.errors import IntentInvalid, LetterUnknown
+from wooshq.letters.filter import Conditions
 from wooshq_worker.cli.commands import export
-from wooshq_worker.cli.filters import Wanted, filtered
+from wooshq_worker.cli.filters import filtered
 from wooshq_worker.cli.terminal.help import Command, Group, examples
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
@@ -79,7 +80,7 @@ GROUP_COLUMNS = (
 @filtered(state="open")
 def list_(
     *,
-    wanted: Wanted,
+    wanted: Conditions,
     most: Annotated[int, typer.Option(metavar="N", min=1, help="Show at most N letters.")] = 1000,
     as_json: Json = False,
 ) -> None:
@@ -104,7 +105,7 @@ def list_(
 @filtered(state="open")
 def groups(
     *,
-    wanted: Wanted,
+    wanted: Conditions,
     as_json: Json = False,
 ) -> None:
     """Count matching letters by reason, detail and application: an incident in a few lines."""
@@ -121,7 +122,7 @@ def groups(
 
 @app.command(cls=Command, epilog=examples(f"wooshq dead show {_ID}"))
 def show(letter_id: LetterId, as_json: Json = False) -> None:
-    """Show everything about one letter: intent, payload, and every attempt, those of its replays included."""
+    """Show one letter in full: intent, payload, and every attempt, also of its replays."""
     with Wooshq() as wooshq:
         try:
             letter = wooshq.dead_letters.show(letter_id.lower())
@@ -204,7 +205,7 @@ def _difference(before: Any, after: Any) -> Iterator[str]:
 def replay(
     ids: Ids = None,
     *,
-    wanted: Wanted,
+    wanted: Conditions,
     to_application: Annotated[str | None, typer.Option(metavar="CODE", help="Send for this application, not the letter's own.")] = None,
     to_lane: Annotated[str | None, typer.Option(metavar="LANE", help="Send through this lane, not the letter's own.")] = None,
     rate: Annotated[float | None, typer.Option(metavar="N", help="Letters per second. Default: all at once.")] = None,
@@ -239,7 +240,7 @@ def replay(
 def discard(
     ids: Ids = None,
     *,
-    wanted: Wanted,
+    wanted: Conditions,
     why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to keep with the letters.")] = "",
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -261,7 +262,7 @@ def _matching(n: int) -> str:
     return f"{several(n, 'letter')} {'matches' if n == 1 else 'match'}"
 
 
-def _say_missing(wooshq: Wooshq, ids: Sequence[str], selected: int, wanted: Mapping[str, Any]) -> int:
+def _say_missing(wooshq: Wooshq, ids: Sequence[str], selected: int, wanted: Conditions) -> int:
     """Name the ids without a letter, or whose letter does not match the filter. Returns how many they are."""
     missing = 0
     if selected < len(set(ids)):

@@ -11,9 +11,10 @@ import typer
 
 from wooshq import Wooshq
 from wooshq.errors import LetterUnknown
+from wooshq.letters.filter import Conditions
 from wooshq.letters.letter import Letter, WholeLetter
 from wooshq_schemas.recipient_lists import recipients_in_intent
-from wooshq_worker.cli.filters import Wanted, filtered
+from wooshq_worker.cli.filters import filtered
 from wooshq_worker.cli.terminal.files import file_exists, opened
 from wooshq_worker.cli.terminal.help import examples
 from wooshq_worker.cli.terminal.out import say, several
@@ -34,7 +35,7 @@ def export(
         ),
     ],
     *,
-    wanted: Wanted,
+    wanted: Conditions,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write matching letters to a file, newest first. The file holds personal data, so only its owner can read it."""

@@ -1,15 +1,13 @@
-"""`wooshq fanout`: a template and a file of recipients become a job, which is followed to its end."""
+"""`wooshq fanout`: make a job from a template and a file of recipients, and follow it to its end."""
 
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, TextIO
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -25,7 +23,7 @@ from wooshq.recipients.file import RecipientsFile
 from wooshq.recipients.rows import BadRow
 from wooshq_schemas.recipients import Recipient
 from wooshq_schemas.template import Template
-from wooshq_worker.cli.terminal.files import file_exists, opened
+from wooshq_worker.cli import rejects as rejects_
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.job import NoCallYet, sentence
 from wooshq_worker.cli.terminal.out import (
@@ -33,10 +31,10 @@ from wooshq_worker.cli.terminal.out import (
     INTERRUPTED,
     SOME_REFUSED,
     Json,
+    continue_unread,
     data,
     emit,
     finish,
-    go_on_unread,
     people,
     say,
     several,
@@ -45,8 +43,6 @@ from wooshq_worker.cli.terminal.out import (
 from wooshq_worker.cli.terminal.progress import JobProgress
 from wooshq_worker.cli.values import duration_s, fraction
 
-#: Rows that were refused of which each is shown; the rejects file has them all.
-_MOST_SHOWN: Final = 5
 _LOOK_EVERY_S: Final = 1.0
 _MOST_TEMPLATE: Final = 4 * 1024 * 1024
 
@@ -68,38 +64,50 @@ def fanout(
         Path,
         typer.Option(
             metavar="FILE",
-            help="CSV with a header, or NDJSON; gzip of either; - for standard input. One column user, hwid, push_token or email; locale; "
-            "every other column is a placeholder.",
+            help="CSV with a header or NDJSON, plain or gzipped; - for standard input. It needs one column user, hwid, push_token or email. "
+            "A column locale is optional. Every other column is a placeholder.",
         ),
     ],
-    template: Annotated[Path | None, typer.Option(metavar="FILE", help="An intent without to, as JSON.")] = None,
-    rate: Annotated[float | None, typer.Option(metavar="N", help="Calls a second; else as fast as the application may.")] = None,
+    template: Annotated[Path | None, typer.Option(metavar="FILE", help="The message: an intent without to, as JSON.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="N", help="Calls per second. Default: as many as the application's limits allow.")
+    ] = None,
     steps: Annotated[
         str | None,
-        typer.Option(metavar="LIST", help="Roll out in steps, 1%,10%,100% or numbers of people; after each, bulk resume goes on."),
+        typer.Option(
+            metavar="LIST",
+            help="Roll out in steps: 1%,10%,100%, or numbers of recipients. After each step the job waits for wooshq bulk resume.",
+        ),
     ] = None,
     stop_at: Annotated[
-        str | None, typer.Option(metavar="PART", help="Stop where more of a step than this is refused or in doubt: 5%.")
+        str | None, typer.Option(metavar="PART", help="Stop if more than this part of a step is refused or in doubt, such as 5%.")
     ] = None,
-    step_wait: Annotated[str | None, typer.Option(metavar="TIME", help="After so long the next step begins by itself: 10m.")] = None,
-    total: Annotated[int | None, typer.Option(metavar="N", min=1, help="Of how many the percentages are; a file is counted.")] = None,
+    step_wait: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Start the next step automatically after this time, such as 10m.")
+    ] = None,
+    total: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Total recipients, for percentages in --steps (counted from the file if omitted)."),
+    ] = None,
     rejects: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where rows go that are no recipients; else JOB.rejects.ndjson, if there are any.")
+        Path | None, typer.Option(metavar="FILE", help="Write rejected rows to this file (default: JOB.rejects.ndjson).")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a rejects file that is there.")] = False,
-    resume: Annotated[str | None, typer.Option(metavar="ID", help="Go on with a job whose recipients were not all taken in.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="End as soon as all recipients are taken in; workers go on.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing rejects file.")] = False,
+    resume: Annotated[
+        str | None, typer.Option(metavar="ID", help="Continue this job, if its recipients were not all read. Give the same file.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Exit when all recipients have been read. Workers continue to send.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Send one message to many: each recipient once, with the fewest calls. Prints the job's id, and follows it to its end."""
-    go_on_unread()
+    """Send one message to many recipients, each once, in as few calls as possible. Prints the id of the job, and follows it to its end."""
+    continue_unread()
     if (template is None) == (resume is None):
-        why = "give --template FILE for a new job, or --resume ID to go on with one that has its template; not both"
+        why = "use --template FILE to start a job, or --resume ID to continue one, but not both"
         raise typer.BadParameter(why, param_hint="--template")
     if resume is not None and (rate, steps, stop_at, step_wait, total) != (None,) * 5:
-        why = "the job goes on by the rules that it was begun with: leave out --rate, --steps, --stop-at, --step-wait, --total"
+        why = "a job keeps the settings that it was started with: omit --rate, --steps, --stop-at, --step-wait and --total"
         raise typer.BadParameter(why, param_hint="--resume")
-    _check_rejects(rejects, force, recipients, template)
+    rejects_.check(rejects, force=force, inputs=(recipients, template))
     rules: dict[str, Any] = {
         "rate": rate,
         "stop_at": None if stop_at is None else fraction(stop_at, "--stop-at"),
@@ -107,50 +115,34 @@ def fanout(
     }
     source = None if str(recipients) == "-" else recipients
     with RecipientsFile(source) as file, Wooshq() as wooshq:
-        said = None if template is None else _template(template, taken=source is None)
+        text = None if template is None else _read_template(template, stdin_is_taken=source is None)
         if steps is not None and "%" in steps and total is None:
-            total = _counted(recipients)
-        # The file that is named after the job is its own: who resumes it reads the same rows again.
-        force = force or (resume is not None and rejects is None)
-        run = _Run(wooshq, file, recipients, rejects, template=template, force=force, as_json=as_json, detach=detach)
-        run.go(said, resume, steps=() if steps is None else steps, total=total, **rules)
+            total = _count(recipients)
+        # The default file belongs to this job: a resume reads the same bad rows again, and writes them again.
+        file_of_rejects = rejects_.Rejects(rejects, force=force or (resume is not None and rejects is None))
+        run = _Run(wooshq, file, recipients, file_of_rejects, template=template, as_json=as_json, detach=detach)
+        run.go(text, resume, steps=() if steps is None else steps, total=total, **rules)
         finish(run.outcome)
 
 
-def _template(path: Path, *, taken: bool) -> bytes:
-    """The template's text. taken: standard input is the recipients'."""
-    if str(path) == "-" and taken:
+def _read_template(path: Path, *, stdin_is_taken: bool) -> bytes:
+    """Raises typer.BadParameter."""
+    if str(path) == "-" and stdin_is_taken:
         raise typer.BadParameter("standard input cannot be both the template and the recipients", param_hint="--template")
     try:
         raw = sys.stdin.buffer.read(_MOST_TEMPLATE + 1) if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--template") from None
     if len(raw) > _MOST_TEMPLATE:
-        raise typer.BadParameter(f"{path} has more than {_MOST_TEMPLATE} bytes", param_hint="--template")
+        raise typer.BadParameter(f"{path} has more than {_MOST_TEMPLATE:,} bytes", param_hint="--template")
     return raw
 
 
-def _check_rejects(rejects: Path | None, force: bool, recipients: Path, template: Path | None) -> None:
-    """What would be found at the first bad row, when people have been sent to."""
-    if rejects is None:
-        return
-    if str(rejects) == "-":
-        raise typer.BadParameter("standard output is the job's: name a file", param_hint="--rejects")
-    for other in (recipients, template):
-        if other is not None and rejects.exists() and other.exists() and rejects.samefile(other):
-            raise typer.BadParameter(f"{rejects} is read from: name another file", param_hint="--rejects")
-    if rejects.is_file() and not force:
-        raise file_exists(rejects, "--rejects")
-    place = rejects if rejects.exists() else rejects.parent
-    if rejects.is_dir() or not place.exists() or not os.access(place, os.W_OK):
-        raise typer.BadParameter(f"{rejects} cannot be written", param_hint="--rejects")
-
-
-def _counted(recipients: Path) -> int:
-    """How many recipients a file names, for percentages of them."""
+def _count(recipients: Path) -> int:
+    """Recipients in a file, for percentages. Raises typer.BadParameter for a stream, which can be read only once."""
     if str(recipients) == "-" or not recipients.is_file():
         raise typer.BadParameter(
-            "what is no file cannot be counted first: give --total N, or numbers instead of percentages", param_hint="--steps"
+            "a stream cannot be counted first: add --total N, or use numbers of recipients, not percentages", param_hint="--steps"
         )
     with RecipientsFile(recipients) as file, people.status("counting recipients") if people.is_terminal else people:
         return sum(not isinstance(row, BadRow) for row in file.rows())
@@ -164,10 +156,9 @@ class _Run:
         wooshq: Wooshq,
         file: RecipientsFile,
         path: Path,
-        rejects: Path | None,
+        rejects: rejects_.Rejects,
         *,
         template: Path | None,
-        force: bool,
         as_json: bool,
         detach: bool,
     ) -> None:
@@ -176,83 +167,82 @@ class _Run:
         self._path = path
         self._rejects = rejects
         self._template = template
+        self._uncompared: Template | None = None  # the template, until its placeholders were compared with the columns
         self._resumes = False
-        self._unchecked: Template | None = None  # the template, until its placeholders were compared with the columns
-        self._force = force
         self._json = as_json
         self._detach = detach
-        self._out: TextIO | None = None
-        self._refused = 0
         self._id: str | None = None
         self._no_call_yet = NoCallYet()
         self._looked_at = 0.0
-        self._told_stop = False
+        self._said_stopped = False
         self._progress = JobProgress(shown=not (as_json and data.is_terminal))
         self.outcome = ALL_DONE
 
     def go(self, template: bytes | None, resume: str | None, **rules: Any) -> None:
-        """Feed, and follow. Raises typer.Exit."""
+        """Feed the job, and follow it. Raises typer.Exit."""
         self._resumes = resume is not None
         if resume is not None:
-            self._check_same(resume)
+            check_same_source(self._wooshq.bulk.show(resume).source, self._path, self._file.fingerprint)
         try:
-            checked = None if template is None else self._checked(template)
+            checked = self._uncompared = None if template is None else template_of(template, self._wooshq.settings)
             rows = self._rows()
-            # What cannot be read at all begins no job.
+            # Reading the first row now: a file that cannot be read starts no job.
             first = list(itertools.islice(rows, 1))
             if not first:
-                say(f"{'Standard input' if str(self._path) == '-' else self._path} names nobody. No job was begun.")
+                say(f"{'Standard input' if str(self._path) == '-' else self._path} has no recipients. No job was started.")
                 raise typer.Exit(SOME_REFUSED)
             with self._progress:
                 job = self._feed(checked, resume, itertools.chain(first, rows), rules)
                 ended = job.show() if self._detach else job.wait(watch=self._watch)
         except KeyboardInterrupt:
-            self._interrupted()
+            if self._id is not None:
+                self._say_how_to_continue(self._id)
+            raise typer.Exit(INTERRUPTED) from None
         except IntentInvalid as error:
             for problem in error.problems:
                 say(f"{self._template or 'template'}: {problem}")
-            say("No job was begun.")
+            say("No job was started.")
             raise typer.Exit(SOME_REFUSED) from None
-        except RecipientsChanged as error:
+        except (RecipientsChanged, RecipientsUnreadable) as error:
             if self._id is None:
                 raise
             say(str(error))
-            raise typer.Exit(SOME_REFUSED) from None
-        except RecipientsUnreadable as error:
-            if self._id is None:
-                raise
-            say(str(error))
-            self._left_open()
+            if isinstance(error, RecipientsUnreadable):
+                self._say_how_to_continue(self._id)
             raise typer.Exit(SOME_REFUSED) from None
         except FeedInterrupted as error:
             say(str(error))
             raise typer.Exit(SOME_REFUSED) from None
         finally:
-            if self._out is not None:
-                self._out.close()
-        self._told(job, ended)
+            self._rejects.close()
+        self._summarize(job, ended)
 
-    def _checked(self, given: bytes) -> Template:
-        """The template, whose placeholders are held against the columns before anybody is sent to. Raises IntentInvalid."""
-        made = template_of(given, self._wooshq.settings)
-        self._unchecked = made
-        return made
+    def _rows(self) -> Iterator[Recipient | BadRow]:
+        """The file's rows. Raises RecipientsUnreadable if the file changed during the reading."""
+        rows = self._file.rows()
+        for row in rows:
+            if self._uncompared is not None and isinstance(row, Recipient):
+                self._compare(self._uncompared, row)
+                self._uncompared = None
+            yield row
+            if self._uncompared is None:
+                break
+        yield from rows
+        self._file.check_unchanged()
 
-    def _compare(self, recipient: Recipient) -> None:
-        """Compare the first recipient's columns with the template's placeholders, and note the differences."""
-        template, self._unchecked = self._unchecked, None
-        match = compare(template, {name for name, _ in recipient.placeholders}) if template is not None else None
+    def _compare(self, template: Template, recipient: Recipient) -> None:
+        """Note where the columns and the template's placeholders differ, before anyone is sent to."""
+        match = compare(template, {name for name, _ in recipient.placeholders})
         if match is None:
             return
+        columns = f" The columns are: {', '.join(match.given)}." if match.given else ""
         for name in match.missing:
-            there = f"; there are {', '.join(match.given)}" if match.given else ""
-            say(f"Note: no column gives {{{name}}}{there}. It stays as the API fills it.")
+            say(f"Note: the message uses {{{name}}}, but there is no column {name}.{columns} The API decides what people will read there.")
         for name in match.unused:
-            say(f"Note: the column {name} is in no text of the message; it is sent along, and who differs in it shares no call.")
-
-    def _watch(self, job: Job) -> None:
-        self._progress.show(job)
-        self._no_call_yet.look(job)
+            say(
+                f"Note: the message does not use the column {name}. The column is sent to the API all the same, "
+                "and recipients whose values differ cannot share a call."
+            )
 
     def _feed(self, template: Template | None, resume: str | None, rows: Iterable[Recipient | BadRow], rules: dict[str, Any]) -> JobHandle:
         return self._wooshq.fan_out(
@@ -266,20 +256,8 @@ class _Run:
             **rules,
         )
 
-    def _rows(self) -> Iterator[Recipient | BadRow]:
-        """The file's rows; one that changed while it was read does not count as read to its end."""
-        rows = self._file.rows()
-        for row in rows:
-            if self._unchecked is not None and isinstance(row, Recipient):
-                self._compare(row)
-            yield row
-            if self._unchecked is None:
-                break
-        yield from rows
-        self._file.check_unchanged()
-
-    def _check_same(self, job_id: str) -> None:
-        check_same_source(self._wooshq.bulk.show(job_id).source, self._path, self._file.fingerprint)
+    def _refuse(self, row: Refused) -> None:
+        self._rejects.add(row, self._id)
 
     def _opened(self, job_id: str) -> None:
         self._id = job_id
@@ -293,57 +271,39 @@ class _Run:
         self._looked_at = now
         job = self._wooshq.bulk.show(self._id)
         self._watch(job)
-        if job.state == "stopped" and not self._told_stop:
-            self._told_stop = True
-            say(
-                f"It has stopped: {job.why}. It takes in recipients while there is room, and waits for you: wooshq bulk resume {job.id}, or cancel."
-            )
+        if job.state == "stopped" and not self._said_stopped:
+            self._said_stopped = True
+            say(f"The job has stopped: {job.why}. {_how_to_end_the_wait(job.id)}")
 
-    def _refuse(self, one: Refused) -> None:
-        self._refused += 1
-        if self._out is None:
-            self._rejects = self._rejects or Path(f"{self._id}.rejects.ndjson")
-            self._out = opened(self._rejects, force=self._force, option="--rejects").__enter__()
-        errors = [problem.as_dict() for problem in one.problems]
-        self._out.write(json.dumps({"line": one.place, "errors": errors, "row": one.text}, ensure_ascii=False) + "\n")
-        if self._refused <= _MOST_SHOWN:
-            for problem in one.problems:
-                say(f"line {one.place}: {problem}")
+    def _watch(self, job: Job) -> None:
+        self._progress.show(job)
+        self._no_call_yet.look(job)
 
-    def _told(self, job: JobHandle, ended: Job) -> None:
-        if self._refused:
-            say(f"{several(self._refused, 'row')} {'is' if self._refused == 1 else 'are'} no recipient; see {self._rejects}.")
-        if self._refused > _MOST_SHOWN:
-            say(f"The first {_MOST_SHOWN} of them stand above.")
+    def _summarize(self, job: JobHandle, ended: Job) -> None:
+        self._rejects.summarize()
         if not job.is_new and not self._resumes:
-            say("The template's idempotency_key was used before: this is the job of then, and nobody gets it twice.")
+            say("The idempotency_key of the template was used before. This is the job of that time; nobody receives the message again.")
         if job.duplicates:
-            say(f"{several(job.duplicates, 'recipient')} came again, and {'was' if job.duplicates == 1 else 'were'} taken once.")
+            say(f"{several(job.duplicates, 'duplicate recipient')} {'was' if job.duplicates == 1 else 'were'} skipped.")
         if self._json:
             emit(ended)
         else:
             say(sentence(ended))
         if self._detach:
-            say(f"All recipients are taken in. See: wooshq bulk show {job.id}")
+            say(f"All recipients were read. Follow the job: wooshq bulk show {job.id} --watch")
         elif not ended.is_final:
-            say(f"It waits for you: wooshq bulk resume {job.id}, or wooshq bulk cancel {job.id}")
+            say(_how_to_end_the_wait(job.id))
         if ended.dead:
-            say(f"Why they died: wooshq dead groups --bulk {job.id}")
+            say(f"Why they are dead: wooshq dead groups --bulk {job.id}")
         failed = ended.dead + ended.expired + ended.cancelled
-        # A roll-out that waits for its next step has done what it was told to.
+        # A roll-out that waits for its next step did what it was told to do.
         went_wrong = ended.state in ("stopped", "cancelled") or (ended.state == "paused" and not ended.step)
-        self.outcome = SOME_REFUSED if self._refused or failed or went_wrong else ALL_DONE
+        self.outcome = SOME_REFUSED if self._rejects.count or failed or went_wrong else ALL_DONE
 
-    def _interrupted(self) -> None:
-        if self._id is not None:
-            self._left_open()
-        raise typer.Exit(INTERRUPTED) from None
-
-    def _left_open(self) -> None:
-        """Say what goes on without us, and how to go on."""
-        assert self._id is not None
+    def _say_how_to_continue(self, job_id: str) -> None:
+        """The command ends before the job does: say where the job is, how to continue and how to end it."""
         try:
-            job = self._wooshq.bulk.show(self._id)
+            job = self._wooshq.bulk.show(job_id)
         except LedgerUnavailable as error:
             say(f"{error}.")
             return
@@ -351,8 +311,12 @@ class _Run:
             emit(job)
         say(sentence(job))
         if job.state == "feeding":
-            say(f"Not all recipients were taken in. Go on: wooshq fanout --resume {job.id} --recipients {self._path}")
-            say(f"Or end it: wooshq bulk cancel {job.id}")
+            say(f"Not all recipients were read. Continue: wooshq fanout --resume {job.id} --recipients {self._path}")
         else:
-            goes_on = "It goes on. See:" if job.state == "running" else "See:"
-            say(f"{goes_on} wooshq bulk show {job.id}; end it: wooshq bulk cancel {job.id}")
+            workers = "Workers continue the job. " if job.state == "running" else ""
+            say(f"{workers}See: wooshq bulk show {job.id}")
+        say(f"Cancel: wooshq bulk cancel {job.id}")
+
+
+def _how_to_end_the_wait(job_id: str) -> str:
+    return f"Continue: wooshq bulk resume {job_id}. Or cancel: wooshq bulk cancel {job_id}"

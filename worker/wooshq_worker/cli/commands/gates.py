@@ -1,8 +1,8 @@
-"""`wooshq gates`: what holds sends back, why, since when; and by hand."""
+"""`wooshq gates`: show what holds sends back, and open or shut a gate."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,15 +15,25 @@ from wooshq_worker.cli.terminal.tables import Column, table
 
 app = typer.Typer(
     cls=Group,
-    help="\nWhat holds sends back, why, since when. A shut gate costs no message an attempt, and loses none.\n\n"
+    help="\nShow what holds sends back, why and since when. While a gate is shut, messages wait. Waiting uses up no attempt, and no message is lost.\n\n"
     + "\n".join(f"  {name:<12} {means}" for name, means in MEANS.items()),
     epilog=examples("wooshq gates", "wooshq gates shut hand --why 'maintenance until noon'", "wooshq gates open hand"),
     invoke_without_command=True,
     rich_markup_mode="rich",
 )
 
-Name = Annotated[str, typer.Argument(help=f"One of {', '.join(GateName)}.", metavar="NAME")]
-Application = Annotated[str, typer.Option(metavar="CODE", help="Application code; all of them where absent.", show_default=False)]
+#: Other names of a gate on the command line → its name.
+_ALSO: Final = {"manual": GateName.HAND}
+
+
+def _name(given: str) -> str:
+    return _ALSO.get(given, given)
+
+
+Name = Annotated[
+    str, typer.Argument(help=f"One of {', '.join(GateName)}. manual is another name for hand.", metavar="NAME", callback=_name)
+]
+Application = Annotated[str, typer.Option(metavar="CODE", help="Application code. Default: every application.", show_default=False)]
 
 _COLUMNS = (
     Column("gate"),
@@ -37,7 +47,7 @@ _COLUMNS = (
 
 @app.callback()
 def show(context: typer.Context, as_json: Json = False) -> None:
-    """Every gate that is not simply open."""
+    """Show every gate that is not open."""
     if context.invoked_subcommand is not None:
         return
     with Wooshq() as wooshq:
@@ -54,32 +64,28 @@ def show(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command("open", cls=Command, epilog=examples("wooshq gates open circuit --application AAAAA-BBBBB"))
 def open_(name: Name, application: Application = EVERY, as_json: Json = False) -> None:
-    """Open a gate, whoever shut it. The API's next answers may shut it again."""
+    """Open a gate, no matter what shut it. The next answers of the API may shut it again."""
     with Wooshq() as wooshq:
         opened = wooshq.open_gate(name, application)
     if as_json:
         emit({"gate": name, "application": application, "opened": opened})
     else:
-        say(
-            f"The gate {name} of {_whose(application)} is open."
-            if opened
-            else f"The gate {name} of {_whose(application)} was open already."
-        )
+        say(f"The gate {name} {'is' if opened else 'was already'} open for {_whose(application)}.")
 
 
 @app.command(cls=Command, epilog=examples("wooshq gates shut hand --why 'maintenance until noon'"))
 def shut(
     name: Name,
     application: Application = EVERY,
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Shown to whoever asks what holds sends back.")] = "shut by hand",
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to show with the gate.")] = "shut manually",
     as_json: Json = False,
 ) -> None:
-    """Hold sends back until somebody opens the gate. Nothing is lost meanwhile; what expires, expires."""
+    """Shut a gate: sends wait until somebody opens it. Nothing is lost, but intents can expire while they wait."""
     if application != EVERY and not is_application_code(application):
-        raise typer.BadParameter("is no application code; right would be XXXXX-XXXXX, in capitals and digits", param_hint="--application")
+        raise typer.BadParameter("is not an application code. Use the form XXXXX-XXXXX, in capitals and digits", param_hint="--application")
     with Wooshq() as wooshq:
         gate = wooshq.shut_gate(name, application, why)
-    emit(gate) if as_json else say(f"The gate {name} of {_whose(application)} is shut: {why}.")
+    emit(gate) if as_json else say(f"The gate {name} is shut for {_whose(application)}: {why}.")
 
 
 def _whose(application: str) -> str:

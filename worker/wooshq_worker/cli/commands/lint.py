@@ -1,4 +1,4 @@
-"""`wooshq lint`: what would be sent, and what will probably be cut or refused. Sends nothing."""
+"""`wooshq lint`: show what would be sent, and warn of what will probably be cut or refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wooshq.intents.entry import too_large
 from wooshq.intents.lint import lint
 from wooshq_schemas import IntentInvalid, Problem
 from wooshq_worker.cli.terminal.help import Command, examples
-from wooshq_worker.cli.terminal.lines import File, SpreadOut, read_lines
+from wooshq_worker.cli.terminal.lines import File, PrettyPrinted, read_lines
 from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, data, emit, finish, say
 
 
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def lint_(file: File = None, as_json: Json = False) -> None:
-    """What would be sent, and what will probably be cut or refused; sends nothing."""
+    """Show what would be sent, and warn of what will probably be cut or refused. Sends nothing."""
     settings = Wooshq().settings
     now = datetime.now(UTC)
     lines = refused = 0
@@ -53,9 +53,9 @@ def lint_(file: File = None, as_json: Json = False) -> None:
                 data.print_json(data=linted.request)
                 for warning in linted.warnings:
                     say(f"line {line.number}: {warning.field}: {warning.problem}. {warning.hint}")
-    except SpreadOut as error:
+    except PrettyPrinted as error:
         lines += 1
         refuse(error.number, (error.problem,))
     if lines == 0:
-        say("There was no intent to look at.")
+        say(f"There is no intent in {'standard input' if file is None or str(file) == '-' else file}.")
     finish(SOME_REFUSED if refused else ALL_DONE)

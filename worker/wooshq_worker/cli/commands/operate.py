@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def worker(context: typer.Context) -> None:
-    """Run a worker until SIGTERM or Ctrl-C. It takes Celery's options, too (-Q, -n, --loglevel …)."""
+    """Run a worker until SIGTERM or Ctrl-C. Celery's own options work, too (-Q, -n, --loglevel …)."""
     from wooshq_worker.process.worker import run_worker
 
     sys.exit(run_worker(load_settings(), context.args))

@@ -15,18 +15,18 @@ from wooshq.intents.entry import too_large
 from wooshq.intents.report import Report
 from wooshq.intents.status import Status
 from wooshq_worker.cli.terminal.help import Command, examples
-from wooshq_worker.cli.terminal.lines import File, InputLine, SpreadOut, in_batches, read_lines
+from wooshq_worker.cli.terminal.lines import File, InputLine, PrettyPrinted, in_batches, read_lines
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
     INTERRUPTED,
     NOTHING_DONE,
     SOME_REFUSED,
     Json,
+    continue_unread,
     data,
+    delay_interrupt,
     emit,
     finish,
-    go_on_unread,
-    interrupt_waits,
     one_line,
     people,
     say,
@@ -57,7 +57,7 @@ def send(
     as_json: Json = False,
 ) -> None:
     """Accept intents. Prints an id, or what is wrong, for each line."""
-    go_on_unread()
+    continue_unread()
     with Wooshq() as wooshq:
         sending = _Sending(wooshq, wait=wait, as_json=as_json)
         try:
@@ -67,7 +67,7 @@ def send(
                 say(f"There is no intent in {'standard input' if file is None or str(file) == '-' else file}.")
             if wait:
                 sending.follow(timeout)
-        except SpreadOut as error:
+        except PrettyPrinted as error:
             sending.refuse(error.number, (error.problem,))
         except NotAccepted as error:
             sending.lose(error)
@@ -109,7 +109,7 @@ class _Sending:
         """Accept some lines, and say what is wrong with bad ones. Raises NotAccepted; call `lose` then."""
         self._batch = batch
         self.lines += len(batch)
-        with interrupt_waits():  # an accepted intent whose id was not printed would be sent again
+        with delay_interrupt():  # an accepted intent whose id was not printed would be sent again
             self._print(self._wooshq.enqueue_many([line.raw for line in batch if line.raw is not None]))
 
     def _print(self, report: Report) -> None:

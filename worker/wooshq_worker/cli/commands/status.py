@@ -10,7 +10,7 @@ from rich.text import Text
 
 from wooshq import Wooshq
 from wooshq_worker.cli.terminal.help import Command, examples
-from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, attempts, data, emit, finish, go_on_unread, pairs, say, show
+from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, attempts, continue_unread, data, emit, finish, pairs, say, show
 
 _ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 
@@ -90,7 +90,7 @@ def _overview(counts: Mapping[str, int]) -> None:
 
 def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of intents.")], as_json: Json = False) -> None:
     """Cancel intents that were not sent yet."""
-    go_on_unread()
+    continue_unread()
     with Wooshq() as wooshq:
         left = 0
         for intent_id in ids:

@@ -29,7 +29,7 @@ class InputLine:
     size: int
 
 
-class SpreadOut(Exception):
+class PrettyPrinted(Exception):
     """The input is one JSON text on several lines, not one intent per line. number: its first line."""
 
     def __init__(self, number: int, *, is_list: bool) -> None:
@@ -46,7 +46,7 @@ def read_lines(file: Path | None, limit: int) -> Iterator[InputLine]:
     """
     The lines of a file (None or `-`: standard input). limit: the largest intent, in bytes; a longer line is read past, not held.
 
-    Raises SpreadOut if the first two lines are the beginning of one JSON text.
+    Raises PrettyPrinted if the first two lines are the beginning of one JSON text.
     """
     lines = _lines(sys.stdin.buffer if file is None or str(file) == "-" else _open(file), limit)
     first = next(lines, None)
@@ -55,7 +55,7 @@ def read_lines(file: Path | None, limit: int) -> Iterator[InputLine]:
     if first.raw is not None and _may_continue(first.raw):
         second = next(lines, None)
         if second is not None and not _is_object(second.raw):
-            raise SpreadOut(first.number, is_list=first.raw.lstrip().startswith(b"["))
+            raise PrettyPrinted(first.number, is_list=first.raw.lstrip().startswith(b"["))
         lines = itertools.chain([] if second is None else [second], lines)
     yield first
     yield from lines

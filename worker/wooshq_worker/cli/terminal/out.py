@@ -33,11 +33,11 @@ class Stream(io.TextIOWrapper):
     Standard output or error as a command needs it. A character that the terminal does not know is escaped.
 
     If the reader of a pipe leaves (`| head`), a command that only shows something ends with status 0. A command that changes something
-    goes on: see `go_on_unread`.
+    goes on: see `continue_unread`.
     """
 
     is_data = True  #: if it cannot be written, the command ends; text for people is dropped instead
-    goes_on_unread = False
+    continues_unread = False
 
     @classmethod
     def instead_of(cls, stream: TextIO) -> TextIO:
@@ -69,7 +69,7 @@ class Stream(io.TextIOWrapper):
     def _cannot(self, error: OSError) -> None:
         # The rest of the buffer goes to /dev/null: it would fail again at exit, and Python would print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
-        if not self.is_data or (error.errno == errno.EPIPE and self.goes_on_unread):
+        if not self.is_data or (error.errno == errno.EPIPE and self.continues_unread):
             return
         if error.errno == errno.EPIPE:
             raise SystemExit(ALL_DONE)
@@ -85,14 +85,14 @@ def prepare() -> None:
         sys.stderr.is_data = False
 
 
-def go_on_unread() -> None:
+def continue_unread() -> None:
     """From now on the command continues even if nobody reads its output."""
     if isinstance(sys.stdout, Stream):
-        sys.stdout.goes_on_unread = True
+        sys.stdout.continues_unread = True
 
 
 @contextlib.contextmanager
-def interrupt_waits() -> Iterator[None]:
+def delay_interrupt() -> Iterator[None]:
     """Delay a Ctrl-C until the block ends; a second Ctrl-C takes effect at once."""
     interrupts: list[int] = []
 
