@@ -1,1 +1,1 @@
-"""What operators see: log events, Sentry."""
+"""What operators see, and what they must not: log events, Sentry, scrubbing. Everything in the worker may use it; it uses nothing there."""

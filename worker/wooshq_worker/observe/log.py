@@ -26,24 +26,23 @@ _NAMED: Final = re.compile(
 )
 _SECRET_FIELDS: Final = frozenset({"token", "api_token", "password", "secret", "authorization", "dsn"})
 _CONTENT: Final = re.compile(r"(?is)\b(body|args|kwargs|payload)(\s*(?:was)?\s*[:=]).*")
-"""Where Celery and kombu begin to quote a message that they cannot handle: it may hold recipients and texts."""
+"""Here Celery and kombu begin to quote a message that they cannot handle. It may contain recipients and texts."""
 _FOREIGN_LIMIT: Final = 2000
-_OURS: Final = ("wooshq",)
 
 QUIET: Final = ("amqp", "asyncio", "aiohttp", "httpx", "httpcore", "kombu", "urllib3")
-"""Loggers of which only warnings and worse are wanted."""
+"""Loggers whose events below WARNING are dropped."""
 
-TELLABLE: Final = (OSError, ImportError, AttributeError, NameError, NotImplementedError, MemoryError, RecursionError, AssertionError)
-"""Errors whose message is about machines or code, never about a person."""
-_TELLABLE_FROM: Final = ("redis.", "kombu.", "amqp.", "celery.", "wooshq.", "aiohttp.client_exceptions")
+SAFE: Final = (OSError, ImportError, AttributeError, NameError, NotImplementedError, MemoryError, RecursionError, AssertionError)
+"""Errors whose message is about machines or code, never about a recipient."""
+_SAFE_FROM: Final = ("redis.", "kombu.", "amqp.", "celery.", "wooshq.", "aiohttp.client_exceptions")
 
 
 def set_up(level: str, style: str, secrets: Collection[str]) -> None:
     """
     Route structlog and the standard library's loggers (Celery's, kombu's) to standard error in one form.
 
-    style: `json`, `console`, or `auto`: console on a terminal. secrets: texts that are masked wherever they would appear.
-    Errors that nobody caught, in any thread, are events like all others. Celery is kept from putting handlers of its own.
+    style: `json`, `console`, or `auto` (console on a terminal). secrets: texts that are masked everywhere.
+    Uncaught errors of any thread become events. Celery does not add handlers of its own.
     """
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
@@ -59,10 +58,10 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*shared, without_content],
+        foreign_pre_chain=[*shared, without_quotation],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.ExceptionRenderer(told),
+            structlog.processors.ExceptionRenderer(describe_traceback),
             Masked(secrets),
             _console() if console else structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
@@ -75,7 +74,7 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.captureWarnings(True)
-    setup_logging.connect(_leave_it, weak=False, dispatch_uid="wooshq.log")
+    setup_logging.connect(_leave_logging_alone, weak=False, dispatch_uid="wooshq.log")
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
 
@@ -85,12 +84,12 @@ def _console() -> structlog.dev.ConsoleRenderer:
     return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
 
 
-def _leave_it(**_: Any) -> None:
-    """Celery asks whether somebody else sets logging up: that there is a receiver is the answer."""
+def _leave_logging_alone(**_: Any) -> None:
+    """If this signal has a receiver, Celery does not set up logging."""
 
 
 class Masked:
-    """Masks, in every text of an event however deep: the secrets, what follows a word like `password=`, and user and password of URLs."""
+    """Masks in every text of an event, at any depth: the secrets, what follows a word like `password=`, user and password of URLs."""
 
     def __init__(self, secrets: Collection[str]) -> None:
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
@@ -102,7 +101,7 @@ class Masked:
 
     def text(self, text: str) -> str:
         if not text.isascii():
-            text = text.encode("utf-8", "replace").decode()  # half a character would end the line with an error
+            text = text.encode("utf-8", "replace").decode()  # half a character could not be written
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, MASK)
@@ -120,37 +119,37 @@ class Masked:
         if isinstance(value, list | tuple | set | frozenset) and depth < 8:
             return [self._value("", inner, depth + 1) for inner in value]
         if isinstance(value, BaseException):
-            return self.text(in_words(value))
+            return self.text(describe_error(value))
         return self.text(value if isinstance(value, str) else repr(value))
 
 
-def without_content(_: Any, __: str, event: Event) -> Event:
-    """What others' loggers say, without the messages they quote, and not endlessly."""
+def without_quotation(_: Any, __: str, event: Event) -> Event:
+    """The event of another library's logger, without the message that it quotes, and cut to a limit."""
     text = str(event.get("event", ""))
     text = _CONTENT.sub(rf"\1\2 {MASK}", text)
     event["event"] = text if len(text) <= _FOREIGN_LIMIT else text[:_FOREIGN_LIMIT] + "…"
     return event
 
 
-def in_words(error: BaseException) -> str:
-    """The error's type, and its message where that cannot quote a recipient, a text or a value."""
+def describe_error(error: BaseException) -> str:
+    """The error's type, and its message if that cannot quote a recipient, a text or a value."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    tellable = isinstance(error, TELLABLE) or f"{kind.__module__}.".startswith(_TELLABLE_FROM)
+    is_safe = isinstance(error, SAFE) or f"{kind.__module__}.".startswith(_SAFE_FROM)
     message = str(error)
     if not message:
         return name
-    return f"{name}: {message[:_FOREIGN_LIMIT]}" if tellable else f"{name} (its message is left out: it may quote somebody)"
+    return f"{name}: {message[:_FOREIGN_LIMIT]}" if is_safe else f"{name} (its message is left out: it may contain personal data)"
 
 
-def told(exc_info: ExcInfo) -> str:
-    """A traceback: types, places, lines of code; messages only where `in_words` lets them through. The cause comes first, as in Python."""
+def describe_traceback(exc_info: ExcInfo) -> str:
+    """Types, places and lines of code; messages only as `describe_error` shows them. The cause comes first, as in Python."""
     parts: list[str] = []
     error: BaseException | None = exc_info[1]
     seen: set[int] = set()
     while error is not None and id(error) not in seen and len(seen) < 10:
         seen.add(id(error))
-        parts.append("".join([*traceback.format_tb(error.__traceback__, limit=-30), in_words(error)]))
+        parts.append("".join([*traceback.format_tb(error.__traceback__, limit=-30), describe_error(error)]))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "\n\nled to\n".join(reversed(parts))
 

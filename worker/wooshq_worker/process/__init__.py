@@ -1,1 +1,1 @@
-"""The worker process: Celery, the event loop beside it, start and stop."""
+"""The worker process: Celery and its consumer, the engine's event loop beside it, start and end."""

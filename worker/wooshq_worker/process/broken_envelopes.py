@@ -14,103 +14,116 @@ from redis.exceptions import DataError, RedisError
 
 log = structlog.get_logger("wooshq.guard")
 
-_owed: list[tuple[Any, Any]] = []
-"""(queue, message): taken from a Redis that was too full to write down that they were; they go back first."""
 
-quarantine: list[Callable[[bytes], None]] = []
-"""Who keeps the bytes of a message that kombu cannot read: set by the worker."""
+def install(keep: Callable[[bytes], None]) -> None:
+    """
+    Make kombu use guarded Redis transports in this process. keep: given the bytes of each message that kombu cannot read.
+
+    kombu makes its transports itself, from a table of its own by the scheme of the URL; so the table is where they are exchanged.
+    """
+    guard = _Guard(keep)
+    one_redis = guard.guarded(Transport, Channel)
+    sentinel = guard.guarded(SentinelTransport, SentinelChannel)
+    TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = lambda: one_redis
+    TRANSPORT_ALIASES["sentinel"] = lambda: sentinel
 
 
 class _Guard:
-    """Wraps the read of one message: what cannot be read is set aside, and the next one is read."""
+    """What all guarded channels of this process share. A channel ends with its connection; this does not."""
 
-    def _brpop_start(self, *args: Any, **options: Any) -> Any:
-        channel: Any = self
-        while _owed:
+    def __init__(self, keep: Callable[[bytes], None]) -> None:
+        self._keep = keep
+        self._owed: list[tuple[Any, Any]] = []  # (queue, message)
+
+    def guarded(self, transport: Any, channel: Any) -> type:
+        """The transport, whose channels share this guard."""
+        guarded_channel = type(f"Guarded{channel.__name__}", (_GuardedRead, channel), {"guard": self})
+        return type(f"Guarded{transport.__name__}", (transport,), {"Channel": guarded_channel})
+
+    def owe(self, queue: Any, message: Any) -> None:
+        """
+        A message that was taken from Redis, although the transport's own record of it could not be written: Redis is full. It goes back
+        before anything else is taken.
+        """
+        self._owed.append((queue, message))
+
+    def give_back(self, channel: Any) -> bool:
+        """Put back every message that is owed. False if Redis is still full. Raises the channel's connection errors."""
+        while self._owed:
             try:
                 with channel.conn_or_acquire() as client:
-                    client.rpush(*_owed[-1])
+                    client.rpush(*self._owed[-1])
             except tuple(channel.connection_errors):
                 raise
             except RedisError:
-                return None  # still full: take nothing more
-            _owed.pop()
-        return super()._brpop_start(*args, **options)  # type: ignore[misc]
+                return False
+            self._owed.pop()
+        return True
+
+    def set_aside(self, taken: Any, error: Exception) -> None:
+        """A message that cannot be read: it is gone from the broker."""
+        item = taken[1] if _is_item(taken) else b""
+        log.error("envelope_broken", error=type(error).__name__, size=len(item))
+        self._keep(item if isinstance(item, bytes) else str(item).encode())
+
+
+class _GuardedRead:
+    """Of a kombu channel: sets aside a message that cannot be read, and the next one is read."""
+
+    guard: _Guard
+
+    def _brpop_start(self, *args: Any, **options: Any) -> Any:
+        return super()._brpop_start(*args, **options) if self.guard.give_back(self) else None  # type: ignore[misc]
 
     def _brpop_read(self, **options: Any) -> Any:
         channel: Any = self
-        client = channel.client
-        if not isinstance(client.__dict__.get("parse_response"), _Remembering):
-            client.parse_response = _Remembering(client.parse_response)
-        remembered: _Remembering = client.parse_response
-        remembered.last = None
+        reply = _LastReply.of(channel.client)
+        reply.last = None
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
         except Empty:
             raise
         except channel.connection_errors as error:
-            # kombu counts KeyError among them, and a broken envelope raises it
-            if not isinstance(error, KeyError) or remembered.last is None:
+            # kombu counts KeyError among them, and a broken envelope raises it.
+            if not isinstance(error, KeyError) or reply.last is None:
                 raise
-            self._set_aside(remembered.last, error)
-            raise Empty from None
-        except DataError as error:  # of redis-py itself: what this message asks for can never be written
-            if remembered.last is None:
+            self.guard.set_aside(reply.last, error)
+        except DataError as error:  # raised by redis-py itself: what this message asks for can never be written
+            if reply.last is None:
                 raise
-            self._set_aside(remembered.last, error)
-            raise Empty from None
+            self.guard.set_aside(reply.last, error)
         except RedisError as error:
-            if isinstance(remembered.last, (list, tuple)) and len(remembered.last) == 2:
-                _owed.append((remembered.last[0], remembered.last[1]))
-                raise Empty from None
-            client.connection.disconnect()
-            raise RedisConnectionError(f"the broker refused to be read ({type(error).__name__})") from error
+            if not _is_item(reply.last):
+                channel.client.connection.disconnect()
+                raise RedisConnectionError(f"the broker cannot be read ({type(error).__name__})") from error
+            self.guard.owe(*reply.last)
         except Exception as error:
-            if remembered.last is None:
+            if reply.last is None:
                 raise
-            self._set_aside(remembered.last, error)
-            raise Empty from None
-
-    def _set_aside(self, taken: Any, error: Exception) -> None:
-        item = taken[1] if isinstance(taken, (list, tuple)) and len(taken) == 2 else b""
-        log.error("envelope_broken", error=type(error).__name__, size=len(item))
-        for keep in quarantine:
-            keep(item if isinstance(item, bytes) else str(item).encode())
+            self.guard.set_aside(reply.last, error)
+        raise Empty
 
 
-class _Remembering:
-    """`parse_response`, and what it last brought."""
+class _LastReply:
+    """Stands in for a client's `parse_response`, and remembers what it returned last."""
 
     def __init__(self, parse: Callable[..., Any]) -> None:
         self._parse = parse
         self.last: Any = None
+
+    @classmethod
+    def of(cls, client: Any) -> _LastReply:
+        """The one of this client; made if it has none yet."""
+        reply = client.__dict__.get("parse_response")
+        if not isinstance(reply, cls):
+            reply = client.parse_response = cls(client.parse_response)
+        return reply
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.last = self._parse(*args, **kwargs)
         return self.last
 
 
-class GuardedChannel(_Guard, Channel):
-    """One Redis."""
-
-
-class GuardedTransport(Transport):
-    """One Redis."""
-
-    Channel = GuardedChannel
-
-
-class GuardedSentinelChannel(_Guard, SentinelChannel):
-    """Redis behind Sentinel."""
-
-
-class GuardedSentinelTransport(SentinelTransport):
-    """Redis behind Sentinel."""
-
-    Channel = GuardedSentinelChannel
-
-
-def install() -> None:
-    """Make kombu take these for its Redis transports, in this process. A URL's scheme names a transport by this table of kombu's."""
-    for scheme, name in (("redis", "GuardedTransport"), ("rediss", "GuardedTransport"), ("sentinel", "GuardedSentinelTransport")):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:{name}"
+def _is_item(reply: Any) -> bool:
+    """Whether a reply is that of BRPOP: (queue, message)."""
+    return isinstance(reply, (list, tuple)) and len(reply) == 2

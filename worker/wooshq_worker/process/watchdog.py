@@ -1,10 +1,11 @@
-"""Ends a worker process that is alive but receives nothing."""
+"""The watchdog: end a worker process that runs but receives nothing."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+from typing import Final
 
 import structlog
 
@@ -12,12 +13,12 @@ from wooshq_worker.process.engine import Engine
 
 log = structlog.get_logger("wooshq.worker")
 
-#: Exit status of a worker that noticed that it hears nothing (EX_SOFTWARE of sysexits.h).
-DEAF = 70
+DEAF: Final = 70
+"""Exit status of a worker that noticed that it receives nothing (EX_SOFTWARE of sysexits.h)."""
 
 
 class Watchdog:
-    """Ends the process where a lane has messages and this worker is given none: a supervisor starts a new one (known fault F01)."""
+    """Ends the process if a lane has messages and this worker receives none: its supervisor starts a new one (known fault F01)."""
 
     def __init__(self, engine: Engine, every_s: float) -> None:
         self._engine = engine
@@ -25,12 +26,13 @@ class Watchdog:
         threading.Thread(target=self._run, name="wooshq-watchdog", daemon=True).start()
 
     def _run(self) -> None:
-        heard_at = time.monotonic()
+        engine = self._engine
+        nothing_to_receive_at = time.monotonic()
         while True:
             time.sleep(self._every_s)
-            deaf_s = time.monotonic() - max(self._engine.took_at, heard_at)
-            if self._engine.is_busy or all(self._engine.depth(lane) <= 0 for lane in self._engine.lanes_consumed):
-                heard_at = time.monotonic()
-            elif deaf_s > self._engine.settings.deaf_after_s:
+            deaf_s = time.monotonic() - max(engine.received_at, nothing_to_receive_at)
+            if engine.is_busy or all(engine.depth(lane) <= 0 for lane in engine.lanes_consumed):
+                nothing_to_receive_at = time.monotonic()
+            elif deaf_s > engine.settings.deaf_after_s:
                 log.critical("worker_is_deaf", for_s=round(deaf_s))
                 os._exit(DEAF)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Sequence
-from functools import partial
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import celery.apps.worker as celery_worker
-import click
 import structlog
-from celery import Celery, bootsteps
-from celery.bin.worker import worker as command
+from celery import bootsteps
 from celery.signals import worker_shutting_down
 
 from wooshq.client import Wooshq
@@ -23,146 +19,121 @@ from wooshq.settings import Settings
 from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
-from wooshq_worker.process import broken_envelopes as guard
-from wooshq_worker.process.consumer import Consumer
+from wooshq_worker.process import broken_envelopes, celery_options
 from wooshq_worker.process.engine import Engine
 from wooshq_worker.process.watchdog import Watchdog
 
 log = structlog.get_logger("wooshq.worker")
 
+_OURS: Final[Mapping[str, Any]] = {
+    "pool_cls": "solo",
+    "concurrency": 1,
+    "without_gossip": True,
+    "without_mingle": True,
+    "without_heartbeat": True,
+    "quiet": True,
+}
+"""Celery's options that are always set. Pool `solo`, because no task runs in it: the consumer hands ids to the engine."""
+
+
+def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
+    """
+    Run a worker until SIGTERM or SIGINT; returns its exit status. options: those of `celery worker`.
+
+    One process is one event loop; run more workers for more processes. (`benchmarks/pools.py` measures what a pool would cost.)
+    """
+    given = celery_options.parsed(options)
+    level = logging.getLevelName(given["loglevel"]) if isinstance(given.get("loglevel"), int) else settings.log_level
+    tokens = [token.get_secret_value() for token in (settings.api_token, *settings.api_tokens.values()) if token]
+    logs.set_up(level, settings.log_format, tokens)
+    report_kind = sentry.set_up(settings)
+    wooshq = Wooshq(settings)
+    engine = Engine(wooshq, report_kind)
+    broken_envelopes.install(lambda raw: _keep_broken(engine, raw))
+    try:
+        app = make_app(settings, wooshq.installation.places.broker_url)
+        queues_and_more = celery_options.followed(given, app)
+        worker = _celery_worker(app, engine, {"loglevel": level, **queues_and_more})
+        _log_start(settings, queues_and_more.get("queues", list(app.amqp.queues)), wooshq.installation.places.where)
+        end = _EndSignal(engine, worker)
+        Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
+        _freeze_garbage()
+        worker.start()
+        # Celery calls every Ctrl-C a failure; a worker that drained did not fail.
+        return 0 if end.is_interrupt and worker.exitcode == 1 else int(worker.exitcode or 0)
+    finally:
+        report_kind.flush()
+        wooshq.close()
+
+
+def _celery_worker(app: WooshqApp, engine: Engine, options: Mapping[str, Any]) -> Any:
+    """Celery's worker, not yet started."""
+    app.conf.worker_consumer = "wooshq_worker.process.consumer:Consumer"
+    app.conf.worker_log_format = app.conf.worker_task_log_format = "%(message)s"
+    app.steps["worker"].add(EngineStep)
+    # Celery prints a farewell beside the log, in a form that no machine reads. `_EndSignal` logs it instead.
+    celery_worker.safe_say = _say_nothing
+    return app.Worker(**options, **_OURS, engine=engine)
+
 
 class EngineStep(bootsteps.StartStopStep):
-    """Starts the engine before Celery consumes, and drains it after Celery has stopped to."""
+    """Starts the engine before Celery consumes, and drains it when Celery has stopped consuming."""
 
     requires = {"celery.worker.components:Pool"}
-    engine: Engine
+
+    def __init__(self, worker: Any, *, engine: Engine, **options: Any) -> None:
+        """Celery passes the worker's options to its steps. The consumer finds the engine at the worker."""
+        self._engine = worker.engine = engine
+        super().__init__(worker, **options)
 
     def start(self, _: Any) -> None:
-        self.engine.start()
+        self._engine.start()
 
     def stop(self, _: Any) -> None:
-        drained = self.engine.stop(self.engine.settings.drain_s)
+        drained = self._engine.stop(self._engine.settings.drain_s)
         log.info("worker_drained" if drained else "worker_not_drained")
 
     terminate = stop
 
 
-def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
+class _EndSignal:
     """
-    Run a worker until it is told to end (SIGTERM, SIGINT); its exit status. options: Celery's own for `celery worker`.
+    Logs SIGTERM and SIGINT, and makes Celery's loop notice them at once. is_interrupt: SIGINT came.
 
-    One process is one event loop; more processes are more of these. The pool is `solo`, for no task runs in it: the consumer hands ids
-    to the engine, and a pool would only add the hand-over (benchmarks/pools.py measures it).
-    """
-    tokens = [token.get_secret_value() for token in (settings.api_token, *settings.api_tokens.values()) if token]
-    given = _parsed(options)
-    level = logging.getLevelName(given["loglevel"]) if isinstance(given.get("loglevel"), int) else settings.log_level
-    logs.set_up(level, settings.log_format, tokens)
-    report_kind = sentry.set_up(settings)
-    guard.install()
-    wooshq = Wooshq(settings)
-    engine = Engine(wooshq, report_kind)
-    try:
-        app = make_app(settings, wooshq.installation.places.broker_url)
-        celery_options = _followed(given, app)
-        app.conf.worker_consumer = "wooshq_worker.process.consumer:Consumer"
-        app.conf.worker_log_format = app.conf.worker_task_log_format = "%(message)s"
-        Consumer.engine = EngineStep.engine = engine
-        guard.quarantine[:] = [partial(_set_aside, engine)]
-        app.steps["worker"].add(EngineStep)
-        Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
-        log.info(
-            "worker_starts",
-            queues=celery_options.get("queues", list(app.amqp.queues)),
-            concurrency=settings.concurrency,
-            redis=wooshq.installation.places.where,
-        )
-        if not settings.has_token:
-            log.warning("no_token", hint="everything is held back until PUSHWOOSH_API_TOKEN is set and the worker started again")
-        ours = {
-            "pool_cls": "solo",
-            "concurrency": 1,
-            "without_gossip": True,
-            "without_mingle": True,
-            "without_heartbeat": True,
-            "quiet": True,
-        }
-        celery_worker.safe_say = _say_nothing  # it prints a farewell beside the log, in no form that a machine reads; `_see` tells it
-        worker = app.Worker(**{"loglevel": level, **celery_options, **ours})
-        told = _ToldToEnd(engine, worker)
-        # What was imported is never garbage; looking through it again and again would cost a tenth of the CPU (benchmarks/jobs/personal.py).
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
-        worker.start()
-        # Celery calls every Ctrl-C a failure; one that drained is none.
-        return 0 if told.interrupted and worker.exitcode == 1 else int(worker.exitcode or 0)
-    finally:
-        sentry.flush()
-        wooshq.close()
-
-
-def _set_aside(engine: Engine, raw: bytes) -> None:
-    """Bytes that no message can be made of; they are gone from the broker, and kept as a dead letter."""
-    engine.offer_submit(Submitted(new_id(), None, raw, "its envelope cannot be read"), lambda: None)
-
-
-def _say_nothing(*_: Any, **__: Any) -> None:
-    return None
-
-
-class _ToldToEnd:
-    """
-    What SIGTERM and SIGINT do beside Celery's own handlers, which ask through their signal. interrupted: SIGINT came.
-
-    A handler runs within the poll of Celery's loop, which then goes on (PEP 475), for up to ten seconds where nothing arrives. Only what
-    another thread adds to the loop ends the wait: the engine's does.
+    Celery's signal handler runs inside the poll of its loop. The poll then goes on (PEP 475), for up to ten seconds if nothing arrives.
+    Only a call that another thread adds to the loop ends the wait, and the engine's thread does that.
     """
 
     def __init__(self, engine: Engine, worker: Any) -> None:
-        self.interrupted = False
+        self.is_interrupt = False
         self._engine = engine
         self._worker = worker
-        worker_shutting_down.connect(self._see, weak=False)
+        worker_shutting_down.connect(self._on_signal, weak=False)
 
-    def _see(self, sig: str | None = None, **_: Any) -> None:
-        self.interrupted = self.interrupted or "INT" in str(sig)
+    def _on_signal(self, sig: str | None = None, **_: Any) -> None:
+        self.is_interrupt = self.is_interrupt or "INT" in str(sig)
         self._engine.call_soon(lambda: log.info("worker_told_to_end", signal=str(sig)))
         if (hub := getattr(self._worker, "hub", None)) is not None:
             self._engine.call_soon(lambda: hub.call_soon(int))
 
 
-#: Options of Celery's that this worker cannot follow, and what to do instead.
-_NOT_TAKEN = {
-    "pool": "the engine is one event loop; run more workers for more processes",
-    "concurrency": "set WOOSHQ_CONCURRENCY",
-    "autoscale": "run more workers",
-    "beat": "wooshq has no periodic tasks",
-    "task_events": "wooshq status and wooshq dead tell what happened",
-    "detach": "let a supervisor start the worker",
-}
+def _log_start(settings: Settings, queues: Sequence[str], redis: str) -> None:
+    log.info("worker_starts", queues=queues, concurrency=settings.concurrency, redis=redis)
+    if not settings.has_token:
+        log.warning("no_token", hint="all messages are held until PUSHWOOSH_API_TOKEN is set and the worker is restarted")
 
 
-def _parsed(options: Sequence[str]) -> dict[str, Any]:
-    """Celery's command-line options as what its worker takes. Raises click.UsageError for one that it does not have."""
-    if not options:
-        return {}
-    obj = SimpleNamespace(app=Celery(set_as_current=False), no_color=True, quiet=True)
-    context = command.make_context("wooshq worker", list(options), obj=obj)
-    if context.args:
-        raise click.UsageError(f"unexpected argument {context.args[0]!r}; options begin with a dash, as in wooshq worker -Q transactional")
-    return {name: value for name, value in context.params.items() if context.get_parameter_source(name).name == "COMMANDLINE"}
+def _keep_broken(engine: Engine, raw: bytes) -> None:
+    """Bytes that are not a message. They are gone from the broker, and kept as a dead letter."""
+    engine.offer_submit(Submitted(new_id(), None, raw, "its envelope cannot be read"), lambda: None)
 
 
-def _followed(given: dict[str, Any], app: WooshqApp) -> dict[str, Any]:
-    """The options that this worker follows; a lane stands for its queue. Raises click.UsageError for a queue that there is not."""
-    taken = {name: value for name, value in given.items() if name not in _NOT_TAKEN}
-    for name in given.keys() & _NOT_TAKEN.keys():
-        log.warning("option_not_taken", option=f"--{name.replace('_', '-')}", hint=_NOT_TAKEN[name])
-    if "queues" in taken:
-        known = {name: name for name in app.amqp.queues} | dict(app.lanes)
-        for name in taken["queues"]:
-            if name not in known:
-                raise click.UsageError(f"no queue is called {name!r}; there are {', '.join(dict.fromkeys((*app.lanes, *app.amqp.queues)))}")
-        taken["queues"] = [known[name] for name in taken["queues"]]
-    return taken
+def _freeze_garbage() -> None:
+    """Imported modules are never garbage. Looking through them again and again would cost a tenth of the CPU (benchmarks/jobs/personal.py)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+def _say_nothing(*_: Any, **__: Any) -> None:
+    return None

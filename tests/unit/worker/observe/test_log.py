@@ -1,4 +1,4 @@
-"""Log events with fields, and no secret in any."""
+"""Log events have fields, and none contains a secret."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import structlog
 from celery.app.log import Logging
 
 from wooshq_worker.observe import log as logs
-from wooshq_worker.observe.log import Masked, in_words, told, without_content
+from wooshq_worker.observe.log import Masked, describe_error, describe_traceback, without_quotation
 
 TOKEN = "secret-token-0123456789"
 RECIPIENT = "ann@example.com"
@@ -35,7 +35,7 @@ def _put_back() -> Iterator[None]:
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """The events on standard error; standard output is data's, and stays empty."""
+    """The events on standard error. Standard output is for data, and stays empty."""
     out, err = capsys.readouterr()
     assert out == ""
     return [json.loads(line) for line in err.splitlines()]
@@ -57,7 +57,7 @@ class WhenAnEventIsLogged:
             "why": "two\nlines",
         }
 
-    def test_the_standard_librarys_loggers_come_in_the_same_form(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_the_standard_librarys_loggers_have_the_same_form(self, capsys: pytest.CaptureFixture[str]) -> None:
         logs.set_up("INFO", "json", [])
         logging.getLogger("celery.worker").info("Connected to %s", "redis://:pa@ss/word@10.0.0.5:6379/0")
         (event,) = logged(capsys)
@@ -69,7 +69,7 @@ class WhenAnEventIsLogged:
         logging.getLogger("celery").info("no")
         assert logged(capsys) == []
 
-    def test_loud_libraries_are_heard_from_warning_on(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_loud_libraries_log_only_warnings_and_errors(self, capsys: pytest.CaptureFixture[str]) -> None:
         logs.set_up("DEBUG", "json", [])
         logging.getLogger("kombu").info("no")
         logging.getLogger("kombu").warning("yes")
@@ -83,14 +83,14 @@ class WhenAnEventIsLogged:
         assert "it_happened" in err
         assert TOKEN not in err
         assert "u:p" not in err
-        assert "\x1b" not in err  # standard error is no terminal here
+        assert "\x1b" not in err  # standard error is not a terminal here
 
-    def test_what_json_cannot_hold_is_no_trouble(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_value_that_json_cannot_hold_does_no_harm(self, capsys: pytest.CaptureFixture[str]) -> None:
         logs.set_up("INFO", "json", [])
         structlog.get_logger("wooshq").info("odd", half="\ud800", thing=object(), many={1, 2}, deep=[[[[[[[[[[[1]]]]]]]]]]])
         assert logged(capsys)[0]["many"] == [1, 2]
 
-    def test_celery_puts_no_handlers_of_its_own(self) -> None:
+    def test_celery_adds_no_handlers_of_its_own(self) -> None:
         from celery import Celery
 
         logs.set_up("INFO", "json", [])
@@ -123,16 +123,16 @@ class WhenAnEventHoldsASecret:
             {"raw": f"{TOKEN}".encode()},
         ],
     )
-    def test_it_is_masked_however_deep(self, fields: dict[str, Any]) -> None:
+    def test_it_is_masked_at_any_depth(self, fields: dict[str, Any]) -> None:
         masked = str(Masked([TOKEN])(None, "info", {"event": "x", **fields}) if TOKEN not in "".join(fields) else self.keys(fields))
         for secret in (TOKEN, "hunter2", "pa:ss", RECIPIENT):
             assert secret not in masked
 
     def keys(self, fields: dict[str, Any]) -> Any:
-        """Keys of an event are our own words; only what is nested can be a stranger's."""
+        """The keys of an event are our own words; only nested keys can come from a stranger."""
         return Masked([TOKEN])(None, "info", {"event": "x", "nested": fields})
 
-    def test_what_is_no_secret_stays(self) -> None:
+    def test_what_is_not_a_secret_stays(self) -> None:
         fields = {
             "event": "gate_shut",
             "gate": "token",
@@ -156,10 +156,10 @@ class WhenALibraryQuotesAMessage:
         ],
     )
     def test_the_quotation_is_left_out(self, text: str) -> None:
-        assert RECIPIENT not in str(without_content(None, "error", {"event": text}))
+        assert RECIPIENT not in str(without_quotation(None, "error", {"event": text}))
 
-    def test_it_is_not_endless(self) -> None:
-        assert len(str(without_content(None, "error", {"event": "x" * 10**6})["event"])) < 3000
+    def test_it_is_cut_to_a_limit(self) -> None:
+        assert len(str(without_quotation(None, "error", {"event": "x" * 10**6})["event"])) < 3000
 
 
 def failing() -> None:
@@ -170,7 +170,7 @@ def failing() -> None:
 
 
 class WhenAnErrorIsLogged:
-    def test_types_and_places_are_told_and_no_message_that_may_quote_somebody(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_types_and_places_are_logged_but_no_message_that_may_contain_personal_data(self, capsys: pytest.CaptureFixture[str]) -> None:
         logs.set_up("INFO", "json", [])
         try:
             failing()
@@ -183,21 +183,21 @@ class WhenAnErrorIsLogged:
             assert "ValueError (its message is left out" in event["exception"]
             assert "in failing" in event["exception"]
 
-    def test_messages_about_machines_are_told(self) -> None:
-        assert in_words(ConnectionRefusedError(111, "Connection refused")) == "ConnectionRefusedError: [Errno 111] Connection refused"
-        assert in_words(AttributeError("no attribute 'x'")) == "AttributeError: no attribute 'x'"
-        assert in_words(RuntimeError()) == "RuntimeError"
+    def test_messages_about_machines_are_logged(self) -> None:
+        assert describe_error(ConnectionRefusedError(111, "Connection refused")) == "ConnectionRefusedError: [Errno 111] Connection refused"
+        assert describe_error(AttributeError("no attribute 'x'")) == "AttributeError: no attribute 'x'"
+        assert describe_error(RuntimeError()) == "RuntimeError"
 
     def test_an_error_that_caused_itself_ends(self) -> None:
         knot = ValueError()
         knot.__cause__ = knot
-        assert told((ValueError, knot, None)) == "ValueError"
+        assert describe_traceback((ValueError, knot, None)) == "ValueError"
 
-    def test_one_that_nobody_caught_is_an_event(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_uncaught_error_is_an_event(self, capsys: pytest.CaptureFixture[str]) -> None:
         logs.set_up("INFO", "json", [])
         thread = threading.Thread(target=failing, name="wooshq-engine")
         thread.start()
-        thread.join(30)
+        thread.join()
         try:
             failing()
         except ValueError as error:

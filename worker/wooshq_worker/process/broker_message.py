@@ -1,0 +1,162 @@
+"""What does a broker message mean? Reads it as values, and decides; Celery's own decoder would run what the headers name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from kombu.message import Message
+
+from wooshq.installation.celery_app import SEND, SUBMIT, TURN
+from wooshq_worker.intents.submit import Submitted
+
+_MOST_IDS: Final = 1000
+_KEPT_BYTES: Final = 64 * 1024
+_MOST_BYTES: Final = 8 * 1024 * 1024
+"""Reading a larger body as JSON would block Celery's thread."""
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SUBMITS: Final = uuid.UUID("5f0c2f1e-8f0b-5d7b-9a53-6b1b7b0c6f52")
+"""The namespace of the ids that submits get."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendIds:
+    """Intents that are in the ledger wait in this lane. alone: they are suspects."""
+
+    ids: Sequence[str]
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendMalformed:
+    """Ids that cannot be read. They are in the ledger, and the keeper publishes them again."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A chunk of a job waits in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotOurs:
+    """Another application's task, in a queue that it shares with wooshq."""
+
+
+Meaning: TypeAlias = SendIds | SendMalformed | Turn | Submitted | NotOurs
+"""Submitted: an intent, or, with `why`, a message that is to become a dead letter."""
+
+
+def meaning_of(message: Message, lane: str | None) -> Meaning:
+    """lane: of the queue that the message was read from; None if the queue is not a lane's."""
+    task = _read(message)
+    if task.name == SEND and lane is not None:
+        return _ids_of(task)
+    if task.name == TURN and lane == "bulk":
+        return Turn()
+    if task.name == SUBMIT or lane is not None:
+        why = task.why or _why_not_submitted(task)
+        return Submitted(task.intent_id, None if why else task.args[0], task.raw, why)
+    return NotOurs()
+
+
+def not_understood(message: Message, error: Exception) -> Submitted:
+    """A message that could not even be read, by a bug: a dead letter with its bytes."""
+    raw = _bytes_of(message)
+    return Submitted(_id_from(_own_name(message, raw)), None, raw[:_KEPT_BYTES], f"could not be read ({type(error).__name__})")
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """The task in a message. why: why it has no arguments. intent_id: the same each time the broker delivers this message."""
+
+    raw: bytes
+    name: object
+    args: Any
+    kwargs: Any
+    intent_id: str
+    times: Mapping[str, Any] = field(default_factory=dict)
+    why: str | None = None
+
+
+def _read(message: Message) -> _Task:
+    raw = _bytes_of(message)
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    args, kwargs, why = _arguments(message, headers, raw)
+    said: Mapping[str, Any] = headers
+    if headers.get("task") is None and isinstance(kwargs, dict) and "task" in kwargs:  # protocol 1 has it in the body
+        said, args, kwargs = kwargs, kwargs.get("args"), kwargs.get("kwargs")
+    return _Task(
+        raw[:_KEPT_BYTES],
+        said.get("task"),
+        args,
+        kwargs,
+        _intent_id(message, raw, said.get("id")),
+        {name: said[name] for name in ("eta", "expires") if said.get(name)},
+        why,
+    )
+
+
+def _intent_id(message: Message, raw: bytes, task_id: object) -> str:
+    """A message that is delivered again becomes the same intent, not a second one."""
+    name = task_id or (message.properties or {}).get("correlation_id")
+    return _id_from(name if isinstance(name, str) and name else _own_name(message, raw))
+
+
+def _own_name(message: Message, raw: bytes) -> str:
+    """Of a message that is not a task of Celery's. Redis gives each message a tag for life, RabbitMQ a number in its channel."""
+    return f"{message.delivery_tag} {hashlib.blake2b(raw).hexdigest()}"
+
+
+def _id_from(name: str) -> str:
+    return str(uuid.uuid5(_SUBMITS, name.encode("utf-8", "replace").decode()))
+
+
+def _ids_of(task: _Task) -> SendIds | SendMalformed:
+    ids = task.args[0] if isinstance(task.args, list) and len(task.args) == 1 else None
+    if task.why is None and isinstance(ids, list) and len(ids) <= _MOST_IDS and all(map(_is_id, ids)):
+        return SendIds(ids, alone=isinstance(task.kwargs, dict) and task.kwargs.get("alone") is True)
+    return SendMalformed(task.why or "it must carry one list of ids")
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _why_not_submitted(task: _Task) -> str | None:
+    if task.name != SUBMIT:
+        return f"a message in this lane must be the task {SUBMIT}"
+    if not (isinstance(task.args, list) and len(task.args) == 1):
+        return f"{SUBMIT} takes the intent as its only argument"
+    if task.times:
+        return f"{SUBMIT} does not take eta, countdown or expires; use schedule and expires_at of the intent"
+    return None
+
+
+def _bytes_of(message: Message) -> bytes:
+    return message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "replace")
+
+
+def _arguments(message: Message, headers: Mapping[str, Any], raw: bytes) -> tuple[Any, Any, str | None]:
+    """The task's args and kwargs, or why there are none. Of protocol 1: None and the whole body."""
+    if message.content_type not in ("application/json", None) or message.content_encoding not in ("utf-8", "utf8", None):
+        return None, None, "its body must be JSON in UTF-8"
+    if headers.get("compression"):
+        return None, None, "its body must not be compressed"
+    if len(raw) > _MOST_BYTES:
+        return None, None, f"its body is {len(raw)} bytes; the limit is {_MOST_BYTES}"
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None, None, "its body is not JSON"
+    if isinstance(body, dict) and "task" in body:
+        return None, body, None
+    if not (isinstance(body, list) and len(body) == 3 and isinstance(body[0], list) and isinstance(body[1], dict)):
+        return None, None, "its body is not [args, kwargs, embed]"
+    return body[0], body[1], None

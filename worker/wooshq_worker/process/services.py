@@ -1,0 +1,128 @@
+"""Everything that runs in the engine's event loop: how it is made, started and drained."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from wooshq.client import Wooshq
+from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.jobs import JobLedger
+from wooshq_worker.api.transport import Api
+from wooshq_worker.intents.batch import Batches
+from wooshq_worker.intents.settler import Settler
+from wooshq_worker.intents.submit import Submit, Submitted
+from wooshq_worker.jobs.log import JobLog
+from wooshq_worker.jobs.runner import Runner
+from wooshq_worker.jobs.suspects import Alone
+from wooshq_worker.keeper.keeper import Keeper
+from wooshq_worker.ledger_client import LedgerClient
+from wooshq_worker.observe.sentry import Reporter
+from wooshq_worker.process.dispatch import Dispatcher
+from wooshq_worker.process.lanes import JobSlots, Lanes
+from wooshq_worker.process.tasks import Tasks
+
+_LEDGER_AWAY_S: Final = 0.25
+_BYTES_HELD: Final = 32 * 1024 * 1024
+"""Bytes of requests in this process. Above it nothing more is claimed: a few large intents count as much as many small ones."""
+_JOBS_PART: Final = 0.9
+"""The part of the bulk lane's slots that jobs may use: the lane's own intents must not wait for them."""
+_LOOK_EVERY_S: Final = 0.05
+_BREAK_WITHIN_S: Final = 2.0
+_SETTLE_WITHIN_S: Final = 3.0
+
+
+class Services:
+    """Make it inside the event loop."""
+
+    def __init__(self, wooshq: Wooshq, report_kind: Reporter) -> None:
+        settings, places = wooshq.settings, wooshq.installation.places
+        self._client = LedgerClient(places.redis_url, places.where)
+        self._api = Api.from_settings(settings)
+        self._settler = Settler(settings, wooshq.ledger, self._client, report_kind)
+        self._batches = Batches(settings, wooshq.ledger, self._client, self._api, self._settler)
+        self._submit = Submit(wooshq, self._client)
+        self._tasks = Tasks()
+        self._stopping = False
+        most = {"transactional": settings.concurrency, "bulk": max(1, int(settings.concurrency * settings.bulk_share))}
+        self._lanes = Lanes(most, settings.concurrency, lambda: self._batches.bytes_held > _BYTES_HELD)
+        alone = Alone()
+        self.keeper = Keeper(wooshq, self._client)
+        self.runner = Runner(
+            settings,
+            JobLedger(settings),
+            self._client,
+            self._api,
+            self._settler.gates,
+            JobSlots(self._lanes, self._lanes["bulk"]),
+            alone,
+            JobLog(report_kind),
+            pullers=max(1, int(most["bulk"] * _JOBS_PART)),
+        )
+        self.dispatcher = Dispatcher(self._lanes, self._batches, self._client, self._tasks, alone, self.runner.look_again)
+        forever: list[Coroutine[Any, Any, None]] = [
+            self._settler.run(),
+            self.keeper.run(),
+            self.dispatcher.run_suspects(),
+            self.runner.run(),
+            *(self.dispatcher.run_lane(name) for name in most),
+        ]
+        self._background = [asyncio.create_task(work) for work in forever]
+
+    def submit(self, submitted: Submitted, ack: Callable[[], None]) -> None:
+        """Take an intent that came through the broker into the ledger."""
+        self._tasks.spawn(self._take(submitted, ack))
+
+    async def _take(self, submitted: Submitted, ack: Callable[[], None]) -> None:
+        """Acknowledged only when it is in the ledger, as an intent or as a dead letter."""
+        while True:
+            try:
+                await self._submit.take(submitted)
+            except LedgerUnavailable:
+                if self._stopping:
+                    return  # the broker still has it
+                await asyncio.sleep(_LEDGER_AWAY_S)
+            else:
+                break
+        ack()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything waits or is in progress."""
+        return self._in_progress or self._lanes.are_waiting
+
+    @property
+    def _in_progress(self) -> bool:
+        return len(self._tasks) > 0 or self.runner.is_busy
+
+    async def drain(self, within_s: float) -> bool:
+        """
+        Take nothing more, let the calls in progress end, settle everything, close. False if that took longer than `within_s`.
+
+        Claims whose request is not written yet are handed back. What is not settled comes back when its lease ends.
+        """
+        ends = time.monotonic() + within_s
+        self._stopping = True
+        self.dispatcher.stop()
+        self.keeper.stop()
+        self.runner.drain()
+        await self._wait_until_idle(ends - 0.5)
+        # A call that is still in progress breaks here and is recorded as `unknown`: the next worker need not wait for its lease.
+        await self._api.close()
+        await self._wait_until_idle(time.monotonic() + _BREAK_WITHIN_S)
+        settled = await self._settler.settled(max(_SETTLE_WITHIN_S, ends - time.monotonic()))
+        drained = settled and not self._in_progress
+        self._settler.log_settled()
+        self.runner.telling.tell()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._client.close()
+        return drained
+
+    async def _wait_until_idle(self, ends: float) -> None:
+        while self._in_progress and time.monotonic() < ends:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            self._batches.stopping = True
