@@ -1,1 +1,1 @@
-"""The truth about every intent that was accepted and is not yet forgotten. The broker only carries ids."""
+"""The ledger: the record of every intent, kept in Redis. Only what asks Redis, and what its answers mean, may live here."""

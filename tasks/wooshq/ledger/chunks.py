@@ -17,12 +17,12 @@ from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 
 STOP_UNPROVED: Final = 5
-"""Recipients refused in a row, with the same words, after which a job stops of which the API has accepted nothing yet."""
+"""A job of which the API has accepted no call stops after so many recipients were refused in a row with the same words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What became of a chunk that was fed: `fed`, `same`, `differs`, `gap`, `gone`, or the state of a job that takes no more."""
+    """The outcome of feeding a chunk: `fed`, `same`, `differs`, `gap`, `full`, `cancelled` or `gone`; see feed.lua."""
 
     outcome: str
     open_chunks: int
@@ -47,14 +47,14 @@ class ChunkName:
 
 @dataclass(frozen=True, slots=True)
 class TakenChunk:
-    """A chunk that this worker, and no other, may send until the lease ends. log: of the calls that failed before, as JSON."""
+    """A chunk that this worker, and no other, may send until the lease ends. log: the calls that failed before, as JSON."""
 
     name: ChunkName
     token: str
     now_ms: int
     data: bytes
     marks: str
-    losses: str  #: see `wooshq.bulk.losses`
+    losses: str  #: see `wooshq.ledger.lost_workers`
     rounds: int
     log: str
     proved: bool
@@ -63,10 +63,11 @@ class TakenChunk:
 @dataclass(frozen=True, slots=True)
 class Begun:
     """
-    What may leave now. outcome: `go`, or why nothing may: `held`, `wait`, `step`, `expired`, `lost`, or the state of a job that does not run.
+    What may leave now. outcome: `go`, or why nothing may leave: `held`, `wait`, `step`, `expired`, `lost`, or the state of a job that does
+    not run.
 
-    calls: of those that were asked about, how many may. last: of the last of them, how many recipients. start_ms, gap_ms: until the first,
-    and between them. wait_ms: until to ask again. proved: whether the API accepted any call of this job.
+    calls: how many of the calls may leave. last: how many recipients of the last of them. start_ms: until the first call leaves. gap_ms:
+    between two calls. wait_ms: until the next question. proved: the API has accepted a call of this job. probe: the answers may open a gate.
     """
 
     outcome: str
@@ -82,18 +83,18 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Recipients who may have got it twice, or may have: why, and who."""
+    """Recipients in doubt: why, and their identifiers."""
 
     cause: str
-    who: Sequence[str]
+    identifiers: Sequence[str]
 
     def as_dict(self) -> dict[str, Any]:
-        return {"cause": self.cause, "n": len(self.who), "who": json.dumps(list(self.who), ensure_ascii=False)}
+        return {"cause": self.cause, "n": len(self.identifiers), "who": json.dumps(list(self.identifiers), ensure_ascii=False)}
 
 
 @dataclass(frozen=True, slots=True)
 class DeadRecipient:
-    """What is filed for a recipient who will not be reached. attempts: as `status` shows them."""
+    """The dead letter of a recipient that will not be reached. attempts: as `status` shows them."""
 
     intent_id: str
     body: str
@@ -120,10 +121,11 @@ class DeadRecipient:
 @dataclass(slots=True)
 class ChunkRecord:
     """
-    What became of calls since the last one. marks: (mark, first, last) of recipients, 0-based, both included.
+    The outcomes of calls since the last record. marks: (mark, first, last) of recipients, 0-based, both included.
 
-    calls: made, of which `accepted` were. streak: refused since the last that was accepted, with the words of the refusal.
-    dead_in_doubt: of those in doubt, how many are dead as well. stop: why the job must stop. end: the worker lets go of the chunk, `back` to the queue or `due` in wait_ms.
+    calls: how many were made. accepted: how many of them were accepted. streak: recipients refused since the last accepted call; streak_of:
+    the words of the refusal. dead_in_doubt: recipients that are dead and in doubt. stop: why the job must stop. end: the worker releases the
+    chunk, `back` into the queue, or `due` in wait_ms.
     """
 
     marks: list[tuple[str, int, int]] = field(default_factory=list)
@@ -146,7 +148,7 @@ class ChunkRecord:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Its place in the job, and what goes into the ledger. digest: of what it says, for a resume to compare."""
+    """A chunk to feed. number: its place in the job. calls: how many calls it needs. digest: of its recipients, for a resume to compare."""
 
     number: int
     size: int
@@ -156,7 +158,7 @@ class Chunk:
 
 
 class ChunkLedger:
-    """Every script that moves a chunk, with the settings that bound it. Asks nothing itself."""
+    """Every script that moves a chunk, with the settings that bound it. Makes steps; `run` and `arun` carry them out."""
 
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.namespace)
@@ -166,7 +168,7 @@ class ChunkLedger:
         self._dead_ms = int(settings.dead_retention_s * 1000)
 
     def feed(self, job_id: str, chunk: Chunk) -> Steps[Fed]:
-        """Put a chunk in; one round trip."""
+        """Add a chunk to a job; one round trip."""
         k = self.keys
         keys = (k.job(job_id), k.chunk(job_id, chunk.number), k.marks(job_id, chunk.number), k.job_part(job_id, "queued"), k.fixed("turns"))
         args = (job_id, chunk.number, chunk.size, chunk.calls, chunk.digest, chunk.data)
@@ -174,7 +176,7 @@ class ChunkLedger:
         return Fed(_text(outcome), int(open_chunks))
 
     def take(self, name: ChunkName, token: str) -> Steps[TakenChunk | str]:
-        """Take a chunk for `lease_s`; or why not."""
+        """Take a chunk for `lease_s`, or say why it cannot be taken: `state`, `taken` or `unproved`; see take.lua."""
         k = self.keys
         keys = (
             k.job(name.job_id),
@@ -202,10 +204,10 @@ class ChunkLedger:
         begin_no: int,
     ) -> Steps[tuple[bool, str, Begun | None]]:
         """
-        Write down what became of calls, and ask whether more may leave; one round trip.
+        Record the outcomes of calls, and ask whether more calls may leave; one round trip.
 
-        calls: recipients of each as 'a-b,a-b'; none: nothing is asked. Returns (False where the chunk is another's by now, where the
-        chunk is, what may leave).
+        calls: the recipients of each, as 'a-b,a-b'; if empty, nothing is asked. Returns (False if another worker has the chunk by now, the
+        chunk's state, what may leave).
         """
         runs = []
         if record is not None:
@@ -295,9 +297,9 @@ class ChunkLedger:
 
     def revoke(self, name: ChunkName, token: str, seen: str, mine: str) -> Steps[bool]:
         """
-        Make a lease that has ended the keeper's own, before letters are filed. seen: the marks as they were read. mine: its new token.
+        Take a lease that has ended for the keeper, before it files letters. seen: the marks as they were read. mine: the keeper's token.
 
-        False where it was renewed, or the marks have changed since.
+        False if the lease was renewed, or the marks have changed.
         """
         k = self.keys
         keys = (k.chunk(name.job_id, name.number), k.marks(name.job_id, name.number), k.fixed("chunk_leases"))
@@ -305,7 +307,7 @@ class ChunkLedger:
         return _text((yield RunScript("chunks/revoke", keys, args))) == "revoked"
 
     def file_letters(self, name: ChunkName, token: str, letters: Sequence[DeadRecipient]) -> Steps[bool]:
-        """Some letters of a chunk whose lease was revoked; the caller bounds how many. False where the chunk is another's by now."""
+        """File some letters of a chunk whose lease was revoked. The caller bounds how many. False if another worker has the chunk by now."""
         k = self.keys
         fixed = (k.fixed("letters"), k.fixed("expiry"), k.fixed("counts"))
         keys = (k.chunk(name.job_id, name.number), *fixed, *(k.intent(letter.intent_id) for letter in letters))
@@ -325,15 +327,16 @@ class ChunkLedger:
         seen: str,
         *,
         cause: str,
-        who: Sequence[str],
+        in_doubt: Sequence[str],
         losses: Mapping[int, int],
         dead: Sequence[int] = (),
     ) -> Steps[str]:
         """
-        A lease has ended: 'moved', 'held' or 'done'.
+        End a lease whose time is over: 'moved', 'held' or 'done'; see take_over.lua.
 
-        seen: the marks as they were read; whom they show as sent to is in doubt, and they are `who`. losses: as they are now. dead: places of
-        those who are not to be sent to again: the lease was revoked, token is the keeper's, and their letters are filed.
+        seen: the marks as they were read. in_doubt: identifiers of the recipients that `seen` shows as being sent to. losses: as they are now.
+        dead: places that will not be sent to again; if there are any, the lease was revoked, `token` is the keeper's, and their letters are
+        filed.
         """
         k, job = self.keys, name.job_id
         keys = (
@@ -360,7 +363,7 @@ class ChunkLedger:
             "dead_n": len(dead),
             "keep_ms": self._retention_ms,
             "dead_ms": self._dead_ms,
-            **Doubt(cause, who).as_dict(),
+            **Doubt(cause, in_doubt).as_dict(),
         }
         return _text((yield RunScript("chunks/take_over", keys, (_compact(said),))))
 
@@ -370,7 +373,7 @@ class ChunkLedger:
         return bool((yield RunScript("chunks/set_aside", keys, (member, int(for_s * 1000)))))
 
     def due(self, name: ChunkName) -> Steps[bool]:
-        """A chunk whose time has come goes back to its queue."""
+        """Put a chunk whose time has come back into its queue."""
         k = self.keys
         keys = (
             k.fixed("chunk_due"),
@@ -382,7 +385,7 @@ class ChunkLedger:
         return bool((yield RunScript("chunks/due", keys, (name.job_id, name.number))))
 
     def sweep(self, name: ChunkName) -> Steps[int]:
-        """Mark who was not sent to in a chunk of a job that was cancelled, or whose time is over. How many."""
+        """End the chunk of a job that was cancelled, or whose time is over. Returns how many recipients were not sent to."""
         k, job = self.keys, name.job_id
         keys = (
             k.job(job),

@@ -1,4 +1,4 @@
-"""What holds sends back: reading the gates, and opening or shutting them by hand."""
+"""Gates in the ledger: what each script is given, and what its answer means. A shut gate holds sends back."""
 
 from __future__ import annotations
 
@@ -22,37 +22,36 @@ SLOTS_AHEAD_MS: Final = 250
 """How far ahead a worker is given slots under a ceiling: the longest that an admitted call may still wait in the worker."""
 
 EVERY = "*"
-"""In place of an application: the gate is every application's."""
+"""In place of an application: the gate is for all applications."""
 
 
 class GateName(StrEnum):
-    """Which gates there are. Each is absent (open) until something shuts it for one application."""
+    """The gates. A gate is open until something shuts it for an application, or for all."""
 
     CIRCUIT = "circuit"  #: the API fails, or cannot be reached
-    TOKEN = "token"
-    """The API refuses our token."""
+    TOKEN = "token"  #: the API refuses our token
     APPLICATION = "application"  #: the API does not know the application
-    NOT_BEFORE = "not_before"  #: the API said 429, and when to come back
-    HAND = "hand"  #: a person shut it, and only a person opens it
+    NOT_BEFORE = "not_before"  #: the API answered 429, and said when to come back
+    HAND = "hand"  #: shut manually, and opened manually
 
 
 MEANS: Mapping[GateName, str] = {
     GateName.CIRCUIT: "the API fails or cannot be reached; opens by itself",
-    GateName.TOKEN: "the API refuses our token; is tried from time to time",
-    GateName.APPLICATION: "the API does not know it; is tried from time to time",
-    GateName.NOT_BEFORE: "the API answered 429 and said until when; opens then",
+    GateName.TOKEN: "the API refuses our token; retried from time to time",
+    GateName.APPLICATION: "the API does not know the application; retried from time to time",
+    GateName.NOT_BEFORE: "the API answered 429 and said when to retry; opens then",
     GateName.HAND: "shut manually; opens only manually",
 }
-"""What each gate says when it is shut, for a person."""
+"""What each gate means when it is shut, for an operator."""
 
 
 @dataclass(frozen=True)
 class Gate(Result):
-    """A gate that is not simply open. until: when it will let probes through; None where only a person opens it."""
+    """A gate that is shut, or tested by probes. until: when it lets probes through; None if it must be opened manually."""
 
     gate: str
     application: str
-    state: str  #: `shut`, or `testing` while its probes are under way
+    state: str  #: `shut`, or `testing` while its probes are in progress
     why: str
     since: str | None
     until: str | None
@@ -60,7 +59,7 @@ class Gate(Result):
     testing_until_ms: int = field(default=0, metadata={"shown": False})
 
     def lets_through(self, now_ms: int, probes: int) -> int:
-        """How many intents it would let through at `now_ms`: none, or its probes."""
+        """How many intents it lets through at `now_ms`: 0, or its probes."""
         if self.until_ms == 0 or now_ms < self.until_ms or now_ms < self.testing_until_ms:
             return 0
         return probes
@@ -90,7 +89,7 @@ def read(flat: Mapping[str, str] | Sequence[Any], now_ms: int) -> list[Gate]:
 
 
 def may_leave(gates: Sequence[Gate], application: str, now_ms: int, *, probes: int, most: int) -> int:
-    """How many of an application's held intents may go back to their lanes at `now_ms`: `most` where all its gates are open."""
+    """How many of an application's held intents may go back to their lanes at `now_ms`: `most` if all its gates are open."""
     mine = [g for g in gates if g.application in (EVERY, application)]
     return min((g.lets_through(now_ms, probes) for g in mine), default=most)
 
@@ -105,13 +104,13 @@ class Shut:
 
 
 class GateLedger:
-    """Every script and command that moves a gate, with the settings that bound it. Makes steps; `run` and `arun` carry them out."""
+    """Reads, shuts and opens gates, with the settings that bound them. Makes steps; `run` and `arun` carry them out."""
 
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.namespace)
         self._s = settings
         self.probe_ms: Final = int((settings.http_total_s + settings.short_retry_s) * 1000)
-        """How long a probe may take before another may be sent in its place."""
+        """How long a probe may take. After that another one may be sent in its place."""
 
     def ceiling(self, application: str) -> float | str:
         """Calls a second that an application may make, as the scripts read it: '' for no ceiling."""
@@ -119,12 +118,12 @@ class GateLedger:
         return "" if rate is None else rate
 
     def every(self) -> Steps[list[Gate]]:
-        """Every gate that is not simply open."""
+        """Every gate that is shut, or tested by probes."""
         time, flat = yield Ask([("TIME",), ("HGETALL", self.keys.fixed("gates"))])
         return read(flat, _ms(time))
 
     def shut(self, name: str, application: str, why: str) -> Steps[Gate]:
-        """Shut a gate manually; it stays shut until `open`. Raises ValueError for an unknown gate, or for text that is not an application code."""
+        """Shut a gate manually; it stays shut until `open`. Raises ValueError for an unknown gate or an invalid application code."""
         gate = _known(name)
         if application != EVERY and not _APPLICATION.fullmatch(application):
             raise ValueError("application: is not a valid application code. Use XXXXX-XXXXX, or omit it for all applications")
@@ -174,4 +173,4 @@ def _known(name: str) -> str:
     try:
         return GateName(name).value
     except ValueError:
-        raise ValueError(f"no gate is called so; there are {', '.join(GateName)}") from None
+        raise ValueError(f"gate: is not a known gate. Use one of {', '.join(GateName)}") from None

@@ -1,4 +1,4 @@
-"""The ledger's moves, each as steps: what a script is given, and what its answer means."""
+"""Intents in the ledger: what each script is given, and what its answer means."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from wooshq_schemas import MODEL_VERSION
 CLAIM_LEASE_S: Final = 15.0
 """How long a claim holds before it is admitted: reading, rendering and one round trip."""
 CLAIM_BYTES: Final = 4 * 1024 * 1024
-"""Bodies in one claim, at least one: a script holds up everybody who asks Redis for as long as it runs."""
+"""Bytes of bodies in one claim, which takes at least one body. Redis serves nobody else while a script runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptOutcome:
-    """What became of an entry."""
+    """What `accept` did with an entry."""
 
-    intent_id: str  #: its own, or that under which the same body was accepted earlier
+    intent_id: str  #: its own, or the id under which it was accepted earlier
     new: bool
     clash: bool = False  #: `intent_id` was accepted earlier with another body
 
@@ -53,8 +53,8 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Claims:
     """
-    What a claim of several ids brought. refused: held by others, final or unknown, and that is harmless. left: still queued, for those
-    before them were large.
+    What a claim of several ids took. refused: (id, state) of intents that another worker holds, that are final or unknown; this is harmless.
+    left: ids that are still queued, because the bodies before them were large.
     """
 
     now_ms: int
@@ -65,7 +65,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Whether a claim may leave. wait_ms: until it may (`go`, `probe`), or until to ask again (`wait`). gate: what holds it."""
+    """Whether a claim may leave. wait_ms: until it leaves (`go`, `probe`), or until the next question (`wait`). gate: that holds it."""
 
     outcome: Literal["go", "probe", "wait", "held", "expired", "lost"]
     wait_ms: int = 0
@@ -79,7 +79,7 @@ class Settlement:
     claim: Claim
     event: Event
     attempts: Sequence[Mapping[str, Any]] = ()  #: the calls made, as `status` shows them
-    doubt: str | None = None  #: why the person may get the message twice, or may have
+    doubt: str | None = None  #: why it is in doubt
     message_code: str = ""
     unknown_identifiers: Sequence[str] = ()
     reason: Reason | None = None
@@ -90,7 +90,7 @@ class Settlement:
     gate: str = ""
 
     def as_json(self) -> str:
-        """What settle.lua reads."""
+        """As settle.lua reads it."""
         out: dict[str, Any] = {
             "id": self.claim.intent_id,
             "token": self.claim.token,
@@ -117,7 +117,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """An intent that was held when workers were lost; it may be what they died of. lost: how many."""
+    """An intent that workers held when they were lost: it may be the cause. lost: how many workers."""
 
     lane: str
     intent_id: str
@@ -126,7 +126,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Intents that a keeper's move put back into their lanes."""
+    """Intents that the keeper put back into their lanes."""
 
     by_lane: dict[str, list[str]] = field(default_factory=lambda: {lane: [] for lane in LANES})
     suspects: list[Suspect] = field(default_factory=list)
@@ -136,7 +136,7 @@ class Taken:
 
 
 class IntentLedger:
-    """Every script of the ledger, with the settings that bound it. Asks nothing itself: `steps.run` and `arun` do."""
+    """Every script that moves an intent, with the settings that bound it. Makes steps; `run` and `arun` carry them out."""
 
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.namespace)
@@ -154,10 +154,10 @@ class IntentLedger:
             *k.queues,
         )
 
-    # In
+    # What a producer does
 
     def accept(self, entries: Sequence[Entry]) -> Steps[list[AcceptOutcome]]:
-        """Take the entries into the ledger; one round trip. Two entries of one call may share an idempotency key: the first wins."""
+        """Take entries into the ledger; one round trip. If two entries share an idempotency key, the first one counts."""
         keys: list[str] = [*self._accept]
         args: list[str | int] = [self._retention_ms, MODEL_VERSION]
         for e in entries:
@@ -169,13 +169,13 @@ class IntentLedger:
         answers = yield RunScript("intents/accept", keys, args)
         return [_accepted(e, a) for e, a in zip(entries, answers, strict=True)]
 
-    # Out: the hot path
+    # What a worker does: the hot path
 
     def claim(self, ids: Sequence[str], token: str) -> Steps[Claims]:
         """
-        Take what can be taken of `ids`; one round trip. token: unique to this call.
+        Claim those of `ids` that can be claimed; one round trip. token: the claim token, unique to this call.
 
-        For a short lease: who is admitted gets the whole of it, and who is lost before that is soon found.
+        The lease is short: `admit` sets its full length, and an intent whose worker is lost before that is soon found.
         """
         rows = [self.keys.intent(i) for i in ids]
         lease_ms = int(min(CLAIM_LEASE_S, self._s.lease_s) * 1000)
@@ -194,8 +194,8 @@ class IntentLedger:
         """
         Which of these may leave now, in order; one round trip.
 
-        Who may go is written down as under way before the request is written: a worker that is lost later leaves a doubt,
-        one that is lost earlier does not.
+        The ledger records that a request may leave before it leaves. So a worker that is lost later leaves an intent in doubt, and a worker
+        that is lost earlier does not.
         """
         keys: list[str] = [*self._admit]
         args: list[str | int | float] = [
@@ -215,7 +215,7 @@ class IntentLedger:
         return [_admission(_text(outcome)) for outcome in answer[1:]]
 
     def settle(self, settlements: Sequence[Settlement]) -> Steps[list[bool]]:
-        """Write down how these claims ended; one round trip. False where another worker has it by now: nothing was changed then."""
+        """Record how these claims ended; one round trip. False if another worker holds the intent by now: then nothing was changed."""
         keys: list[str] = [*self._settle]
         args: list[str | int] = [self._retention_ms, self._dead_ms]
         for s in settlements:
@@ -224,24 +224,24 @@ class IntentLedger:
         answer = yield RunScript("intents/settle", keys, args)
         return [_text(a) == "settled" for a in answer]
 
-    # The keeper's
+    # What the keeper does
 
     def be_keeper(self, token: str, for_s: float) -> Steps[bool]:
         """Become the keeper, or stay it. False if another worker is the keeper."""
         return bool((yield RunScript("intents/be_keeper", (self.keys.fixed("keeper"),), (token, int(for_s * 1000)))))
 
     def come_due(self, name: str, limit: int) -> Steps[list[str]]:
-        """Ids of `leases`, `due` or `expiry` whose time has come, the longest due first."""
+        """Members of `leases`, `due`, `expiry` and the like whose time has come, the longest due first."""
         return [_text(i) for i in (yield RunScript("intents/come_due", (self.keys.fixed(name),), (limit,)))]
 
     def due(self, ids: Sequence[str]) -> Steps[Taken]:
-        """Retries whose time has come go back to their lanes."""
+        """Put retries whose time has come back into their lanes."""
         k = self.keys
         answer = yield RunScript("intents/due", (k.fixed("due"), *k.queues, *map(k.intent, ids)), ids)
         return _by_lane(ids, answer)
 
     def take_over(self, ids: Sequence[str], on_unknown: Mapping[str, str]) -> Steps[Taken]:
-        """Intents of lost workers go back to their lanes, or end. on_unknown: id → `resend` or `dead_letter`."""
+        """Put intents of lost workers back into their lanes, or end them. on_unknown: id → `resend` or `dead_letter`."""
         k = self.keys
         args: list[str | int] = [self._s.poison_after, self._dead_ms]
         for i in ids:
@@ -255,14 +255,14 @@ class IntentLedger:
         return taken
 
     def sort(self, taken: Taken, intent_id: str, lane: str, lost: int) -> None:
-        """Put a queued intent where it belongs: with the others of its lane, or with the suspects."""
+        """Add a queued intent to its lane, or to the suspects."""
         if lost >= self._s.suspect_after:
             taken.suspects.append(Suspect(lane, intent_id, lost))
         else:
             taken.by_lane[lane].append(intent_id)
 
     def expire(self, waiting: Sequence[tuple[str, str]]) -> Steps[int]:
-        """End what waits past its time. waiting: (id, application). Returns how many ended."""
+        """End intents that still wait after their `expires_at`. waiting: (id, application). Returns how many ended."""
         k = self.keys
         keys = [k.fixed("expiry"), k.fixed("due"), k.fixed("counts"), *k.queues]
         for i, application in waiting:
@@ -270,27 +270,27 @@ class IntentLedger:
         return int((yield RunScript("intents/expire", keys, (self._retention_ms, self._dead_ms, *(i for i, _ in waiting)))))
 
     def release(self, application: str, ids: Sequence[str]) -> Steps[Taken]:
-        """Held intents go back to their lanes."""
+        """Put held intents back into their lanes."""
         k = self.keys
         keys = (k.held(application), k.fixed("held_applications"), *k.queues, *map(k.intent, ids))
         return _by_lane(ids, (yield RunScript("intents/release", keys, (application, *ids))))
 
     def stale(self, lane: str, *, lane_is_empty: bool, limit: int) -> Steps[list[str]]:
-        """Queued intents of which the broker can have no message any more."""
+        """Ids of queued intents whose message the broker must have lost."""
         args = (lane, int(lane_is_empty), int(self._s.republish_after_s * 1000), int(self._s.overtaken_s * 1000), limit)
         return [_text(i) for i in (yield RunScript("intents/stale", (self.keys.queued(lane), self.keys.fixed("taken")), args))]
 
     def fields(self, ids: Sequence[str], *names: str) -> Steps[list[list[str | None]]]:
-        """Fields of several rows, None where there is none; one round trip."""
+        """Fields of several rows, None for a missing one; one round trip."""
         if not ids:
             return []
         answer = yield Ask([("HMGET", self.keys.intent(i), *names) for i in ids])
         return [[None if v is None else _text(v) for v in row] for row in answer]
 
-    # By a person
+    # What a caller does
 
     def cancel(self, intent_id: str, application: str) -> Steps[str]:
-        """Take an intent back. The state it is in now, or 'gone'."""
+        """Cancel an intent. Its state now, or 'gone'."""
         k = self.keys
         keys = (k.intent(intent_id), k.fixed("due"), k.fixed("expiry"), k.fixed("counts"), *k.queues, k.held(application))
         return _text((yield RunScript("intents/cancel", keys, (intent_id, self._retention_ms, self._dead_ms))))

@@ -36,7 +36,7 @@ class NewJob:
 
 
 class JobLedger:
-    """Every script of the fan-out, with the settings that bound it. Asks nothing itself."""
+    """Every script that moves a job, with the settings that bound it. Makes steps; `run` and `arun` carry them out."""
 
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.namespace)
@@ -45,7 +45,9 @@ class JobLedger:
         self._dead_ms = int(settings.dead_retention_s * 1000)
 
     def open(self, job: NewJob) -> Steps[str]:
-        """Begin a job. '' where it is new; the id under which it is known, with '!' before it where that has another template."""
+        """
+        Begin a job. '' if it is new. The id of the job that was accepted before, with '!' before it if that job has another template.
+        """
         k = self.keys
         row = k.job(job.id)
         idem = k.idempotency(f"bulk {job.application}", job.idempotency_key) if job.idempotency_key is not None else row
@@ -73,23 +75,23 @@ class JobLedger:
         )
 
     def wait_for_room(self, job_id: str, within_s: float) -> Steps[bool]:
-        """Wait until a chunk has ended. False where none did."""
+        """Wait until a chunk has ended. False if none did."""
         return (yield Ask([("BLPOP", self.keys.job_part(job_id, "room"), within_s)]))[0] is not None
 
     def fed(self, job_id: str, *, refused: int, duplicates: int, chunks: int) -> Steps[str]:
-        """No more recipients come. chunks: that their stream made. The job's state, 'gone', or 'short' where it has more than these."""
+        """No more recipients come. chunks: how many the stream made. The job's state, 'gone', or 'short' if the job has more chunks."""
         k = self.keys
         keys = (k.job(job_id), k.job_part(job_id, "unknown"), k.job_part(job_id, "doubts"), k.fixed("stepping"))
         return _text((yield RunScript("jobs/fed", keys, (job_id, self._retention_ms, refused, duplicates, chunks))))
 
     def end_rollout_step(self, job_id: str) -> Steps[str]:
-        """Look whether a step of a roll-out has ended."""
+        """End a step of a roll-out if all its recipients have ended. See the script for what it returns."""
         k = self.keys
         keys = (k.job(job_id), k.fixed("turns"), k.fixed("stepping"), k.job_part(job_id, "queued"))
         return _text((yield RunScript("jobs/end_rollout_step", keys, (job_id,))))
 
     def move(self, job_id: str, event: Literal["pause", "resume", "cancel"], why: str = "") -> Steps[tuple[str, bool, int]]:
-        """(the state it is in now or 'gone', whether this moved it, chunks that are queued)."""
+        """Pause, resume or cancel a job: (its state now or 'gone', whether this call moved it, chunks that are queued)."""
         k = self.keys
         keys = (
             k.job(job_id),

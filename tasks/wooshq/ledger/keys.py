@@ -1,4 +1,4 @@
-"""The names of the ledger's keys: all of them, with what lies in each."""
+"""The names of all keys of the ledger, with what each one contains."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LANES = ("transactional", "bulk")
 @dataclass(frozen=True)
 class Keys:
     """
-    Keys of one shard. The braces are a Redis Cluster hash tag, so that one script may touch them all.
+    Keys of one shard. The braces are a hash tag of Redis Cluster, so that one script may use all keys of a shard.
 
-    namespace: prefix of an installation. shard: today always "0"; a cluster spreads by it.
+    namespace: prefix of an installation. shard: always "0" today; a cluster will have several.
     """
 
     namespace: str
@@ -33,7 +33,7 @@ class Keys:
         return f"{self.prefix}letter:{letter_id}"
 
     def idempotency(self, application: str, key: str) -> str:
-        """string `<intent id> <digest of the body>`; the key itself is strangers' text and only its digest is kept."""
+        """string `<intent id> <digest of the body>`; only a digest of the idempotency key is kept, because the key is a caller's text."""
         digest = hashlib.blake2b(f"{application}\0{key}".encode(), digest_size=20).hexdigest()
         return f"{self.prefix}idem:{digest}"
 
@@ -46,7 +46,7 @@ class Keys:
         return f"{self.prefix}held:{application}"
 
     def pace(self, application: str) -> str:
-        """hash: when an application's next calls may leave, all workers together."""
+        """hash: when an application's next calls may leave, over all workers."""
         return f"{self.prefix}pace:{application}"
 
     # Fan-out
@@ -62,16 +62,16 @@ class Keys:
         return f"{self.prefix}job:{job_id}:{part}"
 
     def chunk(self, job_id: str, number: int) -> str:
-        """hash: a chunk's row: its recipients, packed, and who holds it."""
+        """hash: a chunk's row: its recipients, packed, and the token of the worker that holds it."""
         return f"{self.prefix}chunk:{job_id}:{number}"
 
     def marks(self, job_id: str, number: int) -> str:
-        """string: one byte a recipient of a chunk, as `Mark` has them."""
+        """string: one byte per recipient of a chunk, see `Mark`."""
         return f"{self.prefix}marks:{job_id}:{number}"
 
     @property
     def queues(self) -> tuple[str, str]:
-        """Both lanes' queued sets, in the order in which every script takes them."""
+        """The queued sets of both lanes, in the order in which every script takes them."""
         return self.queued("transactional"), self.queued("bulk")
 
     def fixed(self, name: str) -> str:
@@ -89,10 +89,10 @@ FIXED: Mapping[str, str] = {
     "held_applications": "set: applications that have held intents",
     "gates": "hash: `<gate>|<application>` → JSON; absent means open",
     "failures": "hash: application → failures in a row",
-    "doubts": "stream: every case in which a person may have got a message twice",
-    "counts": "hash: event → how often, since the ledger was made",
+    "doubts": "stream: every intent, and every call of a job, that is in doubt",
+    "counts": "hash: event → how often it happened since the ledger began",
     "taken": "hash: lane → when the newest intent that was claimed had been queued, ms",
-    "keeper": "string: token of the worker whose keeper is at work",
+    "keeper": "string: token of the worker that is the keeper",
     "jobs": "zset: job id → when it was accepted, ms",
     "turns": "zset: job id → when it last had a turn, ms; only of jobs that run and have chunks queued",
     "chunk_leases": "zset: `<job> <chunk>` → end of its lease, ms",
@@ -103,8 +103,8 @@ FIXED: Mapping[str, str] = {
 }
 
 JOB_PARTS: Mapping[str, str] = {
-    "queued": "zset: chunk → its number; those that nobody holds and that may be sent",
+    "queued": "zset: chunk → its number; chunks that nobody holds and that may be sent",
     "unknown": "list: identifiers that the API does not know",
-    "doubts": "stream: every case in which recipients may have got it twice, with their identifiers",
-    "room": "list: a token for whoever waits until fewer chunks are open",
+    "doubts": "stream: every call that is in doubt, with its recipients' identifiers",
+    "room": "list: a token per chunk that ended, for the producer that waits until fewer chunks are open",
 }

@@ -1,4 +1,4 @@
-"""How many workers were lost while they sent to a recipient: kept for each, so that nobody is called poison for what another did."""
+"""How many workers were lost while they sent to each recipient, so that a recipient is poison only for its own losses."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def ranges_of(places: Sequence[int]) -> tuple[PlaceRange, ...]:
 
 
 def read(text: str) -> dict[int, int]:
-    """Workers lost, by place in the chunk, from what `written` made; '' where none was."""
+    """Workers lost, by place in the chunk. text: made by `written`, '' for none."""
     found: dict[int, int] = {}
     for part in text.split():
-        times, _, run = part.partition("*")
-        first, _, last = run.partition("-")
+        times, _, places = part.partition("*")
+        first, _, last = places.partition("-")
         found.update(dict.fromkeys(range(int(first), int(last) + 1), int(times)))
     return found
 
 
 def written(losses: Mapping[int, int]) -> str:
-    """As the chunk's row keeps it: `2*0-9 1*12-12`, runs of places with as many losses."""
+    """As the chunk's row keeps it: `2*0-9 1*12-12`, ranges of places with the same number of losses."""
     by_times: dict[int, list[int]] = {}
     for place in sorted(losses):
         by_times.setdefault(losses[place], []).append(place)
@@ -40,7 +40,7 @@ def written(losses: Mapping[int, int]) -> str:
 
 
 def after(losses: Mapping[int, int], marks: str) -> dict[int, int]:
-    """What it is when one more worker is lost and the chunk's marks are as it left them. Who has ended is left out."""
+    """The losses after one more worker is lost. marks: as it left them. Recipients that have ended are left out."""
     still = {place: times for place, times in losses.items() if marks[place] not in FINAL_MARKS}
     for place, mark in enumerate(marks):
         if mark == Mark.SENDING:

@@ -13,7 +13,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.scripts import source_of
 from wooshq.ledger.steps import Ask, Flow, RunScript, Steps, T, Together, Wanted
 
-#: Answers with which a healthy server says "not now": never a verdict on a message.
+#: Answers with which a healthy server says "not now". They are never a verdict on a message.
 _NOT_NOW = (
     "OOM",
     "MISCONF",
@@ -31,7 +31,7 @@ _NOT_NOW = (
     "CROSSSLOT",
 )
 
-#: The same, where redis-py made a class of the word and took it out of the text.
+#: The same answers, if redis-py made a class of the word and removed it from the text.
 _NOT_NOW_KINDS = (
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.ReadOnlyError,
@@ -43,11 +43,11 @@ _NOT_NOW_KINDS = (
 
 
 def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | None:
-    """`error` as what it means for the caller; None where it is a fault of ours (a script's error) and must be seen as such."""
+    """What `error` means for the caller. None if it is a bug of ours (an error in a script), which must be raised as it is."""
     if isinstance(error, (redis.AuthenticationError, redis.exceptions.InvalidResponse)):
         refused = isinstance(error, redis.AuthenticationError)
-        why = "refuses our name or password" if refused else "does not speak Redis's protocol"
-        return LedgerUnavailable(f"Redis at {where} {why}; mend WOOSHQ_REDIS_URL", maybe_done=False)
+        why = "refuses our user name or password" if refused else "does not speak Redis's protocol"
+        return LedgerUnavailable(f"Redis at {where} {why}; fix WOOSHQ_REDIS_URL", maybe_done=False)
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError)):
         text = str(error).lower()
         asked = "connecting" not in text if isinstance(error, redis.TimeoutError) else "reading" in text or "closed" in text
@@ -60,7 +60,7 @@ def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | 
         if word:
             return LedgerUnavailable(f"Redis at {where} refuses writes ({word})", maybe_done=False)
         if "DB index" in text or "unknown command" in text.lower():
-            return LedgerUnavailable(f"Redis at {where} cannot hold a ledger ({text[:80]}); mend WOOSHQ_REDIS_URL", maybe_done=False)
+            return LedgerUnavailable(f"Redis at {where} cannot hold a ledger ({text[:80]}); fix WOOSHQ_REDIS_URL", maybe_done=False)
     return None
 
 

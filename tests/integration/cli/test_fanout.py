@@ -302,7 +302,7 @@ class WhenItIsRolledOut:
         job_id = done.stdout.decode().strip()
         said = done.stderr.decode().replace("\n", " ")
         assert "10 of 1,000 sent" in said
-        assert "990 people wait for the next" in said
+        assert "990 wait for the next step" in said
         assert f"wooshq bulk resume {job_id}" in said
         assert rig.cli("bulk", "resume", job_id).returncode == 0
         wait_until(lambda: rig.wooshq.bulk.show(job_id).sent == 1000)

@@ -13,7 +13,7 @@ from tests.rig import APPLICATION, an_intent
 from tests.script_headers import header_of, table_moves
 from tests.watched_ledger import WatchedLedger
 from wooshq import Settings
-from wooshq.intents.accept import entry_of, new_id
+from wooshq.intents.entry import entry_of, new_id
 from wooshq.jobs.packing import Unit, pack
 from wooshq.ledger import scripts
 from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, Doubt, TakenChunk
@@ -141,7 +141,7 @@ class Walker:
             token = keepers
         losses = {place: 1 for place in sent_to if place not in dead}
         who = [str(place) for place in sent_to]
-        return str(self.do(chunks.take_over(name, token, marks, cause="lost", who=who, losses=losses, dead=dead)))
+        return str(self.do(chunks.take_over(name, token, marks, cause="lost", in_doubt=who, losses=losses, dead=dead)))
 
 
 def a_dead_recipient() -> DeadRecipient:
@@ -387,7 +387,7 @@ def a_job_waits_for_its_slots(walk: Walker) -> None:
 
 def a_roll_out_goes_from_step_to_step(walk: Walker) -> None:
     jobs = walk.jobs
-    name = walk.job(4, steps=(1, 2, 4), step_wait_ms=100_000)
+    name = walk.job(4, rollout=(1, 2, 4), step_wait_ms=100_000)
     token = walk.taken(name)
     assert walk.do(jobs.end_rollout_step(name.job_id)) == "waits"
     assert walk.begun(name, token, "0-3") == "go"
@@ -406,7 +406,7 @@ def a_roll_out_goes_from_step_to_step(walk: Walker) -> None:
 
 
 def a_roll_out_stops(walk: Walker) -> None:
-    name = walk.job(4, steps=(2, 4), stop_at=0.1)
+    name = walk.job(4, rollout=(2, 4), stop_at=0.1)
     token = walk.taken(name)
     assert walk.begun(name, token, "0-3") == "go"
     walk.recorded(name, token, [(Mark.DEAD, 0, 1)], letters=[a_dead_recipient() for _ in range(2)])

@@ -282,12 +282,12 @@ class BulkMachine(RuleBasedStateMachine):
 
         def lost() -> Any:
             if not dead:
-                return self.do(self.ledger.chunks.take_over(taken.name, taken.token, marks, cause="lost", who=who, losses=losses))
+                return self.do(self.ledger.chunks.take_over(taken.name, taken.token, marks, cause="lost", in_doubt=who, losses=losses))
             if not self.do(self.ledger.chunks.revoke(taken.name, taken.token, marks, keepers)):
                 return "held"
             for _ in range(2):
                 assert self.do(self.ledger.chunks.file_letters(taken.name, keepers, letters))
-            return self.do(self.ledger.chunks.take_over(taken.name, keepers, marks, cause="lost", who=who, losses=losses, dead=dead))
+            return self.do(self.ledger.chunks.take_over(taken.name, keepers, marks, cause="lost", in_doubt=who, losses=losses, dead=dead))
 
         assert lost() == "held", "not before its time"
         if chunk.token != taken.token:
@@ -434,7 +434,7 @@ def test_who_is_under_way_as_the_ledger_has_it_and_not_as_the_worker_has_it_is_i
     do(ledger.chunks.record_and_begin(name, token, APPLICATION, record=of_two, recorded_no=1, calls=[], begin_no=1))
     seen = server.get(ledger.keys.marks(name.job_id, 0)).decode()
     assert seen == "SSs."
-    assert do(ledger.chunks.take_over(name, token, seen, cause="lost", who=["c"], losses={2: 1})) == "moved"
+    assert do(ledger.chunks.take_over(name, token, seen, cause="lost", in_doubt=["c"], losses={2: 1})) == "moved"
     found = do(jobs.show_job(ledger.keys, name.job_id))
     assert (found.sent, found.retrying, found.unknown, found.left) == (2, 1, 1, 2)
     server.close()

@@ -29,7 +29,7 @@ class JobLog:
             if mark in FINAL_MARKS:
                 counts[COUNTER_OF[Mark(mark)]] += last - first + 1
         counts["calls"] += record.calls
-        counts["in_doubt"] += sum(len(doubt.who) for doubt in record.doubts)
+        counts["in_doubt"] += sum(len(doubt.identifiers) for doubt in record.doubts)
         for letter in record.letters:
             self._report_kind(kind="dead_letter", reason=letter.reason, code=letter.code, application=job.application, lane="bulk")
         if record.stop is not None:

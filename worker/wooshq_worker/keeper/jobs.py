@@ -149,7 +149,7 @@ class JobDuties:
             except (NewerModel, IntentInvalid):
                 return 0  # a newer wooshq's job is left to it
         cause = "worker lost while sending"
-        answer = await self._client.do(self._ledger.chunks.take_over(name, token, seen, cause=cause, who=who, losses=lost, dead=dead))
+        answer = await self._client.do(self._ledger.chunks.take_over(name, token, seen, cause=cause, in_doubt=who, losses=lost, dead=dead))
         if answer != "held":
             log.warning("chunk_taken_over", job_id=name.job_id, chunk=name.number, in_doubt=len(who))
         return int(answer == "moved")

@@ -84,7 +84,7 @@ def send(people: Sequence[str], api: Api, *, proved: bool = True, units: Sequenc
     def note(record: ChunkRecord) -> None:
         nonlocal streak
         outcome.letters += record.letters
-        outcome.doubts += sum(len(doubt.who) for doubt in record.doubts)
+        outcome.doubts += sum(len(doubt.identifiers) for doubt in record.doubts)
         outcome.unknown.update(record.unknown)
         streak = record.streak + (0 if record.accepted else streak) if record.streak or record.accepted else streak
         outcome.stopped = record.stop or outcome.stopped or ("streak" if streak >= 5 and not chunk.proved else "")

@@ -75,7 +75,7 @@ if r.streak > 0 then
   -- A job of which no call was accepted stops after fewer refusals.
   local proved = redis.call('HGET', KEYS[3], 'proved')
   if n >= (proved and r.stop_after or math.min(r.stop_unproved, r.stop_after)) and not r.stop then
-    r.stop = 'the API refused ' .. n .. ' recipients in a row with the same words, and accepted none between: ' .. r.streak_of
+    r.stop = 'the API refused ' .. n .. ' recipients in a row with the same words, and accepted none in between: ' .. r.streak_of
   end
 end
 local state = redis.call('HGET', KEYS[3], 'state')

@@ -31,7 +31,7 @@ for i = 0, (#ARGV - 2) / 2 - 1 do
       redis.call('HSET', row, 'lost', lost)
       if v[3] then
         remember(row, cjson.encode({at_ms = tonumber(v[3]), outcome = 'unknown', code = 'WORKER_LOST',
-          error = 'the worker was lost before it could record what became of the call'}))
+          error = 'the worker was lost before it could record the outcome of the call'}))
         doubt(KEYS[4], id, now, ARGV[2], 'worker lost while sending')
         redis.call('HINCRBY', KEYS[5], 'unknown', 1)
       end

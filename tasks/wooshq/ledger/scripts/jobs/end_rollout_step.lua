@@ -47,8 +47,8 @@ end
 local allow = tonumber(v[2])
 local size = math.min(allow, v[12] and tonumber(v[11]) or allow) - before
 if v[6] and bad > tonumber(v[6]) * size then
-  return hold('stopped', string.format('step %d of %d: %d of %d were refused or are in doubt, and %g %% may be; %d people were spared', at,
-    #steps, bad, asked, tonumber(v[6]) * 100, spared))
+  return hold('stopped', string.format('step %d of %d: %d of %d recipients were refused or are in doubt (limit %g %%); %d were not sent to',
+    at, #steps, bad, asked, tonumber(v[6]) * 100, spared))
 end
 if begun < allow or ended < begun then return 'waits' end
 if at >= #steps then
@@ -57,7 +57,7 @@ if at >= #steps then
   if redis.call('ZCARD', KEYS[4]) > 0 then redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[1]) end
   return 'last'
 end
-hold('paused', string.format('step %d of %d has ended: %d of %d were refused or are in doubt; %d people wait for the next', at,
+hold('paused', string.format('step %d of %d has ended: %d of %d recipients were refused or are in doubt; %d wait for the next step', at,
   #steps, bad, asked, spared))
 if v[7] then redis.call('HSET', KEYS[1], 'goes_on', now + tonumber(v[7])) end
 return 'paused'
