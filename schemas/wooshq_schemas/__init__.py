@@ -1,4 +1,4 @@
-"""wooshq's contract: intents, v2 requests, answers, platforms, and how one becomes the other. Needs pydantic and nothing else."""
+"""The contract: intents, v2 requests, answers, platforms, and how an intent becomes a request. Needs only pydantic."""
 
 from wooshq_schemas.answer.read import Accepted, NotUnderstood, Refused, read_answer
 from wooshq_schemas.intent.door import NewerModel, load_stored, parse_intent, parse_intent_json

@@ -1,4 +1,4 @@
-"""What will probably be cut, or is probably a slip: warnings about a valid intent. Never a reason to refuse it."""
+"""Warnings about a valid intent: what platforms will probably cut, and probable mistakes. A warning never refuses an intent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+from pydantic import BaseModel
 
 from wooshq_schemas.intent.model import Intent
 from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
@@ -15,6 +17,16 @@ from wooshq_schemas.render import render
 from wooshq_schemas.request import Block, FrequencyCapping, MessengerTemplate, OpenAction, SendRate
 from wooshq_schemas.validation.names import nearest
 from wooshq_schemas.validation.times import moment_of
+
+#: Characters of GSM 03.38: one septet each. Those of its extension table count two.
+_GSM: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_EXTENSION: Final = frozenset("^{}\\[~]|€\f")
+
+#: API 1.3 published these limits; v2 publishes none.
+_MOST_ATTACHMENTS: Final = 2
+_LARGEST_ATTACHMENT: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,88 +42,101 @@ class Warn:
         return {"field": self.field, "problem": self.problem, "hint": self.hint}
 
 
-#: GSM 03.38: one septet each; those of the extension table count two.
-_GSM = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_EXTENSION = frozenset("^{}\\[~]|€\f")
-
-
 def is_application_code(text: str) -> bool:
-    """Whether `text` has the shape that the reference gives every application code, XXXXX-XXXXX. wooshq itself takes others too."""
+    """Whether `text` has the shape of application codes in the reference, XXXXX-XXXXX. wooshq itself accepts other shapes too."""
     return re.fullmatch(r"[A-Z0-9]{5}-[A-Z0-9]{5}", text) is not None
 
 
 def lint(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> list[Warn]:
-    """Everything worth a second look in what would be sent at `now` (aware)."""
+    """All warnings about the request that would be sent at `now` (aware)."""
     body = render(intent, now=now, platforms=platforms)
     kind, inner = next(iter(body.items()))
-    out = [*_expiry(intent, now), *_request(kind, inner, now, platforms)]
-    payload = inner.get("payload", {})
-    for path, action in _actions(f"{kind}.payload", payload):
-        out += _slips(path, action, OpenAction)
-        out += _link(f"{path}.link.url", action.get("link", {}).get("url"))
-    for name, model in (("send_rate", SendRate), ("frequency_capping", FrequencyCapping)):
-        out += _slips(f"{kind}.{name}", inner.get(name, {}), model)
-    if payload.get("silent") and "custom_data" in payload:
-        out += _too_much_data(f"{kind}.payload.custom_data", payload["custom_data"], platforms)
-    for locale, blocks in payload.get("content", {}).get("localized_content", {}).items():
-        for block, fields in blocks.items():
-            path = f"{kind}.payload.content.localized_content.{locale}.{block}"
-            out += _slips(path, fields, Block)
-            out += _slips(f"{path}.template", fields.get("template", {}), MessengerTemplate)
-            if (row := platforms.by_block.get(block)) is not None:  # a correction may have renamed the block since the intent was checked
-                out += _too_long(path, row, fields, payload)
-            if not {"silent", "voip_push"} & payload.keys():
-                out += _empty(path, fields)
-    return out
+    return [
+        *_expiry(intent, now),
+        *_request(kind, inner, now),
+        *_email(kind, inner, platforms),
+        *_near_misses(f"{kind}.send_rate", inner.get("send_rate", {}), SendRate),
+        *_near_misses(f"{kind}.frequency_capping", inner.get("frequency_capping", {}), FrequencyCapping),
+        *(_payload(f"{kind}.payload", inner["payload"], platforms) if "payload" in inner else ()),
+    ]
+
+
+# ── The request as a whole ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _expiry(intent: Intent, now: datetime) -> Iterator[Warn]:
     if intent.expires_at_dt is not None and intent.expires_at_dt <= now:
-        yield Warn("expires_at", "lies in the past", "Nothing would be sent: the intent ends as expired")
+        yield Warn("expires_at", "is in the past", "Nothing would be sent: the intent ends as expired")
 
 
-def _request(kind: str, inner: Mapping[str, Any], now: datetime, platforms: Platforms) -> Iterator[Warn]:
+def _request(kind: str, inner: Mapping[str, Any], now: datetime) -> Iterator[Warn]:
     if not is_application_code(inner.get("application") or ""):
-        yield Warn(f"{kind}.application", "does not look like an application code", "Pushwoosh's are XXXXX-XXXXX, in capitals and digits")
+        yield Warn(
+            f"{kind}.application", "does not look like an application code", "Pushwoosh's codes are XXXXX-XXXXX, with capitals and digits"
+        )
     at = inner["schedule"].get("at")
     if at is not None and (now - moment_of(at)).total_seconds() > 60:
-        yield Warn(f"{kind}.schedule.at", "lies in the past", "The API will probably send at once, or refuse")
-    payload = inner.get("payload")
-    if payload is not None and not {"preset", "content", "silent", "voip_push"} & payload.keys():
-        yield Warn(f"{kind}.payload", "has nothing to show", 'Give title or body, or "silent": true for data only')
-    locales = inner.get("payload", {}).get("content", {}).get("localized_content")
-    if locales is not None and "default" not in locales and "en" not in locales:
-        yield Warn(
-            f"{kind}.payload.content.localized_content",
-            "has neither default nor en",
-            "A device of another locale gets any of the texts; add default",
-        )
-    emails = [row.name for row in platforms if row.block is None]
-    if "email_payload" in inner and not any(name in inner.get("platforms", ()) for name in emails):
-        right = " or ".join(emails)
-        yield Warn(f"{kind}.platforms", f"does not name {right}", f'An email payload goes with "platforms": ["{right}"]')
-    attachments = inner.get("email_payload", {}).get("attachments", [])
-    if len(attachments) > 2:
-        yield Warn(f"{kind}.email_payload.attachments", f"has {len(attachments)} files", "API 1.3 took at most two")
+        yield Warn(f"{kind}.schedule.at", "is in the past", "The API will probably send at once, or refuse the request")
+
+
+def _email(kind: str, inner: Mapping[str, Any], platforms: Platforms) -> Iterator[Warn]:
+    if "email_payload" not in inner:
+        return
+    names = [row.name for row in platforms if row.block is None]
+    if not any(name in inner.get("platforms", ()) for name in names):
+        right = " or ".join(names)
+        yield Warn(f"{kind}.platforms", f"does not contain {right}", f'An email payload needs "platforms": ["{right}"]')
+    attachments = inner["email_payload"].get("attachments", [])
+    if len(attachments) > _MOST_ATTACHMENTS:
+        yield Warn(f"{kind}.email_payload.attachments", f"has {len(attachments)} files", f"API 1.3 accepted at most {_MOST_ATTACHMENTS}")
     for i, attachment in enumerate(attachments):
-        if len(attachment["content"]) > 1024 * 1024:
-            yield Warn(f"{kind}.email_payload.attachments.{i}", "is larger than 1 MB in base64", "API 1.3 took at most that; send a link")
+        if len(attachment["content"]) > _LARGEST_ATTACHMENT:
+            path = f"{kind}.email_payload.attachments.{i}"
+            yield Warn(path, "is larger than 1 MB in base64", "API 1.3 accepted at most 1 MB. Send a link instead")
 
 
-def _actions(path: str, payload: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+# ── The payload ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _payload(path: str, payload: Mapping[str, Any], platforms: Platforms) -> Iterator[Warn]:
+    if not {"preset", "content", "silent", "voip_push"} & payload.keys():
+        yield Warn(path, "has nothing to show", 'Give title or body, or "silent": true to send only data')
+    for name, action in _actions(payload):
+        yield from _near_misses(f"{path}.{name}", action, OpenAction)
+        yield from _link(f"{path}.{name}.link.url", action.get("link", {}).get("url"))
+    if payload.get("silent") and "custom_data" in payload:
+        yield from _too_much_data(f"{path}.custom_data", payload["custom_data"], platforms)
+    if "content" in payload:
+        yield from _content(f"{path}.content.localized_content", payload, platforms)
+
+
+def _content(path: str, payload: Mapping[str, Any], platforms: Platforms) -> Iterator[Warn]:
+    locales = payload["content"]["localized_content"]
+    if "default" not in locales and "en" not in locales:
+        yield Warn(path, "has neither default nor en", "A device with another locale gets any of the texts. Add default")
+    for locale, blocks in locales.items():
+        for block, fields in blocks.items():
+            place = f"{path}.{locale}.{block}"
+            yield from _near_misses(place, fields, Block)
+            yield from _near_misses(f"{place}.template", fields.get("template", {}), MessengerTemplate)
+            if (row := platforms.by_block.get(block)) is not None:  # the intent may be older than a correction of the table
+                yield from _too_long(place, row, fields, payload)
+            if not {"silent", "voip_push"} & payload.keys():
+                yield from _empty(place, fields)
+
+
+def _actions(payload: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if "open_action" in payload:
-        yield f"{path}.open_action", payload["open_action"]
+        yield "open_action", payload["open_action"]
     for number, action in payload.get("open_actions", {}).items():
-        yield f"{path}.open_actions.{number}", action
+        yield f"open_actions.{number}", action
 
 
 def _link(path: str, url: object) -> Iterator[Warn]:
-    """What opens on a tap must be a whole URL: a device does not know to which site `/orders` or `shop.example/orders` belongs."""
+    """A link must be an absolute URL: a device does not know to which site `/orders` or `shop.example/orders` belongs."""
     if isinstance(url, str) and not _is_absolute(url):
         yield Warn(
-            path, "is not an absolute URL, and will probably open nothing", "Right would be https://… or your app's own, such as myapp://…"
+            path, "is not an absolute URL and will probably open nothing", "Use https://… or a scheme of your app, such as myapp://…"
         )
 
 
@@ -123,34 +148,36 @@ def _is_absolute(url: str) -> bool:
         return bool(rest)
     if scheme.lower() in ("http", "https"):
         return re.match(r"//[^/?#\s]", rest) is not None
-    # `shop.example:8080/x` and `localhost:8080` have a port there, `mailto:` an address.
+    # After the colon, `shop.example:8080/x` and `localhost:8080` have a port, `mailto:` has an address.
     return len(rest) > 2 and (rest.startswith("//") or ("." not in scheme and not rest[0].isdigit()))
 
 
 def _empty(path: str, fields: Mapping[str, Any]) -> Iterator[Warn]:
-    """Texts that are there and say nothing."""
-    named = [name for name in ("title", "body") if name in fields]
-    if named and not any(str(fields[name]).strip() for name in named):
-        are = "is" if len(named) == 1 else "are"
-        yield Warn(path, f"{' and '.join(named)} {are} empty: nothing would be shown", 'Give a text, or "silent": true for data only')
+    given = [name for name in ("title", "body") if name in fields]
+    if given and not any(str(fields[name]).strip() for name in given):
+        are = "is" if len(given) == 1 else "are"
+        yield Warn(path, f"{' and '.join(given)} {are} empty: nothing would be shown", 'Give a text, or "silent": true to send only data')
 
 
-def _slips(path: str, fields: Mapping[str, Any], model: type) -> Iterator[Warn]:
-    """Names that pass because the form is open, and are near to one that is known."""
-    known = list(model.model_fields)  # type: ignore[attr-defined]
+def _near_misses(path: str, fields: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Warn]:
+    """Unknown names that are close to a known one. The models allow them, because the object may have other fields."""
+    known = list(model.model_fields)
     for name in fields:
         near = None if name in known else nearest(name, known)
         if near is not None and near not in fields:
-            yield Warn(f"{path}.{name[:64]}", "is not a field that the reference knows, and passes as it is", f"Did you mean {near}?")
+            yield Warn(f"{path}.{name[:64]}", "is not in the reference; it is sent unchanged", f"Did you mean {near}?")
+
+
+# ── Lengths ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _too_much_data(path: str, data: object, platforms: Platforms) -> Iterator[Warn]:
-    """A silent push has no blocks: its data alone is held against the tightest of the platforms that a push goes to by default."""
+    """A silent push has no blocks, so only its data counts: against the lowest limit of the platforms that a push goes to by default."""
     limits = [row.limit for row in platforms.defaults["push"] if row.limit is not None]
     most, size = min((limit.bytes for limit in limits), default=0), _size(data)
     if size > most > 0:
         services = " and ".join(dict.fromkeys(limit.service for limit in limits if limit.bytes == most))
-        yield Warn(path, f"is {size} bytes, and {services} take {most}", "Send a reference to the data")
+        yield Warn(path, f"is {size} bytes; {services} take at most {most}", "Send a reference to the data instead")
 
 
 def _too_long(path: str, row: Platform, fields: Mapping[str, Any], payload: Mapping[str, Any]) -> Iterator[Warn]:
@@ -161,10 +188,10 @@ def _too_long(path: str, row: Platform, fields: Mapping[str, Any], payload: Mapp
     most = row.limit.bytes
     if payload.get("voip_push"):
         most = row.limit.voip_bytes or most
-    bound = {k: v for k, v in fields.items() if k != "live_update"}
-    size = _size(bound) + (_size(payload["custom_data"]) if "custom_data" in payload else 0)
+    counted = {name: value for name, value in fields.items() if name != "live_update"}
+    size = _size(counted) + (_size(payload["custom_data"]) if "custom_data" in payload else 0)
     if size > most:
-        problem = f"is about {size} bytes with custom_data, and {row.limit.service} takes {most}"
+        problem = f"is about {size} bytes with custom_data; {row.limit.service} takes at most {most}"
         yield Warn(path, problem, "The message will probably be cut or refused")
 
 
@@ -175,7 +202,7 @@ def _sms(path: str, text: str) -> Iterator[Warn]:
         length, alphabet, one, joined = len(text.encode("utf-16-le")) // 2, "UCS-2", 70, 67
     if length > one:
         parts = -(-length // joined)
-        yield Warn(path, f"takes {parts} SMS ({length} characters of {alphabet}, {one} fit into one)", "Each part is charged")
+        yield Warn(path, f"takes {parts} SMS: {length} characters of {alphabet}, and one SMS holds {one}", "Each SMS is charged")
 
 
 def _size(value: Any) -> int:

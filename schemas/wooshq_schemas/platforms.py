@@ -93,13 +93,13 @@ class Platforms:
         for wanted, columns in corrections.items():
             key = keys.get(wanted.lower())
             if key is None:
-                raise ValueError(f"no platform is called {wanted!r}; there are {', '.join(sorted(k for k in keys if k))}")
+                raise ValueError(f"{wanted!r} is not a platform; use one of {', '.join(sorted(k for k in keys if k))}")
             _check_correction(wanted, columns, rows[key])
             rows[key] = replace(rows[key], **dict(columns))  # type: ignore[arg-type]
         for column in ("block", "name", "number"):
             values = [getattr(row, column) for row in rows.values() if getattr(row, column) is not None]
             if len(values) != len(set(values)):
-                raise ValueError(f"two platforms would have the same {column}")
+                raise ValueError(f"two platforms have the same {column}")
         return cls(rows)
 
     def __iter__(self) -> Iterator[Platform]:
@@ -150,11 +150,11 @@ _COLUMNS: Final[Mapping[str, type]] = {"block": str, "name": str, "number": int}
 def _check_correction(wanted: str, columns: Mapping[str, str | int], row: Platform) -> None:
     for column, value in columns.items():
         if column not in _COLUMNS:
-            raise ValueError(f"{wanted}: no column {column!r}; right would be block, name or number")
+            raise ValueError(f"{wanted}: {column!r} is not a column; use block, name or number")
         if not isinstance(value, _COLUMNS[column]) or isinstance(value, bool) or value == "":
-            raise ValueError(f"{wanted}.{column}: must be {'a whole number' if _COLUMNS[column] is int else 'a word'}")
+            raise ValueError(f"{wanted}.{column}: must be {'a whole number' if _COLUMNS[column] is int else 'a string that is not empty'}")
     if row.block is None and "block" in columns:
-        raise ValueError(f"{wanted}.block: email has no block, its content is `email_payload`")
+        raise ValueError(f"{wanted}.block: this platform has no block; its content is the `email_payload`")
 
 
 PLATFORMS: Final = Platforms.corrected({})

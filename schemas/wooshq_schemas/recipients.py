@@ -1,4 +1,4 @@
-"""Whom a fan-out goes to: a recipient out of a row of a file or out of a mapping."""
+"""A recipient of a fan-out, made from a row of a file or from a mapping."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wooshq_schemas.validation.problem import IntentInvalid, Problem
 from wooshq_schemas.validation.storable import wrong_text
 
 LIST_OF: Final[Mapping[str, str]] = {"user": "users", "hwid": "hwids", "push_token": "push_tokens", "email": "hwids"}
-"""Column that names a recipient → the request's list. An address is a hwid there, as API 1.3's devices work (D)."""
+"""Column that identifies a recipient → list in the request. An email address goes to `hwids`, as with devices of API 1.3 (D)."""
 
 LOCALE: Final = "locale"
 _NAMES: Final = ", ".join(LIST_OF)
@@ -25,14 +25,14 @@ _CHINESE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("hant", "tw", "hk", "mo"), "zh-Hant"),
 }
 _ADDRESS: Final = re.compile(r"[^@\s]{1,256}@[^@\s]{1,256}")
-_IS_LOCALE: Final = ("is not a locale", "Right would be en, pt-BR, zh-Hans or default")
+_IS_LOCALE: Final = ("is not a locale", "Use a locale such as en, pt-BR, zh-Hans or default")
 
 
 class Recipient(NamedTuple):
     """
-    One person or device. to: the request's list (`users`, `hwids`, `push_tokens`). placeholders: (name, value), sorted by name.
+    One user or device. to: the list in the request (`users`, `hwids`, `push_tokens`). placeholders: (name, value), sorted by name.
 
-    Those whose fields after the first are equal get the same request apart from the identifier.
+    Recipients that differ only in `identifier` can share a call.
     """
 
     identifier: str
@@ -42,14 +42,14 @@ class Recipient(NamedTuple):
 
 
 RecipientLike: TypeAlias = Recipient | Mapping[str, Any] | str
-"""A recipient as a mapping column → value, as a user id, or as the model."""
+"""A recipient as a mapping column → value, as a user's id, or as `Recipient`."""
 
 
 class Columns:
-    """The header of a file with a recipient in each row. `recipient` is asked for millions of rows: what can be known once is kept."""
+    """The header of a file that has a recipient in each row. `recipient` runs for millions of rows, so the header is analysed once."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Raises IntentInvalid with everything that is wrong with the header."""
+        """Raises IntentInvalid with all problems of the header."""
         problems = [Problem("", *wrong) for name in names if (wrong := wrong_text(name))]
         problems += [
             Problem(shown(name), "is the name of two columns", "Rename or remove one")
@@ -71,12 +71,12 @@ class Columns:
         self._bare = len(names) == 1
 
     def recipient(self, cells: Sequence[str]) -> Recipient:
-        """The recipient of a row. Raises IntentInvalid with everything that is wrong with it."""
+        """The recipient in a row. Raises IntentInvalid with all problems of the row."""
         if len(cells) != len(self.names):
             has = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-            raise IntentInvalid([Problem("", f"has {has}, and the header names {len(self.names)} columns", "Mend the row")])
+            raise IntentInvalid([Problem("", f"has {has}, but the header has {len(self.names)} columns", "Fix the row")])
         identifier = cells[self._at]
-        # What is right needs no list of problems: every row comes this way.
+        # A shortcut: most rows are only an identifier that is obviously valid.
         if self._bare and self._kind != "email" and 0 < len(identifier) <= _LONGEST_IDENTIFIER and identifier.isalnum():
             return Recipient(identifier, self._to)
         locale = cells[self._locale_at] or None if self._locale_at is not None else None
@@ -85,13 +85,13 @@ class Columns:
 
 
 def recipient_of(given: RecipientLike) -> Recipient:
-    """A recipient out of a mapping: exactly one of `user`, `hwid`, `push_token`, `email`. Raises IntentInvalid with every problem."""
+    """A recipient from a mapping with one of `user`, `hwid`, `push_token`, `email`. Raises IntentInvalid with all problems."""
     if isinstance(given, Recipient):
         return given
     if isinstance(given, str):
         return _checked("user", given, None, ())
     if not isinstance(given, Mapping):
-        raise IntentInvalid([Problem("", "is not a recipient", 'Right would be {"user": "u1"} or "u1"')])
+        raise IntentInvalid([Problem("", "is not a recipient", 'Example: {"user": "u1"} or "u1"')])
     named = [name for name in given if name in LIST_OF]
     if len(named) != 1:
         raise IntentInvalid([_one_is_needed([name for name in given if isinstance(name, str)], named)])
@@ -100,7 +100,7 @@ def recipient_of(given: RecipientLike) -> Recipient:
     locale = None
     for name, value in given.items():
         if not isinstance(name, str):
-            problems.append(Problem("", "has a key that is not a text", "Keys of JSON objects are texts"))
+            problems.append(Problem("", "has a key that is not a string", "Keys of JSON objects must be strings"))
         elif name == LOCALE:
             if value is not None and not isinstance(value, str):
                 problems.append(Problem(LOCALE, *_IS_LOCALE))
@@ -108,17 +108,17 @@ def recipient_of(given: RecipientLike) -> Recipient:
         elif name == named[0]:
             if not isinstance(value, str):
                 written = _written(value)
-                problems.append(Problem(name, "must be a text", f'Right would be "{written}"' if written is not None else ""))
+                problems.append(Problem(name, "must be a string", f'Use "{written}"' if written is not None else ""))
         elif isinstance(value, str):
             placeholders.append((name, value))
         elif isinstance(value, int) and not isinstance(value, bool):
             if (written := _written(value)) is not None:
                 placeholders.append((name, written))
             else:
-                problems.append(Problem(shown(name), "is a number of thousands of digits", "Give it as a text"))
+                problems.append(Problem(shown(name), "has too many digits", "Write it as a string"))
         else:
-            hint = "Leave it out" if value is None else "Placeholders are texts: give it as one"
-            problems.append(Problem(shown(name), "must not be null" if value is None else "must be a text", hint))
+            hint = "Leave it out" if value is None else "Write it as a string"
+            problems.append(Problem(shown(name), "must not be null" if value is None else "must be a string", hint))
     if problems:
         raise IntentInvalid(problems)
     return _checked(named[0], given[named[0]], locale, tuple(sorted(placeholders)))
@@ -133,7 +133,7 @@ def _checked(kind: str, identifier: str, locale: str | None, placeholders: tuple
         locale = known
     for name, value in placeholders:
         if not name or len(name) > _LONGEST_NAME:
-            problems.append(Problem(shown(name), "is no name for a placeholder", f"Right would be 1 to {_LONGEST_NAME} characters"))
+            problems.append(Problem(shown(name), "is not a valid name of a placeholder", f"Use 1 to {_LONGEST_NAME} characters"))
         problems += [Problem(shown(name), *wrong) for text in (name, value) if (wrong := wrong_text(text))]
     if problems:
         raise IntentInvalid(problems)
@@ -141,7 +141,7 @@ def _checked(kind: str, identifier: str, locale: str | None, placeholders: tuple
 
 
 def _written(value: object) -> str | None:
-    """An integer as a text; None for what is none, and for one of more digits than Python writes (4,300)."""
+    """An integer as text; None for other values, and for integers with more digits than Python writes (4,300)."""
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     try:
@@ -152,7 +152,7 @@ def _written(value: object) -> str | None:
 
 @lru_cache(1024)
 def _known_locale(text: str) -> str | None:
-    """The API's locale (ISO 639-1, or one of two ways to write Chinese) for a BCP 47 tag; None for what is none: `pt-BR` is `pt`."""
+    """The API's locale (ISO 639-1, or one of two scripts of Chinese) for a BCP 47 tag: `pt-BR` is `pt`. None if it is not a tag."""
     if _LOCALE.fullmatch(text):
         return text
     found = _TAG.fullmatch(text)
@@ -171,15 +171,15 @@ def _wrong_identifier(kind: str, identifier: str) -> list[Problem]:
     if len(identifier) > _LONGEST_IDENTIFIER:
         return [Problem(kind, f"is longer than {_LONGEST_IDENTIFIER} characters")]
     if identifier != identifier.strip():
-        return [Problem(kind, "has spaces around it", "Remove them: to the API it would be somebody else")]
+        return [Problem(kind, "has spaces at its start or end", "Remove them: for the API it would be another recipient")]
     if kind == "email" and _ADDRESS.fullmatch(identifier) is None:
-        return [Problem(kind, "is not an email address", "Right would be ann@example.com")]
+        return [Problem(kind, "is not an email address", "Example: ann@example.com")]
     return []
 
 
 def _one_is_needed(names: Sequence[str], named: Sequence[str]) -> Problem:
     if named:
-        return Problem("", f"only one of {_NAMES} may be given, and these were: {', '.join(named)}", "Leave all but one out")
+        return Problem("", f"only one of {_NAMES} is allowed, but these were given: {', '.join(named)}", "Keep one and remove the others")
     near = next((name for name in names if nearest(name, LIST_OF)), None)
-    hint = did_you_mean(near, LIST_OF) if near is not None else "The first line of a CSV is its header" if names else ""
-    return Problem("", f"one of {_NAMES} is needed, and none was given", hint)
+    hint = did_you_mean(near, LIST_OF) if near is not None else "The first line of a CSV file must be its header" if names else ""
+    return Problem("", f"one of {_NAMES} is required", hint)

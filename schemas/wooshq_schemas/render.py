@@ -1,4 +1,4 @@
-"""From an intent to the v2 body. Pure: no I/O, no clock of its own."""
+"""Turns an intent into a v2 request body. Pure: no I/O, no clock of its own."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _PLAIN = ("image", "icon", "sound", "badge", "priority", "category", "thread_id"
 
 def render(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> dict[str, Any]:
     """
-    The body of `POST /messaging/v2/notify`. now: aware; stamped as the schedule where the intent has none.
+    The body of `POST /messaging/v2/notify`. now: aware; becomes the schedule if the intent has none.
 
-    The exact form passes as it is; only the application is filled in where its body has none.
+    The exact form is sent unchanged. Only a missing application is filled in.
     """
     if intent.request is not None:
         ((kind, inner),) = intent.request.items()
@@ -112,14 +112,14 @@ def _push(push: Push, rows: Sequence[Platform], platforms: Platforms) -> dict[st
 
 
 def _replacing(overrides: Mapping[str, PushOverride | TextOverride] | None, platforms: Platforms) -> dict[str, dict[str, Any]]:
-    """Name of a platform, as the API calls it now → the fields that replace the others there, `ttl_s` under its name on the wire."""
+    """Platform's name in the API → the fields that replace those of the message there. `ttl_s` gets the API's name, `ttl`."""
     out: dict[str, dict[str, Any]] = {}
     for name, override in (overrides or {}).items():
         row = platforms.named(name)
         fields = _dump(override)
         if "ttl_s" in fields:
             fields["ttl"] = fields.pop("ttl_s")
-        if row is not None:  # a correction may have taken the name away since the intent was checked
+        if row is not None:  # the intent may be older than a correction of the table
             out.setdefault(row.name, {}).update(fields)
     return out
 
@@ -127,9 +127,9 @@ def _replacing(overrides: Mapping[str, PushOverride | TextOverride] | None, plat
 def _localized(
     texts: Mapping[str, Text], fields: Mapping[str, Any], replacing: Mapping[str, Mapping[str, Any]], rows: Sequence[Platform]
 ) -> dict[str, Any]:
-    """Every locale that a text has, with a whole block for each platform: what one text lacks in a locale, its own fallback says."""
+    """All locales of the texts, each with a complete block for each platform. A text that lacks a locale uses its own fallback there."""
     if not replacing:
-        if all(type(text) is str for text in texts.values()):  # the most frequent case by far
+        if all(type(text) is str for text in texts.values()):  # by far the most frequent case
             block = {**texts, **fields}
             return {"default": {row.block: block.copy() for row in rows}} if block else {}
         wholes = [(row.block, texts, fields) for row in rows]
@@ -139,13 +139,15 @@ def _localized(
             own = replacing.get(row.name, {})
             own_texts = {**texts, **{name: own[name] for name in _TEXTS if name in own}}
             own_fields = {**fields, **{name: value for name, value in own.items() if name not in _TEXTS and name != "link"}}
-            if "template" in own:
-                own_texts.pop("body", None) if "body" not in own else None
+            if "template" in own and "body" not in own:  # a template stands for the text
+                own_texts.pop("body", None)
             wholes.append((row.block, own_texts, own_fields))
     out: dict[str, Any] = {}
-    for locale in _locales([text for _, mine, _ in wholes for text in mine.values()]):
+    for locale in _locales([text for _, its_texts, _ in wholes for text in its_texts.values()]):
         blocks = {
-            block: {**{name: _in_locale(text, locale) for name, text in mine.items()}, **own} for block, mine, own in wholes if mine or own
+            block: {**{name: _in_locale(text, locale) for name, text in its_texts.items()}, **its_fields}
+            for block, its_texts, its_fields in wholes
+            if its_texts or its_fields
         }
         if blocks:
             out[locale] = blocks
@@ -153,7 +155,7 @@ def _localized(
 
 
 def _locales(texts: Iterable[Text]) -> list[str]:
-    """Locales in the order of their first mention; at least one of `default` and `en`, so that every device has a fallback."""
+    """The locales of the texts, in order of appearance. Adds `default` if it and `en` are missing: every device needs a fallback."""
     found: dict[str, None] = {}
     for text in texts:
         if isinstance(text, str):
@@ -197,7 +199,7 @@ def _email(email: Email) -> dict[str, Any]:
 
 
 def _in_utc(schedule: dict[str, Any]) -> dict[str, Any]:
-    """A plain intent may name any zone; the reference's `at` is UTC."""
+    """The schedule with `at` in UTC, as the reference demands. A plain intent may use any time zone."""
     at = schedule.get("at")
     if at is not None and not at.endswith("Z"):
         schedule["at"] = moment_of(at).astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The v2 NotifyRequest, every field of it. What the reference marks as open lets unknown fields through; the rest does not."""
+"""The models of a v2 request body. Objects that the reference marks as open may have unknown fields, other objects may not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wooshq_schemas.validation.values import OPEN, STRICT, ApplicationCode, Code
 
 
 class MessageType(StrEnum):
-    """Controls control-group filtering; the API's default is marketing."""
+    """Decides whether the API filters by control group. The API's default is marketing."""
 
     MARKETING = "MESSAGE_TYPE_MARKETING"
     TRANSACTIONAL = "MESSAGE_TYPE_TRANSACTIONAL"
@@ -33,16 +33,16 @@ class Operation(StrEnum):
 
 
 _BY_NAME = Strict(False)
-"""Enum values travel as their string names: pydantic's core turns the text into the member."""
+"""Bodies contain the names of enum values. pydantic's core turns a name into the member."""
 
 
 def table_of(context: object) -> Platforms:
-    """The table that a validation is held against: its context's `platforms`; without one, the reference's table."""
+    """The table of platforms that a validation uses: `platforms` of its context, otherwise the reference's table."""
     return getattr(context, "platforms", PLATFORMS)
 
 
 def _in_table(column: Callable[[Platforms], Iterable[str]], problem: str) -> AfterValidator:
-    """A name that the table of this validation's context has to know."""
+    """Checks that the table of platforms knows a name. column: the known names."""
 
     def check(name: str, info: ValidationInfo) -> str:
         known = column(table_of(info.context))
@@ -53,15 +53,15 @@ def _in_table(column: Callable[[Platforms], Iterable[str]], problem: str) -> Aft
     return AfterValidator(check)
 
 
-PlatformName = Annotated[str, _in_table(lambda table: table.by_name, "is no platform")]
+PlatformName = Annotated[str, _in_table(lambda table: table.by_name, "is not a platform")]
 BlockName = Annotated[str, _in_table(lambda table: table.by_block, "no such field")]
-PlatformNumber = Annotated[str, _in_table(lambda table: sorted(table.numbers, key=int), "is no platform's number")]
+PlatformNumber = Annotated[str, _in_table(lambda table: sorted(table.numbers, key=int), "is not a platform's number")]
 PlatformNames = Annotated[list[PlatformName], Field(min_length=1)]
 MessageTypeName = Annotated[MessageType, _BY_NAME]
 
 
 class Schedule(OneOf):
-    """When the API sends: `at` a moment, or `after` a while."""
+    """When the API sends: `at` a time, or `after` a duration."""
 
     model_config = STRICT
     groups: ClassVar[Any] = ((("at", "after"), True),)
@@ -72,7 +72,7 @@ class Schedule(OneOf):
 
 
 class SendRate(BaseModel):
-    """Throttling of the send by the API. Inner form open."""
+    """Throttling of the send by the API. May have other fields."""
 
     model_config = OPEN
     __pydantic_extra__: dict[str, Free]
@@ -80,7 +80,7 @@ class SendRate(BaseModel):
 
 
 class FrequencyCapping(BaseModel):
-    """Limits per user. Inner form open."""
+    """Limits per user. May have other fields."""
 
     model_config = OPEN
     __pydantic_extra__: dict[str, Free]
@@ -91,7 +91,7 @@ class FrequencyCapping(BaseModel):
 
 
 class OpenAction(OneOf):
-    """What a tap does. Inner form open."""
+    """What a tap does. May have other fields."""
 
     model_config = OPEN
     __pydantic_extra__: dict[str, Free]
@@ -104,15 +104,15 @@ class OpenAction(OneOf):
 
 
 class Segment(BaseModel):
-    """A part of a live update's progress bar."""
+    """One part of the progress bar of a live update."""
 
     model_config = STRICT
-    color: Annotated[str, Shape(r"^#[0-9A-Fa-f]{6}$", "is not a colour", "Right would be #705289")] = absent()
+    color: Annotated[str, Shape(r"^#[0-9A-Fa-f]{6}$", "is not a colour", "Example: #705289")] = absent()
     length: Annotated[int, Field(gt=0)] = absent()
 
 
 class LiveUpdate(BaseModel):
-    """`android.live_update`."""
+    """A live update: a notification that changes while it is shown."""
 
     model_config = STRICT
     op: Annotated[Operation, _BY_NAME]
@@ -129,7 +129,7 @@ class LiveUpdate(BaseModel):
 
 
 class MessengerTemplate(BaseModel):
-    """A template of WhatsApp or Kakao. Inner form open."""
+    """A template of WhatsApp or Kakao. May have other fields."""
 
     model_config = OPEN
     __pydantic_extra__: dict[str, Free]
@@ -139,7 +139,7 @@ class MessengerTemplate(BaseModel):
 
 
 class BlockFields(BaseModel):
-    """What a block has beside its texts: the fields that platforms share are checked, every other passes as it is (D)."""
+    """The fields of a block besides its texts. Fields that platforms share are checked, other fields pass unchanged (D)."""
 
     model_config = OPEN
     __pydantic_extra__: dict[str, Free]
@@ -159,7 +159,7 @@ class BlockFields(BaseModel):
 
 
 class Block(BlockFields):
-    """One platform's content."""
+    """The content for one platform."""
 
     title: str = absent()
     subtitle: str = absent()
@@ -170,14 +170,14 @@ Content = Annotated[dict[BlockName, Block], Field(min_length=1)]
 
 
 class LocalizedContent(BaseModel):
-    """A device gets its own locale, else `default`, else `en`, else any."""
+    """The content by locale. A device gets its own locale, otherwise `default`, otherwise `en`, otherwise any."""
 
     model_config = STRICT
     localized_content: Annotated[dict[Locale, Content], Field(min_length=1)]
 
 
 class Payload(OneOf):
-    """Content of push, SMS and messengers."""
+    """The content of a push, an SMS or a message of a messenger."""
 
     model_config = STRICT
     groups: ClassVar[Any] = ((("content", "silent"), False),)
@@ -191,7 +191,7 @@ class Payload(OneOf):
 
 
 class Attachment(BaseModel):
-    """A file of an email."""
+    """A file attached to an email."""
 
     model_config = STRICT
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -206,15 +206,15 @@ class Attachment(BaseModel):
 
 
 class Address(BaseModel):
-    """A sender or an address for answers."""
+    """The sender of an email, or the address for answers."""
 
     model_config = STRICT
     name: str = absent()
-    email: Annotated[str, Shape(r"^[^@\s]{1,256}@[^@\s]{1,256}$", "is not an email address", "Right would be news@example.com")] = absent()
+    email: Annotated[str, Shape(r"^[^@\s]{1,256}@[^@\s]{1,256}$", "is not an email address", "Example: news@example.com")] = absent()
 
 
 class EmailPayload(OneOf):
-    """Content of an email."""
+    """The content of an email."""
 
     model_config = STRICT
     groups: ClassVar[Any] = ((("body", "email_template"), False),)
@@ -235,7 +235,7 @@ class Identifiers(BaseModel):
 
 
 class _Notify(OneOf):
-    """What both kinds of request take."""
+    """The fields of both kinds of request."""
 
     model_config = STRICT
     application: ApplicationCode = absent()
@@ -252,7 +252,7 @@ class _Notify(OneOf):
 
 
 class SegmentRequest(_Notify):
-    """A message to everyone who fits."""
+    """A message to all users of a segment."""
 
     groups: ClassVar[Any] = ((("code", "expression", "filter_expression"), True), (("payload", "email_payload"), True))
     code: Code = absent()
@@ -261,7 +261,7 @@ class SegmentRequest(_Notify):
 
 
 class TransactionalRequest(_Notify):
-    """A message to the people in a list."""
+    """A message to a list of recipients."""
 
     groups: ClassVar[Any] = ((LISTS, True), (("payload", "email_payload"), True))
     users: Identifiers = absent()
@@ -273,25 +273,20 @@ class TransactionalRequest(_Notify):
 
 
 class NotifyRequest(OneOf):
-    """The body of `POST /messaging/v2/notify`: exactly one of its two kinds."""
+    """The body of `POST /messaging/v2/notify`: exactly one of two kinds."""
 
     model_config = STRICT
     groups: ClassVar[Any] = ((("segment", "transactional"), True),)
     segment: SegmentRequest = absent()
     transactional: TransactionalRequest = absent()
 
-    @property
-    def inner(self) -> SegmentRequest | TransactionalRequest:
-        """The kind that was given."""
-        return self.transactional if self.segment is None else self.segment
-
     def to_body(self) -> dict[str, Any]:
-        """What goes on the wire: enum names as texts, absent fields absent."""
+        """The JSON that is sent: enum values by name, without absent fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def application_in(body: object) -> Any:
-    """The application that a request body names, whatever else the body is; None if it names none."""
+    """The application that a request body names, even if the body is not valid; None if it names none."""
     if isinstance(body, dict):
         for kind in REQUEST_KINDS:
             inner = body.get(kind)

@@ -1,4 +1,4 @@
-"""What a fan-out says to each of its recipients: an intent without `to`, written once, and the request it becomes for some of them."""
+"""The template of a fan-out: an intent without `to`, written once, and the requests that it becomes for its recipients."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ _OF_ONE_INTENT: Final = ("id", "to", "lane")
 """Fields of an intent that a template cannot have."""
 
 _WHY_NOT: Final[Mapping[str, tuple[str, str]]] = {
-    "id": ("names one intent, and a template becomes many", "A job gets an id of its own"),
-    "to": ("is not for a template: its recipients come beside it", "Leave it out; recipients are rows or an iterable"),
-    "lane": ("is not for a template: a fan-out goes through the bulk lane", "Leave it out"),
+    "id": ("is not allowed in a template: it identifies one intent", "Leave it out; the job gets an id"),
+    "to": ("is not allowed in a template: recipients are given separately", "Leave it out; give the recipients as a file or an iterable"),
+    "lane": ("is not allowed in a template: a fan-out always uses the bulk lane", "Leave it out"),
 }
 
 _SOMEBODY: Final = "somebody"
-#: Texts that cannot stand in a template, for NUL is refused there: places where something is filled in.
+"""An identifier that stands for the recipients while a template is checked and compiled."""
+#: Marks of the places that are filled in for each call. No template contains them: intents with NUL are refused.
 _IDENTIFIERS, _PLACEHOLDERS, _NOW = "\0I", "\0P", "\0N"
 _IN_TEXT: Final = re.compile(r"\{\s*([^\W\d][\w .-]{0,99}?)\s*(?:\|[^{}]*)?\}")
 _PLACES: Final = re.compile(r'"\\u0000([IPN])"')
@@ -37,13 +38,13 @@ _PLACES: Final = re.compile(r'"\\u0000([IPN])"')
 
 class Template:
     """
-    A checked template. Made by `parse_template`, or from what was stored; treated as a value.
+    A checked template. Make it with `parse_template` or `load_stored`. Do not change it afterwards.
 
-    What it becomes for some recipients is compiled once for each list and locale: then a request is a few pieces of text joined.
+    It is compiled once for each kind of list and each locale. A request is then a few pieces of text that are joined.
     """
 
     def __init__(self, data: Mapping[str, Any], *, platforms: Platforms = PLATFORMS) -> None:
-        """data: as parse_template checked it."""
+        """data: as `parse_template` checked it."""
         self._data = dict(data)
         self._platforms = platforms
         self._intent = self._for("users", [_SOMEBODY], None, None)
@@ -52,11 +53,11 @@ class Template:
 
     @classmethod
     def load_stored(cls, raw: str | bytes, version: int, *, platforms: Platforms = PLATFORMS) -> Template:
-        """A template as the ledger has it. Raises NewerModel for one of a newer model, IntentInvalid for none of today's."""
+        """A template from the ledger. Raises NewerModel if a newer wooshq wrote it, IntentInvalid if today's models refuse it."""
         return cls(migrated(json.loads(raw), version), platforms=platforms)
 
     def to_json(self) -> str:
-        """Compact JSON that `load_stored` reads again."""
+        """Compact JSON for `load_stored`."""
         return json.dumps(self._data, ensure_ascii=False, separators=(",", ":"))
 
     @property
@@ -69,7 +70,7 @@ class Template:
 
     @property
     def idempotency_key(self) -> str | None:
-        """The job's: the same template with the same key is one job."""
+        """The job's key: the same template with the same key is one job."""
         return self._data.get("idempotency_key")
 
     @property
@@ -86,25 +87,25 @@ class Template:
 
     @cached_property
     def locales(self) -> frozenset[str]:
-        """Locales in which any of its texts is written; empty where each text is for everyone."""
+        """The locales of its texts; empty if each text is for all locales."""
         return frozenset(_locales(self._data))
 
     @cached_property
     def names_in_texts(self) -> frozenset[str] | None:
-        """Placeholders that its texts name (`{city}`, `{city|CapitalizeFirst|here}`); None where its content lies with Pushwoosh."""
+        """Placeholders that its texts name (`{city}`, `{city|CapitalizeFirst|here}`); None if Pushwoosh stores its content."""
         said = self._data.get("message", self._data.get("request"))
-        return None if _lies_elsewhere(said) else frozenset(_named(said))
+        return None if _is_stored_elsewhere(said) else frozenset(_named(said))
 
     @property
     def own_placeholders(self) -> frozenset[str]:
-        """Placeholders that it gives itself, for everybody who has none of their own."""
+        """Placeholders that the template gives, for recipients that do not have their own."""
         return frozenset(self._placeholders)
 
     def locale_of(self, locale: str | None) -> str | None:
         """
-        What a recipient's locale comes down to here: itself, `default` for one that no text has, None where there is nothing to choose.
+        The locale that decides which texts a recipient gets: its own, `default` if no text has it, None if there is nothing to choose.
 
-        Recipients of whom it is the same can share a call.
+        Recipients with the same result can share a call.
         """
         if locale is None or not self.locales:
             return None
@@ -113,7 +114,7 @@ class Template:
     def body(
         self, to: str, identifiers: Sequence[str], *, locale: str | None, placeholders: Sequence[tuple[str, str]], now: datetime
     ) -> bytes:
-        """The request's body for these recipients, as it goes on the wire. to: the list, as in `LISTS`. now: aware."""
+        """The request body for these recipients, as it is sent. to: one of `LISTS`. now: aware."""
         key = (to, locale, bool(placeholders))
         pieces = self._compiled.get(key)
         if pieces is None:
@@ -130,7 +131,7 @@ class Template:
         return "".join(out).encode()
 
     def _stamp(self, now: datetime) -> str:
-        """The moment as JSON; of many calls in one second it is written once."""
+        """The time as JSON. It is written once for all calls of a second."""
         second = now.replace(microsecond=0)
         if second != self._stamped[0]:
             self._stamped = second, f'"{utc_text(now)}"'
@@ -139,16 +140,16 @@ class Template:
     def request(
         self, to: str, identifiers: Sequence[str], *, locale: str | None, placeholders: Sequence[tuple[str, str]], now: datetime
     ) -> dict[str, Any]:
-        """The same as values, rendered anew: what `body` is held against, and what a person is shown."""
+        """The same body as values, rendered without what was compiled: for people to see, and to check `body`."""
         return render(self._for(to, identifiers, locale, placeholders), now=now, platforms=self._platforms)
 
     def intent(self, to: str, identifier: str, *, locale: str | None, placeholders: Sequence[tuple[str, str]]) -> Intent:
-        """The intent that says to one recipient what the template says: what a dead letter keeps, to be mended and replayed."""
+        """The template as an intent for one recipient. A dead letter keeps it, so that it can be edited and replayed."""
         return self._for(to, [identifier], locale, placeholders)
 
     def _for(self, to: str, identifiers: Sequence[str], locale: str | None, placeholders: Sequence[tuple[str, str]] | None) -> Intent:
         data = _addressed(_in_locale(self._data, locale), to, list(identifiers), dict(placeholders or ()))
-        data.pop("idempotency_key", None)  # it is the job's
+        data.pop("idempotency_key", None)  # it belongs to the job
         return load_stored(json.dumps(data, ensure_ascii=False), MODEL_VERSION, platforms=self._platforms)
 
     @cached_property
@@ -159,7 +160,7 @@ class Template:
         return inner.get("dynamic_content_placeholders", {})  # type: ignore[union-attr, return-value]
 
     def _compile(self, to: str, locale: str | None, *, with_placeholders: bool) -> list[str]:
-        """Pieces of JSON text, and between them, at every odd place, the letter of what is filled in there."""
+        """Pieces of JSON text. Every second one is the letter of a mark: what is filled in there."""
         request = self.request(to, [_SOMEBODY], locale=locale, placeholders=(), now=datetime.fromtimestamp(0, UTC))
         inner = request["transactional"] = dict(request["transactional"])
         inner[to] = {"list": [_IDENTIFIERS]}
@@ -174,9 +175,9 @@ def parse_template(
     data: object, *, now: datetime | None = None, application: str | None = None, platforms: Platforms = PLATFORMS
 ) -> Template:
     """
-    Check a template: an intent without `to`, in the plain form (`message`) or the exact one (a v2 body without its list).
+    Check a template: an intent without `to`, in the plain form (`message`) or the exact form (a v2 body without recipients).
 
-    Arguments as of `parse_intent`. Raises IntentInvalid with every problem there is.
+    Arguments: see `parse_intent`. Raises IntentInvalid with all problems.
     """
     if isinstance(data, (str, bytes)):
         data, doubts = read(data)
@@ -203,14 +204,14 @@ def _wrong_request(data: Mapping[str, Any]) -> list[Problem]:
     if not isinstance(request, dict):
         return []
     if "segment" in request:
-        return [Problem("request.segment", "is not for a template: a segment has its own recipients", "Send it as an intent")]
+        return [Problem("request.segment", "is not allowed in a template: a segment has its own recipients", "Send it as an intent")]
     inner = request.get("transactional")
     names = [name for name in LISTS if isinstance(inner, dict) and name in inner]
     return [Problem(f"request.transactional.{name}", *_WHY_NOT["to"]) for name in names]
 
 
 def _addressed(data: Mapping[str, Any], to: str, identifiers: list[str], placeholders: dict[str, str]) -> dict[str, Any]:
-    """An intent's data from a template's."""
+    """The data of an intent, made from the data of a template."""
     if "request" not in data:
         own = data.get("placeholders")
         more = {"placeholders": {**own, **placeholders} if isinstance(own, dict) else placeholders} if placeholders else {}
@@ -218,7 +219,7 @@ def _addressed(data: Mapping[str, Any], to: str, identifiers: list[str], placeho
     request = data["request"]
     inner = request.get("transactional") if isinstance(request, dict) else None
     if not isinstance(inner, dict):
-        return dict(data)  # the models tell what is wrong
+        return dict(data)  # the models report what is wrong
     inner = {**{name: value for name, value in inner.items() if name not in LISTS}, to: {"list": identifiers}}
     if placeholders:
         inner["dynamic_content_placeholders"] = {**inner.get("dynamic_content_placeholders", {}), **placeholders}
@@ -226,6 +227,7 @@ def _addressed(data: Mapping[str, Any], to: str, identifiers: list[str], placeho
 
 
 def _unaddressed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a template, made from the data of an intent."""
     rest = {name: value for name, value in data.items() if name not in _OF_ONE_INTENT}
     if "request" in rest:
         inner = rest["request"]["transactional"]
@@ -244,7 +246,7 @@ def _locales(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _localised(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every object locale → something in a template, of either form."""
+    """Every object locale → text or content in a template of either form."""
     if "request" in data:
         inner = data["request"].get("transactional", {})
         content = inner.get("payload", {}).get("content", {}).get("localized_content")
@@ -260,7 +262,7 @@ def _localised(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _in_locale(data: Mapping[str, Any], locale: str | None) -> Mapping[str, Any]:
-    """The same template with each text in one locale: its own, else `default`, else `en`, else any."""
+    """The template with each text in one locale: `locale`, otherwise `default`, otherwise `en`, otherwise any."""
     if locale is None:
         return data
     if "request" in data:
@@ -295,11 +297,11 @@ def _quoted_object(values: Mapping[str, str]) -> str:
     return "{" + ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in values.items()]) + "}"
 
 
-def _lies_elsewhere(said: Any) -> bool:
-    """Whether a preset or a template of Pushwoosh's is part of it."""
+def _is_stored_elsewhere(said: Any) -> bool:
+    """Whether a preset or a template that Pushwoosh stores is part of the message."""
     if isinstance(said, Mapping):
-        return any(name in ("preset", "template", "email_template") or _lies_elsewhere(value) for name, value in said.items())
-    return isinstance(said, list) and any(map(_lies_elsewhere, said))
+        return any(name in ("preset", "template", "email_template") or _is_stored_elsewhere(value) for name, value in said.items())
+    return isinstance(said, list) and any(map(_is_stored_elsewhere, said))
 
 
 def _named(said: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The answers as models, for whoever writes or compares them (a stand-in for the API, tests); `read_answer` reads them more leniently."""
+"""The answers as models, to write or compare them. `read_answer` accepts more than these models do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Answer(BaseModel):
     __pydantic_extra__: dict[str, Free]
 
     def to_body(self) -> dict[str, Any]:
-        """The body; absent fields absent."""
+        """The body, without absent fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
@@ -30,26 +30,26 @@ class UnknownIdentifiers(_Answer):
 
 
 class BareSuccess(_Answer):
-    """The form that one client saw (C), and what `Success` wraps (B)."""
+    """A success without envelope: one client saw it (C), and `Success` wraps it (B)."""
 
     message_code: str
     unknown_identifiers: list[str] | UnknownIdentifiers = absent()
 
 
 class Success(_Answer):
-    """The form that the SDK documentation has (B)."""
+    """A success as the SDK documentation shows it (B)."""
 
     result: BareSuccess
 
 
 class Detail(_Answer):
-    """A `google.rpc` message: `BadRequest`, `RetryInfo`, `ErrorInfo`, `QuotaFailure` or any other, in camelCase or snake_case."""
+    """A `google.rpc` message (`BadRequest`, `RetryInfo`, `ErrorInfo`, `QuotaFailure` or another), in camelCase or snake_case."""
 
     type_: Annotated[str, Field(alias="@type")] = absent()
 
 
 class ErrorEnvelope(_Answer):
-    """gRPC-Gateway's."""
+    """An error of gRPC-Gateway."""
 
     code: int
     message: str = absent()
@@ -57,7 +57,7 @@ class ErrorEnvelope(_Answer):
 
 
 class LegacyError(_Answer):
-    """API 1.3's, which came with HTTP 200."""
+    """An error of API 1.3, which came with HTTP 200."""
 
     status_code: int
     status_message: str = absent()

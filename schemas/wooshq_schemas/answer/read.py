@@ -1,11 +1,12 @@
-"""What the API answered: both forms of success, and its error envelopes. Any JSON value has a meaning here, none raises."""
+"""What does an answer of the API say? Reads both forms of success and the error envelopes. No JSON value makes it raise."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeGuard
+
+from wooshq_schemas.validation.times import seconds_of
 
 GRPC_CODES = (
     "OK",
@@ -31,7 +32,7 @@ GRPC_CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The API made a message. unknown_identifiers: recipients that it does not know; no failure."""
+    """The API made a message. unknown_identifiers: recipients that the API does not know; that is not a failure."""
 
     message_code: str
     unknown_identifiers: tuple[str, ...] = ()
@@ -40,9 +41,10 @@ class Accepted:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """
-    An error envelope. code: gRPC's, None where the envelope is that of API 1.3. violations: (field, description) of `BadRequest`.
+    An error envelope.
 
-    retry_delay_s: from `RetryInfo`. status_code: API 1.3's. reason: of `ErrorInfo`.
+    code: of gRPC; None for an envelope of API 1.3. violations: (field, description) from `BadRequest`. retry_delay_s: from `RetryInfo`.
+    status_code: of API 1.3. reason: from `ErrorInfo`.
     """
 
     code: int | None
@@ -56,7 +58,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NotUnderstood:
-    """Neither a success nor an error that we know."""
+    """An answer that is neither a success nor an error that we know."""
 
     why: str
 
@@ -65,7 +67,7 @@ Answer: TypeAlias = Accepted | Refused | NotUnderstood
 
 
 def read_answer(body: object) -> Answer:
-    """What a JSON body says. A success needs a message code; an error envelope inside a 200 is an error."""
+    """What a JSON body says. A success needs a message code. An error envelope is an error, even with status 200."""
     if not isinstance(body, Mapping):
         return NotUnderstood(f"the body is {_kind(body)}, not an object")
     inner = body.get("result")
@@ -77,7 +79,7 @@ def read_answer(body: object) -> Answer:
     if isinstance(code, str) and code.strip():
         return Accepted(code, tuple(_identifiers(inner.get("unknown_identifiers"))))
     if "message_code" in inner:
-        return NotUnderstood(f"message_code is {_kind(code)}, not a text" if not isinstance(code, str) else "message_code is empty")
+        return NotUnderstood(f"message_code is {_kind(code)}, not a string" if not isinstance(code, str) else "message_code is empty")
     return NotUnderstood("the body has no message_code and no error envelope")
 
 
@@ -111,9 +113,9 @@ def _violations(details: Iterable[Mapping[Any, Any]]) -> Iterator[tuple[str, str
 def _retry_delay(details: Iterable[Mapping[Any, Any]]) -> float | None:
     for detail in details:
         raw = detail.get("retryDelay", detail.get("retry_delay"))
-        if isinstance(raw, str) and re.fullmatch(r"\d{1,12}(\.\d{1,9})?s", raw):
-            return float(raw[:-1])
-        if isinstance(raw, Mapping):  # the message itself, where a gateway did not turn it into text
+        if isinstance(raw, str) and (delay_s := seconds_of(raw)) is not None:
+            return delay_s
+        if isinstance(raw, Mapping):  # a gateway may leave the protobuf message as an object
             seconds, nanos = raw.get("seconds", 0), raw.get("nanos", 0)
             if _is_int(seconds) and _is_int(nanos) and seconds >= 0 and 0 <= nanos < 10**9:
                 return float(min(seconds, 10**12)) + nanos / 1e9
@@ -143,10 +145,10 @@ def _string(value: object) -> str:
 
 
 def _is_int(value: object) -> TypeGuard[int]:
-    # Larger is no code and no duration, and Python neither writes nor divides it at any size.
+    # A larger integer is not a code or a duration, and Python cannot write or divide integers of any size.
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
 def _kind(value: object) -> str:
-    names = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
+    names = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list"}
     return names.get(type(value), "an object")

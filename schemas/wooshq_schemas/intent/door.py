@@ -1,4 +1,4 @@
-"""How an intent comes in: parsed if it is new, loaded if it was stored, migrated if an older version stored it."""
+"""How an intent comes in: a new one is parsed, a stored one is loaded, an older one is migrated first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wooshq_schemas.validation.storable import unstorable
 
 
 class NewerModel(ValueError):
-    """A stored intent was written by a newer wooshq: leave it to a newer worker."""
+    """A newer wooshq stored this intent. Leave it to a newer worker."""
 
 
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -31,7 +31,7 @@ MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 _validate: Final = Intent.__pydantic_validator__.validate_python
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{1200}")
 _APPLICATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_FAN_OUT: Final = "Use the fan-out: wooshq fanout --template FILE --recipients FILE, or fan_out(template, recipients)"
+_FAN_OUT: Final = "Use a fan-out: wooshq fanout --template FILE --recipients FILE, or fan_out(template, recipients)"
 
 
 def parse_intent(
@@ -51,7 +51,7 @@ def parse_intent(
     given = _filled_in(data, application)
     cut, too_long = _cut(given, list_limit)
     try:
-        intent: Intent = _validate(cut, context=Against(platforms, now, list_limit))
+        intent: Intent = _validate(cut, context=Against(platforms, now))
     except ValidationError as error:
         found = from_validation_error(error, Intent, given)
         raise IntentInvalid([*found, *too_long, *unstorable(given, {problem.field for problem in found})]) from None
@@ -95,7 +95,7 @@ def parse_intent_json(
 def migrated(data: Any, version: int) -> Any:
     """Data that models of `version` wrote, as today's models would write it. Raises NewerModel if `version` is newer than this code."""
     if version > MODEL_VERSION:
-        raise NewerModel(f"written by models of version {version}, and this is version {MODEL_VERSION}")
+        raise NewerModel(f"model version {version} is newer than version {MODEL_VERSION}, the newest that this wooshq can read")
     for step in range(version, MODEL_VERSION):
         data = MIGRATIONS[step](data)
     return data
@@ -113,7 +113,7 @@ def load_stored(raw: str | bytes, version: int, *, platforms: Platforms = PLATFO
     except NewerModel:
         raise
     except ValueError:
-        raise IntentInvalid([Problem("", "what is stored is not JSON")]) from None
+        raise IntentInvalid([Problem("", "the stored intent is not JSON")]) from None
     try:
         intent: Intent = _validate(data, context=Against(platforms))
     except ValidationError as error:
@@ -162,7 +162,7 @@ def _cut(data: Any, limit: int | None) -> tuple[Any, list[Problem]]:
         for path, identifiers in lists_in_intent(data):
             if len(identifiers) > limit:
                 data = _with(data, path, identifiers[:limit])
-                problems.append(Problem(".".join(path), f"has {len(identifiers)} identifiers, and one call takes {limit}", _FAN_OUT))
+                problems.append(Problem(".".join(path), f"has {len(identifiers)} identifiers; one call takes at most {limit}", _FAN_OUT))
     return data, problems
 
 

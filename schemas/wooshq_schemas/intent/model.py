@@ -1,4 +1,4 @@
-"""The intent as models: the plain form and the exact form, field by field."""
+"""The models of an intent: the plain form and the exact form, field by field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from wooshq_schemas.intent.rules import MAX_TTL_S, Against, exact_rules, plain_rules
 from wooshq_schemas.platforms import KINDS
-from wooshq_schemas.recipient_lists import LISTS, lists_in_request
+from wooshq_schemas.recipient_lists import LISTS
 from wooshq_schemas.request import (
     Address,
     Attachment,
@@ -42,11 +42,11 @@ from wooshq_schemas.validation.times import Time, moment_of
 from wooshq_schemas.validation.values import OPEN, STRICT, ApplicationCode, Code, Free, Identifier, JsonObject, Locale, Shape, absent
 
 MODEL_VERSION = 1
-"""Version of what is stored: an intent's JSON as these models write it."""
+"""Version of the stored JSON of an intent, as these models write it."""
 
 
 class Lane(StrEnum):
-    """A Celery queue: one-time codes never stand behind a newsletter."""
+    """A Celery queue. There are two, so that a one-time code never waits behind a newsletter."""
 
     TRANSACTIONAL = "transactional"
     BULK = "bulk"
@@ -57,17 +57,17 @@ Uuid = Annotated[
     Shape(
         r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
         "is not a UUID",
-        "Right would be 018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f; leave it out and one is made",
+        "Use a UUID such as 018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f, or leave it out: wooshq makes one",
         to_lower=True,
     ),
 ]
 
 IdempotencyKey = Annotated[
-    str, Shape(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,255}$", "is not a key", "Right would be 1 to 255 printable characters on one line")
+    str, Shape(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,255}$", "is not a valid key", "Use 1 to 255 printable characters on one line")
 ]
 
 Text = Annotated[str | Annotated[dict[Locale, str], Field(min_length=1)], Field(union_mode="left_to_right")]
-"""A text for everyone, or an object locale → text."""
+"""One text for all locales, or an object locale → text."""
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 
@@ -77,16 +77,16 @@ Targets = Annotated[list[Identifier], Field(min_length=1)]
 def _plain_name(name: str, info: ValidationInfo) -> str:
     table = table_of(info.context)
     if table.named(name) is None:
-        raise refusal("is no platform", did_you_mean(name, table.by_name))
+        raise refusal("is not a platform", did_you_mean(name, table.by_name))
     return name
 
 
 PlainPlatform = Annotated[str, AfterValidator(_plain_name)]
-"""A platform as the API calls it, or as the reference does: rendering writes the API's name."""
+"""A platform's name in the API or in the reference. Rendering writes the API's."""
 
 
 class To(OneOf):
-    """Whom: exactly one."""
+    """The target: exactly one field."""
 
     model_config = STRICT
     groups: ClassVar[Any] = (((*LISTS, "segment", "expression", "filter"), True),)
@@ -100,7 +100,7 @@ class To(OneOf):
 
     @property
     def listed(self) -> tuple[str, list[str]] | None:
-        """(kind, identifiers) where the target is a list."""
+        """(kind, identifiers) if the target is a list of recipients."""
         for kind in LISTS:
             identifiers = getattr(self, kind)
             if identifiers is not None:
@@ -108,11 +108,12 @@ class To(OneOf):
         return None
 
 
-_EVERYWHERE: Final = {"data": "data", "custom_data": "data", "silent": "silent", "voip": "voip", "voip_push": "voip"}
+#: Field → its name in `message.push`.
+_SAME_EVERYWHERE: Final = {"data": "data", "custom_data": "data", "silent": "silent", "voip": "voip", "voip_push": "voip"}
 
 
 class PushOverride(BlockFields, OneOf):
-    """Fields of a push that replace the others on one platform: those of its block, whose form is open, and `link`."""
+    """Fields that replace those of the push on one platform: any field of its block, and `link`."""
 
     groups: ClassVar[Any] = ((("ttl", "ttl_s"), False),)
     title: Text = absent()
@@ -123,13 +124,13 @@ class PushOverride(BlockFields, OneOf):
 
     @classmethod
     def rules(cls, data: Mapping[str, Any], context: Any) -> Iterator[tuple[Location, str, str]]:
-        for name, right in _EVERYWHERE.items():
+        for name, right in _SAME_EVERYWHERE.items():
             if name in data:
-                yield (name,), "is the same on every platform", f"Give it as message.push.{right}"
+                yield (name,), "cannot differ between platforms", f"Set it as message.push.{right}"
 
 
 class TextOverride(BaseModel):
-    """Fields of a text message that replace the others on its platform; the block's form is open."""
+    """Fields that replace those of a text message on its platform: any field of its block."""
 
     model_config = OPEN
     __pydantic_extra__: dict[str, Free]
@@ -137,12 +138,12 @@ class TextOverride(BaseModel):
     template: MessengerTemplate = absent()
 
 
-#: `silent` makes a payload without content: whatever else was given would be lost.
+#: Fields that a silent push may have. Its payload has no content, so other fields would be lost.
 _WITH_SILENT: Final = frozenset({"silent", "voip", "data", "link"})
 
 
 class Push(OneOf):
-    """A push message, written once for every platform."""
+    """A push message, written once for all platforms."""
 
     model_config = STRICT
     title: Text = absent()
@@ -170,12 +171,18 @@ class Push(OneOf):
         if data.get("silent") is True:
             lost = [name for name in cls.model_fields if name in data and name not in _WITH_SILENT]
             if lost:
-                return [((), f"silent shows nothing, and cannot go with what was given: {', '.join(lost)}", "Leave silent out, or these")]
+                return [
+                    (
+                        (),
+                        f"silent cannot be combined with fields that are shown: {', '.join(lost)}",
+                        "Remove silent, or remove these fields",
+                    )
+                ]
         return ()
 
 
 class TextMessage(BaseModel):
-    """An SMS, or a message of a messenger that has only text."""
+    """An SMS, or a message of a messenger that takes only text."""
 
     model_config = STRICT
     body: Text
@@ -183,7 +190,7 @@ class TextMessage(BaseModel):
 
 
 class TemplatedMessage(OneOf):
-    """A message of a messenger that may use a template."""
+    """A message of a messenger that takes text or a template."""
 
     model_config = STRICT
     groups: ClassVar[Any] = ((("body", "template"), True),)
@@ -193,7 +200,7 @@ class TemplatedMessage(OneOf):
 
 
 class Email(OneOf):
-    """An email. body: HTML. template: code."""
+    """An email. body: HTML. template: a code."""
 
     model_config = STRICT
     groups: ClassVar[Any] = ((("body", "template"), True),)
@@ -207,7 +214,7 @@ class Email(OneOf):
 
 
 class Message(OneOf):
-    """What: exactly one kind."""
+    """The message: exactly one kind."""
 
     model_config = STRICT
     groups: ClassVar[Any] = ((KINDS, True),)
@@ -226,7 +233,7 @@ class Message(OneOf):
 
 
 class _Exact:
-    """Checked as a NotifyRequest, and kept as it was written: the same values, the keys in the same order."""
+    """Marks a value that is checked as a NotifyRequest and kept as it was written, with its keys in the same order."""
 
     stands_for: ClassVar[type[BaseModel]] = NotifyRequest
 
@@ -241,9 +248,9 @@ class _Exact:
 
 class Intent(OneOf):
     """
-    One message to one target, in the plain form (`to` and `message`) or the exact one (`request`: a v2 body).
+    One message to one target, in the plain form (`to` and `message`) or the exact form (`request`: a v2 body).
 
-    Made by `parse_intent`, which fills in `application` and `lane`; treated as a value from then on.
+    Make it with `parse_intent`, which also fills in `application` and `lane`. Do not change it afterwards.
     """
 
     __slots__ = ("written_json",)
@@ -280,10 +287,10 @@ class Intent(OneOf):
     @classmethod
     def rules(cls, data: Mapping[str, Any], context: Any) -> Iterable[tuple[Location, str, str]]:
         against = context if isinstance(context, Against) else Against()
-        return exact_rules(data, against) if "request" in data else plain_rules(data, against)
+        return exact_rules(data) if "request" in data else plain_rules(data, against)
 
     def to_json(self) -> str:
-        """Compact JSON that `load_stored` reads again; absent fields are absent."""
+        """Compact JSON for `load_stored`, without absent fields."""
         try:
             return self.written_json
         except AttributeError:  # made without `parse_intent`
@@ -293,11 +300,3 @@ class Intent(OneOf):
     def expires_at_dt(self) -> datetime | None:
         """`expires_at` as an aware datetime."""
         return None if self.expires_at is None else moment_of(self.expires_at)
-
-    @property
-    def recipients(self) -> list[str]:
-        """Every identifier that this intent names: personal data, for scrubbing and searching."""
-        if self.to is not None:
-            listed = self.to.listed
-            return listed[1] if listed is not None else []
-        return [one for _, identifiers in lists_in_request(self.request) for one in identifiers]

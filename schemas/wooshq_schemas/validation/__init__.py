@@ -1,1 +1,1 @@
-"""How data from outside is checked and how its problems are described: field types, checks, words. Nothing here knows what an intent is."""
+"""Checks of data from outside, and the words for its problems. Nothing here knows what an intent is."""

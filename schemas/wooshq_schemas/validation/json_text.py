@@ -38,13 +38,11 @@ def read(raw: str | bytes) -> tuple[Any, tuple[Problem, ...]]:
         except _Doubtful:
             found = _THOROUGH.decode(text)
     except json.JSONDecodeError as error:
-        raise _stop(
-            f"is not JSON ({error.msg.lower()}: line {error.lineno}, column {error.colno})", "One intent is one JSON object"
-        ) from None
+        raise _stop(f"is not JSON ({error.msg.lower()}: line {error.lineno}, column {error.colno})", "Write one JSON object") from None
     except RecursionError:
         raise _stop("is nested too deeply", "Flatten it") from None
     except ValueError:  # an integer of more digits than Python reads
-        raise _stop("has a whole number of too many digits", "Give it as a text") from None
+        raise _stop("has a whole number with too many digits", "Write it as a string") from None
     return _plain(found), tuple(_doubts(found))
 
 
@@ -89,7 +87,7 @@ def _constant(name: str) -> Any:
 
 
 def _constant_or_mark(name: str) -> _Inexact:
-    return _Inexact(float(name.replace("Infinity", "inf")), f"is {name}, which is no JSON number", "Leave it out")
+    return _Inexact(float(name.replace("Infinity", "inf")), f"is {name}, which JSON does not have", "Leave it out")
 
 
 def _number(text: str) -> float:
@@ -104,9 +102,9 @@ def _number_or_mark(text: str) -> float | _Inexact:
     if repr(value) == text:
         return value
     if isinf(value):
-        return _Inexact(value, "is a number out of range", "Give it as a text")
+        return _Inexact(value, "is too large for a float", "Write it as a string")
     if len(text) > 400 or Decimal(repr(value)) != Decimal(text):
-        return _Inexact(value, "is a number of more digits than a float holds", "Numbers are not rounded: give it as a text")
+        return _Inexact(value, "has more digits than a float can hold", "Write it as a string: numbers are not rounded")
     return value
 
 
@@ -143,6 +141,6 @@ def _doubts(value: Any, path: str = "") -> Iterator[Problem]:
     for name, inner in pairs:
         where = f"{path}.{shown(name)}" if path else shown(name)
         if name in seen:
-            yield Problem(where, "is given more than once", "Parsers disagree about which one counts: leave one")
+            yield Problem(where, "appears more than once", "Keep one: JSON parsers disagree about which one counts")
         seen.add(name)
         yield from _doubts(inner, where)

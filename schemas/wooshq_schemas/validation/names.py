@@ -34,4 +34,4 @@ def did_you_mean(name: str, names: Iterable[str], prefix: str = "") -> str:
     """A hint: the nearest name, or all names if no name is near."""
     names = list(names)
     near = nearest(name, names)
-    return f"Did you mean {prefix}{near}?" if near is not None else f"There are: {', '.join(names)}"
+    return f"Did you mean {prefix}{near}?" if near is not None else f"Use one of: {', '.join(names)}"

@@ -73,10 +73,10 @@ class OneOf(BaseModel):
         for names, needed in cls.groups:
             here = [name for name in names if name in data]
             if len(here) > 1:
-                text = f"only one of {', '.join(names)} may be given, and these were: {', '.join(here)}"
-                wrong.append(_line((), text, "Leave all but one out"))
+                text = f"only one of {', '.join(names)} is allowed, but these were given: {', '.join(here)}"
+                wrong.append(_line((), text, "Keep one and remove the others"))
             elif needed and not here:
-                wrong.append(_line((), f"one of {', '.join(names)} is needed, and none was given", "Give exactly one"))
+                wrong.append(_line((), f"one of {', '.join(names)} is required", "Give exactly one"))
         if cls._has_rules:
             wrong.extend(_line(*rule) for rule in cls.rules(data, context))
         return wrong

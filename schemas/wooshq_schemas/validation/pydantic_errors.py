@@ -30,8 +30,8 @@ def from_validation_error(error: ValidationError, model: type[BaseModel], data: 
 
 
 _WRONG_TYPE: Final[Mapping[str, str]] = {
-    "string_type": "a text",
-    "string_sub_type": "a text",
+    "string_type": "a string",
+    "string_sub_type": "a string",
     "bool_type": "true or false",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -46,13 +46,13 @@ _WRONG_TYPE: Final[Mapping[str, str]] = {
 """pydantic's type of an error → what the value must be."""
 
 _SAYS: Final[Mapping[str, tuple[str, str]]] = {
-    "missing": ("is needed", ""),
+    "missing": ("is required", ""),
     "string_unicode": ("is not valid Unicode (a lone surrogate)", "Encode the text as UTF-8"),
-    "finite_number": ("must be a finite number", "NaN and Infinity are no JSON"),
-    "int_parsing_size": ("is a number of too many digits", "Give it as a text"),
-    "recursion_loop": ("contains itself", "Give a value that ends"),
+    "finite_number": ("must be a finite number", "JSON has no NaN and no Infinity"),
+    "int_parsing_size": ("has too many digits", "Write it as a string"),
+    "recursion_loop": ("contains itself", "Remove the reference to itself"),
     "recursion_depth_exceeded": ("is nested too deeply", "Flatten it"),
-    "invalid_key": ("has a key that is not a text", "Keys of JSON objects are texts"),
+    "invalid_key": ("has a key that is not a string", "Keys of JSON objects must be strings"),
 }
 """pydantic's type of an error → (problem, hint)."""
 
@@ -77,7 +77,7 @@ def _found(line: Any, model: type[BaseModel], data: object) -> _Found:
     if line.get("input") is None and (kind in _WRONG_TYPE or kind == RULE) and path:
         return _Found(Problem(field, "must not be null", "Leave it out"), path)
     if kind in _WRONG_TYPE:
-        hint = "Numbers are not rounded, and true is not 1" if kind.startswith("int_") else ""
+        hint = "Values are not rounded or converted" if kind.startswith("int_") else ""
         return _Found(Problem(field, f"must be {_WRONG_TYPE[kind]}", hint), path, _WRONG_TYPE[kind])
     return _Found(Problem(field, *_words(kind, line["msg"], ctx)), path)
 
@@ -88,7 +88,7 @@ def _words(kind: str, message: str, ctx: Mapping[str, Any]) -> tuple[str, str]:
     if kind in _SAYS:
         return _SAYS[kind]
     if kind in ("literal_error", "enum"):
-        return "is no value of this field", f"Right would be {ctx['expected']}"
+        return "is not a valid value", f"Use {ctx['expected']}"
     if kind == "string_too_short" or kind == "too_short":
         return "must not be empty", ""
     if kind == "string_too_long":
@@ -109,7 +109,7 @@ def _which_field(path: Sequence[str], parent: type[BaseModel], root: type[BaseMo
     elsewhere = paths_by_name(root).get(name.casefold())
     if elsewhere is not None and elsewhere != ".".join(path):
         return f"Did you mean {elsewhere}?"
-    return f"There are: {', '.join(field_names(parent))}"
+    return f"Use one of: {', '.join(field_names(parent))}"
 
 
 def _merged(found: Sequence[_Found]) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""Values that JSON parsers or Redis would not give back as they were: NUL, lone surrogates, numbers of thousands of digits."""
+"""Values that cannot be stored as JSON and read back unchanged: NUL, lone surrogates, numbers of thousands of digits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NUL: Final = ("has a NUL character (U+0000)", "Remove it")
 SURROGATE: Final = ("is not valid Unicode (a lone surrogate)", "Encode the text as UTF-8")
 _NUL_IN_KEY: Final = ("has a key with a NUL character (U+0000)", "Remove it")
 _SURROGATE_IN_KEY: Final = ("has a key that is not valid Unicode (a lone surrogate)", "Encode the text as UTF-8")
-_DIGITS: Final = ("is a whole number of too many digits", "Give it as a text")
+_DIGITS: Final = ("has too many digits", "Write it as a string")
 _MOST_BITS: Final = 4096
 _MOST_LEVELS: Final = 200
 _MOST_VALUES: Final = 1_000_000

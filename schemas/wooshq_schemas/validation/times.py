@@ -15,14 +15,14 @@ _RFC3339: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?P<second>[0-5]\d|60)(?:\.\d{1,9})?(?P<zone>[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)?",
     re.ASCII,
 )
-_RIGHT_TIME: Final = "Right would be 2026-05-01T09:00:00Z"
+_EXAMPLE: Final = "Example: 2026-05-01T09:00:00Z"
 _DURATION: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?s")
 
 
 def utc_text(moment: datetime) -> str:
     """An aware datetime as the reference writes times: UTC, whole seconds, `Z`. Raises ValueError for a naive one: a bug in the caller."""
     if moment.tzinfo is None:
-        raise ValueError("a moment needs a zone: datetime.now(UTC)")
+        raise ValueError("the datetime has no time zone: use datetime.now(UTC)")
     return moment.astimezone(UTC).isoformat("T", "seconds")[:19] + "Z"
 
 
@@ -34,15 +34,15 @@ def moment_of(text: str) -> datetime:
     """
     found = _RFC3339.fullmatch(text)
     if found is None:
-        raise refusal("is not an RFC 3339 time", _RIGHT_TIME)
+        raise refusal("is not an RFC 3339 time", _EXAMPLE)
     if found["zone"] is None:
-        raise refusal("is a time without a zone", f"{_RIGHT_TIME}, or 2026-05-01T11:00:00+02:00")
+        raise refusal("has no time zone", f"{_EXAMPLE} or 2026-05-01T11:00:00+02:00")
     if found["second"] == "60":
-        raise refusal("is a leap second, which clocks here do not have", "Use the second after it")
+        raise refusal("is a leap second, which is not supported", "Use the second after it")
     try:
         return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper())).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise refusal("is not a time that exists", _RIGHT_TIME) from None
+        raise refusal("is not a valid time", _EXAMPLE) from None
 
 
 def seconds_of(duration: str) -> float | None:
@@ -53,7 +53,7 @@ def seconds_of(duration: str) -> float | None:
 def _as_text(value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise refusal("is a time without a zone", "Give datetime.now(UTC), or a text such as 2026-05-01T09:00:00Z")
+            raise refusal("has no time zone", "Use datetime.now(UTC) or a string such as 2026-05-01T09:00:00Z")
         return value.isoformat().replace("+00:00", "Z")
     return value
 
@@ -66,5 +66,5 @@ def _is_moment(text: str) -> str:
 Time = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_moment)]
 """RFC 3339 text with a zone. Python callers may give an aware datetime."""
 
-Duration = Annotated[str, Shape(f"^{_DURATION.pattern}$", "is not a duration", 'Right would be "90s" or "1.5s"')]
+Duration = Annotated[str, Shape(f"^{_DURATION.pattern}$", "is not a duration", 'Example: "90s" or "1.5s"')]
 """A protobuf duration."""

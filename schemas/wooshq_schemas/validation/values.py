@@ -66,7 +66,7 @@ class Shape:
 
 Locale = Annotated[
     str,
-    Shape(r"^(default|[a-z]{2}|zh-Hans|zh-Hant)$", "is not a locale", "Right would be default, two letters such as en, zh-Hans or zh-Hant"),
+    Shape(r"^(default|[a-z]{2}|zh-Hans|zh-Hant)$", "is not a locale", "Use default, zh-Hans, zh-Hant or two letters such as en"),
 ]
 """ISO 639-1, `default`, `zh-Hans` or `zh-Hant`."""
 
@@ -78,6 +78,10 @@ Code = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 ApplicationCode = Annotated[
     str,
-    Shape(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", "is not an application code", "Right would be XXXXX-XXXXX, as the Pushwoosh panel has it"),
+    Shape(
+        r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        "is not an application code",
+        "Use the code that the Pushwoosh panel shows, such as XXXXX-XXXXX",
+    ),
 ]
 """The reference says `XXXXX-XXXXX`. wooshq accepts any harmless code, and lint warns if the shape differs."""

@@ -78,7 +78,7 @@ class WhenAFileIsGiven:
         done = rig.cli("fanout", "--template", template, "--recipients", str(path), "--rejects", str(rejects))
         assert done.returncode == 1
         said = done.stderr.decode()
-        assert "line 7: user: has spaces around it" in said
+        assert "line 7: user: has spaces at its start or end" in said
         assert f"2 rows were rejected. See {rejects}." in said
         assert "1 duplicate recipient was skipped." in said
         rows = [json.loads(line) for line in rejects.read_text().splitlines()]

@@ -64,10 +64,10 @@ class WhenAFileIsCsv:
     @pytest.mark.parametrize(
         ("content", "says"),
         [
-            (b"u1\nu2\n", "line 1: the header cannot be used: one of user, hwid, push_token, email is needed, and none was given"),
+            (b"u1\nu2\n", "line 1: the header cannot be used: one of user, hwid, push_token, email is required"),
             (b"\n\nusr\nu1\n", "line 3: the header cannot be used: one of user"),
             (b"usr\nu1\n", "Did you mean user?"),
-            (b"user,email\nu1,a@b.c\n", "these were: user, email"),
+            (b"user,email\nu1,a@b.c\n", "these were given: user, email"),
             (b"user,x,x\nu1,1,2\n", "x: is the name of two columns"),
             (b"user,\nu1,\n", "has a column without a name"),
             (b"user,stra\xdfe\nu1,x\n", "is not UTF-8. Save the file as UTF-8"),
@@ -90,10 +90,10 @@ class WhenARowOfACsvIsBad:
     @pytest.mark.parametrize(
         ("row", "says", "text"),
         [
-            (b"u2", "has 1 cell, and the header names 2 columns. Mend the row", "u2"),
+            (b"u2", "has 1 cell, but the header has 2 columns. Fix the row", "u2"),
             (b"u2,a,b", "has 3 cells", "u2,a,b"),
             (b",a", "user: must not be empty.", ",a"),
-            (b" u2,a", "user: has spaces around it", " u2,a"),
+            (b" u2,a", "user: has spaces at its start or end", " u2,a"),
             (b"u2\0,a", "user: has a NUL character", "u2\\x00,a"),
             (b"u2,a\0b", "name: has a NUL character", "u2,a\\x00b"),
             (b"u2,J\xfcrgen", "is not UTF-8. Save the file as UTF-8", "u2,J\\xfcrgen"),

@@ -111,14 +111,14 @@ class WhenFieldsAreWrong:
         assert "" in fields(body)
 
     def test_a_union_tells_one_thing(self) -> None:
-        assert [p.problem for p in problems(a_push(title=5))] == ["must be a text or an object"]
+        assert [p.problem for p in problems(a_push(title=5))] == ["must be a string or an object"]
         assert [p.field for p in problems(a_push(title={"en": 5}))] == ["message.push.title.en"]
 
 
 class WhenTargetsAreWrong:
     def test_the_keys_that_were_given_are_named(self) -> None:
         told = problems(a_body(to={"users": ["a"], "segment": "s"}))
-        assert "these were: users, segment" in told[0].problem
+        assert "these were given: users, segment" in told[0].problem
 
     @pytest.mark.parametrize(
         "to", [{}, {"users": []}, {"users": [""]}, {"users": [None]}, {"users": [5]}, {"users": ["x" * 1025]}, {"users": "u"}]
@@ -231,7 +231,7 @@ class WhenTimesAreWrong:
         assert "leap second" in problems(a_body(expires_at="2026-06-30T23:59:60Z"))[0].problem
 
     def test_two_expiries_are_one_too_many(self) -> None:
-        assert "these were: expires_at, ttl_s" in problems(a_body(expires_at="2026-06-30T00:00:00Z", ttl_s=5))[0].problem
+        assert "these were given: expires_at, ttl_s" in problems(a_body(expires_at="2026-06-30T00:00:00Z", ttl_s=5))[0].problem
 
     @pytest.mark.parametrize(
         "at, more",

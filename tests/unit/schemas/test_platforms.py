@@ -81,7 +81,7 @@ class WhenARowIsAdded:
         intent = an_intent({**a_push(title="x" * 200), "platforms": ["WATCH_OS", "IOS"]}, platforms=self.TABLE)
         (warning,) = lint(intent, now=NOW, platforms=self.TABLE)
         assert warning.field.endswith(".default.watch_os")
-        assert "WPNs takes 200" in warning.problem
+        assert "WPNs takes at most 200" in warning.problem
 
 
 class WhenTheTableIsRead:

@@ -29,12 +29,12 @@ class WhenAFileHasAHeader:
     @pytest.mark.parametrize(
         ("names", "says"),
         [
-            (["name", "city"], "one of user, hwid, push_token, email is needed"),
+            (["name", "city"], "one of user, hwid, push_token, email is required"),
             (["usr"], "Did you mean user?"),
-            (["user", "email"], "these were: user, email"),
+            (["user", "email"], "these were given: user, email"),
             (["user", "city", "city"], "is the name of two columns"),
             (["user", ""], "has a column without a name"),
-            ([], "one of user, hwid, push_token, email is needed"),
+            ([], "one of user, hwid, push_token, email is required"),
             (["user", "a\0"], "NUL"),
         ],
     )
@@ -46,9 +46,9 @@ class WhenAFileHasAHeader:
     @pytest.mark.parametrize(
         ("cells", "says"),
         [
-            (["u1"], "has 1 cell, and the header names 3 columns"),
+            (["u1"], "has 1 cell, but the header has 3 columns"),
             (["", "de", "x"], "user: must not be empty"),
-            ([" u1", "de", "x"], "user: has spaces around it"),
+            ([" u1", "de", "x"], "user: has spaces at its start or end"),
             (["u" * 1025, "de", "x"], "user: is longer than 1024 characters"),
             (["u\0", "de", "x"], "user: has a NUL character"),
             (["u1", "german", "x"], "locale: is not a locale"),
@@ -114,7 +114,7 @@ def test_a_locale_comes_down_to_one_of_the_api_s(given: str, locale: str) -> Non
 
 
 def test_a_number_is_told_how_to_be_an_identifier() -> None:
-    with pytest.raises(IntentInvalid, match='Right would be "42"'):
+    with pytest.raises(IntentInvalid, match='Use "42"'):
         recipient_of({"user": 42})
 
 

@@ -74,4 +74,4 @@ class WhenARequestIsWrong:
         assert NotifyRequest.model_validate(body).to_body() == body
 
     def test_the_keys_that_were_given_are_named(self) -> None:
-        assert "these were: users, hwids" in told(lambda r: r.update(hwids={"list": ["a"]}))["transactional"]
+        assert "these were given: users, hwids" in told(lambda r: r.update(hwids={"list": ["a"]}))["transactional"]
