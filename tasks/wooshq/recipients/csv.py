@@ -8,9 +8,10 @@ from itertools import chain
 from typing import Final, Protocol
 
 from wooshq.errors import IntentInvalid, Problem, RecipientsUnreadable
+from wooshq.recipients.encoding import NOT_TEXT
 from wooshq.recipients.limits import Limits
-from wooshq.recipients.lines import LongLine, Segment, split
-from wooshq.recipients.rows import IS_NOT_UTF8, NOT_UTF8, BadRow, bad_row, not_a_recipient, too_long
+from wooshq.recipients.lines import LongLine, Text, split
+from wooshq.recipients.rows import BadRow, bad_row, not_a_recipient, too_long
 from wooshq_schemas.recipients import LIST_OF, Columns, Recipient
 
 _BOM: Final = "\ufeff"
@@ -36,8 +37,9 @@ class CsvRows:
     longer than a line may be, only its first line is a bad row. The other lines are read again, each as a row of its own.
     """
 
-    def __init__(self, segments: Iterator[Segment], newline: str, delimiter: str, limits: Limits) -> None:
-        self._lines = _KeptLines(segments, newline, limits.longest_line)
+    def __init__(self, text: Text, delimiter: str, limits: Limits) -> None:
+        self._lines = _KeptLines(text, limits.longest_line)
+        self._is_not_text = text.is_not_text
         self._delimiter = delimiter
         self._limits = limits
         self._read_again = 0
@@ -74,7 +76,7 @@ class CsvRows:
                     except IntentInvalid as error:
                         text = lines.text(row, end)
                         if text.strip():
-                            yield not_a_recipient(row + 1, text, error)
+                            yield not_a_recipient(row + 1, text, error, self._is_not_text)
                     else:
                         yield recipient
                 return
@@ -98,8 +100,8 @@ class CsvRows:
         try:
             for names in reader:
                 text = lines.text(lines.row, reader.line_num)
-                if NOT_UTF8.search(text):
-                    raise self._refused(IS_NOT_UTF8)
+                if NOT_TEXT.search(text):
+                    raise self._refused(self._is_not_text)
                 if text.strip():
                     return names, reader.line_num
                 lines.row = reader.line_num
@@ -167,10 +169,10 @@ class _KeptLines:
     row: the number, from 0, of the line where the current row begins. The user of the reader moves it on.
     """
 
-    def __init__(self, segments: Iterator[Segment], newline: str, longest: int) -> None:
+    def __init__(self, text: Text, longest: int) -> None:
         self.row = 0
-        self._segments = segments
-        self._newline = newline
+        self._segments = text.segments
+        self._newline = text.newline
         self._longest = longest
         self._kept: list[str] = []
         self._first = 0

@@ -46,7 +46,7 @@ class RecipientsFile:
 
     The first bytes tell the format; the name does not matter. gzip is decompressed (several members, but no gzip inside a gzip). If the
     first character that is not blank is "{", the text is NDJSON; otherwise it is CSV, with semicolons or tabs if the header has no comma.
-    Text is UTF-8, with or without a byte order mark. Lines end in LF or CR LF; or in CR, as old Macs write it, if the first 64 KiB have no LF.
+    Text is UTF-8 or UTF-16, with or without a byte order mark. Lines end in LF or CR LF; or in CR, as old Macs write it, if the first 64 KiB have no LF.
     """
 
     fingerprint: Fingerprint | None

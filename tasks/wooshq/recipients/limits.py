@@ -14,7 +14,7 @@ class Limits:
     """
 
     longest_line: int = 1 << 20
-    """Bytes of a line, and characters of a CSV row of several lines. A longer one is one bad row, and is skipped."""
+    """Bytes of a line as UTF-8, whatever the encoding of the file, and characters of a CSV row of several lines. A longer one is one bad row, and is skipped."""
     columns: int = 1_000
     """Cells of a CSV header, and keys of an NDJSON object."""
     read_again: int = 1 << 28

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from wooshq.errors import Problem
+
 #: Bytes read at once: many, so that the number of reads costs nothing; few, so that their lines need little memory.
 _PIECE: Final = 1 << 18
 #: Bytes that are kept of a line that is too long.
@@ -22,6 +24,19 @@ class LongLine:
 
 Segment: TypeAlias = str | LongLine
 """Whole lines with their ends (the last line of a file may have no end), or one line that is too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """
+    A text, as the formats read it.
+
+    newline: how its lines end. is_not_text: the problem of a row with bytes that the text's encoding does not allow.
+    """
+
+    segments: Iterator[Segment]
+    newline: str
+    is_not_text: Problem
 
 
 def segments(read: Callable[[int], bytes], newline: bytes, longest: int) -> Iterator[Segment]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from wooshq.errors import IntentInvalid, Problem
 from wooshq.recipients.limits import Limits
-from wooshq.recipients.lines import LongLine, Segment, split
+from wooshq.recipients.lines import LongLine, Text, split
 from wooshq.recipients.rows import BadRow, bad_row, not_a_recipient, too_long
 from wooshq_schemas.recipients import Recipient, recipient_of
 from wooshq_schemas.validation.json_text import loads
@@ -16,25 +16,24 @@ from wooshq_schemas.validation.json_text import loads
 class NdjsonRows:
     """The rows of an NDJSON text. Blank lines are skipped."""
 
-    def __init__(self, segments: Iterator[Segment], newline: str, limits: Limits) -> None:
+    def __init__(self, text: Text, limits: Limits) -> None:
         self.lines_read = 0
-        self._segments = segments
-        self._newline = newline
+        self._text = text
         self._limits = limits
 
     def __iter__(self) -> Iterator[Recipient | BadRow]:
-        for segment in self._segments:
+        for segment in self._text.segments:
             if isinstance(segment, LongLine):
                 self.lines_read += 1
                 yield bad_row(self.lines_read, segment.text, too_long(self._limits))
                 continue
-            for line in split(segment, self._newline):
+            for line in split(segment, self._text.newline):
                 self.lines_read += 1
                 try:
                     recipient = recipient_of(self._value(line))
                 except IntentInvalid as error:
                     if line.strip():
-                        yield not_a_recipient(self.lines_read, line, error)
+                        yield not_a_recipient(self.lines_read, line, error, self._text.is_not_text)
                 else:
                     yield recipient
 

@@ -1,16 +1,17 @@
-"""Which format does a file have? Its first bytes tell, never its name: gzip or not, then NDJSON or CSV with its delimiter."""
+"""Which format does a file have? Its first bytes tell, never its name: gzip or not, UTF-8 or UTF-16, NDJSON or CSV with its delimiter."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from wooshq.errors import RecipientsUnreadable
+from wooshq.errors import Problem, RecipientsUnreadable
 from wooshq.recipients.csv import CsvRows
+from wooshq.recipients.encoding import IS_NOT_UTF8, IS_NOT_UTF16, Utf16
 from wooshq.recipients.gunzip import MAGIC, Gunzip
 from wooshq.recipients.limits import Limits
-from wooshq.recipients.lines import segments
+from wooshq.recipients.lines import Text, segments
 from wooshq.recipients.ndjson import NdjsonRows
 from wooshq.recipients.rows import Rows
 from wooshq_schemas.recipients import LIST_OF
@@ -18,7 +19,8 @@ from wooshq_schemas.recipients import LIST_OF
 #: The most bytes that are looked at to recognise a format.
 _HEAD: Final = 1 << 16
 _BLANK: Final = b" \t\r\n"
-_UTF8_BOM: Final = b"\xef\xbb\xbf"
+_UTF8_MARK: Final = b"\xef\xbb\xbf"
+_UTF16_MARKS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _SAVE_AS_UTF8: Final = "Save it as UTF-8"
 _DECOMPRESS_IT: Final = "Decompress it, or compress it with gzip instead"
 
@@ -26,8 +28,6 @@ _DECOMPRESS_IT: Final = "Decompress it, or compress it with gzip instead"
 _OTHERS: Final = (
     (b"\xff\xfe\0\0", "is UTF-32", _SAVE_AS_UTF8),
     (b"\0\0\xfe\xff", "is UTF-32", _SAVE_AS_UTF8),
-    (b"\xff\xfe", "is UTF-16", _SAVE_AS_UTF8),
-    (b"\xfe\xff", "is UTF-16", _SAVE_AS_UTF8),
     (b"PK\x03\x04", "is a zip archive (an Excel workbook is one, too)", "Unpack it, or save the sheet as CSV (UTF-8)"),
     (b"PK\x05\x06", "is an empty zip archive", "Use a CSV or NDJSON file"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel workbook", "Save the sheet as CSV (UTF-8)"),
@@ -38,13 +38,15 @@ _OTHERS: Final = (
     (b"PAR1", "is a Parquet file", "Export it as CSV or NDJSON"),
     (b"%PDF-", "is a PDF", "Use a CSV or NDJSON file"),
 )
+#: The bytes that tell the encoding.
+_FIRST: Final = 4
 _TAR_AT: Final = 257
 _TAR: Final = b"ustar"
-_NULS: Final = 4
-#: Which of the first bytes are NUL → what a file without a byte order mark is then.
-_BY_NULS: Final = {
-    (False, True, False, True): ("is UTF-16", _SAVE_AS_UTF8),
-    (True, False, True, False): ("is UTF-16", _SAVE_AS_UTF8),
+#: Which of the first four bytes are NUL → the codec of a UTF-16 text without a byte order mark. This guess is safe. As UTF-8, and in the
+#: other byte order, no CSV header would have a known column and no NDJSON line would begin with "{": a wrong guess reads no recipient.
+_UTF16_BY_NULS: Final[Mapping[tuple[bool, ...], str]] = {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be"}
+#: The same → what else it is, and what to do.
+_OTHERS_BY_NULS: Final[Mapping[tuple[bool, ...], tuple[str, str]]] = {
     (False, True, True, True): ("is UTF-32", _SAVE_AS_UTF8),
     (True, True, True, False): ("is UTF-32", _SAVE_AS_UTF8),
     (True, True, True, True): ("begins with NUL bytes, so it is not text", "A crash may leave such a file: write it again"),
@@ -63,21 +65,19 @@ def rows_in(read: Callable[[int], bytes], limits: Limits) -> Rows:
         stream = _Peeking(Gunzip(stream.read, limits).read)
         if stream.peek(len(MAGIC)).startswith(MAGIC):
             raise RecipientsUnreadable("is a gzip inside a gzip", "Decompress it once")
-    if stream.peek(len(_UTF8_BOM)).startswith(_UTF8_BOM):
-        stream.read(len(_UTF8_BOM))
-    stream.peek(_NULS)
+    _refuse_others(stream.peek_text())
+    stream, is_not_text = _as_utf8(stream)
     head = stream.peek_text()
-    _refuse_others(head)
-    text = head.lstrip(_BLANK)
-    if not text and len(head) >= _HEAD:
+    begins = head.lstrip(_BLANK)
+    if not begins and len(head) >= _HEAD:
         raise RecipientsUnreadable("has only blank lines in its first 64 KiB", "Remove them")
-    if _JSON_ARRAY.match(text):
+    if _JSON_ARRAY.match(begins):
         raise RecipientsUnreadable("is one JSON array", "Write one object on each line, as `jq -c '.[]'` does")
     newline = "\r" if b"\r" in head and b"\n" not in head else "\n"
-    lines = segments(stream.read, newline.encode(), limits.longest_line)
-    if text.startswith(b"{"):
-        return NdjsonRows(lines, newline, limits)
-    return CsvRows(lines, newline, _delimiter(text.partition(newline.encode())[0]), limits)
+    text = Text(segments(stream.read, newline.encode(), limits.longest_line), newline, is_not_text)
+    if begins.startswith(b"{"):
+        return NdjsonRows(text, limits)
+    return CsvRows(text, _delimiter(begins.partition(newline.encode())[0]), limits)
 
 
 class _Peeking:
@@ -119,9 +119,22 @@ def _refuse_others(head: bytes) -> None:
             raise RecipientsUnreadable(what, hint)
     if head[_TAR_AT:].startswith(_TAR):
         raise RecipientsUnreadable("is a tar archive", "Unpack it, and use one of the files in it")
-    nuls = tuple(byte == 0 for byte in head[:_NULS])
-    if nuls in _BY_NULS:
-        raise RecipientsUnreadable(*_BY_NULS[nuls])
+
+
+def _as_utf8(stream: _Peeking) -> tuple[_Peeking, Problem]:
+    """The text as UTF-8, without its byte order mark, and the problem of a row with bytes that its encoding does not allow."""
+    head = stream.peek(_FIRST)
+    if head.startswith(_UTF8_MARK):
+        stream.read(len(_UTF8_MARK))
+        return stream, IS_NOT_UTF8
+    nuls = tuple(byte == 0 for byte in head[:_FIRST])
+    if nuls in _OTHERS_BY_NULS:
+        raise RecipientsUnreadable(*_OTHERS_BY_NULS[nuls])
+    if codec := _UTF16_MARKS.get(head[:2]):
+        stream.read(2)
+    else:
+        codec = _UTF16_BY_NULS.get(nuls)
+    return (stream, IS_NOT_UTF8) if codec is None else (_Peeking(Utf16(stream.read, codec).read), IS_NOT_UTF16)
 
 
 def _delimiter(header: bytes) -> str:

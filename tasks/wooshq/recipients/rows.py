@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from wooshq.errors import IntentInvalid, Problem
+from wooshq.recipients.encoding import NOT_TEXT
 from wooshq.recipients.limits import Limits
 from wooshq_schemas.recipients import Recipient
 from wooshq_schemas.validation.problem import MOST_PROBLEMS
-
-NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
-"""The characters into which `lines` turns a byte that is not UTF-8."""
-IS_NOT_UTF8: Final = Problem("", "is not UTF-8", "Save the file as UTF-8")
 
 _LONGEST_TEXT: Final = 1_000
 
@@ -49,10 +45,10 @@ def bad_row(line: int, text: str, *problems: Problem) -> BadRow:
     return BadRow(line, problems[:MOST_PROBLEMS], _one_line(text.rstrip("\r\n")))
 
 
-def not_a_recipient(line: int, text: str, error: IntentInvalid) -> BadRow:
-    """The bad row for a row that `wooshq_schemas` refused."""
-    # If the row is not UTF-8, every other problem only follows from that.
-    return bad_row(line, text, IS_NOT_UTF8) if NOT_UTF8.search(text) else bad_row(line, text, *error.problems)
+def not_a_recipient(line: int, text: str, error: IntentInvalid, is_not_text: Problem) -> BadRow:
+    """The bad row for a row that `wooshq_schemas` refused. is_not_text: said of a row with bytes that its encoding does not allow."""
+    # If the row has such bytes, every other problem only follows from them.
+    return bad_row(line, text, is_not_text) if NOT_TEXT.search(text) else bad_row(line, text, *error.problems)
 
 
 def too_long(limits: Limits, hint: str = "") -> Problem:
@@ -67,4 +63,4 @@ def _one_line(text: str) -> str:
 
 
 def _escaped(char: str) -> str:
-    return f"\\x{ord(char) - 0xDC00:02x}" if NOT_UTF8.match(char) else char.encode("unicode_escape").decode()
+    return f"\\x{ord(char) - 0xDC00:02x}" if NOT_TEXT.match(char) else char.encode("unicode_escape").decode()

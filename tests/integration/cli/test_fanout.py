@@ -58,11 +58,12 @@ class WhenAFileIsGiven:
         assert (shown["id"], shown["state"], shown["sent"], shown["calls"]) == (job_id, "done", 2500, 3)
         assert b"The count and the counters agree." in rig.cli("bulk", "show", job_id, "--recount").stderr
 
-    @pytest.mark.parametrize("form", ["ndjson", "csv.gz", "ndjson.gz", "stdin"])
+    @pytest.mark.parametrize("form", ["ndjson", "csv.gz", "ndjson.gz", "stdin", "csv.utf16"])
     def test_every_file_format_is_read(self, rig: Rig, api: StandIn, template: str, tmp_path: Path, form: str) -> None:
         rig.start_worker()
         ndjson = "".join(json.dumps({"user": f"u{i}", "name": "Ann"}) + "\n" for i in range(300)).encode()
-        raw = b"user\n" + b"".join(b"u%d\n" % i for i in range(300)) if form == "csv.gz" else ndjson
+        raw = b"user\n" + b"".join(b"u%d\n" % i for i in range(300)) if form.startswith("csv") else ndjson
+        raw = raw.decode().encode("utf-16") if form == "csv.utf16" else raw
         path = tmp_path / f"people.{form}"
         path.write_bytes(gzip.compress(raw) if form.endswith("gz") else raw)
         where, stdin = ("-", raw) if form == "stdin" else (str(path), b"")

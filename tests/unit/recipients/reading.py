@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -84,3 +85,19 @@ def refusal_of(content: bytes, limits: Limits = NORMAL) -> str:
 def told(rows: list[Row]) -> list[str]:
     """Each row in short: the recipient's identifier, or the bad row's line and problems."""
     return [f"{row.line}: " + " ".join(map(str, row.problems)) if isinstance(row, BadRow) else row.identifier for row in rows]
+
+
+def writing(path: Path | int, *pieces: bytes, wait_for: threading.Event | None = None) -> threading.Thread:
+    """A thread that writes all pieces but the last into a pipe, and the last one when the event is set."""
+
+    def write() -> None:
+        with open(path, "wb", buffering=0) as pipe:
+            for piece in pieces[:-1]:
+                pipe.write(piece)
+            if wait_for is not None:
+                assert wait_for.wait(60)
+            pipe.write(pieces[-1])
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    return thread

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.recipients.reading import Row, Stream, a_file, a_stream, rows_in
+from tests.unit.recipients.reading import Row, Stream, a_file, a_stream, rows_in, writing
 from wooshq.errors import RecipientsUnreadable
 from wooshq.recipients.file import Fingerprint, RecipientsFile
 from wooshq_schemas import Recipient
@@ -78,22 +78,6 @@ class WhenAPathCannotBeOpened:
 
     def test_control_characters_in_a_name_are_not_printed(self, tmp_path: Path) -> None:
         assert "�[31mred: does not exist" in self.refusal(tmp_path / "\x1b[31mred")
-
-
-def writing(path: Path | int, *pieces: bytes, wait_for: threading.Event | None = None) -> threading.Thread:
-    """A thread that writes all pieces but the last into a pipe, and the last one when the event is set."""
-
-    def write() -> None:
-        with open(path, "wb", buffering=0) as pipe:
-            for piece in pieces[:-1]:
-                pipe.write(piece)
-            if wait_for is not None:
-                assert wait_for.wait(60)
-            pipe.write(pieces[-1])
-
-    thread = threading.Thread(target=write, daemon=True)
-    thread.start()
-    return thread
 
 
 class WhenRecipientsComeThroughAPipe:

@@ -12,11 +12,13 @@ import pytest
 from tests.unit.recipients.reading import a_file, refusal_of
 
 
-class WhenAFileIsNotUtf8:
-    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
-    @pytest.mark.parametrize("content", ["user\nu1\n", '{"user":"u1"}\n'])
-    def test_other_unicode_encodings_are_refused_by_name(self, content: str, encoding: str) -> None:
-        says = f"is {encoding[:6].upper()}. Save it as UTF-8"
+class WhenAFileIsNeitherUtf8NorUtf16:
+    @pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le", "utf-32-be"])
+    @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["without a mark", "with a mark"])
+    @pytest.mark.parametrize("text", ["user\nu1\n", '{"user":"u1"}\n'])
+    def test_utf32_is_refused_by_name(self, text: str, mark: str, encoding: str) -> None:
+        content = mark + text
+        says = "is UTF-32. Save it as UTF-8"
         assert says in refusal_of(content.encode(encoding))
         assert says in refusal_of(gzip.compress(content.encode(encoding)))
 
