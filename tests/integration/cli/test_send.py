@@ -26,11 +26,11 @@ def named(rig: Rig) -> redis.Redis:
     """The rig's Redis. The command line gets its URL, so that it sends no command before the intents."""
     rig.env["WOOSHQ_REDIS_URL"] = rig.wooshq.installation.places.redis_url
     rig.env["WOOSHQ_BROKER_URL"] = rig.wooshq.installation.places.broker_url
-    rig.env["WOOSHQ_ACCEPT_WITHIN_S"] = "1"
+    rig.env["WOOSHQ_ACCEPT_WITHIN_S"] = "3"
     return redis.Redis.from_url(rig.wooshq.installation.places.redis_url)
 
 
-def paused(server: redis.Redis, for_ms: int = 20_000) -> None:
+def paused(server: redis.Redis, for_ms: int = 60_000) -> None:
     """Let Redis delay writes: the command is sent, and no answer comes in time."""
     server.execute_command("CLIENT", "PAUSE", for_ms, "WRITE")
 

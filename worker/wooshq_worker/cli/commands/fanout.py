@@ -101,12 +101,7 @@ def fanout(
 ) -> None:
     """Send one message to many recipients, each once, in as few calls as possible. Prints the id of the job, and follows it to its end."""
     continue_unread()
-    if (template is None) == (resume is None):
-        why = "use --template FILE to start a job, or --resume ID to continue one, but not both"
-        raise typer.BadParameter(why, param_hint="--template")
-    if resume is not None and (rate, steps, stop_at, step_wait, total) != (None,) * 5:
-        why = "a job keeps the settings that it was started with: omit --rate, --steps, --stop-at, --step-wait and --total"
-        raise typer.BadParameter(why, param_hint="--resume")
+    _check_start_or_resume(template, resume, rate, steps, stop_at, step_wait, total)
     rejects_.check(rejects, force=force, inputs=(recipients, template))
     rules: dict[str, Any] = {
         "rate": rate,
@@ -123,6 +118,16 @@ def fanout(
         run = _Run(wooshq, file, recipients, file_of_rejects, template=template, as_json=as_json, detach=detach)
         run.go(text, resume, steps=() if steps is None else steps, total=total, **rules)
         finish(run.outcome)
+
+
+def _check_start_or_resume(template: Path | None, resume: str | None, *settings: object) -> None:
+    """settings: options that only a new job takes. Raises typer.BadParameter."""
+    if (template is None) == (resume is None):
+        why = "use --template FILE to start a job, or --resume ID to continue one, but not both"
+        raise typer.BadParameter(why, param_hint="--template")
+    if resume is not None and any(given is not None for given in settings):
+        why = "a job keeps the settings that it was started with: omit --rate, --steps, --stop-at, --step-wait and --total"
+        raise typer.BadParameter(why, param_hint="--resume")
 
 
 def _read_template(path: Path, *, stdin_is_taken: bool) -> bytes:
@@ -237,7 +242,7 @@ class _Run:
             return
         columns = f" The columns are: {', '.join(match.given)}." if match.given else ""
         for name in match.missing:
-            say(f"Note: the message uses {{{name}}}, but there is no column {name}.{columns} The API decides what people will read there.")
+            say(f"Note: the message uses {{{name}}}, but there is no column {name}.{columns} wooshq sends no value for it.")
         for name in match.unused:
             say(
                 f"Note: the message does not use the column {name}. The column is sent to the API all the same, "
@@ -282,7 +287,7 @@ class _Run:
     def _summarize(self, job: JobHandle, ended: Job) -> None:
         self._rejects.summarize()
         if not job.is_new and not self._resumes:
-            say("The idempotency_key of the template was used before. This is the job of that time; nobody receives the message again.")
+            say("The idempotency_key of the template was used before, so no new job was started. This is the earlier job.")
         if job.duplicates:
             say(f"{several(job.duplicates, 'duplicate recipient')} {'was' if job.duplicates == 1 else 'were'} skipped.")
         if self._json:

@@ -80,7 +80,7 @@ def shut(
     why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to show with the gate.")] = "shut manually",
     as_json: Json = False,
 ) -> None:
-    """Shut a gate: sends wait until somebody opens it. Nothing is lost, but intents can expire while they wait."""
+    """Shut a gate: sends wait until it is opened. Nothing is lost, but intents can expire while they wait."""
     if application != EVERY and not is_application_code(application):
         raise typer.BadParameter("is not an application code. Use the form XXXXX-XXXXX, in capitals and digits", param_hint="--application")
     with Wooshq() as wooshq:

@@ -74,7 +74,7 @@ def status(
         finish(SOME_REFUSED if unknown else ALL_DONE)
 
 
-_UNKNOWN: Final = "no such intent. The id is mistyped, or the intent ended longer ago than WOOSHQ_RETENTION_S"
+_UNKNOWN: Final = "no such intent. The id may be mistyped, or the intent ended longer ago than WOOSHQ_RETENTION_S."
 
 
 def _overview(counts: Mapping[str, int]) -> None:
@@ -100,5 +100,5 @@ def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of i
             if state is None:
                 say(f"{intent_id}: {_UNKNOWN}")
             elif state in _TOO_LATE:
-                say(f"{intent_id}: {_TOO_LATE[state]}")
+                say(f"{intent_id}: {_TOO_LATE[state]}.")
         finish(SOME_REFUSED if left else ALL_DONE)

@@ -103,9 +103,9 @@ class NoCallYet:
         self._said = False
 
     def look(self, job: Job) -> None:
-        """Take note of the job as it is now."""
-        begun = job.total - job.left or job.sending or job.calls
-        if begun or job.waiting_for or job.state not in ("running", "feeding") or not job.total:
+        """job: its current state."""
+        has_begun = job.total - job.left or job.sending or job.calls
+        if has_begun or job.waiting_for or job.state not in ("running", "feeding") or not job.total:
             self._since = time.monotonic()
         elif not self._said and time.monotonic() - self._since > _NO_CALL_S:
             self._said = True

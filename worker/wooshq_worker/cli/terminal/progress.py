@@ -38,7 +38,7 @@ class JobProgress:
         return not self._progress.disable and time.monotonic() - self._at >= _EVERY_S
 
     def show(self, job: Job) -> None:
-        """Draw the job as it is now."""
+        """Draw the current state of the job."""
         self._at = time.monotonic()
         self._progress.start()  # not earlier: lines that a command prints before would land inside the bar
         ended = job.total - job.left
