@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import redis.asyncio as aredis
 import structlog
@@ -13,7 +13,7 @@ import structlog
 from wooshq.errors import LedgerUnavailable
 from wooshq.installation.connect import aclient
 from wooshq.ledger.run import arun
-from wooshq.ledger.steps import Steps
+from wooshq.ledger.steps import Ask, Steps
 
 T = TypeVar("T")
 log = structlog.get_logger("wooshq.ledger")
@@ -57,6 +57,10 @@ class LedgerClient:
             self._lost_at, self.back_at = None, time.monotonic()
         return result
 
+    async def ask(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """The answers of plain commands, in one round trip. Raises LedgerUnavailable."""
+        return await self.do(_ask(commands))
+
     async def do_until_answered(self, steps: Callable[[], Steps[T]]) -> T:
         """
         `do`, again if the answer was lost: what the lost answer gave to this worker, no other worker can have.
@@ -75,3 +79,7 @@ class LedgerClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+
+def _ask(commands: Sequence[tuple[Any, ...]]) -> Steps[list[Any]]:
+    return (yield Ask(commands))  # type: ignore[no-any-return]

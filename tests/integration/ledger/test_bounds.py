@@ -14,12 +14,12 @@ from tests.rig import APPLICATION, an_intent
 from wooshq import Settings, Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.intents.entry import entry_of, new_id
-from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement
+from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement, Suspect
 from wooshq.ledger.letters import Replay
 from wooshq.ledger.run import run
 from wooshq.ledger.states import Event, Reason
 from wooshq.ledger.steps import Steps
-from wooshq_worker.keeper.keeper import Suspect, suspect_groups
+from wooshq_worker.jobs.suspects import suspect_groups
 from wooshq_worker.ledger_client import LedgerClient
 
 

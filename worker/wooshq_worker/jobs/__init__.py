@@ -1,1 +1,1 @@
-"""Fan-out jobs: one message to many recipients."""
+"""Fan-out jobs: take a chunk, make its calls, record the outcomes. What the worker knows about jobs and their recipients lives here."""

@@ -1,4 +1,4 @@
-"""A call for several was refused: because of whom, or because of what it says? Pure."""
+"""Why was a call refused: because of some of its recipients, or because of the message? Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from wooshq_schemas import Refused
 from wooshq_worker.api.verdict import Dead
 
 
 @dataclass(frozen=True, slots=True)
-class TheseRecipients:
+class NamedRecipients:
     """
-    The API named them by their place in the list. indexes: in the call's list, ascending.
+    The API named recipients by their index in the list. indexes: ascending.
 
-    said: of each what the API said, without the place, so that letters group by what they have in common; not scrubbed.
+    said: the API's text about each of them, without the index, so that letters with the same cause form one group; not scrubbed.
     """
 
     indexes: tuple[int, ...]
@@ -23,28 +24,28 @@ class TheseRecipients:
 
 
 @dataclass(frozen=True, slots=True)
-class PerhapsThese:
-    """The API's words have these identifiers in them, which may be chance: each is tried alone."""
+class PerhapsNamed:
+    """These identifiers are words of the API's text. That may be chance, so each is tried alone."""
 
     indexes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class EveryoneOfThem:
-    """It is about a value that they have in common: each would be refused."""
+class AllRecipients:
+    """The refusal is about a value that all recipients of the call share. Each of them would be refused."""
 
 
 @dataclass(frozen=True, slots=True)
-class WhatItSays:
-    """It is about nothing that differs between recipients: every call of the job would be refused."""
+class TheMessage:
+    """The refusal is about the message, which is the same for all recipients. Every call of the job would be refused."""
 
 
 @dataclass(frozen=True, slots=True)
-class Somebody:
-    """One of them, or more; the API does not say who."""
+class SomeRecipients:
+    """The refusal is about one or more recipients, and the API does not say which."""
 
 
-Blame: TypeAlias = TheseRecipients | PerhapsThese | EveryoneOfThem | WhatItSays | Somebody
+Blame: TypeAlias = NamedRecipients | PerhapsNamed | AllRecipients | TheMessage | SomeRecipients
 
 _INDEX: Final = r"(?:^|\.){to}(?:\.list)?(?:\[(\d+)\]|\.(\d+))(?:\.|\[|$)"
 _WORD: Final = re.compile(r"[^\s\"'`,;()\[\]{}<>]+")
@@ -53,38 +54,45 @@ _PLACEHOLDERS: Final = "dynamic_content_placeholders"
 
 def blame(verdict: Dead, identifiers: Sequence[str], to: str, *, personal: bool) -> Blame:
     """
-    Whom or what a refusal is about. identifiers: of the call, in the order of its list `to`. personal: their request has values (placeholders,
-    a locale) that others' do not have.
+    The cause of a refusal. identifiers: of the call, in the order of the list `to`. personal: the request has values (placeholders, a
+    locale) that other recipients of the job do not share.
 
-    Where the API names a field of the message (`BadRequest`), halving would only find that each half is refused as well.
+    If the API names a field of the message (`BadRequest`), halving the call would only get each half refused.
     """
     refused = verdict.refused
     if verdict.reason == "too_large" or refused is None:
-        return Somebody()
-    index = re.compile(_INDEX.format(to=re.escape(to)))
-    fields = [field for field, _ in refused.violations if field]
-    named: dict[int, str] = {}
-    for field, what in refused.violations:
-        if found := index.search(field):
-            of = 1 if found[1] else 2
-            path = f"{field[: found.start(of)]}n{field[found.end(of) :]}"
-            named.setdefault(int(found[of]), f"{path}: {what}" if what else path)
-    if named and max(named) < len(identifiers):
-        places = sorted(named)
-        return TheseRecipients(tuple(places), tuple(named[at] for at in places))
-    text = " ".join((refused.message, *(what for _, what in refused.violations)))
-    said = {word.strip(".:!?") for word in _WORD.findall(text[:20_000])}
-    perhaps = tuple(at for at, identifier in enumerate(identifiers) if identifier in said)
+        return SomeRecipients()
+    if (named := _named(refused, len(identifiers), to)) is not None:
+        return named
+    text = " ".join((refused.message, *(said for _, said in refused.violations)))
+    words = {word.strip(".:!?") for word in _WORD.findall(text[:20_000])}
+    perhaps = tuple(at for at, identifier in enumerate(identifiers) if identifier in words)
     if perhaps and len(perhaps) < len(identifiers):
-        return PerhapsThese(perhaps)
-    about_them = [field for field in fields if _is_of(field, to)]
-    about_values = [field for field in fields if _is_of(field, _PLACEHOLDERS)]
-    if fields and not about_them:
-        return EveryoneOfThem() if about_values or personal else WhatItSays()
+        return PerhapsNamed(perhaps)
+    fields = [field for field, _ in refused.violations if field]
+    about_recipients = any(_has_part(field, to) for field in fields)
+    about_values = any(_has_part(field, _PLACEHOLDERS) for field in fields)
+    if fields and not about_recipients:
+        return AllRecipients() if about_values or personal else TheMessage()
     if not fields and verdict.code == "NOT_FOUND" and not personal:
-        return WhatItSays()
-    return Somebody()
+        return TheMessage()
+    return SomeRecipients()
 
 
-def _is_of(field: str, name: str) -> bool:
+def _named(refused: Refused, size: int, to: str) -> NamedRecipients | None:
+    """The recipients whose index is part of a field's path. None if there are none, or if an index is outside of the list."""
+    index = re.compile(_INDEX.format(to=re.escape(to)))
+    named: dict[int, str] = {}
+    for field, said in refused.violations:
+        if found := index.search(field):
+            group = 1 if found[1] else 2
+            path = f"{field[: found.start(group)]}n{field[found.end(group) :]}"
+            named.setdefault(int(found[group]), f"{path}: {said}" if said else path)
+    if not named or max(named) >= size:
+        return None
+    indexes = sorted(named)
+    return NamedRecipients(tuple(indexes), tuple(named[at] for at in indexes))
+
+
+def _has_part(field: str, name: str) -> bool:
     return name in re.split(r"[.\[\]]", field)

@@ -1,4 +1,4 @@
-"""One chunk in this worker from take to release: record, ask for calls, wait, let go."""
+"""Holds one chunk from take to release: records outcomes, begins calls, waits, gives the chunk back."""
 
 from __future__ import annotations
 
@@ -6,123 +6,209 @@ import asyncio
 import contextlib
 import random
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import structlog
 
 from wooshq.errors import LedgerUnavailable
-from wooshq.ledger.chunks import ChunkRecord
+from wooshq.ledger.chunks import Begun, ChunkLedger, ChunkRecord
 from wooshq.ledger.gates import SLOTS_AHEAD_MS
 from wooshq.ledger.states import Mark
-from wooshq_worker.api.backoff import wait_before
+from wooshq.settings import Settings
+from wooshq_worker.api.backoff import Backoff, wait_before
+from wooshq_worker.api.gates import LocalGates
 from wooshq_worker.jobs.chunk import ActiveChunk
-from wooshq_worker.jobs.plan import Call, leaving
-
-if TYPE_CHECKING:  # the runner imports this module
-    from wooshq_worker.jobs.runner import Runner
+from wooshq_worker.jobs.log import JobLog
+from wooshq_worker.jobs.plan import Call, split_begun
+from wooshq_worker.jobs.suspects import SuspectLock
+from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.bulk")
 
-#: Outcomes that are written down together, and how long the first of them may wait for the others.
+#: Outcomes that are recorded together, and how long the first of them may wait for the others.
 _GROUP: Final = 32
 _GATHER_S: Final = 0.01
-LOOK_AGAIN_S: Final = 0.5
-AWAY_S: Final = 0.25
+_LOOK_AGAIN_S: Final = 0.5
+_LEDGER_AWAY_S: Final = 0.25
+
+
+class ChunkHost(Protocol):
+    """What the task of a chunk asks of the worker that runs it."""
+
+    def room(self) -> int:
+        """Calls that may be begun now, of all chunks together; may be negative."""
+
+    def start_calls(self, chunk: ActiveChunk, calls: Sequence[Call], *, start_s: float, gap_s: float) -> None:
+        """Make calls that the ledger has recorded as begun: the first in start_s, then one every gap_s."""
+
+    def wants_calls(self, chunk: ActiveChunk, wants: bool) -> None:
+        """Whether the chunk has calls that it may begin. If no chunk has, the worker takes another one."""
+
+    def look_again(self) -> None:
+        """Something has changed that other chunks may wait for."""
 
 
 class HoldChunk:
-    """The task of one chunk: record, begin, wait for news, and at last let go of it."""
+    """The task of one chunk. `run` returns when this worker no longer holds it."""
 
-    def __init__(self, runner: Runner, chunk: ActiveChunk) -> None:
-        self._r = runner
+    def __init__(
+        self,
+        chunk: ActiveChunk,
+        host: ChunkHost,
+        settings: Settings,
+        ledger: ChunkLedger,
+        client: LedgerClient,
+        gates: LocalGates,
+        suspect_lock: SuspectLock,
+        job_log: JobLog,
+    ) -> None:
         self._chunk = chunk
+        self._host = host
+        self._ledger = ledger
+        self._client = client
+        self._gates = gates
+        self._suspect_lock = suspect_lock
+        self._job_log = job_log
+        self._lease_s = settings.lease_s - settings.http_total_s
+        self._backoff = Backoff(base_s=settings.backoff_base_s, ceiling_s=settings.backoff_ceiling_s)
+        # The ledger recognises a repeated write by these numbers.
         self._recorded = 0
         self._begun = 0
-        self._ask_at = 0.0  # monotonic; before it nothing may begin
-        self._stepped_at = 0.0
+        self._begin_at = 0.0  #: monotonic; before it no call may begin
+        self._wrote_at = 0.0  #: monotonic
 
-    async def to_the_end(self) -> None:
-        chunk, runner = self._chunk, self._r
-        while not chunk.lost:
-            if runner.stopping:
-                chunk.held = chunk.held or "stopping"
-            if chunk.in_flight == 0 and not chunk.plan.has_suspects:
-                runner.with_suspects_done(chunk)
-            may_begin = not chunk.held and time.monotonic() >= self._ask_at and not runner.is_limited(chunk)
-            runner.hungry(chunk, bool(len(chunk.plan)) and may_begin)
-            room = min(len(chunk.plan), runner.room_for(chunk)) if may_begin else 0
-            if not chunk.has_record and not room and chunk.in_flight == 0 and (chunk.held or not len(chunk.plan)):
-                await self._let_go()
-                return
-            if self._is_due(room):
-                self._stepped_at = time.monotonic()
-                if await self._step(chunk.take_record(), chunk.plan.take(min(room, 4 * _GROUP))):
-                    return
-            else:
-                await self._news(room)
+    async def run(self) -> None:
+        try:
+            await self._until_given_back()
+        finally:
+            self._release_suspect_lock()
 
-    def _is_due(self, room: int) -> bool:
-        """Whether a round trip pays: for many outcomes or calls at once, for the first ones, or because they have waited long enough."""
+    async def _until_given_back(self) -> None:
         chunk = self._chunk
-        if not chunk.has_record and not room:
-            return False
-        many = chunk.has_record >= _GROUP or room >= _GROUP
-        return many or chunk.in_flight == 0 or time.monotonic() - self._stepped_at >= _GATHER_S
+        while not chunk.lost:
+            if chunk.calls_in_progress == 0 and not chunk.plan.has_suspects:
+                self._release_suspect_lock()
+            may_begin = not chunk.held and time.monotonic() >= self._begin_at and not self._must_wait()
+            self._host.wants_calls(chunk, bool(len(chunk.plan)) and may_begin)
+            room = min(len(chunk.plan), self._room()) if may_begin else 0
+            is_idle = not chunk.outcomes_to_record and not room and chunk.calls_in_progress == 0
+            if is_idle and (chunk.held or not len(chunk.plan)):
+                await self._give_back()
+                return
+            if not self._pays(room):
+                await self._wait(room)
+                continue
+            self._wrote_at = time.monotonic()
+            if not await self._write_all(chunk.take_records(), chunk.plan.take(min(room, 4 * _GROUP))):
+                return
 
-    async def _step(self, records: list[ChunkRecord], wanted: list[Call]) -> bool:
-        """One round trip, or a few where there is much to write down. True where the chunk is done with."""
+    # How many calls may it begin?
+
+    def _must_wait(self) -> bool:
+        """Whether it must wait for its own calls, or for the suspects of others: see `_room`."""
+        chunk = self._chunk
+        if self._sends_to_suspects:
+            return chunk.calls_in_progress > 0 or not self._suspect_lock.is_free_for(chunk)
+        return chunk.makes_one_call_at_a_time and chunk.calls_in_progress > 0
+
+    def _room(self) -> int:
+        """
+        Calls that it may begin now.
+
+        Groups of suspects are sent one after the other in the whole worker, so that the one that kills the worker can be found.
+        """
+        chunk = self._chunk
+        if self._sends_to_suspects:
+            if chunk.calls_in_progress > 0 or not self._suspect_lock.acquire(chunk):
+                return 0
+        elif chunk.makes_one_call_at_a_time:
+            return 1 if chunk.calls_in_progress == 0 else 0
+        return max(0, self._host.room())
+
+    @property
+    def _sends_to_suspects(self) -> bool:
+        """Whether suspects of the chunk wait, or calls for them are in progress."""
+        return self._chunk.plan.has_suspects or self._suspect_lock.is_held_by(self._chunk)
+
+    def _release_suspect_lock(self) -> None:
+        if self._suspect_lock.release(self._chunk):
+            self._host.look_again()
+
+    # Record outcomes and begin calls
+
+    def _pays(self, room: int) -> bool:
+        """Whether a round trip pays: for many outcomes or calls, for the first ones, or because they have waited long enough."""
+        outcomes = self._chunk.outcomes_to_record
+        if not outcomes and not room:
+            return False
+        many = outcomes >= _GROUP or room >= _GROUP
+        return many or self._chunk.calls_in_progress == 0 or time.monotonic() - self._wrote_at >= _GATHER_S
+
+    async def _write_all(self, records: Sequence[ChunkRecord], wanted: Sequence[Call]) -> bool:
+        """One round trip, or a few if there is much to record. Whether this worker still holds the chunk."""
         for record in records[:-1]:
-            if await self._write(record, []):
-                return True
+            if not await self._write(record, []):
+                return False
         return await self._write(records[-1] if records else None, wanted)
 
-    async def _write(self, record: ChunkRecord | None, wanted: list[Call]) -> bool:
-        chunk, runner = self._chunk, self._r
+    async def _write(self, record: ChunkRecord | None, wanted: Sequence[Call]) -> bool:
+        """Record outcomes and ask whether calls may begin, in one round trip. Whether this worker still holds the chunk."""
+        chunk = self._chunk
+        asked_at = time.monotonic()
+        ours, state, begun = await self._step(record, wanted)
+        if not ours:
+            log.warning("chunk_lost", job_id=chunk.name.job_id, chunk=chunk.name.number)
+            chunk.lost = True
+            return False
+        if record is not None:
+            self._job_log.recorded(chunk.job, record)
+        chunk.lease_until = max(chunk.lease_until, asked_at + self._lease_s)
+        if state != "sending":
+            return False
+        if begun is not None:
+            self._begin(begun, wanted, asked_at)
+        return True
+
+    async def _step(self, record: ChunkRecord | None, wanted: Sequence[Call]) -> tuple[bool, str, Begun | None]:
+        """One round trip, as often as it takes: outcomes must not be forgotten, and no call begins without the ledger."""
+        chunk = self._chunk
         self._recorded += record is not None
         self._begun += bool(wanted)
-        asked_at = time.monotonic()
-        texts = [call.as_text() for call in wanted]
+        calls = [call.as_text() for call in wanted]
         while True:
             try:
-                ours, at, begun = await runner._client.do_until_answered(
-                    lambda: runner._ledger.chunks.record_and_begin(
+                return await self._client.do_until_answered(
+                    lambda: self._ledger.record_and_begin(
                         chunk.name,
                         chunk.token,
                         chunk.job.application,
                         record=record,
                         recorded_no=self._recorded,
-                        calls=texts,
+                        calls=calls,
                         begin_no=self._begun,
                     )
                 )
-                break
-            except LedgerUnavailable:  # what was sent must not be forgotten, and nothing new leaves meanwhile
-                await asyncio.sleep(AWAY_S)
-        if not ours:
-            log.warning("chunk_lost", job_id=chunk.name.job_id, chunk=chunk.name.number)
-            chunk.lost = True
-            return True
-        if record is not None:
-            runner.telling.written(chunk.job, record)
-        chunk.lease_until = max(chunk.lease_until, asked_at + runner._s.lease_s - runner._s.http_total_s)
-        if at != "sending":
-            return True
-        if begun is None:
-            return False
-        go, stay = leaving(wanted, begun.calls, begun.last)
-        chunk.plan.first(stay)
+            except LedgerUnavailable:
+                await asyncio.sleep(_LEDGER_AWAY_S)
+
+    def _begin(self, begun: Begun, wanted: Sequence[Call], asked_at: float) -> None:
+        """Start the calls that the ledger allows, or note why it allows none."""
+        chunk = self._chunk
+        may_start, must_wait = split_begun(wanted, begun.calls, begun.last)
+        chunk.plan.put_first(must_wait)
         match begun.outcome:
             case "go":
                 chunk.proved = chunk.proved or begun.proved
-                runner._gates.admitted(chunk.job.application, asked_at, probe=begun.probe)
-                runner.depart(chunk, go, begun.start_ms / 1000, begun.gap_ms / 1000)
-                if begun.gap_ms > 0:  # again when half of what was given ahead is used
+                self._gates.admitted(chunk.job.application, asked_at, probe=begun.probe)
+                self._host.start_calls(chunk, may_start, start_s=begun.start_ms / 1000, gap_s=begun.gap_ms / 1000)
+                if begun.gap_ms > 0:  # ask again when half of the slots that were given ahead are used
                     ahead_s = (begun.start_ms + begun.calls * begun.gap_ms) / 1000
-                    self._ask_at = asked_at + max(_GATHER_S, ahead_s - SLOTS_AHEAD_MS / 2000)
-            case "step" if chunk.in_flight:  # who is under way may have to be sent to again, and the step has room for them
-                self._ask_at = asked_at + LOOK_AGAIN_S / 4
+                    self._begin_at = asked_at + max(_GATHER_S, ahead_s - SLOTS_AHEAD_MS / 2000)
+            case "step" if chunk.calls_in_progress:  # their recipients may need another call, for which the roll-out step has room
+                self._begin_at = asked_at + _LOOK_AGAIN_S / 4
             case "wait":
-                self._ask_at = asked_at + min(1.0, begun.wait_ms / 1000)
+                self._begin_at = asked_at + min(1.0, begun.wait_ms / 1000)
             case "expired":
                 chunk.end_all(Mark.EXPIRED)
             case "cancelled":
@@ -130,44 +216,45 @@ class HoldChunk:
                 chunk.held = "cancelled"
             case "lost":
                 chunk.lost = True
-            case other:  # paused, stopped, held by a gate, a step that has ended
-                chunk.held = f"gate {begun.gate}" if other == "held" else other
-                if other == "stopped":
-                    runner.telling.stopped(chunk.job)
-        return False
+            case "held":
+                chunk.held = f"gate {begun.gate}"
+            case "step":
+                chunk.held = "rollout step"
+            case state:  # paused or stopped
+                chunk.held = state
+                if state == "stopped":
+                    self._job_log.stopped(chunk.job)
 
-    async def _news(self, room: int) -> None:
-        """Wait until there is enough to write down, or room to begin, or the time to ask again."""
+    # Wait, and give back
+
+    async def _wait(self, room: int) -> None:
+        """Wait until there is enough to record, or room to begin calls, or the time to ask again."""
         chunk = self._chunk
-        chunk.news.clear()
+        chunk.changed.clear()
         now = time.monotonic()
+        if chunk.outcomes_to_record or room:
+            # Others will come meanwhile, and each of them would end a wait for `changed`.
+            await asyncio.sleep(max(0, _GATHER_S - (now - self._wrote_at)))
+            return
         wait_s = 5.0
-        if chunk.has_record or room:
-            wait_s = _GATHER_S - (now - self._stepped_at)
-        elif len(chunk.plan) and not chunk.held:
-            wait_s = min(1.0, self._ask_at - now) if self._ask_at > now else LOOK_AGAIN_S
-        if wait_s <= 0:
-            await asyncio.sleep(0)
-        elif chunk.has_record or room:
-            await asyncio.sleep(wait_s)  # more will come meanwhile, and each of them would wake this
-        else:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await chunk.news.wait()
+        if len(chunk.plan) and not chunk.held:
+            wait_s = min(1.0, self._begin_at - now) if self._begin_at > now else _LOOK_AGAIN_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await chunk.changed.wait()
 
-    async def _let_go(self) -> None:
-        """Nothing of the chunk is under way, and nothing may begin: it goes back, or waits for its next round."""
-        chunk, runner = self._chunk, self._r
+    async def _give_back(self) -> None:
+        """No call is in progress, and none may begin: give the chunk back to its queue, or let it wait for its next round."""
+        chunk = self._chunk
         if chunk.held == "cancelled":
             chunk.end_all(Mark.CANCELLED)
-            for rest in chunk.take_record():
-                await self._write(rest, [])
-            if chunk.lost:
-                return
-        chunk.plan.drop()  # they wait as they are
-        # Who failed in a step that has no room for others still has their backoff.
-        back = not chunk.failed or (chunk.held and chunk.held != "step")
-        record = ChunkRecord(end="back" if back else "due", log=chunk.log())
-        if record.end == "due":
-            record.wait_ms = int(wait_before(chunk.rounds + 2, runner._backoff, jitter=random.random()) * 1000) + 1
+            for rest in chunk.take_records():
+                if not await self._write(rest, []):
+                    return
+        chunk.plan.take_all()  # their marks stay
+        # In a roll-out step without room for others, the failed recipients still wait for their backoff.
+        has_round = chunk.failed and (not chunk.held or chunk.held == "rollout step")
+        record = ChunkRecord(end="due" if has_round else "back", log=chunk.failed_calls.to_json())
+        if has_round:
+            record.wait_ms = int(wait_before(chunk.rounds + 2, self._backoff, jitter=random.random()) * 1000) + 1
         await self._write(record, [])

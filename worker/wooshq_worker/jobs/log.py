@@ -1,4 +1,4 @@
-"""What a worker says of fan-outs while it sends them: one log line a second and job, and each kind of dead letter to Sentry."""
+"""What a worker reports about jobs: one log line a second and job, and each kind of dead letter to Sentry."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import structlog
 
 from wooshq.ledger.chunks import ChunkRecord
 from wooshq.ledger.states import COUNTER_OF, FINAL_MARKS, Mark
-from wooshq_worker.jobs.chunk import JobInfo
+from wooshq_worker.jobs.job import JobInfo
 from wooshq_worker.observe.sentry import Reporter
 
 log = structlog.get_logger("wooshq.bulk")
 
 
 class JobLog:
-    """Counts what was written down."""
+    """Counts what was recorded in the ledger."""
 
     def __init__(self, report_kind: Reporter) -> None:
         self._report_kind = report_kind
         self._jobs: dict[str, Counter[str]] = {}
         self._stopped: set[str] = set()
 
-    def written(self, job: JobInfo, record: ChunkRecord) -> None:
+    def recorded(self, job: JobInfo, record: ChunkRecord) -> None:
         """A record is in the ledger."""
         counts = self._jobs.setdefault(job.id, Counter())
         for mark, first, last in record.marks:
@@ -36,16 +36,16 @@ class JobLog:
             self.stopped(job)
 
     def stopped(self, job: JobInfo) -> None:
-        """The job was stopped, by this worker or by what all of them found."""
+        """The job has stopped: because of a record of this worker, or of all workers together."""
         if job.id not in self._stopped:
             self._stopped.add(job.id)
             log.warning("job_stopped", job_id=job.id, application=job.application)
             self._report_kind(kind="job_stopped", reason="refused", code="", application=job.application, lane="bulk")
 
-    def tell(self) -> None:
-        """Log what was written down since the last time."""
+    def write(self) -> None:
+        """Log what was recorded since the last time."""
         self._stopped.intersection_update(self._jobs)
         for job_id, counts in self._jobs.items():
-            if said := {name: n for name, n in sorted(counts.items()) if n}:
-                log.info("fanned_out", job_id=job_id, **said)
+            if shown := {name: n for name, n in sorted(counts.items()) if n}:
+                log.info("fanned_out", job_id=job_id, **shown)
         self._jobs.clear()

@@ -1,4 +1,4 @@
-"""Which calls does a chunk still need? From its units and its marks; pure."""
+"""Which calls does a chunk still need? Pure: its units and marks decide."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wooshq.ledger.states import Mark
 
 
 class Call(NamedTuple):
-    """One call that is to be made: some recipients of one unit."""
+    """One call to make: some recipients of one unit. unit: its index in the chunk."""
 
     unit: int
     runs: tuple[PlaceRange, ...]
@@ -23,12 +23,12 @@ class Call(NamedTuple):
         return sum(last - first + 1 for first, last in self.runs)
 
     def places(self) -> Iterator[int]:
-        """Every recipient's place, in order."""
+        """The place of every recipient, in ascending order."""
         for first, last in self.runs:
             yield from range(first, last + 1)
 
     def as_text(self) -> str:
-        """As begin.lua reads it."""
+        """The form that begin.lua reads."""
         return ",".join([f"{first}-{last}" for first, last in self.runs])
 
 
@@ -39,20 +39,19 @@ class _Placed:
 
 
 class Plan:
-    """The calls of one chunk that a worker holds: those that wait, in the order in which they go."""
+    """The calls of a chunk that wait, in the order in which they start."""
 
-    def __init__(self, units: Sequence[Unit], marks: str, suspects: Mapping[int, int] | None = None, *, in_steps: bool = False) -> None:
+    def __init__(self, units: Sequence[Unit], marks: str, suspects: Mapping[int, int] | None = None, *, has_rollout: bool = False) -> None:
         """
-        marks: one of `Mark` for each recipient; who is final needs no call.
+        marks: a `Mark` for each recipient; a recipient with a final one needs no call.
 
-        in_steps: of a roll-out: who was called before shares no call with who was not, and goes first. The step waits for them, and has
-        no room for the others.
+        has_rollout: recipients that were called before share no call with the others, and are called first. A roll-out step waits for them,
+        and may have no room for the others.
 
-        suspects: places of those of whom one may be what workers were lost over, and how many like them may be sent to at once; they go first,
-        the fewest at once before the others.
+        suspects: place → how many suspects like it may be called at once. One of them may be the reason why workers were lost. They are
+        called before all others, the smallest groups first.
         """
         self._suspects = suspects or {}
-        self._doubtful: deque[Call] = deque()
         self._placed: list[_Placed] = []
         first = 0
         for unit in units:
@@ -60,82 +59,83 @@ class Plan:
             first += len(unit.identifiers)
         self.size = first
         self._waiting: deque[Call] = deque()
-        open_marks = (Mark.WAITING, Mark.AGAIN)
+        self._waiting_suspects: deque[Call] = deque()
         if marks.count(Mark.WAITING) == self.size:  # a fresh chunk, as most are
             self._waiting.extend(
                 Call(n, ((placed.first, placed.first + len(placed.unit.identifiers) - 1),)) for n, placed in enumerate(self._placed)
             )
         else:
-            first_again: list[Call] = []
-            for n, placed in enumerate(self._placed):
-                places = [p for p in range(placed.first, placed.first + len(placed.unit.identifiers)) if marks[p] in open_marks]
-                for at_once in sorted({self._suspects[p] for p in places if p in self._suspects}):
-                    doubtful = [p for p in places if self._suspects.get(p) == at_once]
-                    self._doubtful.extend(in_parts(Call(n, ranges_of(doubtful)), at_once))
-                innocent = [p for p in places if p not in self._suspects]
-                again = [p for p in innocent if in_steps and marks[p] == Mark.AGAIN]
-                if again:
-                    first_again.append(Call(n, ranges_of(again)))
-                if len(again) < len(innocent):
-                    self._waiting.append(Call(n, ranges_of([p for p in innocent if not (in_steps and marks[p] == Mark.AGAIN)])))
-            self._waiting.extendleft(reversed(first_again))
-        self._doubtful = deque(sorted(self._doubtful, key=self._at_once))
-        self.was_again = frozenset(p for p, mark in enumerate(marks) if mark == Mark.AGAIN)
-        """Who had been called before this worker took the chunk."""
+            self._plan_rest(marks, has_rollout=has_rollout)
+        self.was_again = frozenset(place for place, mark in enumerate(marks) if mark == Mark.AGAIN)
+        """Recipients that were called before this worker took the chunk."""
+
+    def _plan_rest(self, marks: str, *, has_rollout: bool) -> None:
+        """Plan calls for the recipients that have not ended."""
+        called_before: list[Call] = []
+        suspects: list[Call] = []
+        for n, placed in enumerate(self._placed):
+            places = range(placed.first, placed.first + len(placed.unit.identifiers))
+            still = [place for place in places if marks[place] in (Mark.WAITING, Mark.AGAIN)]
+            for at_once in sorted({self._suspects[place] for place in still if place in self._suspects}):
+                suspects += in_parts(Call(n, ranges_of([place for place in still if self._suspects.get(place) == at_once])), at_once)
+            others = [place for place in still if place not in self._suspects]
+            again = [place for place in others if has_rollout and marks[place] == Mark.AGAIN]
+            if again:
+                called_before.append(Call(n, ranges_of(again)))
+            if len(again) < len(others):
+                self._waiting.append(Call(n, ranges_of([place for place in others if not (has_rollout and marks[place] == Mark.AGAIN)])))
+        self._waiting.extendleft(reversed(called_before))
+        self._waiting_suspects.extend(sorted(suspects, key=self._at_once))
 
     def __len__(self) -> int:
-        return len(self._doubtful) + len(self._waiting)
+        return len(self._waiting_suspects) + len(self._waiting)
 
     @property
     def has_suspects(self) -> bool:
-        """Whether the next calls are suspects': nobody else may be sent to while theirs are under way."""
-        return bool(self._doubtful)
+        """Whether the next calls are for suspects: nothing else may be sent while they are in progress."""
+        return bool(self._waiting_suspects)
 
     def take(self, n: int) -> list[Call]:
-        """The first calls that wait, at most `n`; of suspects as many as may be sent to at once. Who may not leave is put back with `first`."""
-        if not self._doubtful:
+        """The next calls, at most `n`; of suspects, no more than may be called at once. `put_first` puts a call back."""
+        if not self._waiting_suspects:
             return [self._waiting.popleft() for _ in range(min(n, len(self._waiting)))]
-        taken = [self._doubtful.popleft()] if n > 0 else []
+        taken = [self._waiting_suspects.popleft()] if n > 0 else []
         size = sum(call.size for call in taken)
-        while taken and self._doubtful and len(taken) < n and size + self._doubtful[0].size <= self._at_once(taken[0]):
-            taken.append(self._doubtful.popleft())
+        while taken and self._waiting_suspects and len(taken) < n and size + self._waiting_suspects[0].size <= self._at_once(taken[0]):
+            taken.append(self._waiting_suspects.popleft())
             size += taken[-1].size
         return taken
 
-    def first(self, calls: Iterable[Call]) -> None:
-        """These go before all others, in their order."""
+    def put_first(self, calls: Iterable[Call]) -> None:
+        """These calls go before all others, in their order."""
         for call in reversed(list(calls)):
-            (self._doubtful if call.runs[0][0] in self._suspects else self._waiting).appendleft(call)
+            (self._waiting_suspects if call.runs[0][0] in self._suspects else self._waiting).appendleft(call)
 
     def _at_once(self, call: Call) -> int:
         return self._suspects[call.runs[0][0]]
 
-    def drop(self) -> list[Call]:
-        """Every call that waits; none waits any more."""
-        dropped = [*self._doubtful, *self._waiting]
-        self._doubtful.clear()
+    def take_all(self) -> list[Call]:
+        """Every call that waits."""
+        taken = [*self._waiting_suspects, *self._waiting]
+        self._waiting_suspects.clear()
         self._waiting.clear()
-        return dropped
+        return taken
 
     def unit(self, call: Call) -> Unit:
+        """The unit that the recipients of a call belong to."""
         return self._placed[call.unit].unit
 
     def identifiers(self, call: Call) -> Sequence[str]:
-        """Whom a call is for, in the order of its places."""
+        """The recipients of a call, in the order of their places."""
         placed = self._placed[call.unit]
         if len(call.runs) == 1:
             first, last = call.runs[0]
             return placed.unit.identifiers[first - placed.first : last + 1 - placed.first]
         return [placed.unit.identifiers[place - placed.first] for place in call.places()]
 
-    def unit_of(self, place: int) -> tuple[Unit, str]:
-        """The unit of a recipient, and who it is."""
-        placed = next(p for p in reversed(self._placed) if p.first <= place)
-        return placed.unit, placed.unit.identifiers[place - placed.first]
-
 
 def cut(call: Call, size: int) -> tuple[Call, Call]:
-    """A call as two: its first `size` recipients, and the others. 0 < size < call.size."""
+    """A call as two calls: for its first `size` recipients, and for the others. 0 < size < call.size."""
     head: list[PlaceRange] = []
     tail: list[PlaceRange] = []
     for first, last in call.runs:
@@ -151,15 +151,15 @@ def cut(call: Call, size: int) -> tuple[Call, Call]:
 
 
 def in_parts(call: Call, size: int) -> Iterator[Call]:
-    """A call as calls of at most `size` recipients."""
+    """A call as calls for at most `size` recipients each."""
     while call.size > size:
         head, call = cut(call, size)
         yield head
     yield call
 
 
-def leaving(asked: Sequence[Call], calls: int, last_size: int) -> tuple[list[Call], list[Call]]:
-    """Of the calls that were asked about, those that may leave, of the last of them `last_size` recipients; and the others."""
+def split_begun(asked: Sequence[Call], calls: int, last_size: int) -> tuple[list[Call], list[Call]]:
+    """Split the calls that were asked for: the first `calls` may start, the last of them for `last_size` recipients; the rest must wait."""
     may, rest = list(asked[:calls]), list(asked[calls:])
     if may and may[-1].size > last_size:
         may[-1], kept = cut(may[-1], last_size)
@@ -168,12 +168,12 @@ def leaving(asked: Sequence[Call], calls: int, last_size: int) -> tuple[list[Cal
 
 
 def halves(call: Call) -> tuple[Call, Call]:
-    """A call of two recipients or more as two calls."""
+    """A call for two or more recipients as two calls."""
     return cut(call, call.size // 2)
 
 
 def alone(call: Call, places: Iterable[int]) -> tuple[list[Call], Call | None]:
-    """A call as one for each of these recipients, and one for the others, if there are any."""
+    """A call for each of these recipients alone, and one for the others, if there are others."""
     chosen = set(places)
     rest = [place for place in call.places() if place not in chosen]
     return [Call(call.unit, ((place, place),)) for place in sorted(chosen)], Call(call.unit, ranges_of(rest)) if rest else None

@@ -1,48 +1,65 @@
-"""Suspects: of those that workers were lost over, the one who did it is found by sending fewer at once each time, and nobody beside them."""
+"""Suspects: recipients and intents that were being sent when workers were lost. Which of them is the cause?"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
+
+from wooshq.ledger.intents import Suspect
 
 _MOST: Final = 16
 
 
 def suspects_at_once(lost: int, poison_after: int) -> int:
-    """How many that so many workers were lost over are sent together: a quarter with every further one, and one alone before it is poison."""
+    """
+    How many suspects may be sent together. lost: workers that were lost with each of them.
+
+    A quarter with every further lost worker, and one alone before it is called poison.
+    """
     return min(_MOST, int(4 ** max(0, poison_after - 2 - lost)))
 
 
-class Alone:
-    """Who may send to suspects now: one at a time in a worker, be it a group of intents or a chunk of a fan-out."""
+def suspect_groups(suspects: Sequence[Suspect], poison_after: int) -> list[tuple[str, list[str]]]:
+    """(lane, ids) of intents that are sent together, with nothing else. Two hundred suspects then wait for a dozen groups."""
+    together: dict[tuple[str, int], list[str]] = {}
+    for one in suspects:
+        size = suspects_at_once(one.lost, poison_after)
+        together.setdefault((one.lane, size), []).append(one.intent_id)
+    return [(lane, ids[at : at + size]) for (lane, size), ids in together.items() for at in range(0, len(ids), size)]
+
+
+class SuspectLock:
+    """The right to send to suspects: one holder at a time in a worker, either a group of intents or a chunk of a job."""
 
     def __init__(self) -> None:
         self._holder: object = None
-        self._given = asyncio.Event()
+        self._released = asyncio.Event()
 
     def is_held_by(self, who: object) -> bool:
         return self._holder is who
 
     def is_free_for(self, who: object) -> bool:
+        """Whether nothing else holds it."""
         return self._holder is None or self._holder is who
 
-    def take(self, who: object) -> bool:
-        """Whether it is `who`'s from now on."""
+    def acquire(self, who: object) -> bool:
+        """Hold it, if it is free. Whether `who` holds it now."""
         if not self.is_free_for(who):
             return False
         self._holder = who
         return True
 
-    def give(self, who: object) -> bool:
-        """Whether it was `who`'s, and is nobody's now."""
+    def release(self, who: object) -> bool:
+        """Release it, if `who` holds it. Whether it was released."""
         if self._holder is not who:
             return False
         self._holder = None
-        self._given.set()
+        self._released.set()
         return True
 
     async def wait(self, who: object) -> None:
-        """Returns when it is `who`'s."""
-        while not self.take(who):
-            self._given.clear()
-            await self._given.wait()
+        """Return when `who` holds it."""
+        while not self.acquire(who):
+            self._released.clear()
+            await self._released.wait()

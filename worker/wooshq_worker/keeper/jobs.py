@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,8 +24,9 @@ from wooshq.ledger.replies import as_row, ms, text
 from wooshq.ledger.states import Mark, Reason
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.settings import Settings
-from wooshq_schemas import IntentInvalid, NewerModel, Template
-from wooshq_worker.jobs.chunk import JobInfo, dead_recipient
+from wooshq_schemas import IntentInvalid, NewerModel
+from wooshq_worker.jobs.failed_calls import FailedCalls
+from wooshq_worker.jobs.job import JobInfo
 from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.bulk")
@@ -116,11 +116,12 @@ class JobDuties:
 
     async def _take_over(self, name: ChunkName) -> int:
         keys = self._ledger.keys
-        (lease, data, before, kept), marks, row_ = await self._client.do(
+        (lease, data, before, kept), marks, row_, time_ = await self._client.do(
             _ask(
                 ("HMGET", keys.chunk(name.job_id, name.number), "lease", "data", "losses", "log"),
                 ("GET", keys.marks(name.job_id, name.number)),
                 ("HGETALL", keys.job(name.job_id)),
+                ("TIME",),
             )
         )
         row = as_row(row_)
@@ -142,7 +143,8 @@ class JobDuties:
                 return 0
             token = mine
             try:
-                letters = _letters(name, row, units, {place: lost.pop(place) for place in dead}, text(kept) if kept else "", self._s)
+                job = JobInfo.from_row(name.job_id, row, self._s, now_ms=ms(time_), asked_at=time.monotonic())
+                letters = _letters(job, units, {place: lost.pop(place) for place in dead}, text(kept) if kept else "", self._s)
                 for some in _in_parts(letters):
                     if not await self._client.do(self._ledger.chunks.file_letters(name, token, some)):
                         return 0
@@ -166,22 +168,11 @@ def _identifiers(units: Sequence[Unit], places: Sequence[int]) -> list[str]:
     return [everybody[place] for place in places]
 
 
-def _letters(
-    name: ChunkName, row: Mapping[str, str], units: Sequence[Unit], dead: Mapping[int, int], kept: str, s: Settings
-) -> Iterator[DeadRecipient]:
+def _letters(job: JobInfo, units: Sequence[Unit], dead: Mapping[int, int], kept: str, s: Settings) -> Iterator[DeadRecipient]:
     """Dead letters of those who are not to be sent to again. dead: their places, and how many workers were lost while they sent to them."""
-    job = JobInfo(
-        id=name.job_id,
-        template=Template.load_stored(row["template"], int(row["v"]), platforms=s.platform_table),
-        application=row["app"],
-        on_unknown=row.get("on_unknown", s.on_unknown),
-        rate=None,
-        expires_at=None,
-        too_old_at=time.monotonic(),
-    )
     now = datetime.now(UTC)
     at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    log_: list[dict[str, Any]] = json.loads(kept) if kept else []
+    failed_calls = FailedCalls(kept)
     place = 0
     for unit in units:
         for identifier in unit.identifiers:
@@ -193,23 +184,14 @@ def _letters(
                     else "the worker that sent it was lost before the answer came"
                 )
                 lost_call = {"at": at, "outcome": "unknown", "code": "WORKER_LOST", "error": detail}
-                body = job.template.body(unit.to, [identifier], locale=unit.locale, placeholders=unit.placeholders, now=now)
-                before = [
-                    {key: value for key, value in entry.items() if key != "runs"}
-                    for entry in log_
-                    if any(first <= place <= last for first, last in entry["runs"])
-                ]
-                yield dead_recipient(
-                    job,
-                    unit.to,
+                yield job.dead_letter(
+                    unit,
                     identifier,
-                    unit.locale,
-                    unit.placeholders,
                     reason=Reason.POISON if poison else Reason.UNKNOWN,
                     detail=detail,
                     code="WORKER_LOST",
-                    payload=body.decode(),
-                    attempts=[*before, lost_call],
+                    payload=job.template.body(unit.to, [identifier], locale=unit.locale, placeholders=unit.placeholders, now=now),
+                    attempts=[*failed_calls.of_place(place), lost_call],
                 )
             place += 1
 

@@ -15,12 +15,12 @@ from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.installation.publish import BrokerConnection
 from wooshq.ledger.gates import may_leave
-from wooshq.ledger.intents import Suspect, Taken
+from wooshq.ledger.intents import Taken
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.steps import Ask, Steps
-from wooshq_worker.jobs.suspects import suspects_at_once
+from wooshq_worker.jobs.suspects import suspect_groups
 from wooshq_worker.keeper.jobs import JobDuties
 from wooshq_worker.ledger_client import LedgerClient
 
@@ -180,17 +180,6 @@ class Keeper:
             self._line.publish(lane, ids, alone=alone)
         except Exception as error:  # of any transport; they are queued in the ledger, and the next looks find them again
             log.warning("publish_failed", lane=lane, n=len(ids), error=type(error).__name__)
-
-
-def suspect_groups(suspects: Sequence[Suspect], poison_after: int) -> list[tuple[str, list[str]]]:
-    """
-    (lane, ids) that are sent together and with nobody else. Two hundred innocents then wait for a dozen groups, not for each other.
-    """
-    together: dict[tuple[str, int], list[str]] = {}
-    for one in suspects:
-        size = suspects_at_once(one.lost, poison_after)
-        together.setdefault((one.lane, size), []).append(one.intent_id)
-    return [(lane, ids[at : at + size]) for (lane, size), ids in together.items() for at in range(0, len(ids), size)]
 
 
 def _ask(command: tuple[Any, ...]) -> Steps[list[Any]]:

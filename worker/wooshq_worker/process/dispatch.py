@@ -9,7 +9,7 @@ from typing import Final
 
 from wooshq.errors import LedgerUnavailable
 from wooshq_worker.intents.batch import Batches
-from wooshq_worker.jobs.suspects import Alone
+from wooshq_worker.jobs.suspects import SuspectLock
 from wooshq_worker.ledger_client import LedgerClient
 from wooshq_worker.process.lanes import Lane, Lanes, Parcel
 from wooshq_worker.process.tasks import Tasks
@@ -23,14 +23,20 @@ class Dispatcher:
     """Takes ids from the lanes, and sends them as slots become free."""
 
     def __init__(
-        self, lanes: Lanes, batches: Batches, client: LedgerClient, tasks: Tasks, alone: Alone, on_suspects_done: Callable[[], None]
+        self,
+        lanes: Lanes,
+        batches: Batches,
+        client: LedgerClient,
+        tasks: Tasks,
+        suspect_lock: SuspectLock,
+        on_suspects_done: Callable[[], None],
     ) -> None:
         """on_suspects_done: called when the suspects of a group have been sent, and jobs may send theirs."""
         self._lanes = lanes
         self._batches = batches
         self._client = client
         self._tasks = tasks
-        self._alone = alone
+        self._suspect_lock = suspect_lock
         self._on_suspects_done = on_suspects_done
         self._suspects: deque[tuple[str, list[str]]] = deque()
         self._has_suspects = asyncio.Event()
@@ -81,11 +87,11 @@ class Dispatcher:
                 self._has_suspects.clear()
                 await self._has_suspects.wait()
             name, ids = self._suspects.popleft()
-            await self._alone.wait(self)
+            await self._suspect_lock.wait(self)
             lane = self._lanes[name]
             self._lanes.take(lane, len(ids))
             await asyncio.wait([self._tasks.spawn(self._send(lane, ids, []))])
-            if self._alone.give(self):
+            if self._suspect_lock.release(self):
                 self._on_suspects_done()
 
     async def _send(self, lane: Lane, ids: list[str], emptied: list[Parcel]) -> None:

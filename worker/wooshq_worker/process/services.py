@@ -16,7 +16,7 @@ from wooshq_worker.intents.settler import Settler
 from wooshq_worker.intents.submit import Submit, Submitted
 from wooshq_worker.jobs.log import JobLog
 from wooshq_worker.jobs.runner import Runner
-from wooshq_worker.jobs.suspects import Alone
+from wooshq_worker.jobs.suspects import SuspectLock
 from wooshq_worker.keeper.keeper import Keeper
 from wooshq_worker.ledger_client import LedgerClient
 from wooshq_worker.observe.sentry import Reporter
@@ -48,7 +48,8 @@ class Services:
         self._stopping = False
         most = {"transactional": settings.concurrency, "bulk": max(1, int(settings.concurrency * settings.bulk_share))}
         self._lanes = Lanes(most, settings.concurrency, lambda: self._batches.bytes_held > _BYTES_HELD)
-        alone = Alone()
+        suspect_lock = SuspectLock()
+        self._job_log = JobLog(report_kind)
         self.keeper = Keeper(wooshq, self._client)
         self.runner = Runner(
             settings,
@@ -57,11 +58,11 @@ class Services:
             self._api,
             self._settler.gates,
             JobSlots(self._lanes, self._lanes["bulk"]),
-            alone,
-            JobLog(report_kind),
-            pullers=max(1, int(most["bulk"] * _JOBS_PART)),
+            suspect_lock,
+            self._job_log,
+            most_calls=max(1, int(most["bulk"] * _JOBS_PART)),
         )
-        self.dispatcher = Dispatcher(self._lanes, self._batches, self._client, self._tasks, alone, self.runner.look_again)
+        self.dispatcher = Dispatcher(self._lanes, self._batches, self._client, self._tasks, suspect_lock, self.runner.look_again)
         forever: list[Coroutine[Any, Any, None]] = [
             self._settler.run(),
             self.keeper.run(),
@@ -115,7 +116,7 @@ class Services:
         settled = await self._settler.settled(max(_SETTLE_WITHIN_S, ends - time.monotonic()))
         drained = settled and not self._in_progress
         self._settler.log_settled()
-        self.runner.telling.tell()
+        self._job_log.write()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

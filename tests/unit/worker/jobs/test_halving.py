@@ -1,8 +1,7 @@
-"""A shared call that is refused because of some of its recipients: they end alone, the others are sent to, with few calls."""
+"""A shared call is refused because of some recipients: these become dead letters, the others get the message, with few calls."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from collections import Counter
@@ -23,7 +22,10 @@ from wooshq_worker.api.deliver import Delivery
 from wooshq_worker.api.judge import judge
 from wooshq_worker.api.outcome import Answer
 from wooshq_worker.api.verdict import Verdict
-from wooshq_worker.jobs.chunk import ActiveChunk, JobInfo
+from wooshq_worker.jobs.call_ended import call_ended
+from wooshq_worker.jobs.call_in_progress import CallInProgress
+from wooshq_worker.jobs.chunk import ActiveChunk
+from wooshq_worker.jobs.job import JobInfo
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 APPLICATION = "AAAAA-BBBBB"
@@ -45,10 +47,10 @@ Api = Callable[[Sequence[str]], Answer]
 
 
 def rejecting(bad: set[str], *, naming: bool = False) -> Api:
-    """An API that refuses a call that has a bad recipient in it; naming: it says which, by their places."""
+    """An API that refuses a call with a bad recipient. naming: it says which recipients are bad, by their index."""
 
-    def answer(people: Sequence[str]) -> Answer:
-        guilty = [at for at, person in enumerate(people) if person in bad]
+    def answer(identifiers: Sequence[str]) -> Answer:
+        guilty = [at for at, person in enumerate(identifiers) if person in bad]
         if not guilty:
             return an_answer({"message_code": "M-1"})
         fields = [{"field": f"transactional.users.list[{at}]", "description": "is not valid"} for at in guilty] if naming else []
@@ -62,15 +64,14 @@ def an_answer(body: Any, status: int = 200) -> Answer:
     return Answer(status, {}, json.dumps(body).encode())
 
 
-def send(people: Sequence[str], api: Api, *, proved: bool = True, units: Sequence[Unit] | None = None, marks: str = "") -> Outcome:
-    """What a worker does with a chunk, without the network and the ledger."""
-    units = units or [Unit("users", None, (), tuple(people))]
+def send(identifiers: Sequence[str], api: Api, *, proved: bool = True, units: Sequence[Unit] | None = None, marks: str = "") -> Outcome:
+    """Do what a worker does with a chunk, without network and ledger."""
+    units = units or [Unit("users", None, (), tuple(identifiers))]
     job = JobInfo(
         str(uuid.uuid4()),
         parse_template({"message": {"push": {"title": "Hi"}}}, application=APPLICATION),
         APPLICATION,
         "resend",
-        None,
         None,
         float("inf"),
     )
@@ -90,79 +91,71 @@ def send(people: Sequence[str], api: Api, *, proved: bool = True, units: Sequenc
         outcome.stopped = record.stop or outcome.stopped or ("streak" if streak >= 5 and not chunk.proved else "")
         for mark, first, last in record.marks:
             for place in range(first, last + 1):
-                assert final.get(place) not in ("S", "D", "U"), "nobody ends twice"
+                assert final.get(place) not in ("S", "D", "U"), "no recipient ends twice"
                 final[place] = mark
 
-    async def work() -> None:
-        while len(chunk.plan) and not chunk.held and not outcome.stopped:
-            (call,) = chunk.plan.take(1)
-            chunk.in_flight += 1
-            whom = list(chunk.plan.identifiers(call))
-            outcome.calls += 1
-            answer = api(whom)
-            if answer.status == 200:
-                outcome.times.update(whom)
-            verdict: Verdict = judge(answer, now=NOW, retry_after_ceiling_s=60)
-            attempt = Attempt(NOW, verdict.outcome, answer.status, None, 1.0, None)
-            chunk.landed(
-                call,
-                Delivery(verdict, (attempt,)),
-                lambda some: job.template.body("users", some, locale=None, placeholders=(), now=NOW),
-                hide=lambda said: said,
-            )
-            for record in chunk.take_record():
-                note(record)
+    while len(chunk.plan) and not chunk.held and not outcome.stopped:
+        (call,) = chunk.plan.take(1)
+        started = CallInProgress.start(chunk, call, "token", at=0)
+        outcome.calls += 1
+        answer = api(started.identifiers)
+        if answer.status == 200:
+            outcome.times.update(started.identifiers)
+        verdict: Verdict = judge(answer, now=NOW, retry_after_ceiling_s=60)
+        attempt = Attempt(NOW, verdict.outcome, answer.status, None, 1.0, None)
+        call_ended(started, Delivery(verdict, (attempt,)), at=0)
+        for record in chunk.take_records():
+            note(record)
 
-    asyncio.run(work())
     everybody = [identifier for unit in units for identifier in unit.identifiers]
     outcome.sent = {everybody[place] for place, mark in final.items() if mark == "S"}
     outcome.dead = {everybody[place] for place, mark in final.items() if mark == "D"}
     return outcome
 
 
-@given(people=st.sets(st.integers(0, 10**6).map("u{}".format), min_size=1, max_size=200), data=st.data(), proved=st.booleans())
+@given(identifiers=st.sets(st.integers(0, 10**6).map("u{}".format), min_size=1, max_size=200), data=st.data(), proved=st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_halving_blames_exactly_the_bad(people: set[str], data: st.DataObject, proved: bool) -> None:
-    bad = set(data.draw(st.lists(st.sampled_from(sorted(people)), unique=True, max_size=4)))
-    outcome = send(sorted(people), rejecting(bad), proved=proved)
-    assert (outcome.dead, outcome.sent) == (bad, people - bad)
+def test_halving_blames_exactly_the_bad(identifiers: set[str], data: st.DataObject, proved: bool) -> None:
+    bad = set(data.draw(st.lists(st.sampled_from(sorted(identifiers)), unique=True, max_size=4)))
+    outcome = send(sorted(identifiers), rejecting(bad), proved=proved)
+    assert (outcome.dead, outcome.sent) == (bad, identifiers - bad)
     assert set(outcome.times.values()) <= {1}
     probes = 0 if proved else 6
-    assert outcome.calls <= 1 + probes + 2 * max(1, len(bad)) * ceil(log2(len(people) + 1))
+    assert outcome.calls <= 1 + probes + 2 * max(1, len(bad)) * ceil(log2(len(identifiers) + 1))
     assert {json.loads(letter.body)["to"]["users"][0] for letter in outcome.letters} == bad
     assert all(len(letter.attempts) >= 1 for letter in outcome.letters)
 
 
-@given(people=st.sets(st.integers(0, 10**6).map("u{}".format), min_size=1, max_size=300), data=st.data())
+@given(identifiers=st.sets(st.integers(0, 10**6).map("u{}".format), min_size=1, max_size=300), data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_where_the_api_names_them_two_calls_will_do(people: set[str], data: st.DataObject) -> None:
-    bad = set(data.draw(st.lists(st.sampled_from(sorted(people)), unique=True)))
-    outcome = send(sorted(people), rejecting(bad, naming=True))
-    assert (outcome.dead, outcome.sent) == (bad, people - bad)
+def test_two_calls_are_enough_if_the_api_names_the_bad_recipients(identifiers: set[str], data: st.DataObject) -> None:
+    bad = set(data.draw(st.lists(st.sampled_from(sorted(identifiers)), unique=True)))
+    outcome = send(sorted(identifiers), rejecting(bad, naming=True))
+    assert (outcome.dead, outcome.sent) == (bad, identifiers - bad)
     assert outcome.calls <= 2
     assert len({letter.detail for letter in outcome.letters}) <= 1, (
-        "letters group by what they have in common, wherever in a call they were"
+        "letters with the same cause form one group, at whatever index their recipients were"
     )
 
 
-class WhenItIsNotAboutRecipients:
+class WhenTheRefusalIsNotAboutRecipients:
     def test_a_template_that_the_api_refuses_stops_the_job_after_a_handful_of_calls(self) -> None:
-        people = [f"u{n}" for n in range(1000)]
-        outcome = send(people, lambda some: an_answer({"code": 3, "message": "title too rude"}, 400), proved=False)
+        identifiers = [f"u{n}" for n in range(1000)]
+        outcome = send(identifiers, lambda some: an_answer({"code": 3, "message": "title too rude"}, 400), proved=False)
         assert outcome.stopped
         assert outcome.calls <= 6
         assert len(outcome.dead) <= 5
 
-    def test_one_that_the_api_names_as_the_field_s_fault_stops_it_at_once_and_nobody_dies_of_it(self) -> None:
+    def test_a_field_of_the_message_that_the_api_names_stops_the_job_at_once_and_no_recipient_is_dead(self) -> None:
         violation = {
             "@type": "type.googleapis.com/google.rpc.BadRequest",
             "fieldViolations": [{"field": "payload.preset", "description": "?"}],
         }
         outcome = send([f"u{n}" for n in range(1000)], lambda some: an_answer({"code": 3, "message": "no", "details": [violation]}, 400))
         assert (outcome.calls, outcome.dead, outcome.sent) == (1, set(), set())
-        assert "whoever it is sent to" in outcome.stopped
+        assert "for every recipient" in outcome.stopped
 
-    def test_a_value_that_they_share_ends_all_who_have_it_without_halving(self) -> None:
+    def test_a_refused_value_ends_all_recipients_that_share_it_without_halving(self) -> None:
         violation = {
             "@type": "x.BadRequest",
             "fieldViolations": [{"field": "transactional.dynamic_content_placeholders", "description": "?"}],
@@ -176,16 +169,16 @@ class WhenItIsNotAboutRecipients:
         assert (outcome.calls, outcome.dead, outcome.sent) == (2, {"d", "e"}, {"a", "b", "c"})
 
 
-class WhenTheApiDoesNotKnowSome:
-    def test_they_are_told_apart_from_those_it_sent_to(self) -> None:
+class WhenTheApiDoesNotKnowSomeRecipients:
+    def test_they_are_recorded_apart_from_the_others(self) -> None:
         outcome = send(
             ["a", "b", "c"], lambda some: an_answer({"result": {"message_code": "M", "unknown_identifiers": {"users": ["b", "z"]}}})
         )
         assert (outcome.sent, outcome.unknown, outcome.dead) == ({"a", "c"}, {"b"}, set())
 
 
-class WhenAChunkWasLeftHalfWay:
-    def test_only_who_has_not_ended_is_called(self) -> None:
+class WhenAnotherWorkerLeftTheChunkUnfinished:
+    def test_only_recipients_that_have_not_ended_are_called(self) -> None:
         called: list[str] = []
 
         def api(some: Sequence[str]) -> Answer:

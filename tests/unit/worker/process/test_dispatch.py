@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from wooshq.errors import LedgerUnavailable
 from wooshq_worker.intents.batch import Group
-from wooshq_worker.jobs.suspects import Alone
+from wooshq_worker.jobs.suspects import SuspectLock
 from wooshq_worker.process.dispatch import Dispatcher
 from wooshq_worker.process.lanes import Lanes
 from wooshq_worker.process.tasks import Tasks
@@ -61,7 +61,7 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Dispatcher]:
         tasks = Tasks()
-        dispatcher = Dispatcher(self.lanes, self, self, tasks, Alone(), self.on_suspects_done)  # type: ignore[arg-type]
+        dispatcher = Dispatcher(self.lanes, self, self, tasks, SuspectLock(), self.on_suspects_done)  # type: ignore[arg-type]
         running = [asyncio.create_task(dispatcher.run_lane("bulk")), asyncio.create_task(dispatcher.run_suspects())]
         yield dispatcher
         self.may_end.set()

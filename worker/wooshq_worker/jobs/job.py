@@ -1,0 +1,59 @@
+"""A job as a worker knows it: its template, its application, its deadlines."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from wooshq.jobs.units import Unit
+from wooshq.ledger.chunks import DeadRecipient
+from wooshq.ledger.states import Reason
+from wooshq.settings import Settings
+from wooshq_schemas import Template
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """expires_at, too_old_at: monotonic seconds; after too_old_at no call is retried. has_rollout: the job is sent in roll-out steps."""
+
+    id: str
+    template: Template
+    application: str
+    on_unknown: str
+    expires_at: float | None
+    too_old_at: float
+    has_rollout: bool = False
+
+    @classmethod
+    def from_row(cls, job_id: str, row: Mapping[str, str], settings: Settings, *, now_ms: int, asked_at: float) -> Self:
+        """
+        The job of a row of the ledger. now_ms: the ledger's clock when the row was read. asked_at: the same moment, monotonic.
+
+        Raises NewerModel or IntentInvalid if this version cannot read the template.
+        """
+        return cls(
+            id=job_id,
+            template=Template.load_stored(row["template"], int(row["v"]), platforms=settings.platform_table),
+            application=row["app"],
+            on_unknown=row.get("on_unknown", settings.on_unknown),
+            expires_at=asked_at + (float(row["expires"]) - now_ms) / 1000 if "expires" in row else None,
+            too_old_at=asked_at + (float(row["at"]) - now_ms) / 1000 + settings.max_age_s,
+            has_rollout="steps" in row,
+        )
+
+    def dead_letter(
+        self, unit: Unit, identifier: str, *, reason: Reason, detail: str, code: str, payload: bytes, attempts: Sequence[Mapping[str, Any]]
+    ) -> DeadRecipient:
+        """The dead letter of one recipient. Its id follows from job and recipient, so that it is filed once even if it is filed twice."""
+        return DeadRecipient(
+            intent_id=str(uuid.uuid5(uuid.UUID(self.id), f"{unit.to}\0{identifier}")),
+            body=self.template.intent(unit.to, identifier, locale=unit.locale, placeholders=unit.placeholders).to_json(),
+            application=self.application,
+            reason=str(reason),
+            detail=detail,
+            code=code,
+            payload=payload.decode(),
+            attempts=attempts,
+        )
