@@ -1,4 +1,4 @@
-"""What every test stands on: an environment without this machine's own settings, and a real Redis."""
+"""What every test stands on: an environment without this machine's own settings, a real Redis, an installation, a stand-in for the API."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from tests.rig import Rig, some_settings
+from tests.stand_in import StandIn
+from wooshq import Wooshq
 from wooshq.installation.embedded import EmbeddedRedis
 from wooshq.settings import Settings
 
@@ -20,25 +24,34 @@ OTHER_REDIS = "WOOSHQ_TEST_REDIS_URL"
 
 
 def pytest_configure() -> None:
-    """Before any test is imported: whoever runs the tests may have a token, or a Redis that matters, in the environment."""
+    """Before any test is imported: the user who runs the tests may have a token, or a Redis that matters, in the environment."""
     for name in list(os.environ):
         if name.upper().startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_", "CELERY_")) and name != OTHER_REDIS:
             del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell that runs the tests behind (`make test &`) has Ctrl-C ignored, and every process that they start would inherit it.
+        # A shell that runs the tests in the background (`make test &`) has Ctrl-C ignored, and every process that they start inherits it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """
+    How many processes run tests side by side, for `-n auto`: two more than there are cores, because most tests wait most of the time.
+
+    One if the user has named a Redis: all processes would share it.
+    """
+    return 1 if OTHER_REDIS in os.environ else (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(autouse=True)
 def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No `.env` of the folder in which pytest runs; and who forgets to name a data folder does not write into the repository."""
+    """No `.env` of the folder in which pytest runs; and a test that forgets to name a data folder does not write into the repository."""
     monkeypatch.setitem(Settings.model_config, "env_file", None)
     monkeypatch.setenv("WOOSHQ_DATA_DIR", str(tmp_path_factory.getbasetemp() / "wooshq"))
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
-    """URL of the Redis that all tests of this run share, with `{db}` where the database's number goes."""
+    """URL of the Redis that all tests of this process share, with `{db}` where the database's number goes."""
     if url := os.environ.get(OTHER_REDIS):
         bare = url.partition("?")[0]
         yield f"{bare}?db={{db}}" if bare.startswith("unix://") else "/".join(bare.split("/")[:3]) + "/{db}"
@@ -68,6 +81,36 @@ def data_dir() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="wq-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def wooshq(request: pytest.FixtureRequest, redis_url: str, broker_url: str) -> Iterator[Wooshq]:
+    """What a producer has: an installation on an empty ledger, without workers. Its settings: `@pytest.mark.settings(…)`."""
+    with Wooshq(some_settings(**{"redis_url": redis_url, "broker_url": broker_url, **_marked(request, "settings")})) as made:
+        yield made
+
+
+@pytest.fixture
+def api(request: pytest.FixtureRequest) -> Iterator[StandIn]:
+    """A stand-in for the API. It accepts every call at once, unless `@pytest.mark.stand_in(answer=…, latency_s=…)` says otherwise."""
+    with StandIn(**_marked(request, "stand_in")) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def rig(request: pytest.FixtureRequest, tmp_path: Path, api: StandIn) -> Iterator[Rig]:
+    """A whole installation that calls `api`. Its settings: `@pytest.mark.settings(…)`."""
+    made = Rig(tmp_path, api.url, **_marked(request, "settings"))
+    yield made
+    made.close()
+
+
+def _marked(request: pytest.FixtureRequest, name: str) -> dict[str, Any]:
+    """What the marks of this name say, of a test, its class and its file: the nearest one counts."""
+    said: dict[str, Any] = {}
+    for mark in request.node.iter_markers(name):  # the nearest first
+        said = {**mark.kwargs, **said}
+    return said
 
 
 def _emptied(url: str) -> str:

@@ -1,12 +1,12 @@
-"""What the tests of a whole installation share: a data folder of their own, real worker processes, waiting without guessing."""
+"""A whole installation for a test: a data folder of its own, real worker processes, and waiting without guessing."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
-import signal
 import struct
 import subprocess
 import sys
@@ -16,16 +16,22 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import redis
+
 from wooshq import Settings, Wooshq
 from wooshq.intents.status import Status
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.steps import Ask, Steps
 
 APPLICATION = "AAAAA-BBBBB"
 TOKEN = "test-token-0123456789"
 ROOT = Path(__file__).parent.parent
+#: How long a test waits for an event before it fails. A slow and busy machine needs a part of it; a machine that is well needs seconds.
+GENEROUS_S = 300.0
 
 
 class Rig:
-    """One installation. Everything it starts ends with it."""
+    """One installation. Everything that it starts ends with it. settings: by their names, or as environment variables."""
 
     def __init__(self, folder: Path, base_url: str, **settings: Any) -> None:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_"))}
@@ -43,18 +49,12 @@ class Rig:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.workers: list[subprocess.Popen[bytes]] = []
-        names = {
-            "api_token": TOKEN,
-            "application": APPLICATION,
-            "base_url": base_url,
-            "data_dir": folder / "data",
-            **{k: v for k, v in settings.items() if k.islower()},
-        }
-        self.wooshq = Wooshq(Settings(_env_file=None, **names))  # type: ignore[call-arg]
+        names = {k: v for k, v in settings.items() if k.islower()}
+        self.wooshq = Wooshq(some_settings(**{"api_token": TOKEN, "base_url": base_url, "data_dir": folder / "data", **names}))
         self.wooshq.counts()
 
     def start_worker(self, *options: str) -> subprocess.Popen[bytes]:
-        """A real process; it takes work once it is ready, and what was accepted before waits for it."""
+        """Start a real worker process. It takes work once it is ready; intents that were accepted before wait for it."""
         log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
         worker = subprocess.Popen(
             [sys.executable, "-m", "wooshq_worker", "worker", *options], env=self.env, cwd=self.folder, stdout=log, stderr=log
@@ -62,23 +62,33 @@ class Rig:
         self.workers.append(worker)
         return worker
 
-    def cli(self, *args: str, stdin: str | bytes = b"", timeout: float = 120) -> subprocess.CompletedProcess[bytes]:
-        """The command line, as a user calls it."""
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        """Kill a worker, and end its leases and its turn as the keeper at once: the test need not wait until the clock has."""
+        worker.kill()
+        worker.wait()
+        self.end_leases()
+
+    def end_leases(self) -> None:
+        """End every lease, and the turn of the worker whose keeper works. Only for workers that are dead: the others would lose theirs."""
+        self.wooshq.do(_end_leases(self.wooshq.ledger.keys))
+
+    def cli(self, *args: str, stdin: str | bytes = b"", timeout: float = GENEROUS_S) -> subprocess.CompletedProcess[bytes]:
+        """Run the command line, as a user calls it."""
         raw = stdin.encode() if isinstance(stdin, str) else stdin
         return subprocess.run(
             [sys.executable, "-m", "wooshq_worker", *args], env=self.env, cwd=self.folder, input=raw, capture_output=True, timeout=timeout
         )
 
     def start(self, *args: str, **pipes: Any) -> subprocess.Popen[bytes]:
-        """The command line, to be fed, interrupted or waited for; pipes: of subprocess.Popen."""
+        """Start the command line, to be fed, interrupted or waited for. pipes: of subprocess.Popen."""
         given = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes}
         return subprocess.Popen([sys.executable, "-m", "wooshq_worker", *args], env=self.env, cwd=self.folder, **given)
 
     def terminal(self, *args: str, columns: int = 80, ever: bool = False, **pipes: Any) -> str:
         """
-        What a person sees at last on a terminal so wide, without its colours.
+        Run the command line on a terminal of `columns`, and return what a person sees at the end, without colours.
 
-        ever: also what was drawn over. pipes: what is not on the terminal.
+        ever: also what was drawn over. pipes: the streams that are not on the terminal.
         """
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -92,47 +102,76 @@ class Rig:
             pass
         finally:
             os.close(ours)
-        process.communicate(timeout=60)
+        process.communicate(timeout=GENEROUS_S)
         drawn = seen.decode().replace("\x1b[2K", "\n") if ever else re.sub(r"[^\n]*\x1b\[2K", "", seen.decode())
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn).replace("\r", "")
 
     def logs(self) -> str:
+        """Everything that the workers wrote."""
         return "".join(p.read_text(errors="replace") for p in sorted(self.folder.glob("worker-*.log")))
 
-    def ended(self, ids: Iterable[str], within_s: float = 90) -> list[Status]:
-        """The statuses of intents, once all have ended."""
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The events that the workers logged under a name."""
+        whole = [line for line in self.logs().splitlines(keepends=True) if line.endswith("\n")]
+        return [event for event in map(json.loads, whole) if event["event"] == name]
+
+    def ended(self, ids: Iterable[str], within_s: float = GENEROUS_S) -> list[Status]:
+        """The statuses of intents, once all of them have ended."""
         out: list[Status] = []
         for intent_id in ids:
-            wait_until(lambda i=intent_id: self._status(i).is_final, within_s=within_s, saw=lambda i=intent_id: self._status(i).to_json())
-            out.append(self._status(intent_id))
+            wait_until(lambda i=intent_id: self.status(i).is_final, within_s=within_s, saw=lambda i=intent_id: self.status(i).to_json())
+            out.append(self.status(intent_id))
         return out
 
-    def _status(self, intent_id: str) -> Status:
+    def status(self, intent_id: str) -> Status:
+        """The status of an intent that is there."""
         found = self.wooshq.status(intent_id)
         assert found is not None
         return found
 
+    def redis(self) -> redis.Redis:
+        """A connection to the embedded Redis, with the ledger's database."""
+        embedded = self.wooshq.installation.places.embedded
+        assert embedded is not None
+        return redis.Redis.from_url(embedded.url)
+
+    def broker(self) -> redis.Redis:
+        """A connection to the broker's database; only if the broker is Redis."""
+        url = self.wooshq.installation.places.broker_url
+        return redis.Redis.from_url(url.replace("redis+socket://", "unix://").replace("virtual_host=", "db="))
+
     def close(self) -> None:
+        """End everything. Workers are killed: how a worker ends when it is told to has tests of its own, and takes a second each."""
         for worker in self.workers:
             if worker.poll() is None:
-                worker.send_signal(signal.SIGTERM)
-        for worker in self.workers:
-            try:
-                worker.wait(30)
-            except subprocess.TimeoutExpired:
                 worker.kill()
-                worker.wait(30)
+        for worker in self.workers:
+            worker.wait(GENEROUS_S)
         self.wooshq.close()
 
 
-def wait_until(done: Callable[[], Any], *, within_s: float = 60, saw: Callable[[], object] = lambda: "") -> None:
-    """Poll to a generous deadline; its failure says what was seen last."""
+def _end_leases(keys: Keys) -> Steps[None]:
+    names = [keys.fixed("leases"), keys.fixed("chunk_leases")]
+    held = yield Ask([("ZRANGE", name, 0, -1) for name in names])
+    ended = [("ZADD", name, "XX", 1, member) for name, members in zip(names, held, strict=True) for member in members]
+    yield Ask([*ended, ("DEL", keys.fixed("keeper"))])
+
+
+def wait_until(
+    done: Callable[[], Any], *, within_s: float = GENEROUS_S, saw: Callable[[], object] = lambda: "", every_s: float = 0.02
+) -> None:
+    """Wait until `done()` is true, and ask every `every_s`. The failure says what was seen last."""
     ends = time.monotonic() + within_s
     while not done():
         assert time.monotonic() < ends, f"not within {within_s:g} s; last seen: {saw()}"
-        time.sleep(0.05)
+        time.sleep(every_s)
 
 
 def an_intent(user: str = "u1", **changes: Any) -> dict[str, Any]:
-    """Valid unless told otherwise."""
+    """An intent that is valid unless told otherwise."""
     return {"to": {"users": [user]}, "message": {"push": {"title": "Hi", "body": "Your order left"}}, **changes}
+
+
+def some_settings(**names: Any) -> Settings:
+    """Settings of an installation with one application. Nothing comes from a `.env` file."""
+    return Settings(**{"_env_file": None, "application": APPLICATION, **names})

@@ -1,4 +1,4 @@
-"""An API of a few lines for the tests: not our sandbox, so that what we send is not judged by what we wrote."""
+"""A stand-in for the API, of a few lines: not our sandbox, so that our own code does not judge what we send."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ class Call:
 
 @dataclass
 class Reply:
-    """What the stand-in answers. cut: closes the connection instead, after the call counted."""
+    """What the stand-in answers. cut: it closes the connection instead, after it has counted the call."""
 
     status: int = 200
     body: Any = None
@@ -42,13 +42,18 @@ class Reply:
 
 
 class StandIn:
-    """Runs in a thread. `answer(call, n)` decides; by default every call is accepted. accepted: how often each recipient was."""
+    """
+    Runs in a thread. `answer(call, n)` decides what the n-th call gets (n is 1 for the first); by default every call is accepted.
+
+    accepted: how often each recipient was. under_way: calls that have no answer yet.
+    """
 
     def __init__(self, answer: Callable[[Call, int], Reply | None] = lambda call, n: None, latency_s: float = 0.0) -> None:
         self.answer = answer
         self.latency_s = latency_s
         self.calls: list[Call] = []
         self.accepted: Counter[str] = Counter()
+        self.under_way = 0
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -60,9 +65,9 @@ class StandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.go_away()
+        self._do(self._runner.cleanup())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(30)
         self._loop.close()
 
     def _run(self) -> None:
@@ -71,30 +76,46 @@ class StandIn:
         self._ready.set()
         self._loop.run_forever()
 
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
     def go_away(self) -> None:
-        """Refuse every connection, as a host does whose server is down."""
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(30)
+        """Refuse every new connection, as a host does whose server is down. Calls that are in progress get their answer first."""
+        self._do(self._close())
 
     def come_back(self) -> None:
         """Listen again, at the same address."""
-        asyncio.run_coroutine_threadsafe(self._open(int(self.url.rpartition(":")[2])), self._loop).result(30)
+        self._do(self._open(int(self.url.rpartition(":")[2])))
+
+    async def _close(self) -> None:
+        await self._site.stop()
+        while self.under_way:
+            await asyncio.sleep(0.01)
+        await self._runner.cleanup()
 
     async def _open(self, port: int = 0) -> None:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._called)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True).start()
+        self._site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True)
+        await self._site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def _called(self, request: web.Request) -> web.StreamResponse:
-        raw = await request.read()
+        self.under_way += 1
+        try:
+            return await self._answered(request)
+        finally:
+            self.under_way -= 1
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         call = Call(
             time.monotonic(),
             request.path,
             request.headers.get("Authorization", ""),
             request.headers.get("Content-Type", ""),
-            json.loads(raw),
+            json.loads(await request.read()),
         )
         self.calls.append(call)
         n = len(self.calls)
@@ -111,5 +132,5 @@ class StandIn:
 
 
 def refusal(status: int, code: int, message: str, **headers: str) -> Reply:
-    """An error as the gateway says it."""
+    """An error as the API's gateway answers it. headers: with `_` for `-`."""
     return Reply(status, {"code": code, "message": message, "details": []}, {k.replace("_", "-"): v for k, v in headers.items()})

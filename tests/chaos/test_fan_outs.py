@@ -1,4 +1,4 @@
-"""A fan-out whose workers, ledger and producer are killed: everybody is reached, and who may have been reached twice is named."""
+"""A job whose workers, Redis and producer are killed: everybody is reached, and recipients who may have been reached twice are named."""
 
 from __future__ import annotations
 
@@ -6,40 +6,20 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from tests.chaos.test_kills import FAST
-from tests.rig import Rig, an_intent, wait_until
+from tests.fan_outs import TEMPLATE, personal
+from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 from wooshq.jobs.show import Job
 from wooshq.ledger.chunks import ChunkName
 from wooshq.ledger.steps import Ask, Steps
 
-TEMPLATE: dict[str, Any] = {"message": {"push": {"title": "Sale"}}}
-
-
-@pytest.fixture
-def api() -> Iterator[StandIn]:
-    with StandIn(latency_s=0.05) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def rig(tmp_path: Path, api: StandIn) -> Iterator[Rig]:
-    made = Rig(tmp_path, api.url, **FAST)
-    yield made
-    made.close()
-
-
-def personal(n: int) -> Iterator[dict[str, str]]:
-    return ({"user": f"u{i}", "name": f"N{i}"} for i in range(n))
+#: What the broker lost is looked for soon, so that a test need not wait long for it.
+pytestmark = [pytest.mark.stand_in(latency_s=0.05), pytest.mark.settings(republish_after_s=1.0)]
 
 
 def shown(rig: Rig, job_id: str) -> Job:
@@ -56,7 +36,7 @@ def assert_everybody_was_reached(rig: Rig, api: StandIn, job_id: str, n: int) ->
 
 
 def assert_doubles_are_named(rig: Rig, api: StandIn, job: Job) -> None:
-    """Whoever got it twice is among those in doubt, as often; the job's count is theirs."""
+    """Each recipient who got it twice is in doubt, as often; the job's count says how many are in doubt."""
     doubts = [one.identifier for one in rig.wooshq.bulk.in_doubt(job.id)]
     for person, times in api.accepted.items():
         assert doubts.count(person) >= times - 1, person
@@ -72,49 +52,50 @@ class WhenWorkersAreKilled:
         for _ in range(8):
             worker = rig.start_worker()
             reached = len(api.calls)
-            wait_until(lambda reached=reached: len(api.calls) > reached + (30 if shared else 500), within_s=60)
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.wait()
+            wait_until(lambda reached=reached: len(api.calls) > reached + (30 if shared else 500))
+            rig.kill(worker)
+        api.latency_s = 0  # suspects go out one by one
         rig.start_worker()
-        made.wait(200)
+        made.wait(GENEROUS_S)
         job = assert_everybody_was_reached(rig, api, made.id, n)
         assert_doubles_are_named(rig, api, job)
 
-    def test_one_that_was_only_paused_sends_nothing_that_another_took_over(self, rig: Rig, api: StandIn) -> None:
+    @pytest.mark.settings(lease_s=8.0, http_total_s=5.0, http_read_s=5.0, short_retry_s=0.5)
+    def test_a_worker_that_was_only_paused_sends_nothing_that_another_took_over(self, rig: Rig, api: StandIn) -> None:
         """SIGSTOP past its leases (known faults F14, F15)."""
         sleeper = rig.start_worker()
         made = rig.wooshq.fan_out(TEMPLATE, personal(4000))
         wait_until(lambda: len(api.calls) > 200)
         os.kill(sleeper.pid, signal.SIGSTOP)
         rig.start_worker()
-        made.wait(120)
+        made.wait(GENEROUS_S)
         os.kill(sleeper.pid, signal.SIGCONT)
         later = rig.wooshq.fan_out(TEMPLATE, ({"user": f"v{i}", "name": i} for i in range(1000)))
-        later.wait(120)
+        later.wait(GENEROUS_S)
         del api.accepted["nobody"]
         assert len(api.accepted) == 5000
         assert_doubles_are_named(rig, api, shown(rig, made.id))
         assert sleeper.poll() is None
 
-    def test_whoever_kills_the_worker_every_time_ends_as_poison_and_the_others_go_out(self, rig: Rig, api: StandIn) -> None:
+    def test_a_recipient_that_kills_the_worker_every_time_ends_as_poison_and_the_others_go_out(self, rig: Rig, api: StandIn) -> None:
         made = rig.wooshq.fan_out(TEMPLATE, [*personal(20), {"user": "poison", "name": "x"}, *personal(40)])
         worker = rig.start_worker()
-        seen = 0
-        ends = time.monotonic() + 200
-        while not shown(rig, made.id).is_final:
-            assert time.monotonic() < ends, shown(rig, made.id).to_json()
-            calls = sum(call.recipients == ["poison"] for call in api.calls)
-            if calls > seen:
-                seen = calls
-                os.kill(worker.pid, signal.SIGKILL)
-                worker.wait()
+        killed = 0
+
+        def kill_at_the_poison() -> bool:
+            nonlocal killed, worker
+            if sum(call.recipients == ["poison"] for call in api.calls) > killed:
+                killed += 1
+                rig.kill(worker)
                 worker = rig.start_worker()
-            time.sleep(0.005)
+            return shown(rig, made.id).is_final
+
+        wait_until(kill_at_the_poison, saw=made.show, every_s=0.005)
         job = shown(rig, made.id)
         assert (job.sent, job.dead, job.total) == (40, 1, 41)
         (letter,) = rig.wooshq.dead_letters.list()
         assert letter.reason == "poison"
-        assert seen <= rig.wooshq.settings.poison_after
+        assert killed <= rig.wooshq.settings.poison_after
         del api.accepted["poison"]
         assert len(api.accepted) == 40
 
@@ -124,14 +105,12 @@ class WhenWorkersAreKilled:
         long = {"message": {"email": {"subject": "News", "body": "x" * 30_000}}, "on_unknown": "dead_letter"}
         proof = rig.wooshq.fan_out(long, ["first"])
         worker = rig.start_worker()
-        proof.wait(60)
+        proof.wait(GENEROUS_S)
         made = rig.wooshq.fan_out(long, (f"u{i}" for i in range(6000)))
         wait_until(lambda: len(api.calls) >= 3, saw=made.show)
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
+        rig.kill(worker)
         rig.start_worker()
-        made.wait(200)
-        job = made.show()
+        job = made.wait(GENEROUS_S)
         assert (job.state, job.sent + job.dead) == ("done", 6000), job
         assert job.dead == job.unknown >= 1000
         assert len(rig.wooshq.dead_letters.list(bulk=made.id, reason="unknown")) == job.dead
@@ -149,13 +128,10 @@ class WhenAChunkCannotBeRead:
         intent_id = rig.wooshq.enqueue(an_intent("u1"))
         rig.ended([intent_id])
         lost = rig.wooshq.fan_out(TEMPLATE, personal(10))
-        embedded = rig.wooshq.installation.places.embedded
-        assert embedded is not None
-        url = rig.wooshq.installation.places.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
-        with redis.Redis.from_url(url) as broker:
+        with rig.broker() as broker:
             broker.flushdb()
-        assert lost.wait(60).sent == 10
-        assert "chunk_not_taken_over" in rig.logs()
+        assert lost.wait(GENEROUS_S).sent == 10
+        assert rig.events("chunk_not_taken_over")
 
 
 def _ask(*commands: tuple[Any, ...]) -> Steps[list[Any]]:
@@ -167,32 +143,29 @@ class WhenRedisIsKilled:
         rig.start_worker()
         made = rig.wooshq.fan_out(TEMPLATE, personal(4000))
         wait_until(lambda: len(api.calls) > 400)
-        embedded = rig.wooshq.installation.places.embedded
-        assert embedded is not None
-        with redis.Redis.from_url(embedded.url) as server:
+        with rig.redis() as server:
             os.kill(int(server.info("server")["process_id"]), signal.SIGKILL)
-        time.sleep(1.0)  # an outage, not a wait
-        revived = Rig(rig.folder, api.url, **FAST)
-        wait_until(lambda: shown(revived, made.id).is_final, within_s=120, saw=lambda: shown(revived, made.id).to_json())
+        wait_until(lambda: rig.events("ledger_unavailable"), saw=rig.logs)
+        revived = Rig(rig.folder, api.url)
+        wait_until(lambda: shown(revived, made.id).is_final, saw=lambda: shown(revived, made.id).to_json())
         job = assert_everybody_was_reached(revived, api, made.id, 4000)
         assert_doubles_are_named(revived, api, job)
         revived.close()
 
 
 class WhenTheBrokerForgets:
-    def test_flushed_it_costs_nothing_but_time(self, rig: Rig, api: StandIn) -> None:
+    def test_a_flushed_broker_costs_nothing_but_time(self, rig: Rig, api: StandIn) -> None:
         made = rig.wooshq.fan_out(TEMPLATE, personal(2000))
-        url = rig.wooshq.installation.places.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
-        with redis.Redis.from_url(url) as broker:
+        with rig.broker() as broker:
             broker.flushdb()
         rig.start_worker()
-        made.wait(90)
+        made.wait(GENEROUS_S)
         assert_everybody_was_reached(rig, api, made.id, 2000)
         assert set(api.accepted.values()) == {1}
 
 
 class WhenTheProducerIsKilled:
-    def test_resume_takes_up_everybody_once_however_often_it_is_killed(self, rig: Rig, api: StandIn, tmp_path: Path) -> None:
+    def test_resume_adds_everybody_once_however_often_the_producer_is_killed(self, rig: Rig, api: StandIn, tmp_path: Path) -> None:
         template = tmp_path / "template.json"
         template.write_text(json.dumps(TEMPLATE))
         people = tmp_path / "people.ndjson"
@@ -201,19 +174,18 @@ class WhenTheProducerIsKilled:
         rig.start_worker()
 
         def start(*args: str) -> subprocess.Popen[bytes]:
-            command = [sys.executable, "-m", "wooshq_worker", "fanout", *args, "--recipients", str(people), "--detach"]
-            return subprocess.Popen(command, env=rig.env, cwd=rig.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            return rig.start("fanout", *args, "--recipients", str(people), "--detach", stderr=subprocess.DEVNULL)
 
         process = start("--template", str(template))
         assert process.stdout is not None
         job_id = process.stdout.readline().decode().strip()
         for more in range(1, 5):
-            wait_until(lambda more=more: shown(rig, job_id).total >= more * n // 6, within_s=60)
+            wait_until(lambda more=more: shown(rig, job_id).total >= more * n // 6)
             process.kill()
             process.wait()
             process = start("--resume", job_id)
-        assert process.wait(120) == 0
-        wait_until(lambda: shown(rig, job_id).is_final, within_s=60, saw=lambda: shown(rig, job_id).to_json())
+        assert process.wait(GENEROUS_S) == 0
+        wait_until(lambda: shown(rig, job_id).is_final, saw=lambda: shown(rig, job_id).to_json())
         job = assert_everybody_was_reached(rig, api, job_id, n)
         assert set(api.accepted.values()) == {1}
         assert job.calls == job.calls_needed == n // 1000
