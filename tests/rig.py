@@ -160,10 +160,10 @@ def _end_leases(keys: Keys) -> Steps[None]:
 def wait_until(
     done: Callable[[], Any], *, within_s: float = GENEROUS_S, saw: Callable[[], object] = lambda: "", every_s: float = 0.02
 ) -> None:
-    """Wait until `done()` is true, and ask every `every_s`. The failure says what was seen last."""
+    """Wait until `done()` is true, and ask every `every_s`. The failure says what was seen last, or the end of it."""
     ends = time.monotonic() + within_s
     while not done():
-        assert time.monotonic() < ends, f"not within {within_s:g} s; last seen: {saw()}"
+        assert time.monotonic() < ends, f"not within {within_s:g} s; last seen: {str(saw())[-3000:]}"
         time.sleep(every_s)
 
 
