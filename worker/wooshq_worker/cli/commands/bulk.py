@@ -14,14 +14,13 @@ from wooshq.errors import JobUnknown
 from wooshq.jobs.show import Job
 from wooshq.letters.replay import MAY_BE_REACHED
 from wooshq_worker.cli.terminal.files import opened
-from wooshq_worker.cli.terminal.help import Command, Group, examples
+from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
 from wooshq_worker.cli.terminal.job import NoCallYet, full
 from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, continue_unread, data, emit, finish, say, several, short
 from wooshq_worker.cli.terminal.out import show as print_line
 from wooshq_worker.cli.terminal.progress import JobProgress
 from wooshq_worker.cli.terminal.tables import Column, table
 
-_ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 _EVERY_S: Final = 1.0
 #: How long a pause or a cancel waits for calls in progress, so that it can say how many were sent.
 _ENDS_WITHIN_S: Final = 3.0
@@ -29,7 +28,7 @@ _ENDS_WITHIN_S: Final = 3.0
 app = typer.Typer(
     cls=Group,
     help="Show, pause, resume and cancel fan-out jobs (wooshq fanout starts one).",
-    epilog=examples("wooshq bulk list", f"wooshq bulk show {_ID} --watch", f"wooshq bulk pause {_ID}"),
+    epilog=examples("wooshq bulk list", f"wooshq bulk show {EXAMPLE_ID} --watch", f"wooshq bulk pause {EXAMPLE_ID}"),
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -65,7 +64,7 @@ def list_(
     table(several(len(found), "job"), _JOBS, rows, empty="There are no jobs.")
 
 
-@app.command(cls=Command, epilog=examples(f"wooshq bulk show {_ID}", f"wooshq bulk show {_ID} --unknown unknown.txt"))
+@app.command(cls=Command, epilog=examples(f"wooshq bulk show {EXAMPLE_ID}", f"wooshq bulk show {EXAMPLE_ID} --unknown unknown.txt"))
 def show(
     job_id: JobId,
     watch: Annotated[bool, typer.Option("--watch", help="Follow the job until it ends, pauses or stops.")] = False,
@@ -145,7 +144,7 @@ def _recount(wooshq: Wooshq, job: Job) -> int:
     return SOME_REFUSED if differ else ALL_DONE
 
 
-@app.command(cls=Command, epilog=examples(f"wooshq bulk pause {_ID} --why 'until the shop is back'"))
+@app.command(cls=Command, epilog=examples(f"wooshq bulk pause {EXAMPLE_ID} --why 'until the shop is back'"))
 def pause(
     job_id: JobId,
     why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to show with the job.")] = "paused manually",
@@ -158,7 +157,7 @@ def pause(
         _moved(_at_rest(wooshq, wooshq.bulk.pause(job_id, why)), ("paused",), as_json)
 
 
-@app.command(cls=Command, epilog=examples(f"wooshq bulk resume {_ID}"))
+@app.command(cls=Command, epilog=examples(f"wooshq bulk resume {EXAMPLE_ID}"))
 def resume(job_id: JobId, as_json: Json = False) -> None:
     """Resume a job that is paused or stopped. A roll-out continues with its next step."""
     continue_unread()
@@ -167,7 +166,7 @@ def resume(job_id: JobId, as_json: Json = False) -> None:
         _moved(wooshq.bulk.resume(job_id), ("running", "feeding", "done"), as_json)
 
 
-@app.command(cls=Command, epilog=examples(f"wooshq bulk cancel {_ID}"))
+@app.command(cls=Command, epilog=examples(f"wooshq bulk cancel {EXAMPLE_ID}"))
 def cancel(job_id: JobId, as_json: Json = False) -> None:
     """Cancel a job. Recipients not yet sent to are skipped."""
     continue_unread()
@@ -176,7 +175,7 @@ def cancel(job_id: JobId, as_json: Json = False) -> None:
         _moved(_at_rest(wooshq, wooshq.bulk.cancel(job_id)), ("cancelled",), as_json)
 
 
-@app.command("retry-failed", cls=Command, epilog=examples(f"wooshq bulk retry-failed {_ID} --dry-run"))
+@app.command("retry-failed", cls=Command, epilog=examples(f"wooshq bulk retry-failed {EXAMPLE_ID} --dry-run"))
 def retry_failed(
     job_id: JobId,
     rate: Annotated[float | None, typer.Option(metavar="N", help="Letters per second. Default: all at once.")] = None,

@@ -17,7 +17,7 @@ from wooshq.errors import IntentInvalid, LetterUnknown
 from wooshq.letters.filter import Conditions
 from wooshq_worker.cli.commands import export
 from wooshq_worker.cli.filters import filtered
-from wooshq_worker.cli.terminal.help import Command, Group, examples
+from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
     SOME_REFUSED,
@@ -51,7 +51,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen,
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of letters, or of their intents.")]
 LetterId = Annotated[str, typer.Argument(metavar="ID", help="Id of the letter, of its intent, or of one of its replays.")]
 
-_ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 #: Most letters left out of a replay to name one by one.
 _MOST_NAMED: Final = 20
 
@@ -120,7 +119,7 @@ def groups(
     table(title, GROUP_COLUMNS, rows, empty=_NONE)
 
 
-@app.command(cls=Command, epilog=examples(f"wooshq dead show {_ID}"))
+@app.command(cls=Command, epilog=examples(f"wooshq dead show {EXAMPLE_ID}"))
 def show(letter_id: LetterId, as_json: Json = False) -> None:
     """Show one letter in full: intent, payload, and every attempt, also of its replays."""
     with Wooshq() as wooshq:
@@ -200,7 +199,7 @@ def _difference(before: Any, after: Any) -> Iterator[str]:
     yield from difflib.unified_diff(lines(before), lines(after), "before", "after", lineterm="")
 
 
-@app.command(cls=Command, epilog=examples("wooshq dead replay --reason rejected --dry-run", f"wooshq dead replay {_ID}"))
+@app.command(cls=Command, epilog=examples("wooshq dead replay --reason rejected --dry-run", f"wooshq dead replay {EXAMPLE_ID}"))
 @filtered(state=None)
 def replay(
     ids: Ids = None,

@@ -30,9 +30,7 @@ def _name(given: str) -> str:
     return _ALSO.get(given, given)
 
 
-Name = Annotated[
-    str, typer.Argument(help=f"One of {', '.join(GateName)}. manual is another name for hand.", metavar="NAME", callback=_name)
-]
+Name = Annotated[str, typer.Argument(help=f"One of {', '.join(GateName)} (also called manual).", metavar="NAME", callback=_name)]
 Application = Annotated[str, typer.Option(metavar="CODE", help="Application code. Default: every application.", show_default=False)]
 
 _COLUMNS = (

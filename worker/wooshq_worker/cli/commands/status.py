@@ -9,10 +9,8 @@ import typer
 from rich.text import Text
 
 from wooshq import Wooshq
-from wooshq_worker.cli.terminal.help import Command, examples
+from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
 from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, attempts, continue_unread, data, emit, finish, pairs, say, show
-
-_ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 
 #: Name in `counts` → words for a person.
 _NOW: Final = {
@@ -46,8 +44,8 @@ _TOO_LATE: Final = {
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command(cls=Command, epilog=examples(f"wooshq status {_ID}", "wooshq status"))(status)
-    app.command(cls=Command, epilog=examples(f"wooshq cancel {_ID}"))(cancel)
+    app.command(cls=Command, epilog=examples(f"wooshq status {EXAMPLE_ID}", "wooshq status"))(status)
+    app.command(cls=Command, epilog=examples(f"wooshq cancel {EXAMPLE_ID}"))(cancel)
 
 
 def status(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import typer.core
+
+EXAMPLE_ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
+"""An id for examples."""
 
 
 class _Plain:

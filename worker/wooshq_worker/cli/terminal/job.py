@@ -49,7 +49,7 @@ def sentence(job: Job) -> str:
         )
         if n
     ]
-    doubt = f" {job.unknown:,} in doubt: they may have received it twice." if job.unknown else ""
+    doubt = f" {job.unknown:,} in doubt: they may have received it, even twice." if job.unknown else ""
     why = f" {job.why}." if job.why else ""
     return f"{job.state}{_speed(job)}: {', '.join(parts)}; {several(job.calls, 'call')} (minimum {job.calls_needed:,}).{doubt}{why}"
 
@@ -83,7 +83,7 @@ def full(job: Job) -> None:
         ("left", job.left),
     ):
         field(f"  {name}", f"{n:,}")
-    field("in doubt", f"{job.unknown:,} (may have received it twice)" if job.unknown else "0")
+    field("in doubt", f"{job.unknown:,} (may have received it, even twice)" if job.unknown else "0")
     field("calls", f"{job.calls:,} (minimum {job.calls_needed:,})")
     if job.rate:
         left = f", {job.left_s:,.0f} s left" if job.left_s is not None else ""
