@@ -1,4 +1,4 @@
-"""What strangers may hand us: any JSON value, what looks like an intent and is none, and every kind of intent that is one."""
+"""Data from outside: any JSON value, values that look like an intent but are not valid, and valid intents of every kind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ free = st.dictionaries(
     ),
     max_size=3,
 )
-PUSH = ["IOS", "ANDROID", "CHROME", "WINDOWS"]
 shared = {
     "icon": clean,
     "badge": st.integers() | clean,
@@ -38,8 +37,9 @@ shared = {
 }
 override = st.fixed_dictionaries({}, optional={"title": texts, "odd": free, **shared})
 push = st.fixed_dictionaries(
-    {"title": texts},
+    {},
     optional={
+        "title": texts,
         "subtitle": texts,
         "body": texts,
         "data": free,
@@ -51,6 +51,7 @@ push = st.fixed_dictionaries(
 template = st.fixed_dictionaries({"name": word}, optional={"language": word, "parameters": free})
 messages = st.one_of(
     push.map(lambda p: {"push": p}),
+    free.map(lambda data: {"push": {"silent": True, "data": data}}),
     st.tuples(st.sampled_from(["sms", "telegram", "line", "kakao", "whatsapp"]), texts).map(lambda t: {t[0]: {"body": t[1]}}),
     st.tuples(st.sampled_from(["kakao", "whatsapp"]), template).map(lambda t: {t[0]: {"template": t[1]}}),
     st.fixed_dictionaries({"body": clean}, optional={"subject": texts, "from": st.fixed_dictionaries({}, optional={"name": clean})}).map(

@@ -1,4 +1,4 @@
-"""Builders: valid unless told otherwise, naming only what matters to a test."""
+"""Builders of intents. What they make is valid unless the test says otherwise."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from wooshq_schemas import Intent, IntentInvalid, Problem, parse_intent
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 APPLICATION = "AAAAA-BBBBB"
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
+REQUESTS = sorted(path.stem for path in EXAMPLES.glob("*.json") if not path.stem.startswith("answer-"))
 
 
 def example(name: str) -> dict[str, Any]:

@@ -20,20 +20,20 @@ class WhenTheApiAccepted:
     @pytest.mark.parametrize(
         "body", [{"result": {}}, {"result": {"message_code": ""}}, {"message_code": 5}, {}, {"result": None}, None, [], "x", 5, True]
     )
-    def test_nothing_is_a_success_without_a_message_code(self, body: Any) -> None:
+    def test_a_success_needs_a_message_code(self, body: Any) -> None:
         assert isinstance(read_answer(body), NotUnderstood)
 
 
 class WhenTheApiRefused:
-    def test_the_fields_are_told(self) -> None:
+    def test_the_violations_name_their_fields(self) -> None:
         assert read_answer(example("answer-invalid-argument")) == Refused(
             3, "INVALID_ARGUMENT", "invalid request: application not found", (("segment.application", "unknown application"),)
         )
 
-    def test_the_delay_is_told(self) -> None:
+    def test_the_delay_is_read(self) -> None:
         answer = read_answer(example("answer-resource-exhausted"))
         assert isinstance(answer, Refused)
-        assert answer.retry_delay_s == 3.5
+        assert (answer.code_name, answer.retry_delay_s) == ("RESOURCE_EXHAUSTED", 3.5)
 
     @pytest.mark.parametrize("name", ["fieldViolations", "field_violations"])
     def test_both_spellings_are_read(self, name: str) -> None:
@@ -46,16 +46,16 @@ class WhenTheApiRefused:
         "value, seconds",
         [("3.5s", 3.5), ({"seconds": 3, "nanos": 500_000_000}, 3.5), ("-1s", None), ("x", None), ({"nanos": 10**400}, None)],
     )
-    def test_a_delay_is_read_in_any_spelling(self, name: str, value: Any, seconds: float | None) -> None:
+    def test_a_delay_is_read_in_every_spelling(self, name: str, value: Any, seconds: float | None) -> None:
         answer = read_answer({"code": 8, "details": [{name: value}]})
         assert isinstance(answer, Refused)
         assert answer.retry_delay_s == seconds
 
-    def test_the_style_of_api_1_3_is_read(self) -> None:
+    def test_an_error_of_api_1_3_is_read(self) -> None:
         answer = read_answer({"status_code": 210, "status_message": "no"})
         assert answer == Refused(None, "STATUS_210", "no", status_code=210)
 
-    def test_an_error_inside_a_success_is_an_error(self) -> None:
+    def test_an_error_beside_a_success_is_an_error(self) -> None:
         assert isinstance(read_answer({"code": 5, "message": "x", "result": {"message_code": "A"}}), Refused)
 
 
@@ -92,6 +92,6 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_any_json_value_has_a_meaning(body: Any) -> None:
+def test_every_json_value_is_an_answer(body: Any) -> None:
     assert isinstance(read_answer(body), Accepted | Refused | NotUnderstood)
     assert isinstance(read_answer({"code": 10**5000, "status_code": 10**5000, "details": body}), Accepted | Refused | NotUnderstood)

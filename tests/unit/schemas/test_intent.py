@@ -25,34 +25,34 @@ class WhenAnIntentIsValid:
         assert (made.application, made.lane) == (APPLICATION, "transactional")
 
     @pytest.mark.parametrize("to", [{"segment": "s"}, {"expression": 'A("X")'}, {"filter": {"any": 1}}])
-    def test_what_is_no_list_goes_to_the_bulk_lane(self, to: dict[str, Any]) -> None:
+    def test_a_target_without_a_list_goes_to_the_bulk_lane(self, to: dict[str, Any]) -> None:
         assert an_intent(a_body(to=to)).lane == "bulk"
 
-    def test_the_lane_that_was_given_stays(self) -> None:
+    def test_a_given_lane_is_kept(self) -> None:
         assert an_intent(a_body(lane="bulk")).lane == "bulk"
 
-    def test_it_comes_back_from_its_json(self) -> None:
+    def test_its_json_loads_as_the_same_intent(self) -> None:
         made = an_intent(a_body(id="A1111111-1111-1111-1111-111111111111", expires_at="2026-05-02T00:00:00+02:00", tags={"a": ""}))
         again = load_stored(made.to_json(), MODEL_VERSION)
         assert again == made
         assert again.to_json() == made.to_json()
         assert "null" not in made.to_json()
 
-    def test_its_id_is_in_small_letters_also_where_it_is_stored(self) -> None:
+    def test_its_id_is_in_lower_case_also_in_its_json(self) -> None:
         made = an_intent(a_body(id="A1111111-1111-1111-1111-111111111111"))
         assert made.id == json.loads(made.to_json())["id"] == "a1111111-1111-1111-1111-111111111111"
 
-    def test_what_the_caller_does_to_its_dict_later_changes_nothing(self) -> None:
+    def test_the_caller_may_change_its_dict_later(self) -> None:
         body = a_push(title="x", data={"a": [1]})
         made = an_intent(body)
         body["message"]["push"]["data"]["a"].append(2)
         assert made.message.push.data == {"a": [1]}
         assert "application" not in body
 
-    def test_any_mapping_is_taken(self) -> None:
+    def test_any_mapping_is_accepted(self) -> None:
         assert an_intent(MappingProxyType(a_body())) == an_intent()
 
-    def test_python_times_are_taken(self) -> None:
+    def test_a_datetime_is_accepted(self) -> None:
         assert an_intent(a_body(expires_at=NOW.astimezone(timezone(timedelta(hours=2))))).expires_at_dt == NOW
 
     def test_an_expiry_in_the_past_is_allowed(self) -> None:
@@ -60,7 +60,7 @@ class WhenAnIntentIsValid:
 
 
 class WhenFieldsAreWrong:
-    def test_all_of_it_is_told_at_once(self) -> None:
+    def test_all_problems_are_reported_at_once(self) -> None:
         body = {
             "to": {"users": [], "hwids": ["a"]},
             "message": {"push": {"titel": "x"}},
@@ -81,14 +81,53 @@ class WhenFieldsAreWrong:
             "application",
         }
 
-    def test_a_misspelt_field_is_told_with_the_nearest_that_exists(self) -> None:
+    def test_the_hint_for_a_misspelt_field_names_the_nearest_field(self) -> None:
         assert str(problems(a_push(titel="x"))[0]) == "message.push.titel: no such field. Did you mean message.push.title?"
         assert problems(a_body(expire_at="x"))[0].hint == "Did you mean expires_at?"
 
-    def test_a_field_on_the_wrong_level_is_told_where_it_belongs(self) -> None:
+    def test_the_hint_for_a_field_on_the_wrong_level_says_where_it_belongs(self) -> None:
         assert problems(a_body(title="x"))[0].hint == "Did you mean message.push.title?"
 
-    def test_no_value_is_ever_told(self) -> None:
+    @pytest.mark.parametrize(
+        ("field", "changes"),
+        [
+            ("to.users", {"to": {"users": []}}),
+            ("to.users.0", {"to": {"users": [""]}}),
+            ("to.users.1", {"to": {"users": ["a", None]}}),
+            ("to.users", {"to": {"users": ["x"] * 1001}}),
+            ("application", {"application": "../{}"}),
+            ("id", {"id": "00000000-0000-0000-0000-000000000000"}),
+            ("id", {"id": "no"}),
+            ("idempotency_key", {"idempotency_key": ""}),
+            ("idempotency_key", {"idempotency_key": "x" * 256}),
+            ("idempotency_key", {"idempotency_key": "a\nb"}),
+            ("expires_at", {"expires_at": "2026-01-01T00:00:00"}),
+            ("expires_at", {"expires_at": "2026-06-30T23:59:60Z"}),
+            ("expires_at", {"expires_at": "2026-02-30T00:00:00Z"}),
+            ("ttl_s", {"ttl_s": 0}),
+            ("ttl_s", {"ttl_s": 1e18}),
+            ("", {"ttl_s": 1, "expires_at": "2027-01-01T00:00:00Z"}),
+            ("schedule.at", {"schedule": {"at": "2026-04-30T00:00:00Z"}}),
+            ("schedule.at", {"schedule": {"at": "2026-05-02T00:00:00Z"}, "ttl_s": 60}),
+            ("lane", {"lane": "fast"}),
+            ("request", {"request": {}}),
+            ("message.push.overrides.SMS", {"message": {"push": {"overrides": {"SMS": {}}}}}),
+            ("message.push.title", {"message": {"push": {"title": "a\0b"}}}),
+            ("message.push.title", {"message": {"push": {"title": "a\ud800"}}}),
+        ],
+    )
+    def test_the_problem_names_the_field(self, field: str, changes: dict[str, Any]) -> None:
+        assert field in fields(a_body(**changes))
+
+    def test_every_problem_says_how_to_fix_it(self) -> None:
+        body = {"to": {"users": ["u"], "segment": "s"}, "message": {"push": {"titel": "x", "badge": True}}, "expire_at": "x"}
+        found = {problem.field: f"{problem.problem}. {problem.hint}" for problem in problems(body)}
+        assert "users, segment" in found["to"]
+        assert "Did you mean message.push.title?" in found["message.push.titel"]
+        assert "whole number" in found["message.push.badge"]
+        assert "Did you mean expires_at?" in found["expire_at"]
+
+    def test_no_problem_contains_a_value(self) -> None:
         secret = "ann@example.com"
         body = {
             "to": {"users": secret},
@@ -102,21 +141,21 @@ class WhenFieldsAreWrong:
         assert secret not in str(refused.value)
         assert refused.value.__cause__ is None
 
-    def test_null_is_not_the_same_as_absent(self) -> None:
+    def test_null_is_refused_where_absent_is_not(self) -> None:
         assert str(problems(a_body(id=None))[0]) == "id: must not be null. Leave it out"
         assert str(problems(a_push(title=None))[0]).startswith("message.push.title: must not be null")
 
     @pytest.mark.parametrize("body", [None, [], "x", 5, True, 1.5, {}])
-    def test_what_is_no_intent_at_all_is_refused(self, body: Any) -> None:
+    def test_data_that_is_not_an_intent_at_all_is_refused(self, body: Any) -> None:
         assert "" in fields(body)
 
-    def test_a_union_tells_one_thing(self) -> None:
+    def test_a_union_has_one_problem(self) -> None:
         assert [p.problem for p in problems(a_push(title=5))] == ["must be a string or an object"]
         assert [p.field for p in problems(a_push(title={"en": 5}))] == ["message.push.title.en"]
 
 
 class WhenTargetsAreWrong:
-    def test_the_keys_that_were_given_are_named(self) -> None:
+    def test_the_problem_names_the_fields_that_exclude_each_other(self) -> None:
         told = problems(a_body(to={"users": ["a"], "segment": "s"}))
         assert "these were given: users, segment" in told[0].problem
 
@@ -126,33 +165,33 @@ class WhenTargetsAreWrong:
     def test_they_are_refused(self, to: dict[str, Any]) -> None:
         assert problems(a_body(to=to))
 
-    def test_a_long_list_is_pointed_to_the_fan_out(self) -> None:
+    def test_the_hint_for_a_long_list_names_the_fan_out(self) -> None:
         told = problems(a_body(to={"users": ["u"] * 1001}))
         assert (told[0].field, "wooshq fanout" in told[0].hint) == ("to.users", True)
 
-    def test_a_million_bad_identifiers_are_one_problem_beside_those_within_the_limit(self) -> None:
+    def test_identifiers_above_the_limit_are_one_problem_even_a_million_bad_ones(self) -> None:
         assert [p.field for p in problems(a_body(to={"users": ["u"] * 10 + [None] * 1_000_000}), list_limit=11)] == [
             "to.users.10",
             "to.users",
         ]
 
-    def test_the_limit_counts_for_the_exact_form_too(self) -> None:
+    def test_the_limit_is_for_the_exact_form_too(self) -> None:
         body = example("transactional-users")
         body["transactional"]["users"]["list"] = ["u"] * 3
         assert fields({"request": body}, list_limit=2) == {"request.transactional.users.list"}
 
-    def test_the_flags_of_lists_are_not_lost_on_a_segment(self) -> None:
+    def test_options_for_lists_are_refused_for_a_segment(self) -> None:
         assert fields(a_body(to={"segment": "s"}, use_latest_user_device=True)) == {"use_latest_user_device"}
 
 
 class WhenNamesAndNumbersAreWrong:
     @pytest.mark.parametrize("code", ["a/b", "..", "{}", "a\nb", "a\n", "x" * 65, "", "-a"])
-    def test_an_application_that_could_do_harm_is_refused(self, code: str) -> None:
+    def test_a_harmful_application_is_refused(self, code: str) -> None:
         assert fields(a_body(application=code)) == {"application"}
         assert fields(a_body(), application=code) == {"application"}
 
     @pytest.mark.parametrize("text", ["x", "1" * 32, "00000000-0000-0000-0000-000000000000"])
-    def test_an_id_is_a_uuid_that_names_something(self, text: str) -> None:
+    def test_an_id_is_a_uuid_but_not_the_nil_uuid(self, text: str) -> None:
         assert fields(a_body(id=text)) == {"id"}
 
     @pytest.mark.parametrize("key", ["", "a" * 256, "a\nb", "\x7f", "\u2028"])
@@ -171,7 +210,7 @@ class WhenNamesAndNumbersAreWrong:
         assert fields(a_push(title="x", data={"n": 10**5000})) == {"message.push.data.n"}
 
     @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-    def test_what_is_no_number_is_refused_wherever_it_stands(self, number: float) -> None:
+    def test_nan_and_infinity_are_refused_everywhere(self, number: float) -> None:
         assert fields(a_push(title="x", data={"n": [number]})) == {"message.push.data.n.0"}
         assert fields(a_body(send_rate={"odd": number})) == {"send_rate.odd"}
 
@@ -183,7 +222,7 @@ class WhenNamesAndNumbersAreWrong:
 
 class WhenTextsAreOdd:
     @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
-    def test_nul_and_lone_surrogates_are_refused_where_they_stand(self, text: str) -> None:
+    def test_nul_and_lone_surrogates_are_refused_with_their_field(self, text: str) -> None:
         assert fields(a_push(title=text)) == {"message.push.title"}
         assert fields(a_push(title="x", data={text: 1})) == {"message.push.data"}
         assert fields(a_push(title="x", data={"a": [text]})) == {"message.push.data.a.0"}
@@ -192,7 +231,7 @@ class WhenTextsAreOdd:
         )
 
     @pytest.mark.parametrize("text", ["\u202e", "\u200b", "👨‍👩‍👧", "\ufffd", "\\u0000", "a" * 1_000_000])
-    def test_everything_else_passes_byte_for_byte(self, text: str) -> None:
+    def test_all_other_texts_pass_unchanged(self, text: str) -> None:
         made = an_intent(a_push(title=text, data={text: text}))
         assert load_stored(made.to_json(), 1).message.push.data == {text: text}
         assert made.message.push.title == text
@@ -202,12 +241,12 @@ class WhenTextsAreOdd:
         assert fields(a_push(title="x", data=deep(65))) == {"message.push.data"}
         assert fields(a_body(meta_data=deep(200))) == {"meta_data"}
 
-    def test_what_contains_itself_is_refused(self) -> None:
+    def test_a_value_that_contains_itself_is_refused(self) -> None:
         loop: dict[str, Any] = {}
         loop["a"] = loop
         assert problems(a_push(title="x", data=loop))
 
-    def test_odd_keys_are_only_keys(self) -> None:
+    def test_odd_keys_have_no_meaning(self) -> None:
         data = {"__proto__": 1, "a.b": 2, "": 3}
         assert an_intent(a_body(meta_data=data)).meta_data == data
 
@@ -227,10 +266,10 @@ class WhenTimesAreWrong:
     def test_they_are_refused(self, text: str) -> None:
         assert fields(a_body(expires_at=text)) == {"expires_at"}
 
-    def test_a_leap_second_is_called_one(self) -> None:
+    def test_the_problem_of_a_leap_second_says_so(self) -> None:
         assert "leap second" in problems(a_body(expires_at="2026-06-30T23:59:60Z"))[0].problem
 
-    def test_two_expiries_are_one_too_many(self) -> None:
+    def test_two_expiries_are_refused(self) -> None:
         assert "these were given: expires_at, ttl_s" in problems(a_body(expires_at="2026-06-30T00:00:00Z", ttl_s=5))[0].problem
 
     @pytest.mark.parametrize(
@@ -241,27 +280,27 @@ class WhenTimesAreWrong:
             ("2026-05-01T13:00:00Z", {"ttl_s": 60}),
         ],
     )
-    def test_a_schedule_lies_between_now_and_the_expiry(self, at: str, more: dict[str, Any]) -> None:
+    def test_a_schedule_is_between_now_and_the_expiry(self, at: str, more: dict[str, Any]) -> None:
         assert fields(a_body(schedule={"at": at}, **more)) == {"schedule.at"}
         assert an_intent(a_body(schedule={"at": at}, **more), now=None)
 
-    def test_a_minute_of_grace_is_given(self) -> None:
+    def test_a_schedule_may_be_a_minute_late(self) -> None:
         assert an_intent(a_body(schedule={"at": "2026-05-01T11:59:01Z"}))
 
 
-class WhenAMessageCannotBeWhatItSays:
+class WhenAMessageContradictsItself:
     @pytest.mark.parametrize("lost", ["title", "subtitle", "body", "image", "icon"])
-    def test_silent_excludes_what_would_be_lost(self, lost: str) -> None:
+    def test_silent_excludes_fields_that_would_be_lost(self, lost: str) -> None:
         assert problems(a_push(silent=True, **{lost: "x"}))[0].problem.endswith(lost)
 
-    def test_silent_false_is_as_if_absent(self) -> None:
+    def test_silent_false_means_nothing(self) -> None:
         assert an_intent(a_push(title="x", silent=False))
 
-    def test_platforms_fit_the_kind_of_message(self) -> None:
+    def test_platforms_suit_the_kind_of_message(self) -> None:
         assert fields(a_body(message={"sms": {"body": "x"}}, platforms=["IOS"])) == {"platforms.0"}
         assert problems(a_body(platforms=["ANDROD"]))[0].hint == "Did you mean ANDROID?"
 
-    def test_overrides_and_live_updates_reach_a_platform(self) -> None:
+    def test_overrides_and_live_updates_must_reach_a_platform(self) -> None:
         update = {"op": "OPERATION_START", "id": "a"}
         assert fields(a_push(title="x", overrides={"CHROME": {"title": "y"}})) == {"message.push.overrides.CHROME"}
         assert fields({**a_push(title="x", live_update=update), "platforms": ["IOS"]}) == {"message.push.live_update"}
@@ -271,7 +310,7 @@ class WhenAMessageCannotBeWhatItSays:
         assert fields(a_push(title="x", overrides={"IOS": {"data": {}}})) == {"message.push.overrides.IOS.data"}
 
     @pytest.mark.parametrize("locale", ["en-US", "EN", "zh", "zh-Hans", "default", "xxx", ""])
-    def test_locales_are_those_of_the_reference(self, locale: str) -> None:
+    def test_only_locales_of_the_reference_are_accepted(self, locale: str) -> None:
         if locale in ("zh", "zh-Hans", "default"):
             assert an_intent(a_push(title={locale: "x"}))
         else:
@@ -283,20 +322,20 @@ class WhenAMessageCannotBeWhatItSays:
 
 
 class WhenTheFormIsExact:
-    def test_the_plain_fields_are_refused_each(self) -> None:
+    def test_every_field_of_the_plain_form_is_refused(self) -> None:
         body = {"request": example("transactional-users"), "platforms": ["IOS"], "campaign": "c"}
         assert fields(body) == {"platforms", "campaign"}
 
-    def test_the_application_inside_counts(self) -> None:
+    def test_the_application_is_taken_from_inside(self) -> None:
         assert an_intent({"request": example("transactional-users")}).application == "XXXXX-XXXXX"
         assert fields({"request": example("transactional-users"), "application": "YYYYY-YYYYY"}) == {"application"}
 
-    def test_a_bad_application_inside_is_told_once(self) -> None:
+    def test_a_bad_application_inside_is_one_problem(self) -> None:
         body = example("transactional-users")
         body["transactional"]["application"] = "a/b"
         assert fields({"request": body}) == {"request.transactional.application"}
 
-    def test_its_fields_are_checked_to_the_last(self) -> None:
+    def test_its_fields_are_checked_on_every_level(self) -> None:
         body = example("transactional-users")
         body["transactional"]["payload"]["content"]["localized_content"]["en"]["andriod"] = {"title": "x"}
         body["transactional"]["payload"]["tite"] = 1
@@ -306,18 +345,23 @@ class WhenTheFormIsExact:
             f"{place}.tite": "no such field",
         }
 
-    def test_a_past_schedule_passes(self) -> None:
+    def test_a_field_must_not_be_null(self) -> None:
+        body = example("channel-ios")
+        body["transactional"]["campaign"] = None
+        assert "request.transactional.campaign" in fields({"request": body})
+
+    def test_its_schedule_may_be_in_the_past(self) -> None:
         assert an_intent({"request": example("transactional-users")}, now=NOW + timedelta(days=900))
 
 
 class WhenThePlatformsAreCorrected:
     table = Platforms.corrected({"huawei_android": {"name": "HUAWEI", "block": "huawei", "number": 99}})
 
-    def test_both_names_are_taken_in_the_plain_form(self) -> None:
+    def test_the_plain_form_accepts_the_old_and_the_new_name(self) -> None:
         assert an_intent(a_body(platforms=["HUAWEI", "HUAWEI_ANDROID"]), platforms=self.table)
         assert fields(a_body(platforms=["HUAWEI"])) == {"platforms.0"}
 
-    def test_only_the_new_ones_are_taken_in_the_exact_form(self) -> None:
+    def test_the_exact_form_accepts_only_the_new_name(self) -> None:
         body = json.loads(
             json.dumps(example("channel-huawei_android")).replace('"huawei_android"', '"huawei"').replace("HUAWEI_ANDROID", "HUAWEI")
         )
@@ -335,21 +379,26 @@ class WhenItIsStored:
         made = load_stored(json.dumps({"to": {"users": ["u"]}, "message": "Hi", "application": "A", "lane": "bulk"}), 0)
         assert made.message.push.title == "Hi"
 
-    def test_neither_now_nor_the_limit_is_looked_at_again(self) -> None:
+    def test_the_schedule_and_the_length_of_the_list_are_not_checked_again(self) -> None:
         made = an_intent(a_body(to={"users": ["u"] * 5000}, schedule={"at": "2026-05-01T12:00:00Z"}), list_limit=5000)
         assert load_stored(made.to_json(), 1) == made
 
     @pytest.mark.parametrize("raw", ["", "x", "null", "{}", b"\xff"])
-    def test_what_is_no_intent_is_refused(self, raw: str | bytes) -> None:
+    def test_what_is_not_an_intent_is_refused(self, raw: str | bytes) -> None:
         with pytest.raises(IntentInvalid):
             load_stored(raw, 1)
 
 
 class WhenItIsJsonText:
-    def test_it_is_the_same_as_the_values(self) -> None:
+    def test_it_is_the_same_intent_as_from_values(self) -> None:
         assert parse_intent_json(json.dumps(a_body()), application="A") == parse_intent(a_body(), application="A")
 
-    def test_what_is_wrong_with_text_and_intent_is_told_together(self) -> None:
+    @pytest.mark.parametrize("raw", ["", "[", "[" * 1_000_000, '{"a":1,"a":2}', '{"a":NaN}', '{"a":1e400}', "null", '"x"', b"\xff", "[]"])
+    def test_text_that_is_not_an_intent_is_refused(self, raw: str | bytes) -> None:
+        with pytest.raises(IntentInvalid):
+            parse_intent_json(raw, application=APPLICATION)
+
+    def test_problems_of_the_text_and_of_the_intent_are_reported_together(self) -> None:
         with pytest.raises(IntentInvalid) as refused:
             parse_intent_json('{"to": {"users": ["u"], "users": []}, "message": {"push": {"title": "x", "data": {"n": NaN}}}, "lane": "x"}')
         assert {p.field for p in refused.value.problems} == {"to.users", "message.push.data.n", "lane", "application"}

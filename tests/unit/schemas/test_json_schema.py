@@ -8,7 +8,7 @@ from wooshq_schemas.json_schema.build import FOLDER, MODELS, text_of
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_schema_in_the_repository_is_that_of_the_models(name: str) -> None:
+def test_the_file_in_the_repository_is_current(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="utf-8") == text_of(MODELS[name]), "run: python -m wooshq_schemas.json_schema"
 
 

@@ -8,13 +8,13 @@ from wooshq_schemas import IntentInvalid
 from wooshq_schemas.validation.json_text import loads
 
 
-def told(raw: str | bytes) -> list[str]:
+def fields_of(raw: str | bytes) -> list[str]:
     with pytest.raises(IntentInvalid) as refused:
         loads(raw)
     return [problem.field for problem in refused.value.problems]
 
 
-class WhenJsonTextIsDoubtful:
+class WhenParsersDisagreeAboutAText:
     @pytest.mark.parametrize(
         "raw, field",
         [
@@ -31,20 +31,20 @@ class WhenJsonTextIsDoubtful:
             (b"\xff", ""),
         ],
     )
-    def test_the_place_is_told(self, raw: str | bytes, field: str) -> None:
-        assert told(raw) == [field]
+    def test_the_problem_names_the_field(self, raw: str | bytes, field: str) -> None:
+        assert fields_of(raw) == [field]
 
-    def test_every_place_is_told(self) -> None:
-        assert told('{"a": 1e400, "b": {"c": 1, "c": NaN}}') == ["a", "b.c", "b.c"]
+    def test_every_field_is_named(self) -> None:
+        assert fields_of('{"a": 1e400, "b": {"c": 1, "c": NaN}}') == ["a", "b.c", "b.c"]
 
     @pytest.mark.parametrize("opening", ["[", '{"a":'])
     def test_ten_megabytes_of_brackets_are_refused_in_bounded_time(self, opening: str) -> None:
         began = time.monotonic()
-        assert told(opening * (10_000_000 // len(opening))) == [""]
+        assert fields_of(opening * (10_000_000 // len(opening))) == [""]
         assert time.monotonic() - began < 20
 
 
-class WhenJsonTextIsClear:
+class WhenATextIsClear:
     @pytest.mark.parametrize(
         "raw, value", [("1.50", 1.5), ("-0.0", -0.0), ("1e2", 100.0), ("9223372036854775808", 2**63), (b'\xef\xbb\xbf"x"', "x")]
     )

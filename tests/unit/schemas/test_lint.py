@@ -15,8 +15,8 @@ def warned(body: dict[str, Any], **options: Any) -> dict[str, str]:
     }
 
 
-class WhenNothingIsOdd:
-    def test_nothing_is_said(self) -> None:
+class WhenNothingIsWrong:
+    def test_there_is_no_warning(self) -> None:
         assert warned(a_body()) == {}
 
 
@@ -31,18 +31,22 @@ class WhenAMessageIsLong:
             ("CHROME", "chrome", 4096),
         ],
     )
-    def test_the_limit_of_each_service_counts(self, platform: str, block: str, limit: int) -> None:
+    def test_each_service_has_its_limit(self, platform: str, block: str, limit: int) -> None:
         assert warned({**a_push(body="x" * (limit - 100)), "platforms": [platform]}) == {}
         assert set(warned({**a_push(body="x" * limit), "platforms": [platform]})) == {f"default.{block}"}
 
-    def test_voip_takes_more(self) -> None:
+    def test_every_platform_has_its_own_warning(self) -> None:
+        assert set(warned(a_push(body="x" * 5000))) == {"default.ios", "default.android"}
+
+    def test_a_voip_push_may_be_larger(self) -> None:
         assert warned({**a_push(body="x" * 4500, voip=True), "platforms": ["IOS"]}) == {}
 
-    def test_data_counts_too(self) -> None:
+    def test_the_data_counts_too(self) -> None:
         assert set(warned({**a_push(body="x", data={"a": "y" * 5000}), "platforms": ["IOS"]})) == {"default.ios"}
 
     @pytest.mark.parametrize(
-        "text, parts", [("x" * 160, 0), ("x" * 161, 2), ("я" * 70, 0), ("я" * 71, 2), ("€" * 80, 0), ("€" * 81, 2), ("😀" * 36, 2)]
+        "text, parts",
+        [("x" * 160, 0), ("x" * 161, 2), ("я" * 70, 0), ("я" * 71, 2), ("€" * 80, 0), ("€" * 81, 2), ("ä€" * 81, 2), ("😀" * 36, 2)],
     )
     def test_the_parts_of_an_sms_are_counted(self, text: str, parts: int) -> None:
         said = warned(a_body(message={"sms": {"body": text}}))
@@ -50,12 +54,17 @@ class WhenAMessageIsLong:
         assert f"takes {parts} SMS" in said.get("default.sms.body", "takes 0 SMS")
 
 
-class WhenSomethingIsProbablyASlip:
-    def test_the_nearest_name_is_told(self) -> None:
+class WhenSomethingIsProbablyAMistake:
+    def test_the_hint_names_the_nearest_field(self) -> None:
         said = warned(a_push(title="x", overrides={"IOS": {"soud": "x"}}))
         assert "Did you mean sound?" in said["default.ios.soud"]
 
-    def test_an_exact_body_is_looked_through(self) -> None:
+    def test_an_unknown_field_of_an_open_block_is_the_only_warning(self) -> None:
+        content = {"localized_content": {"default": {"ios": {"tilte": "x", "body": "y"}}}}
+        body = {"transactional": {"users": {"list": ["u"]}, "payload": {"content": content}, "schedule": {"after": "5s"}}}
+        assert [warn.hint for warn in lint(an_intent({"request": body}), now=NOW)] == ["Did you mean title?"]
+
+    def test_the_exact_form_is_checked_too(self) -> None:
         body = example("segment-quick-start")
         inner = body["segment"]
         inner["payload"]["content"]["localized_content"] = {"de": {"ios": {"titel": "x"}}}
@@ -64,11 +73,11 @@ class WhenSomethingIsProbablyASlip:
         said = warned({"request": body})
         assert {"segment.application", "segment.send_rate.valeu", "de.ios.titel", "segment.payload.content.localized_content"} == set(said)
 
-    def test_a_schedule_that_is_over_is_told(self) -> None:
+    def test_a_schedule_in_the_past_is_a_warning(self) -> None:
         said = lint(an_intent({"request": example("segment-quick-start")}), now=NOW + timedelta(days=2))
         assert [warn.field for warn in said] == ["segment.schedule.at"]
 
-    def test_an_intent_that_has_expired_is_told(self) -> None:
+    def test_an_expiry_in_the_past_is_a_warning(self) -> None:
         assert set(warned(a_body(expires_at="2026-05-01T11:59:59Z"))) == {"expires_at"}
         assert warned(a_body(expires_at="2026-05-01T12:00:01Z")) == {}
 
@@ -81,21 +90,21 @@ class WhenSomethingIsProbablyASlip:
             ({"title": {"en": "Hi", "de": ""}}, {"de.ios", "de.android"}),
         ],
     )
-    def test_texts_that_are_all_empty_are_told(self, push: dict[str, Any], blocks: set[str]) -> None:
+    def test_empty_texts_are_a_warning(self, push: dict[str, Any], blocks: set[str]) -> None:
         assert set(warned(a_push(**push))) == blocks
 
     @pytest.mark.parametrize(
         "link", ["shop.example/orders", "/orders", "//shop.example", "shop.example:8080/x", "localhost:80", "https:///x", "https:"]
     )
-    def test_a_link_that_is_no_whole_url_is_told(self, link: str) -> None:
+    def test_a_link_that_is_not_an_absolute_url_is_a_warning(self, link: str) -> None:
         assert set(warned(a_push(title="Hi", link=link))) == {"transactional.payload.open_action.link.url"}
 
     @pytest.mark.parametrize(
         "link", ["https://shop.example", "HTTP://h/x", "myapp://orders/1", "com.example.app://x", "mailto:a@b.example", "tel:5550100"]
     )
-    def test_one_that_is_passes(self, link: str) -> None:
+    def test_an_absolute_url_is_not_a_warning(self, link: str) -> None:
         assert warned(a_push(title="Hi", link=link)) == {}
 
-    def test_a_push_that_shows_nothing_is_told(self) -> None:
+    def test_a_push_that_shows_nothing_is_a_warning(self) -> None:
         assert set(warned(a_push(data={"a": 1}))) == {"transactional.payload"}
         assert warned(a_push(data={"a": 1}, silent=True)) == {}

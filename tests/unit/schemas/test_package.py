@@ -41,7 +41,7 @@ def test_the_public_names_are_these() -> None:
     assert all(hasattr(wooshq_schemas, name) for name in NAMES)
 
 
-def test_nothing_is_imported_but_pydantic_and_the_standard_library() -> None:
+def test_only_pydantic_and_the_standard_library_are_imported() -> None:
     roots = "import sys, wooshq_schemas, wooshq_schemas.json_schema.build; print(*{name.partition('.')[0] for name in sys.modules})"
     folder = Path(wooshq_schemas.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", roots], capture_output=True, text=True, check=True, cwd=folder, timeout=120)
@@ -50,5 +50,5 @@ def test_nothing_is_imported_but_pydantic_and_the_standard_library() -> None:
     assert found - allowed <= {"sitecustomize", "usercustomize"}
 
 
-def test_the_types_are_for_everybody() -> None:
+def test_the_types_are_published() -> None:
     assert (Path(wooshq_schemas.__file__).parent / "py.typed").exists()

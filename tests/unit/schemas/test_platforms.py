@@ -14,16 +14,16 @@ from wooshq_schemas.platforms import KINDS, PayloadLimit
 
 
 class WhenTheTableIsCorrected:
-    def test_a_row_is_found_by_block_or_by_its_name_in_small_letters(self) -> None:
+    def test_a_row_is_found_by_its_block_or_by_its_name_in_lower_case(self) -> None:
         table = Platforms.corrected({"huawei_android": {"name": "HUAWEI"}, "email": {"number": 99}})
         assert table.by_name["HUAWEI"].block == "huawei_android"
         assert table.by_name["EMAIL"].number == 99
 
-    def test_the_name_of_the_reference_still_finds_it(self) -> None:
+    def test_the_name_in_the_reference_still_finds_it(self) -> None:
         table = Platforms.corrected({"ios": {"name": "APPLE"}})
         assert table.named("IOS") == table.named("APPLE") == table.rows["IOS"]
 
-    def test_the_default_stays_as_it_is(self) -> None:
+    def test_the_default_table_does_not_change(self) -> None:
         Platforms.corrected({"ios": {"name": "APPLE"}})
         assert "IOS" in PLATFORMS.by_name
         assert len(list(PLATFORMS)) == 17
@@ -40,13 +40,13 @@ class WhenTheTableIsCorrected:
             {"email": {"block": "x"}},
         ],
     )
-    def test_a_correction_that_makes_no_sense_is_refused(self, corrections: Any) -> None:
+    def test_a_wrong_correction_is_refused(self, corrections: Any) -> None:
         with pytest.raises(ValueError):
             Platforms.corrected(corrections)
 
 
 class WhenARowIsAdded:
-    """Nothing but the table is touched: the row alone makes the platform known everywhere."""
+    """Only the table changes. The row alone makes the platform known everywhere."""
 
     TABLE = Platforms.of(
         [*PLATFORMS, Platform("watch_os", "WATCH_OS", 99, "push", "DDD", default=True, limit=PayloadLimit("WPNs", 200), live_updates=True)]
@@ -65,19 +65,19 @@ class WhenARowIsAdded:
         assert blocks["watch_os"] == blocks["android"] == {"title": "Hi", "live_update": self.UPDATE}
         assert made["payload"]["open_actions"] == {"99": {"link": {"url": "https://w.example"}}}
 
-    def test_it_can_be_the_only_one(self) -> None:
+    def test_a_push_may_go_only_there(self) -> None:
         assert self.rendered({**a_push(title="Hi"), "platforms": ["WATCH_OS"]})["platforms"] == ["WATCH_OS"]
 
-    def test_the_exact_form_may_name_it(self) -> None:
+    def test_the_exact_form_accepts_it(self) -> None:
         request = {"transactional": self.rendered(a_push(title="Hi"))}
         assert render(an_intent({"request": request}, platforms=self.TABLE), now=NOW) == request
         assert problems({"request": request})
 
-    def test_a_misspelt_name_is_told_the_right_one(self) -> None:
+    def test_the_hint_for_a_misspelt_name_is_the_right_name(self) -> None:
         (problem,) = problems({**a_push(title="Hi"), "platforms": ["WATCHOS"]}, platforms=self.TABLE)
         assert problem.hint == "Did you mean WATCH_OS?"
 
-    def test_lint_knows_how_much_it_takes(self) -> None:
+    def test_lint_knows_its_limit(self) -> None:
         intent = an_intent({**a_push(title="x" * 200), "platforms": ["WATCH_OS", "IOS"]}, platforms=self.TABLE)
         (warning,) = lint(intent, now=NOW, platforms=self.TABLE)
         assert warning.field.endswith(".default.watch_os")
@@ -85,14 +85,14 @@ class WhenARowIsAdded:
 
 
 class WhenTheTableIsRead:
-    def test_each_row_is_of_a_known_kind(self) -> None:
+    def test_each_row_has_a_known_kind_of_message(self) -> None:
         assert {row.channel for row in PLATFORMS} | {"preset"} == set(KINDS) == set(Message.model_fields)
 
     def test_each_kind_but_preset_goes_somewhere_by_default(self) -> None:
         assert {kind for kind in KINDS if not PLATFORMS.defaults[kind]} == {"preset"}
 
     def test_no_other_file_names_a_platform(self) -> None:
-        """The sandbox does: it knows nothing of our models, so that it can disagree with them."""
+        """Except the sandbox: it knows nothing of our models, so that it can disagree with them."""
         root = Path(__file__).parents[3]
         names = {row.name for row in PLATFORMS}
         found = {

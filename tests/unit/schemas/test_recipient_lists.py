@@ -1,4 +1,4 @@
-"""Every identifier is found where a person may have written it, even if the intent is not valid."""
+"""Every identifier is found, even if the intent is not valid."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class WhenTheIntentIsNotValid:
             {"request": {"segment": {"users": {"list": ["a", "b"]}}}},
         ],
     )
-    def test_its_recipients_are_found_all_the_same(self, data: dict[str, Any]) -> None:
+    def test_its_recipients_are_still_found(self, data: dict[str, Any]) -> None:
         assert recipients_in_intent(data) == {"a", "b"}
 
     @given(odd_intents | st.dictionaries(st.sampled_from(["to", "request", "transactional", "segment"]), json_values))

@@ -1,4 +1,4 @@
-"""A recipient out of a row or a mapping, or everything that is wrong with it."""
+"""A row or a mapping becomes a recipient, or is refused with all its problems."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tests.strategies import json_values
 from wooshq_schemas import Columns, IntentInvalid, Recipient, recipient_of
 
 
-def told(error: pytest.ExceptionInfo[IntentInvalid]) -> list[str]:
+def lines_of(error: pytest.ExceptionInfo[IntentInvalid]) -> list[str]:
     return [str(problem) for problem in error.value.problems]
 
 
 class WhenAFileHasAHeader:
     @pytest.mark.parametrize(("column", "to"), [("user", "users"), ("hwid", "hwids"), ("push_token", "push_tokens"), ("email", "hwids")])
-    def test_one_column_names_the_recipient(self, column: str, to: str) -> None:
+    def test_one_column_identifies_the_recipient(self, column: str, to: str) -> None:
         assert Columns([column]).recipient(["ann@example.com"]) == Recipient("ann@example.com", to)
 
-    def test_every_other_column_is_a_placeholder_but_for_the_locale(self) -> None:
+    def test_every_other_column_except_locale_is_a_placeholder(self) -> None:
         columns = Columns(["city", "user", "locale", "age"])
         assert columns.recipient(["Bonn", "u1", "de", "41"]) == Recipient("u1", "users", "de", (("age", "41"), ("city", "Bonn")))
         assert columns.recipient(["", "u2", "", ""]) == Recipient("u2", "users", None, (("age", ""), ("city", "")))
@@ -38,10 +38,10 @@ class WhenAFileHasAHeader:
             (["user", "a\0"], "NUL"),
         ],
     )
-    def test_a_header_that_is_none_is_refused_in_words(self, names: list[str], says: str) -> None:
+    def test_a_wrong_header_is_refused_with_a_reason(self, names: list[str], says: str) -> None:
         with pytest.raises(IntentInvalid) as error:
             Columns(names)
-        assert says in "\n".join(told(error))
+        assert says in "\n".join(lines_of(error))
 
     @pytest.mark.parametrize(
         ("cells", "says"),
@@ -55,29 +55,29 @@ class WhenAFileHasAHeader:
             (["u1", "de", "x\0"], "city: has a NUL character"),
         ],
     )
-    def test_a_row_that_is_none_is_refused_in_words(self, cells: list[str], says: str) -> None:
+    def test_a_wrong_row_is_refused_with_a_reason(self, cells: list[str], says: str) -> None:
         with pytest.raises(IntentInvalid) as error:
             Columns(["user", "locale", "city"]).recipient(cells)
-        assert says in "\n".join(told(error))
-        assert "u" * 30 not in "\n".join(told(error))
+        assert says in "\n".join(lines_of(error))
+        assert "u" * 30 not in "\n".join(lines_of(error))
 
-    def test_an_address_must_be_one(self) -> None:
+    def test_an_email_address_must_be_valid(self) -> None:
         with pytest.raises(IntentInvalid):
             Columns(["email"]).recipient(["ann"])
 
 
 class WhenARecipientIsAMapping:
-    def test_a_text_is_a_user(self) -> None:
+    def test_a_string_is_a_user(self) -> None:
         assert recipient_of("u1") == Recipient("u1")
 
-    def test_whole_numbers_are_texts_and_nothing_else_is_turned_into_one(self) -> None:
+    def test_whole_numbers_become_placeholders_and_other_types_are_refused(self) -> None:
         assert recipient_of({"user": "u1", "points": 7, "name": "Ann"}).placeholders == (("name", "Ann"), ("points", "7"))
         with pytest.raises(IntentInvalid) as error:
             recipient_of({"user": "u1", "a": None, "b": True, "c": 1.5, "d": [], "locale": 7})
-        assert [line.partition(":")[0] for line in told(error)] == ["a", "b", "c", "d", "locale"]
+        assert [line.partition(":")[0] for line in lines_of(error)] == ["a", "b", "c", "d", "locale"]
 
     @given(json_values | st.dictionaries(st.sampled_from(["user", "hwid", "email", "locale", "x"]), json_values))
-    def test_whatever_it_is_it_is_a_recipient_or_is_refused(self, value: Any) -> None:
+    def test_every_value_is_a_recipient_or_is_refused(self, value: Any) -> None:
         try:
             made = recipient_of(value)
         except IntentInvalid as error:
@@ -87,7 +87,7 @@ class WhenARecipientIsAMapping:
             assert made.to in ("users", "hwids", "push_tokens")
 
     @given(st.lists(st.text(max_size=4), min_size=1, max_size=4), st.lists(st.text(max_size=4), max_size=5))
-    def test_a_row_is_what_the_mapping_of_its_cells_is(self, names: list[str], cells: list[str]) -> None:
+    def test_a_row_and_the_mapping_of_its_cells_are_the_same_recipient(self, names: list[str], cells: list[str]) -> None:
         header = ["user", *(f"c{n}" for n, _ in enumerate(names))]
         try:
             by_row = Columns(header).recipient(cells)
@@ -109,16 +109,16 @@ class WhenARecipientIsAMapping:
         ("default", "default"),
     ],
 )
-def test_a_locale_comes_down_to_one_of_the_api_s(given: str, locale: str) -> None:
+def test_a_locale_becomes_one_that_the_api_knows(given: str, locale: str) -> None:
     assert recipient_of({"user": "u1", "locale": given}).locale == locale
 
 
-def test_a_number_is_told_how_to_be_an_identifier() -> None:
+def test_the_hint_for_a_number_shows_it_as_a_string() -> None:
     with pytest.raises(IntentInvalid, match='Use "42"'):
         recipient_of({"user": 42})
 
 
 @pytest.mark.parametrize("column", ["user", "n"])
-def test_a_number_that_python_does_not_write_is_refused_like_any_other(column: str) -> None:
+def test_a_number_that_python_cannot_write_is_refused(column: str) -> None:
     with pytest.raises(IntentInvalid):
         recipient_of({"user": "u1", column: 10**5000})

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.unit.schemas.build import EXAMPLES, example
+from tests.unit.schemas.build import EXAMPLES, REQUESTS, example
 from wooshq_schemas import NotifyRequest
 from wooshq_schemas.answer.models import BareSuccess, ErrorEnvelope, Success
 from wooshq_schemas.validation.pydantic_errors import from_validation_error
 
-REQUESTS = sorted(path.stem for path in EXAMPLES.glob("*.json") if not path.stem.startswith("answer-"))
 ANSWERS = {
     "answer-success": Success,
     "answer-success-bare": BareSuccess,
@@ -23,19 +22,19 @@ ANSWERS = {
 
 class WhenTheReferenceGivesAnExample:
     @pytest.mark.parametrize("name", REQUESTS)
-    def test_the_request_comes_back_unchanged(self, name: str) -> None:
+    def test_a_request_passes_the_models_unchanged(self, name: str) -> None:
         assert NotifyRequest.model_validate(example(name)).to_body() == example(name)
 
     @pytest.mark.parametrize("name", ANSWERS)
-    def test_the_answer_comes_back_unchanged(self, name: str) -> None:
+    def test_an_answer_passes_the_models_unchanged(self, name: str) -> None:
         assert ANSWERS[name].model_validate(example(name)).to_body() == example(name)
 
-    def test_none_is_forgotten(self) -> None:
+    def test_no_example_is_left_out(self) -> None:
         assert {path.stem for path in EXAMPLES.glob("*.json")} == {*REQUESTS, *ANSWERS}
         assert len(REQUESTS) == 23
 
 
-def told(change: Any) -> dict[str, str]:
+def problems_of(change: Any) -> dict[str, str]:
     body = copy.deepcopy(example("transactional-users"))
     change(body["transactional"])
     with pytest.raises(ValidationError) as refused:
@@ -62,10 +61,10 @@ class WhenARequestIsWrong:
             (lambda r: r.update(code="x"), "transactional.code"),
         ],
     )
-    def test_the_place_is_told(self, change: Any, field: str) -> None:
-        assert set(told(change)) == {field}
+    def test_the_problem_names_the_field(self, change: Any, field: str) -> None:
+        assert set(problems_of(change)) == {field}
 
-    def test_open_forms_let_unknown_fields_through(self) -> None:
+    def test_open_objects_may_have_unknown_fields(self) -> None:
         body = copy.deepcopy(example("transactional-users"))
         inner = body["transactional"]
         inner["payload"]["content"]["localized_content"]["en"]["ios"]["odd"] = {"a": [1, None]}
@@ -73,5 +72,5 @@ class WhenARequestIsWrong:
         inner["payload"]["open_action"] = {"odd": "x"}
         assert NotifyRequest.model_validate(body).to_body() == body
 
-    def test_the_keys_that_were_given_are_named(self) -> None:
-        assert "these were given: users, hwids" in told(lambda r: r.update(hwids={"list": ["a"]}))["transactional"]
+    def test_the_problem_names_the_fields_that_exclude_each_other(self) -> None:
+        assert "these were given: users, hwids" in problems_of(lambda r: r.update(hwids={"list": ["a"]}))["transactional"]

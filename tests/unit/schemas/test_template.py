@@ -1,4 +1,4 @@
-"""A template is written once; what each recipient is sent is what an intent of their own would have said."""
+"""A template is written once. Each recipient gets the request that an intent for this recipient would become."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def a_template(data: Any = ..., **fields: Any) -> Template:
     return parse_template({"message": {"push": TEXTS}, **fields} if data is ... else data, application=APPLICATION, now=NOW)
 
 
-def sent(template: Template, *people: str, to: str = "users", locale: str | None = None, **placeholders: str) -> dict[str, Any]:
+def sent(template: Template, *identifiers: str, to: str = "users", locale: str | None = None, **placeholders: str) -> dict[str, Any]:
     values = tuple(sorted(placeholders.items()))
-    made = json.loads(template.body(to, people, locale=locale, placeholders=values, now=NOW))
-    assert made == template.request(to, people, locale=locale, placeholders=values, now=NOW)
+    made = json.loads(template.body(to, identifiers, locale=locale, placeholders=values, now=NOW))
+    assert made == template.request(to, identifiers, locale=locale, placeholders=values, now=NOW)
     return made["transactional"]  # type: ignore[no-any-return]
 
 
@@ -57,12 +57,12 @@ class WhenItIsMade:
             ({"request": {"transactional": {"users": {"list": ["u"]}}}}, "request.transactional.users"),
         ],
     )
-    def test_what_is_wrong_is_named(self, data: Any, field: str) -> None:
+    def test_the_problem_names_the_field(self, data: Any, field: str) -> None:
         with pytest.raises(IntentInvalid) as error:
             a_template(data)
         assert field in {problem.field for problem in error.value.problems}
 
-    def test_it_comes_back_from_what_is_stored(self) -> None:
+    def test_its_json_loads_as_the_same_template(self) -> None:
         template = a_template(placeholders={"shop": "Bonn"}, tags={"team": "a"})
         again = Template.load_stored(template.to_json(), 1)
         assert again.to_json() == template.to_json()
@@ -70,21 +70,21 @@ class WhenItIsMade:
 
 
 class WhenARecipientHasPlaceholders:
-    def test_theirs_replace_the_template_s(self) -> None:
+    def test_they_replace_those_of_the_template(self) -> None:
         inner = sent(a_template(placeholders={"shop": "Bonn", "name": "you"}), "u1", name="Ann")
         assert inner["dynamic_content_placeholders"] == {"shop": "Bonn", "name": "Ann"}
 
-    def test_nothing_in_them_is_ever_read_as_anything_but_text(self) -> None:
+    def test_their_values_are_only_text(self) -> None:
         odd = {"a": '"}, {"', "b": "{0.__class__}", "c": "%s {{d}}", "d": "\u2028</script>"}
         assert sent(a_template(), 'u"1', **odd)["dynamic_content_placeholders"] == odd
 
 
 class WhenARecipientHasALocale:
-    def test_they_get_the_texts_of_theirs(self) -> None:
+    def test_the_recipient_gets_the_texts_of_the_locale(self) -> None:
         content = sent(a_template(), "u1", locale="de")["payload"]["content"]["localized_content"]
         assert {locale: blocks["ios"] for locale, blocks in content.items()} == {"default": {"title": "Hallo", "body": "Your order left"}}
 
-    def test_of_one_that_no_text_has_it_is_the_fallback_so_that_they_share_a_call(self) -> None:
+    def test_recipients_with_locales_that_no_text_has_share_the_fallback(self) -> None:
         template = a_template()
         assert [template.locale_of(locale) for locale in ("de", "fr", "ja", None)] == ["de", "default", "default", None]
         assert a_template({"message": {"sms": {"body": "x"}}}).locale_of("de") is None
@@ -106,28 +106,30 @@ class WhenARecipientHasALocale:
     st.sampled_from([None, "de", "default"]),
     st.dictionaries(word, clean, max_size=2),
 )
-def test_a_request_is_what_an_intent_for_these_people_would_be(
-    body: dict[str, Any], people: list[str], to: str, locale: str | None, placeholders: dict[str, str]
+def test_a_request_is_what_an_intent_for_these_recipients_would_be(
+    body: dict[str, Any], recipients: list[str], to: str, locale: str | None, placeholders: dict[str, str]
 ) -> None:
     data = {name: value for name, value in body.items() if name not in ("to", "id", "lane", "return_unknown_identifiers")}
     template = parse_template(data, application=APPLICATION)
-    people = list(dict.fromkeys(people))
+    recipients = list(dict.fromkeys(recipients))
     values = tuple(sorted(placeholders.items()))
     at = datetime(2026, 5, 1, 9, 0, 0, tzinfo=UTC)
 
-    made = json.loads(template.body(to, people, locale=locale, placeholders=values, now=at))
+    made = json.loads(template.body(to, recipients, locale=locale, placeholders=values, now=at))
 
-    assert made == template.request(to, people, locale=locale, placeholders=values, now=at)
+    assert made == template.request(to, recipients, locale=locale, placeholders=values, now=at)
     NotifyRequest.model_validate(made)
     if locale is None:
         merged = {**data.get("placeholders", {}), **placeholders}
-        one = parse_intent({**data, "to": {to: people}, **({"placeholders": merged} if merged else {})}, application=APPLICATION)
+        one = parse_intent({**data, "to": {to: recipients}, **({"placeholders": merged} if merged else {})}, application=APPLICATION)
         assert render(one, now=at) == made
-    letter = template.intent(to, people[0], locale=locale, placeholders=values)
-    assert render(load_stored(letter.to_json(), 1), now=at) == template.request(to, people[:1], locale=locale, placeholders=values, now=at)
+    letter = template.intent(to, recipients[0], locale=locale, placeholders=values)
+    assert render(load_stored(letter.to_json(), 1), now=at) == template.request(
+        to, recipients[:1], locale=locale, placeholders=values, now=at
+    )
 
 
-class WhichPlaceholdersItsTextsName:
+class WhenItsTextsNamePlaceholders:
     @pytest.mark.parametrize(
         ("message", "names"),
         [
@@ -138,5 +140,5 @@ class WhichPlaceholdersItsTextsName:
             ({"preset": "XXXXX-XXXXX"}, None),
         ],
     )
-    def test_they_are_found_where_its_content_is_at_hand(self, message: dict[str, Any], names: set[str] | None) -> None:
+    def test_they_are_found_unless_pushwoosh_stores_the_content(self, message: dict[str, Any], names: set[str] | None) -> None:
         assert parse_template({"message": message}, application=APPLICATION).names_in_texts == names
