@@ -8,7 +8,8 @@ from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
 from wooshq_schemas.recipients import Columns, Recipient, RecipientLike, recipient_of
 from wooshq_schemas.render import render
 from wooshq_schemas.request import NotifyRequest
-from wooshq_schemas.template import Template, parse_template
+from wooshq_schemas.template.door import parse_template
+from wooshq_schemas.template.model import Template
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
 
 __all__ = [

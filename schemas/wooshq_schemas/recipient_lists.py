@@ -9,7 +9,7 @@ LISTS: Final = ("users", "hwids", "push_tokens", "test_devices")
 """The kinds of lists: fields of an intent's `to`, and of a transactional request."""
 
 REQUEST_KINDS: Final = ("transactional", "segment")
-"""The kinds of request body. A segment names no recipients; a body that is not valid may do so all the same."""
+"""The kinds of request body. A segment names no recipients, but a body that is not valid may."""
 
 
 _Lists: TypeAlias = list[tuple[tuple[str, ...], list[Any]]]
@@ -47,7 +47,7 @@ def recipients_in_request(body: Mapping[str, Any]) -> set[str]:
 
 
 def _add_lists(found: _Lists, place: Mapping[str, Any], field: str) -> None:
-    """Add the lists in one object. An intent has `users: […]`, a request `users: {list: […]}`; both count in both, for people mix them up."""
+    """Add the lists of one object. An intent has `users: […]`, a request `users: {list: […]}`. Callers mix them up, so both forms count."""
     for name in LISTS:
         there = place.get(name)
         if there is None:

@@ -21,8 +21,8 @@ from wooshq.jobs.show import Job
 from wooshq.jobs.source import check_same_source, source_of
 from wooshq.recipients.file import RecipientsFile
 from wooshq.recipients.rows import BadRow
+from wooshq_schemas import Template
 from wooshq_schemas.recipients import Recipient
-from wooshq_schemas.template import Template
 from wooshq_worker.cli import rejects as rejects_
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.job import NoCallYet, sentence
