@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,3 +134,16 @@ class StandIn:
 def refusal(status: int, code: int, message: str, **headers: str) -> Reply:
     """An error as the API's gateway answers it. headers: with `_` for `-`."""
     return Reply(status, {"code": code, "message": message, "details": []}, {k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def assert_rate_was_kept(calls: Sequence[Call], rate: float) -> None:
+    """
+    All callers together made `rate` calls a second, and wasted little of it.
+
+    A machine that is busy makes calls late, so that some come together: a window of a second may hold twice the rate. The whole may take
+    up to three times as long, and never much less than it must.
+    """
+    at = sorted(call.at for call in calls)
+    took, fair = at[-1] - at[0], len(at) / rate
+    assert max(sum(start <= other < start + 1.0 for other in at) for start in at) <= 2 * rate
+    assert 0.7 * fair <= took <= 3 * fair, (took, fair)
