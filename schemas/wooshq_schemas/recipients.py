@@ -118,7 +118,7 @@ def recipient_of(given: RecipientLike) -> Recipient:
                 problems.append(Problem(shown(name), "has too many digits", "Write it as a string"))
         else:
             hint = "Leave it out" if value is None else "Write it as a string"
-            problems.append(Problem(shown(name), "must not be null" if value is None else "must be a string", hint))
+            problems.append(Problem(shown(name), "must not be null" if value is None else "must be a string or a whole number", hint))
     if problems:
         raise IntentInvalid(problems)
     return _checked(named[0], given[named[0]], locale, tuple(sorted(placeholders)))
