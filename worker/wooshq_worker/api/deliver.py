@@ -76,7 +76,7 @@ async def deliver(
     Call until there is a verdict that a short wait cannot improve. Raises only CancelledError.
 
     may_go: asked just before each request is written (rest of the lease, expiry, gates). It returns a reason not to call, or None.
-    on_verdict: told each verdict as it comes, so that a hundred calls in progress do not each find out the same, three times.
+    on_verdict: given each verdict as it comes, so that a hundred calls in progress do not each find out the same, three times.
     secrets: token and recipients; asked only if an answer is quoted.
 
     A Retry is tried again here only if its wait fits into what is left of `policy.total_s`. Three verdicts are returned at once: a Retry
@@ -95,7 +95,7 @@ async def deliver(
             outcome = await call()
             status = outcome.status if isinstance(outcome, Answer) else None
             verdict = judge(outcome, now=now(), retry_after_ceiling_s=retry_after_ceiling_s, secrets=secrets)
-        except Exception as error:  # a bug in wooshq; its message may quote a recipient, so only its type is told
+        except Exception as error:  # a bug in wooshq; its message may quote a recipient, so only its type is kept
             verdict = Unknown("BUG", f"{type(error).__name__} in wooshq's own code: the request may have been sent")
         attempts.append(attempt_of(verdict, at=at, http_status=status, took_s=monotonic() - started))
         on_verdict(verdict)

@@ -39,7 +39,7 @@ class Then(StrEnum):
     The API refuses the token; no message is at fault.
 
     - Gate `token` shuts in this process at once (`api/gates.py`), and then for all workers (`intents/settler.py`,
-      `ledger/scripts/gates/report.lua`). Sentry and the log are told by `api/gates.py`.
+      `ledger/scripts/gates/report.lua`). `api/gates.py` logs it and reports it to Sentry.
     - No further call of the application starts here (`intents/batch.py`, `jobs/runner.py`) or in any worker
       (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
     - The intent is held, and no attempt is counted (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`).
@@ -66,8 +66,8 @@ class Then(StrEnum):
     - No short retry in this claim (`api/deliver.py`).
     - Gate `not_before` shuts in this process at once, until the time that Retry-After names, or for `WOOSHQ_BREAKER_OPEN_S`
       (`api/retry_after.py`, `api/gates.py`).
-    - The ledger is told before anything else is settled (`intents/settler.py`). It shuts the gate for all workers
-      (`ledger/scripts/gates/report.lua`). Sentry and the log are told by `api/gates.py`.
+    - The ledger is told before anything else is settled (`intents/settler.py`), and shuts the gate for all workers
+      (`ledger/scripts/gates/report.lua`). `api/gates.py` logs it and reports it to Sentry.
     - The pace of the application is cut, and climbs again slowly (`ledger/scripts/shared/pace.lua`).
     - No further call of the application starts here (`intents/batch.py`, `jobs/runner.py`) or in any worker
       (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
@@ -108,8 +108,8 @@ class Then(StrEnum):
     The API refuses this message and will refuse it again.
 
     - The API answers, so the circuit breaker counts a success (`api/gates.py`).
-    - The intent becomes a dead letter `rejected` (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`), and Sentry is told
-      (`intents/settler.py`).
+    - The intent becomes a dead letter `rejected` (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`), and is reported to
+      Sentry (`intents/settler.py`).
     - A shared call of a job is halved until the bad recipients stand alone (`jobs/blame.py`, `jobs/chunk.py`); they become dead letters
       (`ledger/scripts/chunks/file_letters.lua`). A refusal that is not about recipients stops the job (`ledger/scripts/chunks/record.lua`).
     """

@@ -21,7 +21,7 @@ from wooshq_worker.api.deliver import Delivery, ShortRetries, deliver
 from wooshq_worker.api.secrets import secrets_of_body
 from wooshq_worker.api.transport import Api
 from wooshq_worker.api.verdict import Sent
-from wooshq_worker.intents.render import NoToken, Ready, Renderer
+from wooshq_worker.intents.render import ClaimedAt, NoToken, Ready, Renderer
 from wooshq_worker.intents.settlement import settlement_of
 from wooshq_worker.intents.settler import Settler
 from wooshq_worker.ledger_client import LedgerClient
@@ -30,7 +30,7 @@ log = structlog.get_logger("wooshq.batch")
 
 
 class Group(Protocol):
-    """Who wants to know how far the ids of one batch are: it holds their slots and their broker messages."""
+    """Holds the slots and the broker messages of one batch, and is told how far its ids are."""
 
     def claimed(self, left: Sequence[str]) -> None:
         """From now on leases protect all ids but `left`: the claim had no room for these."""
@@ -71,7 +71,7 @@ class Batches:
         """
         token, asked_at = uuid.uuid4().hex, time.monotonic()
         claims = await self._claim(ids, token, group)  # one round trip to the ledger
-        ready = self._render(claims, asked_at, group)
+        ready = self._render(claims, asked_at, group)  # no round trip
         with self._holding(2 * sum(len(one.body) for one in ready)):
             admitted = await self._admit(ready, token, group)  # one round trip
             await self._deliver(admitted, group)  # one call each, all at once; each is settled as its answer comes (see Settler)
@@ -86,8 +86,9 @@ class Batches:
     def _render(self, claims: Claims, asked_at: float, group: Group) -> list[Ready]:
         """What can be sent. Everything else is settled now."""
         ready = []
+        at = ClaimedAt.of(claims.now_ms, asked_at)
         for claim in claims.claimed:
-            rendered = self._renderer.render(claim, now_ms=claims.now_ms, asked_at=asked_at)
+            rendered = self._renderer.render(claim, at)
             match rendered:
                 case Ready():
                     ready.append(rendered)

@@ -1,11 +1,11 @@
-"""Render: a claim becomes a request that is ready to be sent, or the reason why it cannot. Asks nobody."""
+"""Render: a claim becomes a request that is ready to be sent, or the reason why it cannot. No I/O."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import structlog
 
@@ -20,10 +20,27 @@ log = structlog.get_logger("wooshq.batch")
 _NEWER_WAITS_MS = 5000
 
 
+class ClaimedAt(NamedTuple):
+    """When a batch was claimed: on the ledger's clock, and on this process's monotonic one. This machine's own clock may be wrong."""
+
+    utc: datetime
+    ms: int
+    monotonic: float
+
+    @classmethod
+    def of(cls, ms: int, monotonic: float) -> ClaimedAt:
+        """ms: of the ledger. monotonic: just before it was asked."""
+        return cls(datetime.fromtimestamp(ms / 1000, UTC), ms, monotonic)
+
+    def monotonic_of(self, at_ms: int) -> float:
+        """A moment of the ledger's clock, on the monotonic one."""
+        return self.monotonic + (at_ms - self.ms) / 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """
-    A claim with its request. Moments are monotonic, computed from the ledger's clock: this machine's clock may be wrong.
+    A claim with its request. Moments are monotonic.
 
     lease_until: after it no request may be written. too_old_at: after it no further attempt is planned.
     """
@@ -57,17 +74,21 @@ class Renderer:
     """Renders claims with the settings of this process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._s = settings
+        self._platforms = settings.platform_table
+        self._on_unknown = settings.on_unknown
+        self._max_age_s = settings.max_age_s
+        # The last request of a claim must be answered, or have timed out, while the lease lasts.
+        self._send_within_s = settings.lease_s - settings.http_total_s
         self._tokens = {app: token.get_secret_value() for app, token in settings.api_tokens.items()}
         self._token = settings.api_token.get_secret_value() if settings.api_token else None
 
-    def render(self, claim: Claim, *, now_ms: int, asked_at: float) -> Rendered:
-        """now_ms: the ledger's clock at the claim. asked_at: monotonic, just before the claim. Never raises."""
+    def render(self, claim: Claim, at: ClaimedAt) -> Rendered:
+        """Never raises."""
         try:
-            intent = load_stored(claim.body, claim.version, platforms=self._s.platform_table)
-            payload = render(intent, now=datetime.fromtimestamp(now_ms / 1000, UTC), platforms=self._s.platform_table)
+            intent = load_stored(claim.body, claim.version, platforms=self._platforms)
+            payload = render(intent, now=at.utc, platforms=self._platforms)
             token = self._tokens.get(claim.application) or self._token
-            return NoToken(claim) if token is None else self._ready(claim, intent, payload, token, now_ms, asked_at)
+            return NoToken(claim) if token is None else self._ready(claim, intent, payload, token, at)
         except NewerModel:
             return Settlement(claim, Event.FAILED, wait_ms=_NEWER_WAITS_MS)
         except IntentInvalid as error:
@@ -77,14 +98,14 @@ class Renderer:
             log.error("render_failed", intent_id=claim.intent_id, error=type(error).__name__, exc_info=True)
             return Settlement(claim, Event.GIVEN_UP, reason=Reason.INVALID, detail=f"rendering failed ({type(error).__name__})")
 
-    def _ready(self, claim: Claim, intent: Intent, payload: dict[str, Any], token: str, now_ms: int, asked_at: float) -> Ready:
+    def _ready(self, claim: Claim, intent: Intent, payload: dict[str, Any], token: str, at: ClaimedAt) -> Ready:
         return Ready(
             claim=claim,
             payload=payload,
             body=json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(),
             token=token,
-            on_unknown=intent.on_unknown or self._s.on_unknown,
-            lease_until=asked_at + self._s.lease_s - self._s.http_total_s,
-            too_old_at=asked_at + (claim.accepted_at_ms - now_ms) / 1000 + self._s.max_age_s,
-            expires_at=None if claim.expires_at_ms is None else asked_at + (claim.expires_at_ms - now_ms) / 1000,
+            on_unknown=intent.on_unknown or self._on_unknown,
+            lease_until=at.monotonic + self._send_within_s,
+            too_old_at=at.monotonic_of(claim.accepted_at_ms) + self._max_age_s,
+            expires_at=None if claim.expires_at_ms is None else at.monotonic_of(claim.expires_at_ms),
         )

@@ -22,7 +22,7 @@ log = structlog.get_logger("wooshq.settler")
 _GROUP: Final = 64
 """Settlements in one round trip. A crash between an answer and its settle leaves at most these, and the calls in progress, in doubt."""
 _GROUP_BYTES: Final = 1024 * 1024
-"""Redis serves nobody else while a script runs."""
+"""Redis serves no other client while a script runs."""
 _RETRY_S: Final = 0.2
 _LOG_EVERY_S: Final = 1.0
 

@@ -19,7 +19,7 @@ def install(keep: Callable[[bytes], None]) -> None:
     """
     Make kombu use guarded Redis transports in this process. keep: given the bytes of each message that kombu cannot read.
 
-    kombu makes its transports itself, from a table of its own by the scheme of the URL; so the table is where they are exchanged.
+    kombu makes its transports itself: it looks up their classes in a table of its own, by the scheme of the URL. This changes the table.
     """
     guard = _Guard(keep)
     one_redis = guard.guarded(Transport, Channel)

@@ -113,12 +113,12 @@ class WhenAShortRetryMayHelp:
         assert [attempt.http_status for attempt in delivery.attempts] == [503, None, 200]
         assert world.slept == [0.125, 0.25]
 
-    async def test_each_verdict_is_told_as_it_comes_and_may_stop_the_next_call(self) -> None:
-        told: list[Verdict] = []
+    async def test_each_verdict_is_seen_as_it_comes_and_may_stop_the_next_call(self) -> None:
+        seen: list[Verdict] = []
         world = World([an_error(503)])
-        delivery = await world.deliver(on_verdict=told.append, may_go=lambda: "gate circuit" if told else None)
+        delivery = await world.deliver(on_verdict=seen.append, may_go=lambda: "gate circuit" if seen else None)
         assert world.calls == 1
-        assert told == [delivery.verdict]
+        assert seen == [delivery.verdict]
 
     async def test_it_ends_after_the_given_tries_with_the_last_verdict(self) -> None:
         world = World([an_error(503), an_error(500), an_error(502), SUCCESS])

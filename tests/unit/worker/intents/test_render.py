@@ -13,7 +13,7 @@ from wooshq.ledger.states import Event, Reason
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 from wooshq_worker.intents import render
-from wooshq_worker.intents.render import NoToken, Ready, Rendered, Renderer
+from wooshq_worker.intents.render import ClaimedAt, NoToken, Ready, Rendered, Renderer
 
 INTENT = {"to": {"users": ["u1"]}, "message": {"push": {"title": "Hi", "body": "Your order left"}}, "application": "AAAAA-BBBBB"}
 CLAIM = Claim("i", "token", json.dumps(INTENT), MODEL_VERSION, "bulk", "AAAAA-BBBBB", 90_000, None, 1, 0, 0, 0)
@@ -22,7 +22,7 @@ CLAIM = Claim("i", "token", json.dumps(INTENT), MODEL_VERSION, "bulk", "AAAAA-BB
 def rendered(claim: Claim = CLAIM, **settings: Any) -> Rendered:
     """At 100 s of the ledger's clock, and 5 s of this process's."""
     given = Settings(_env_file=None, **{"api_token": "t" * 30, **settings})
-    return Renderer(given).render(claim, now_ms=100_000, asked_at=5.0)
+    return Renderer(given).render(claim, ClaimedAt.of(100_000, 5.0))
 
 
 class WhenAClaimIsValid:

@@ -50,14 +50,14 @@ class WhenTextIsScrubbed:
 
     @given(padding=st.integers(19_900, 20_100))
     def test_not_even_half_a_secret_survives_at_the_cut(self, padding: int) -> None:
-        people = ["p" * 60, "q" * 60]
+        recipients = ["p" * 60, "q" * 60]
         text = ("p" * 60) * (padding // 60) + "q" * 60
-        assert "p" not in scrub(text, people)
-        assert "qq" not in scrub(text, people)
+        assert "p" not in scrub(text, recipients)
+        assert "qq" not in scrub(text, recipients)
 
     def test_one_of_a_thousand_recipients_is_found(self) -> None:
-        people = [f"someone-{n}@example.com" for n in range(1000)]
-        assert scrub("someone-999@example.com is bad", people) == "[…] is bad"
+        recipients = [f"someone-{n}@example.com" for n in range(1000)]
+        assert scrub("someone-999@example.com is bad", recipients) == "[…] is bad"
 
     def test_the_token_of_an_authorization_header_is_masked_even_if_it_is_not_among_the_secrets(self) -> None:
         assert "aaaabbbbccccdddd" not in scrub("got 'Authorization: Token aaaabbbbccccdddd' from you", [])

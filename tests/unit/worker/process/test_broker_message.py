@@ -1,4 +1,4 @@
-"""What a broker message means: intents that wait, an intent, a turn, somebody else's task, or a dead letter."""
+"""What a broker message means: intents that wait, an intent, a turn, another application's task, or a dead letter."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ GENEROUS_S = 60.0
 
 
 class World:
-    """Lanes of 4 slots, and batches that end when they are told to."""
+    """Lanes of 4 slots, and batches that end when the test allows it."""
 
     def __init__(self, fails_with: Exception | None = None) -> None:
         self.fails_with = fails_with
