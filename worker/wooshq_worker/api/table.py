@@ -31,7 +31,7 @@ class Then(StrEnum):
     - It counts as a failure: enough of them in a row open the circuit breaker (`api/gates.py`, `ledger/scripts/gates/report.lua`).
     - The intent is in doubt, which is recorded (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`). `on_unknown` decides:
       `resend` makes it wait like a `retry`, `dead_letter` makes it a dead letter `unknown`.
-    - The recipients of a job's call are in doubt, which is recorded (`jobs/chunk.py`, `ledger/scripts/chunks/record.lua`); `on_unknown`
+    - The recipients of a job's call are in doubt, which is recorded (`jobs/call_ended.py`, `ledger/scripts/chunks/record.lua`); `on_unknown`
       decides for them, too.
     """
     HOLD_TOKEN = "hold (token)"
@@ -40,10 +40,10 @@ class Then(StrEnum):
 
     - Gate `token` shuts in this process at once (`api/gates.py`), and then for all workers (`intents/settler.py`,
       `ledger/scripts/gates/report.lua`). `api/gates.py` logs it and reports it to Sentry.
-    - No further call of the application starts here (`intents/batch.py`, `jobs/runner.py`) or in any worker
+    - No further call of the application starts here (`intents/batch.py`, `jobs/make_calls.py`) or in any worker
       (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
     - The intent is held, and no attempt is counted (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`).
-    - A chunk goes back, and its recipients wait (`jobs/chunk.py`, `jobs/hold_chunk.py`).
+    - A chunk goes back, and its recipients wait (`jobs/call_ended.py`, `jobs/hold_chunk.py`).
     - The gate lets probes through from time to time; when one succeeds, the keeper releases what was held (`keeper/keeper.py`,
       `ledger/scripts/intents/release.lua`).
     """
@@ -69,12 +69,12 @@ class Then(StrEnum):
     - The ledger is told before anything else is settled (`intents/settler.py`), and shuts the gate for all workers
       (`ledger/scripts/gates/report.lua`). `api/gates.py` logs it and reports it to Sentry.
     - The pace of the application is cut, and climbs again slowly (`ledger/scripts/shared/pace.lua`).
-    - No further call of the application starts here (`intents/batch.py`, `jobs/runner.py`) or in any worker
+    - No further call of the application starts here (`intents/batch.py`, `jobs/make_calls.py`) or in any worker
       (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
     - The intent goes to the due set: never before Retry-After, spread a little, with backoff (`intents/settlement.py`,
       `api/backoff.py`, `ledger/scripts/intents/settle.lua`). If it is too old it becomes a dead letter `exhausted`.
     - A chunk holds: no further call of it starts, and it goes back to its queue. The recipients of this call are sent to again
-      (`jobs/chunk.py`, `jobs/hold_chunk.py`, `ledger/scripts/chunks/record.lua`).
+      (`jobs/call_ended.py`, `jobs/hold_chunk.py`, `ledger/scripts/chunks/record.lua`).
     - After Retry-After the gate lets probes through; when one succeeds, the keeper releases what was held (`keeper/keeper.py`,
       `ledger/scripts/intents/release.lua`).
     - `wooshq gates` shows the gate (`ledger/gates.py`).
@@ -87,7 +87,7 @@ class Then(StrEnum):
     - It counts as a failure: enough of them in a row open the circuit breaker (`api/gates.py`, `ledger/scripts/gates/report.lua`).
     - The intent goes to the due set with exponential backoff, and never before Retry-After (`intents/settlement.py`, `api/backoff.py`,
       `ledger/scripts/intents/settle.lua`). If it is too old it becomes a dead letter `exhausted`.
-    - The recipients of a job's call are sent to in the next round of their chunk (`jobs/chunk.py`, `jobs/hold_chunk.py`).
+    - The recipients of a job's call are sent to in the next round of their chunk (`jobs/call_ended.py`, `jobs/hold_chunk.py`).
     """
     RETRY_FREE = "retry, costs no attempt"
     """
@@ -110,7 +110,7 @@ class Then(StrEnum):
     - The API answers, so the circuit breaker counts a success (`api/gates.py`).
     - The intent becomes a dead letter `rejected` (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`), and is reported to
       Sentry (`intents/settler.py`).
-    - A shared call of a job is halved until the bad recipients stand alone (`jobs/blame.py`, `jobs/chunk.py`); they become dead letters
+    - A shared call of a job is halved until the bad recipients stand alone (`jobs/blame.py`, `jobs/call_ended.py`); they become dead letters
       (`ledger/scripts/chunks/file_letters.lua`). A refusal that is not about recipients stops the job (`ledger/scripts/chunks/record.lua`).
     """
     SENT = "sent"
@@ -120,7 +120,7 @@ class Then(StrEnum):
     - The circuit breaker counts a success; a gate that lets probes through opens (`api/gates.py`, `ledger/scripts/gates/report.lua`).
     - The intent is final, with its message code and the identifiers that the API does not know (`intents/settlement.py`,
       `ledger/scripts/intents/settle.lua`). A letter that it replays is closed.
-    - The recipients of a job's call are marked as sent, or as unknown to the API (`jobs/chunk.py`, `ledger/scripts/chunks/record.lua`).
+    - The recipients of a job's call are marked as sent, or as unknown to the API (`jobs/call_ended.py`, `ledger/scripts/chunks/record.lua`).
     """
 
 

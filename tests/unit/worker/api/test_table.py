@@ -96,7 +96,7 @@ class TestWhatFollows:
             "scripts/gates/report.lua",
             "shared/pace.lua",
             "intents/settlement.py",
-            "jobs/chunk.py",
+            "jobs/call_ended.py",
         ):
             assert place in text
 
