@@ -12,6 +12,8 @@ from kombu.transport.redis import Channel, SentinelChannel, SentinelTransport, T
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisError
 
+from wooshq_worker.process.full_broker import GoesOnWhenFull
+
 log = structlog.get_logger("wooshq.guard")
 
 
@@ -37,7 +39,7 @@ class _Guard:
 
     def guarded(self, transport: Any, channel: Any) -> type:
         """The transport, whose channels share this guard."""
-        guarded_channel = type(f"Guarded{channel.__name__}", (_GuardedRead, channel), {"guard": self})
+        guarded_channel = type(f"Guarded{channel.__name__}", (_GuardedRead, GoesOnWhenFull, channel), {"guard": self})
         return type(f"Guarded{transport.__name__}", (transport,), {"Channel": guarded_channel})
 
     def owe(self, queue: Any, message: Any) -> None:
