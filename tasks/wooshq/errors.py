@@ -1,8 +1,26 @@
-"""The errors a caller can meet: one class for each thing that can be done about it."""
+"""
+The errors that a caller can meet: one class for each thing that the caller can do about it.
+
+    WooshqError
+    ├── SettingsInvalid        fix the configuration
+    ├── EmbeddedRedisError     fix the data folder, or name a Redis
+    ├── LedgerUnavailable      wait, and call again
+    ├── NotAccepted            retry with the same id
+    ├── Conflict               use another key, or the same body
+    ├── LetterUnknown          check the id of the dead letter
+    ├── JobUnknown             check the id of the job
+    ├── RecipientsChanged      give the same recipients, or begin another job
+    ├── FeedInterrupted        give the same recipients again, with `resume`
+    ├── RecipientsUnreadable   fix the file of recipients
+    └── FolderUnusable         make room in a folder, or name another one
+    IntentInvalid (ValueError) fix the intent; from `wooshq_schemas`
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -10,6 +28,7 @@ from wooshq_schemas import IntentInvalid, Problem
 
 __all__ = [
     "Conflict",
+    "EmbeddedRedisError",
     "FeedInterrupted",
     "FolderUnusable",
     "IntentInvalid",
@@ -26,20 +45,28 @@ __all__ = [
 ]
 
 
+#: How pydantic begins what it says.
+_PYDANTICS_WAY: Final = re.compile(r"^(?:Input|String|Value) should ")
+
+
 class WooshqError(Exception):
-    """What every error of wooshq is (IntentInvalid, of the schemas, is a ValueError beside it)."""
+    """The base of all errors of wooshq, except IntentInvalid."""
 
 
 class SettingsInvalid(WooshqError):
-    """The configuration contradicts itself or lacks something. Mend it and start again."""
+    """The configuration contradicts itself, or something is missing. Fix it and start again."""
+
+
+class EmbeddedRedisError(WooshqError):
+    """The embedded Redis cannot be used. The message says why, and what to do."""
 
 
 class LedgerUnavailable(WooshqError):
     """
-    Redis cannot be asked now. Wait and call again.
+    Redis did not answer. Wait, and call again.
 
-    maybe_done: the question had left, so that it may have been carried out although no answer came.
-    done: of a call in several steps (a replay), what was done before; None for the others.
+    maybe_done: the request was sent, so it may have been carried out although no answer came.
+    done: for a call of several steps (a replay), what was done before the error; otherwise None.
     """
 
     def __init__(self, message: str, *, maybe_done: bool) -> None:
@@ -50,11 +77,11 @@ class LedgerUnavailable(WooshqError):
 
 class NotAccepted(WooshqError):
     """
-    Nothing is known to have been accepted. It is safe to call again with the id that the error carries.
+    Accepting was not confirmed. Retry with the id that this error carries: it will not be duplicated.
 
-    intent_ids: the ids of what was not accepted; giving the same id again can never make two.
-    maybe_done: whether it may have been accepted all the same; False: certainly not.
-    report: (enqueue_many) what had been accepted before this, with its ids. indexes: where in the iterable each of intent_ids stands.
+    intent_ids: the ids of the intents that were not confirmed. The same id is never accepted twice.
+    maybe_done: they may have been accepted. False: they were certainly not accepted.
+    report: (enqueue_many) what was accepted before this error, with its ids. indexes: the place of each of `intent_ids` in the iterable.
     """
 
     def __init__(
@@ -74,36 +101,37 @@ class NotAccepted(WooshqError):
 
     @property
     def intent_id(self) -> str | None:
-        """The id to give again, where it was one intent."""
+        """The id to retry with, if the call was about one intent; otherwise None."""
         return self.intent_ids[0] if len(self.intent_ids) == 1 else None
 
 
 class Conflict(WooshqError):
-    """The same id or idempotency key was accepted before with another body. Use another key, or the same body."""
+    """The same id or idempotency key was accepted before, with another body. Use another key, or the same body."""
 
     def __init__(self, what: str, accepted_id: str, fields: Sequence[str]) -> None:
+        """what: `id` or `idempotency_key`. accepted_id: the intent (or job) that was accepted before. fields: those that differ, if known."""
         self.accepted_id = accepted_id
         self.fields = tuple(fields)
-        differ = ", ".join(fields) if fields else "its content (the earlier body is no longer kept)"
-        super().__init__(f"{what}: already accepted as intent {accepted_id} with another body; what differs: {differ}")
+        differ = f"these fields differ: {', '.join(fields)}" if fields else "what differs is not known, because that body is no longer kept"
+        super().__init__(f"{what}: already accepted as {accepted_id} with another body; {differ}. Use another {what}, or the same body")
 
 
 class LetterUnknown(WooshqError):
-    """No dead letter has this id: mistyped, purged after its retention time, or never dead."""
+    """No dead letter has this id: the id is wrong, the letter's retention time is over, or its intent never died."""
 
 
 class JobUnknown(WooshqError):
-    """No job has this id: mistyped, forgotten after its retention time, or never made."""
+    """No job has this id: the id is wrong, or the job's retention time is over."""
 
 
 class RecipientsChanged(WooshqError):
-    """A job cannot be fed on with these recipients: they are others than those it was begun with."""
+    """These are not the recipients with which the job began, so it cannot continue with them. Give the same ones, or begin another job."""
 
 
 class FeedInterrupted(WooshqError):
     """
-    Recipients of a job were taken in, and then no more could be. Those go out; give the same recipients again with `resume=job_id` to go
-    on with the others: nobody is taken twice.
+    Only a part of a job's recipients was accepted. These are sent to. Give the same recipients again with `resume=job_id` to continue:
+    no recipient is accepted twice.
     """
 
     def __init__(self, message: str, *, job_id: str) -> None:
@@ -113,10 +141,10 @@ class FeedInterrupted(WooshqError):
 
 class RecipientsUnreadable(WooshqError):
     """
-    A file of recipients cannot be used, or not from some line on: what was read of it is not all of it. Mend it and give it again.
+    A file of recipients cannot be read, or only up to some line. Fix it and give it again.
 
-    problem: what is wrong, never with what stands in the file. hint: what would be right, "" where there is nothing to say.
-    source: what the file is called, set by whoever knows. line: where reading stopped, from 1; None for the file as a whole.
+    problem: what is wrong, without anything from the file. hint: what to do; "" without advice.
+    source: the name of the file; set when it is known. line: where reading stopped, from 1; None for the file as a whole.
     """
 
     def __init__(self, problem: str, hint: str = "", *, source: str = "", line: int | None = None) -> None:
@@ -133,16 +161,16 @@ class RecipientsUnreadable(WooshqError):
 
 
 class FolderUnusable(WooshqError):
-    """A folder for temporary files is full, or cannot be written. Make room in it, or name another one."""
+    """A folder for temporary files is full, or cannot be written to. Make room in it, or name another folder."""
 
 
 def explain_settings(error: ValidationError) -> list[str]:
-    """A line a problem, with the variable's name; never a value, for it may be a secret."""
+    """One line for each problem, with the name of the variable. Never a value, because it may be secret."""
     lines = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(str(part) for part in problem["loc"]).upper()
         if where and not where.startswith(("PUSHWOOSH_", "SENTRY_", "WOOSHQ_")):
             where = f"WOOSHQ_{where}"
-        text = problem["msg"].removeprefix("Value error, ")
+        text = _PYDANTICS_WAY.sub("must ", problem["msg"].removeprefix("Value error, "))
         lines.append(f"{where}: {text}" if where else text)
     return lines

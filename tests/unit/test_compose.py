@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from pydantic import AliasChoices
 
-from wooshq.installation.connect import Places, places
-from wooshq.installation.embedded import DURABLE
+from wooshq.installation.embedded_server import DURABLE
+from wooshq.installation.places import Places, places
 from wooshq.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]

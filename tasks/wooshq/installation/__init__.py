@@ -1,1 +1,1 @@
-"""One installation: where its Redis and broker are, and how to reach them."""
+"""One installation in this process: where its Redis and its broker are, and how they are reached."""

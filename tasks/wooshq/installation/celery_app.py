@@ -1,4 +1,4 @@
-"""The Celery app that producers and workers share: names, queues, and settings under which nothing hangs."""
+"""The Celery app that producers and workers share: its tasks, its queues, and options with which nothing hangs."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from wooshq.ledger.keys import LANES
 from wooshq.settings import DEFAULT_NAMESPACE, Settings
 
 SEND = "wooshq.send"
-"""Carries ids: `args = [[id, …]]`, `kwargs = {"alone": true}` for suspects. The ledger has everything else."""
+"""The task that carries ids: `args = [[id, …]]`, and `kwargs = {"alone": true}` for a suspect. Everything else is in the ledger."""
 
 SUBMIT = "wooshq.submit"
-"""Carries one intent as its JSON argument, from producers that only speak Celery."""
+"""The task that carries one intent as its JSON argument, from producers that have only Celery."""
 
 TURN = "wooshq.bulk"
-"""Carries nothing: a chunk of a fan-out waits, and whoever is told takes the one whose turn it is."""
+"""The task that carries nothing: it tells a worker to take the next chunk of the job whose turn it is."""
 
-#: Most unacknowledged messages a lane's channel may hold: enough to keep the loop fed, few enough that little waits in a worker.
+#: The most unacknowledged messages of a lane's channel: enough that the event loop always has work, and few enough that little waits in a worker.
 PREFETCH = 16
 
 
 class WooshqApp(Celery):
     """
-    An app of our own: a web app's Celery stays the current one, and its configuration is not read.
+    An app of wooshq's own. A web app's Celery stays the current app, and its configuration is not read.
 
     lanes: lane → its queue at the broker.
     """
@@ -35,12 +35,12 @@ class WooshqApp(Celery):
     lanes: Mapping[str, str]
 
     def lane_of(self, queue: object) -> str | None:
-        """The lane whose queue is called so; None where it is no lane's."""
+        """The lane of a queue; None if the queue belongs to no lane."""
         return next((lane for lane, name in self.lanes.items() if name == queue), None)
 
 
 def make_app(settings: Settings, broker_url: str) -> WooshqApp:
-    """The app on one configuration."""
+    """The app for one configuration."""
     app = WooshqApp("wooshq", broker=broker_url, set_as_current=False, fixups=[])
     app.lanes = {lane: queue_of(settings, lane) for lane in LANES}
     app.conf.update(
@@ -75,12 +75,12 @@ def make_app(settings: Settings, broker_url: str) -> WooshqApp:
 
 
 def queue_of(settings: Settings, lane: str) -> str:
-    """A lane's queue: called as the lane is; of an installation with a namespace of its own, `<namespace>.<lane>`."""
+    """The name of a lane's queue: the lane's name, or `<namespace>.<lane>` if the installation has a namespace of its own."""
     return lane if settings.namespace == DEFAULT_NAMESPACE else f"{settings.namespace}.{lane}"
 
 
 def queues(settings: Settings, broker_url: str) -> list[Queue]:
-    """The lanes, and the queue where `wooshq.submit` may arrive unrouted. On RabbitMQ the lanes are quorum queues."""
+    """The queues of the lanes, and the extra queue from which `wooshq.submit` is read. On RabbitMQ, lanes are quorum queues."""
     durable: dict[str, Any] = {"queue_arguments": {"x-queue-type": "quorum"}} if is_amqp(broker_url) else {}
     made = [_queue(queue_of(settings, lane), **durable) for lane in LANES]
     if (submit := settings.submit_queue_name) is not None and submit not in {queue.name for queue in made}:
@@ -94,11 +94,12 @@ def _queue(name: str, **options: Any) -> Queue:
 
 def adopt_queues(app: Celery, connection: Any) -> None:
     """
-    Declare the queues; one that is there already as another kind (a producer's own Celery made it first), or that we may not declare,
-    is used as it is.
+    Declare the queues. A queue that exists with another type (because a producer's own Celery declared it first), or that this user may
+    not declare, is used with its present type.
 
-    RabbitMQ answers 406 to a declaration that differs, 403 to who may not configure, and closes the channel: without this a worker
-    would reconnect for ever, and nothing would leave. Raises the transport's errors where the broker is away or the queue is not there.
+    RabbitMQ answers 406 to a declaration that differs, and 403 to a user without the right to configure; then it closes the channel.
+    Without this function, a worker would reconnect for ever, and nothing would be sent. Raises the transport's errors if the broker is
+    out of reach or the queue does not exist.
     """
     for queue in app.amqp.queues.values():
         try:
@@ -123,17 +124,17 @@ def _declare(connection: Any, queue: Queue, *, passive: bool = False) -> None:
 
 
 def transport_options(settings: Settings, broker_url: str) -> dict[str, Any]:
-    """Timeouts of the broker's connections; without them a broker that is frozen hangs whoever talks to it for minutes."""
+    """Timeouts for the connections to the broker. Without them, a frozen broker would hang its producers and workers for minutes."""
     if is_amqp(broker_url):
         return {"confirm_publish": True, "confirm_timeout": 2.0, "read_timeout": 30.0, "write_timeout": 5.0}
     return {
-        "socket_timeout": 5.0,  # above the one second for which the transport's BRPOP waits
+        "socket_timeout": 5.0,  # more than the one second that the transport's BRPOP waits
         "socket_connect_timeout": 1.0,
         "socket_keepalive": True,
         "health_check_interval": 10,
         "retry_on_timeout": False,
-        # What a killed worker had not acknowledged comes back within seconds instead of an hour; the ledger does not need it, but
-        # it empties the transport's own books.
+        # Messages that a killed worker had not acknowledged come back within seconds, not after an hour. The ledger does not need this,
+        # but it clears the transport's own records.
         "visibility_timeout": 60,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
@@ -144,5 +145,5 @@ def transport_options(settings: Settings, broker_url: str) -> dict[str, Any]:
 
 
 def is_amqp(broker_url: str) -> bool:
-    """Whether the broker is RabbitMQ (or speaks its protocol)."""
+    """Whether the broker is RabbitMQ, or another one with its protocol."""
     return broker_url.startswith(("amqp://", "amqps://", "pyamqp://"))

@@ -1,43 +1,20 @@
-"""One installation in this process: its settings, Redis, broker, Celery app and publisher, opened at first use."""
+"""One installation in this process: its settings, Redis, broker, Celery app and publisher, each opened at first use."""
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable
 
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
-
-from wooshq.errors import LedgerUnavailable, SettingsInvalid, explain_settings
+from wooshq.errors import EmbeddedRedisError, LedgerUnavailable
 from wooshq.installation.celery_app import WooshqApp, make_app
-from wooshq.installation.connect import Places, places
-from wooshq.installation.embedded import EmbeddedRedisError
+from wooshq.installation.places import Places, places
 from wooshq.installation.publish import Publisher
-from wooshq.settings import Settings
-
-
-def load_settings() -> Settings:
-    """The settings of the environment. Raises SettingsInvalid, a line a problem."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        raise SettingsInvalid("\n".join(explain_settings(error))) from None
-    except SettingsError as error:  # its cause may quote the value
-        field = re.search(r'field "(\w+)"', str(error))
-        name = field[1] if field else ""
-        variable = f"PUSHWOOSH_{name.upper()}" if name.startswith("api_token") else f"WOOSHQ_{name.upper()}"
-        raise SettingsInvalid(f"{variable}: is not JSON") from None
-    try:
-        settings.platform_table  # noqa: B018 - a correction that names no platform must fail at start, not in mid send
-    except ValueError as error:
-        raise SettingsInvalid(f"WOOSHQ_PLATFORMS: {error}") from None
-    return settings
+from wooshq.settings import Settings, load_settings
 
 
 class _Opening:
-    """A thread that opens places: an embedded Redis that is frozen, or loads a long file, must not hold a producer up."""
+    """A thread that opens places. So a producer does not wait for an embedded Redis that is frozen or loads a long file."""
 
     def __init__(self, open_: Callable[[], Places]) -> None:
         self.pid = os.getpid()
@@ -59,7 +36,7 @@ class _Opening:
         return self._error is not None
 
     def result(self, within_s: float) -> Places:
-        """What it opened. Raises LedgerUnavailable where it could not, or not in time; SettingsInvalid where it never will."""
+        """The opened places. Raises LedgerUnavailable if they could not be opened, or not in time; SettingsInvalid if they never can be."""
         if not self._done.wait(within_s):
             raise LedgerUnavailable(f"the embedded Redis was not ready within {within_s:g} s", maybe_done=False)
         if isinstance(self._error, EmbeddedRedisError):
@@ -71,9 +48,10 @@ class _Opening:
 
 
 class Installation:
-    """What the sync and the async client have in common: settings, places, the Celery app, the publisher. Opened at first use."""
+    """What the sync and the async face share. Threads may share it, and so may forked processes."""
 
     def __init__(self, settings: Settings | None = None) -> None:
+        """settings: None for those of the environment, read at first use."""
         self._settings = settings
         self._lock = threading.RLock()
         self._places: Places | None = None
@@ -84,13 +62,14 @@ class Installation:
 
     @property
     def settings(self) -> Settings:
+        """Raises SettingsInvalid if the environment's are not valid."""
         if self._settings is None:
             self._settings = load_settings()
         return self._settings
 
     @property
     def places(self) -> Places:
-        """Where Redis and the broker are; an embedded one may take half a minute to load its file. Raises EmbeddedRedisError."""
+        """Where Redis and the broker are. An embedded Redis may take half a minute to load its file. Raises EmbeddedRedisError, SettingsInvalid."""
         if self._places is None:
             with self._lock:
                 self._places = self._places or places(self.settings)
@@ -98,19 +77,19 @@ class Installation:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing was reached yet: the next one to ask may have to start an embedded Redis."""
+        """Whether nothing is open. The next call may then have to start an embedded Redis."""
         return self._places is None
 
     @property
     def where(self) -> str:
-        """The ledger's Redis as it may be shown."""
+        """The ledger's Redis, as it may be shown."""
         return self._places.where if self._places is not None else "the embedded Redis"
 
     def reach(self, within_s: float) -> Places:
         """
-        `places` for who cannot wait so long: the opening goes on in a thread, and a later call finds it done.
+        `places`, for a caller that cannot wait so long. The opening goes on in a thread, and a later call gets its result.
 
-        Raises LedgerUnavailable.
+        Raises LedgerUnavailable, SettingsInvalid.
         """
         if self._places is not None:
             return self._places
@@ -122,7 +101,7 @@ class Installation:
 
     @property
     def app(self) -> WooshqApp:
-        """The Celery app on which this client publishes."""
+        """The Celery app that publishes."""
         if self._app is None:
             with self._lock:
                 self._app = self._app or make_app(self.settings, self.places.broker_url)
@@ -130,13 +109,14 @@ class Installation:
 
     @property
     def publisher(self) -> Publisher:
+        """Publishes ids in the background."""
         if self._publisher is None:
             with self._lock:
                 self._publisher = self._publisher or Publisher(self.app, ids_per_message=self.settings.ids_per_message)
         return self._publisher
 
     def close(self) -> None:
-        """Publish what waits, and let go of the embedded Redis."""
+        """Publish what waits, and release the embedded Redis. A later call opens everything again."""
         if self._publisher is not None:
             self._publisher.close()
             self._publisher = None

@@ -1,4 +1,4 @@
-"""Telling the broker which ids are queued: in the background, because an intent is safe before it."""
+"""Tells the broker which ids are queued. This can happen in the background, because an accepted intent is safe without it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from wooshq.ledger.keys import LANES
 
 log = logging.getLogger("wooshq.publish")
 
-#: Ids that may wait for a slow broker; what is over is left to the keeper, which finds it in the ledger.
+#: The most ids that wait for a slow broker. The keeper publishes the rest: it finds them in the ledger.
 _MOST_WAITING = 100_000
-#: The same for turns of a fan-out.
+#: The same for the turns of jobs (see TURN).
 _MOST_TURNS = 1000
 
 
 class BrokerConnection:
     """
-    One connection to the broker, opened at first use and again after it failed; for one thread at a time.
+    One connection to the broker, opened at first use, and again after a failure. For one thread at a time.
 
-    Not from kombu's pools: those belong to the whole process, and a web app's own Celery that closes its pool would close ours with it.
+    It does not come from kombu's pools. They belong to the whole process: a web app whose own Celery closes its pool would close this
+    connection, too.
     """
 
     def __init__(self, app: WooshqApp, *, ids_per_message: int) -> None:
@@ -38,10 +39,10 @@ class BrokerConnection:
 
     def publish(self, lane: str, ids: Sequence[str], *, alone: bool = False) -> None:
         """
-        Send `ids` to `lane`. alone: in a message by themselves, for suspects of killing their worker.
+        Send `ids` to `lane`. alone: for suspects, which a worker must send without others.
 
-        A connection that was closed while it lay idle is tried once more. Raises whatever the transport raises then; every id is in the
-        ledger and will be published again, so the caller only logs it.
+        If an idle connection was closed, a new one is tried once. Raises the transport's error if that fails, too. The caller only logs
+        it: every id is in the ledger, and is published again.
         """
         fresh = self._producer is None
         try:
@@ -60,7 +61,7 @@ class BrokerConnection:
 
     def _publish(self, lane: str, ids: Sequence[str], alone: bool) -> None:
         self._open()
-        for some in chunks(ids, self._ids_per_message):
+        for some in in_groups(ids, self._ids_per_message):
             self._app.send_task(
                 SEND,
                 args=[some],
@@ -75,9 +76,9 @@ class BrokerConnection:
 
     def call_turns(self, n: int) -> None:
         """
-        Tell workers of the bulk lane that chunks of a fan-out wait, `n` times: each takes one, of whichever job's turn it is.
+        Tell workers of the bulk lane, `n` times, to take the next chunk of the job whose turn it is.
 
-        Raises as `publish` does.
+        Raises like `publish`.
         """
         fresh = self._producer is None
         try:
@@ -103,16 +104,16 @@ class BrokerConnection:
             )
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection. Never raises."""
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
             try:
                 connection.release()
-            except Exception:  # of any transport; it is gone either way
+            except Exception:  # of any transport; the connection is not used again in any case
                 log.debug("a connection to the broker could not be closed")
 
 
-def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
+def in_groups(ids: Sequence[str], size: int) -> Iterator[list[str]]:
     """`ids` in lists of at most `size`."""
     for start in range(0, len(ids), size):
         yield list(ids[start : start + size])
@@ -120,10 +121,10 @@ def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
 
 class Publisher:
     """
-    A thread of its own that publishes what producers hand over: a broker that hangs never hangs an `enqueue`, and ids that pile up
-    meanwhile share a message. Nothing is lost with it: what it could not publish is `queued` in the ledger, and the keeper looks there.
+    A thread that publishes what producers hand over. So a broker that hangs never hangs `enqueue`, and ids that come meanwhile share a
+    message. Nothing is lost if it fails: an id that was not published is `queued` in the ledger, and the keeper finds it there.
 
-    Started at the first hand-over, again in a forked child; at the interpreter's end it gets up to `flush_s` to finish.
+    The thread starts at the first hand-over, and again in a forked child. When the interpreter ends, it gets up to `flush_s` to finish.
     """
 
     def __init__(self, app: WooshqApp, *, ids_per_message: int, flush_s: float = 2.0) -> None:
@@ -141,14 +142,15 @@ class Publisher:
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._closed = False
-        self._line = BrokerConnection(self._app, ids_per_message=self._ids_per_message)  # a forked child must not speak on its parent's
+        # A new one, because a forked child must not use its parent's connection.
+        self._connection = BrokerConnection(self._app, ids_per_message=self._ids_per_message)
 
     def hand_over(self, lane: str, ids: Iterable[str]) -> None:
-        """Have `ids` published soon. Never blocks on the broker, never raises."""
+        """Publish `ids` soon. Does not wait for the broker. Never raises."""
         self._hand_over(lane, ids)
 
     def _hand_over(self, lane: str = "bulk", ids: Iterable[str] = (), turns: int = 0) -> None:
-        if self._pid != os.getpid():  # a forked child has our memory, not our thread
+        if self._pid != os.getpid():  # a forked child has its parent's memory, but not its thread
             self._reset()
         with self._changed:
             waiting = self._waiting[lane]
@@ -162,12 +164,12 @@ class Publisher:
             self._changed.notify()
 
     def call_turns(self, n: int) -> None:
-        """Have workers told soon that `n` chunks of a fan-out wait. Never blocks on the broker, never raises."""
+        """Tell workers soon that `n` chunks wait. Does not wait for the broker. Never raises."""
         if n > 0:
             self._hand_over(turns=n)
 
     def flush(self, within_s: float) -> bool:
-        """Wait until everything handed over was tried. False where the time was not enough."""
+        """Wait until everything that was handed over has been tried. False if the time was not enough."""
         if self._pid != os.getpid():
             return True
         ends = time.monotonic() + within_s
@@ -180,7 +182,7 @@ class Publisher:
         return True
 
     def close(self) -> None:
-        """Flush, and end the thread."""
+        """Publish what waits, for up to `flush_s`, and end the thread."""
         self.flush(self._flush_s)
         with self._changed:
             self._closed = True
@@ -197,7 +199,7 @@ class Publisher:
                 self._changed.notify_all()
                 while not self._has_work:
                     if self._closed:
-                        self._line.close()
+                        self._connection.close()
                         return
                     self._changed.wait()
                 self._busy = True
@@ -211,17 +213,17 @@ class Publisher:
                     turns, self._turns = self._turns, 0
             try:
                 if lane is not None:
-                    self._line.publish(lane, ids)
+                    self._connection.publish(lane, ids)
                 else:
-                    self._line.call_turns(turns)
+                    self._connection.call_turns(turns)
             except Exception as error:
                 log.warning(
-                    "publish_failed: %d ids and %d turns stay in the ledger, the keeper publishes them (%s)",
+                    "publish_failed: %d ids and %d turns were not published; the keeper will publish them from the ledger (%s)",
                     len(ids),
                     turns,
                     type(error).__name__,
                 )
-                with self._changed:  # the keeper has them; do not hammer a broker that is away
+                with self._changed:  # the keeper publishes them: a broker that is out of reach is not asked again at once
                     self._turns = 0
                     if lane is not None:
                         self._waiting[lane].clear()

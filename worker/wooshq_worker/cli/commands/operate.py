@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from wooshq import Wooshq
-from wooshq.installation.installation import load_settings
+from wooshq.settings import load_settings
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.out import ALL_DONE, NOTHING_DONE, SOME_REFUSED, Json, data, emit, finish, one_line, say, show
 from wooshq_worker.sandbox.control import CONTROL, EXAMPLES
