@@ -64,7 +64,7 @@ def _sent(done: CallInProgress, verdict: Sent) -> None:
     chunk.shared_calls_refused = 0
     chunk.proved = True
     if not verdict.unknown_identifiers:
-        chunk.record.marks += [(Mark.SENT, first, last) for first, last in call.runs]
+        chunk.record.marks += [(Mark.SENT, first, last) for first, last in call.ranges]
         return
     unknown = set(verdict.unknown_identifiers)
     known_places: list[int] = []
@@ -81,7 +81,7 @@ def _retry_later(done: CallInProgress, delivery: Delivery) -> None:
     chunk, call = done.chunk, done.call
     chunk.mark(Mark.AGAIN, call.places())
     chunk.failed.update(call.places())
-    chunk.failed_calls.add(call.runs, delivery.attempts)
+    chunk.failed_calls.add(call.ranges, delivery.attempts)
 
 
 def _give_up_if_too_old(done: CallInProgress, verdict: Retry | Unknown, delivery: Delivery, at: float) -> None:
@@ -141,7 +141,7 @@ def _refused(done: CallInProgress, verdict: Dead, delivery: Delivery) -> None:
         _dead(done, call, Reason(verdict.reason), verdict.code, detail, delivery)
         return
     chunk.shared_calls_refused += 1
-    chunk.failed_calls.add(call.runs, delivery.attempts)
+    chunk.failed_calls.add(call.ranges, delivery.attempts)
     chunk.mark(Mark.AGAIN, call.places())
     match about:
         case NamedRecipients():

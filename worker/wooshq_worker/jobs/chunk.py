@@ -77,8 +77,8 @@ class ActiveChunk:
 
     def unmark_again(self, call: Call) -> None:
         """Withdraw the mark AGAIN of a call that is not recorded yet: its recipients get another mark."""
-        runs = set(call.runs)
-        self.record.marks = [(mark, a, b) for mark, a, b in self.record.marks if not (mark == Mark.AGAIN and (a, b) in runs)]
+        ranges = set(call.ranges)
+        self.record.marks = [(mark, a, b) for mark, a, b in self.record.marks if not (mark == Mark.AGAIN and (a, b) in ranges)]
         self.failed.difference_update(call.places())
 
     def put_back(self, call: Call, *, called: bool = False) -> None:

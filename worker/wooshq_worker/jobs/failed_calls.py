@@ -21,13 +21,13 @@ class FailedCalls:
         self._before: list[dict[str, Any]] = json.loads(stored) if stored else []
         self._ours: dict[tuple[Any, ...], dict[str, Any]] = {}
 
-    def add(self, runs: Iterable[PlaceRange], attempts: Iterable[Attempt]) -> None:
-        """Remember the attempts of one call. runs: places of its recipients."""
+    def add(self, ranges: Iterable[PlaceRange], attempts: Iterable[Attempt]) -> None:
+        """Remember the attempts of one call. ranges: places of its recipients."""
         for attempt in attempts:
             record = attempt.as_dict()
             key = (record["outcome"], record["http_status"], record["code"], record["error"])
             entry = self._ours.setdefault(key, {**record, "runs": []})
-            entry["runs"] += [list(run) for run in runs]
+            entry["runs"] += [list(one) for one in ranges]
 
     def of_place(self, place: int) -> list[Mapping[str, Any]]:
         """The failed attempts that a recipient was part of, the oldest first."""

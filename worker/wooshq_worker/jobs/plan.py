@@ -16,20 +16,20 @@ class Call(NamedTuple):
     """One call to make: some recipients of one unit. unit: its index in the chunk."""
 
     unit: int
-    runs: tuple[PlaceRange, ...]
+    ranges: tuple[PlaceRange, ...]
 
     @property
     def size(self) -> int:
-        return sum(last - first + 1 for first, last in self.runs)
+        return sum(last - first + 1 for first, last in self.ranges)
 
     def places(self) -> Iterator[int]:
         """The place of every recipient, in ascending order."""
-        for first, last in self.runs:
+        for first, last in self.ranges:
             yield from range(first, last + 1)
 
     def as_text(self) -> str:
         """The form that begin.lua reads."""
-        return ",".join([f"{first}-{last}" for first, last in self.runs])
+        return ",".join([f"{first}-{last}" for first, last in self.ranges])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ class Plan:
     def put_first(self, calls: Iterable[Call]) -> None:
         """These calls go before all others, in their order."""
         for call in reversed(list(calls)):
-            (self._waiting_suspects if call.runs[0][0] in self._suspects else self._waiting).appendleft(call)
+            (self._waiting_suspects if call.ranges[0][0] in self._suspects else self._waiting).appendleft(call)
 
     def _at_once(self, call: Call) -> int:
-        return self._suspects[call.runs[0][0]]
+        return self._suspects[call.ranges[0][0]]
 
     def take_all(self) -> list[Call]:
         """Every call that waits."""
@@ -128,8 +128,8 @@ class Plan:
     def identifiers(self, call: Call) -> Sequence[str]:
         """The recipients of a call, in the order of their places."""
         placed = self._placed[call.unit]
-        if len(call.runs) == 1:
-            first, last = call.runs[0]
+        if len(call.ranges) == 1:
+            first, last = call.ranges[0]
             return placed.unit.identifiers[first - placed.first : last + 1 - placed.first]
         return [placed.unit.identifiers[place - placed.first] for place in call.places()]
 
@@ -138,7 +138,7 @@ def cut(call: Call, size: int) -> tuple[Call, Call]:
     """A call as two calls: for its first `size` recipients, and for the others. 0 < size < call.size."""
     head: list[PlaceRange] = []
     tail: list[PlaceRange] = []
-    for first, last in call.runs:
+    for first, last in call.ranges:
         room = size - sum(b - a + 1 for a, b in head)
         if room <= 0:
             tail.append((first, last))

@@ -1,1 +1,1 @@
-"""The keeper: background duties that bring waiting work back, one duty a file."""
+"""Background duties: every worker runs the keeper, which brings back what is due, what lost workers held, and what the broker lost."""

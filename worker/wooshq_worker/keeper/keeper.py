@@ -1,197 +1,107 @@
-"""What must not be forgotten: due retries, leases of lost workers, opened gates, expiries, and ids that the broker lost."""
+"""The keeper: one worker at a time carries out the duties, in their order, each guarded against the failure of another."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Final
 
 import structlog
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
-from wooshq.installation.publish import BrokerConnection
-from wooshq.ledger.gates import may_leave
-from wooshq.ledger.intents import Taken
-from wooshq.ledger.keys import LANES
-from wooshq.ledger.replies import ms as _ms
-from wooshq.ledger.replies import text as _text
-from wooshq.ledger.steps import Ask, Steps
-from wooshq_worker.jobs.suspects import suspect_groups
-from wooshq_worker.keeper.jobs import JobDuties
+from wooshq.ledger.jobs import JobLedger
+from wooshq_worker.keeper.broker import LaneBroker
+from wooshq_worker.keeper.due import expire_intents, forget_old_letters, publish_due_retries
+from wooshq_worker.keeper.duty import Duty, DutyContext
+from wooshq_worker.keeper.held import release_held
+from wooshq_worker.keeper.jobs import end_rollout_steps, queue_due_chunks, sweep_cancelled_jobs, sweep_expired_jobs
+from wooshq_worker.keeper.leases import take_over_intents
+from wooshq_worker.keeper.lost_chunks import take_over_chunks
+from wooshq_worker.keeper.lost_messages import publish_lost
+from wooshq_worker.keeper.lost_turns import call_lost_turns
 from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.keeper")
 
-#: Ids that one script moves: its time on the server is bounded by it.
-_PAGE = 200
-#: Pages of one duty in one round, so that none starves the others.
-_PAGES = 5
-_KEEPER_S = 3.0
-#: After the ledger was away, workers write down what they know before their leases are taken over.
-_GRACE_S = 3.0
-_LOOKS_FOR_LOST_S = 1.0
+_LOCK_S: Final = 3.0
+_GRACE_S: Final = 3.0
+"""After an outage of the ledger, workers get this long to record outcomes before their leases are taken over."""
+_SECOND_S: Final = 1.0
+
+IN_EVERY_ROUND: Final[tuple[Duty, ...]] = (
+    publish_due_retries,
+    expire_intents,
+    release_held,
+    queue_due_chunks,
+    end_rollout_steps,
+    sweep_cancelled_jobs,
+    sweep_expired_jobs,
+)
+TAKE_OVER: Final[tuple[Duty, ...]] = (take_over_intents, take_over_chunks)
+ONCE_A_SECOND: Final[tuple[Duty, ...]] = (publish_lost, call_lost_turns, forget_old_letters)
 
 
 class Keeper:
     """
-    Every worker runs one; who holds the lock works. Two at once do no harm: every move is a script that looks again.
+    Every worker has one, and the one that holds the lock works. Two at once do no harm.
 
-    Waiting lives in the ledger alone; the keeper only moves what has come due back into the lanes, and tells the broker.
+    Intents and chunks wait in the ledger alone. The keeper puts those whose time has come back into the lanes, and tells the broker.
     """
 
     def __init__(self, wooshq: Wooshq, client: LedgerClient) -> None:
-        self._wooshq = wooshq
-        self._ledger = wooshq.ledger
         self._client = client
-        self._s = wooshq.settings
-        self._line = BrokerConnection(wooshq.installation.app, ids_per_message=self._s.ids_per_message)
-        self._bulk = JobDuties(wooshq.settings, wooshq.ledger, client, self._line)
+        self._ledger = wooshq.ledger
+        self._tick_s = wooshq.settings.keeper_tick_s
+        self._context = DutyContext(
+            settings=wooshq.settings,
+            intents=wooshq.ledger,
+            jobs=JobLedger(wooshq.settings),
+            client=client,
+            broker=LaneBroker(wooshq.installation.app, wooshq.settings),
+        )
         self._token = uuid.uuid4().hex
-        self._looked_at = 0.0
+        self._second_began_at = 0.0
         self._stopping = False
-        self.last_round_at = time.monotonic()
 
     def stop(self) -> None:
         """End after this round."""
         self._stopping = True
 
     async def run(self) -> None:
-        """A round every `keeper_tick_s`, whatever a round runs into."""
+        """A round every `keeper_tick_s`. A round that fails does not end it."""
         while not self._stopping:
             try:
-                if await self._client.do(self._ledger.be_keeper(self._token, _KEEPER_S)):
+                if await self._client.do(self._ledger.be_keeper(self._token, _LOCK_S)):
                     await self._round()
-                    self.last_round_at = time.monotonic()
             except LedgerUnavailable:
-                pass  # said once, by the client
+                pass  # the client has logged it
             except Exception:
                 log.error("keeper_round_failed", exc_info=True)
-            await asyncio.sleep(self._s.keeper_tick_s)
+            await asyncio.sleep(self._tick_s)
 
     async def _round(self) -> None:
-        duties: list[Callable[[], Awaitable[object]]] = [self._move_due, self._expire, self._open, self._bulk.round]
-        if time.monotonic() - self._client.back_at > _GRACE_S:
-            duties += [self._take_over, self._bulk.take_over]
-        if time.monotonic() - self._looked_at >= _LOOKS_FOR_LOST_S:
-            self._looked_at = time.monotonic()
-            duties += [
-                self._find_lost,
-                lambda: self._bulk.call_lost_turns(lambda: self._is_empty("bulk")),
-                lambda: self._client.do(self._ledger.letters.trim(_PAGE)),
-            ]
-        for duty in duties:
-            try:
-                await duty()
-            except LedgerUnavailable:
-                raise
-            except Exception:  # one that cannot be done must not keep the others from being done
-                log.error("keeper_duty_failed", exc_info=True)
+        now = time.monotonic()
+        may_take_over = now - self._client.back_at > _GRACE_S
+        is_new_second = now - self._second_began_at >= _SECOND_S
+        if is_new_second:
+            self._second_began_at = now
+        await carry_out(duties_of_round(may_take_over=may_take_over, is_new_second=is_new_second), self._context)
 
-    async def _move_due(self) -> None:
-        for _ in range(_PAGES):
-            ids = await self._client.do(self._ledger.come_due("due", _PAGE))
-            if ids:
-                await self._publish(await self._client.do(self._ledger.due(ids)))
-            if len(ids) < _PAGE:
-                return
 
-    async def _expire(self) -> None:
-        ids = await self._client.do(self._ledger.come_due("expiry", _PAGE))
-        if ids:
-            rows = await self._client.do(self._ledger.fields(ids, "app"))
-            waiting = [(i, row[0] or "") for i, row in zip(ids, rows, strict=True)]
-            ended = await self._client.do(self._ledger.expire(waiting))
-            if ended:
-                log.info("expired", n=ended)
+def duties_of_round(*, may_take_over: bool, is_new_second: bool) -> tuple[Duty, ...]:
+    """The duties of one round, in their order. may_take_over: False for a while after an outage of the ledger."""
+    return IN_EVERY_ROUND + (TAKE_OVER if may_take_over else ()) + (ONCE_A_SECOND if is_new_second else ())
 
-    async def _take_over(self) -> None:
-        ids = await self._client.do(self._ledger.come_due("leases", _PAGE))
-        if not ids:
-            return
-        rows = await self._client.do(self._ledger.fields(ids, "body"))
-        on_unknown = {i: wish for i, row in zip(ids, rows, strict=True) if (wish := _on_unknown(row[0]))}
-        taken = await self._client.do(self._ledger.take_over(ids, on_unknown))
-        log.warning("leases_taken_over", n=len(ids), queued=len(taken))
-        await self._publish(taken)
 
-    async def _open(self) -> None:
-        """Let go of what gates hold, as many a round as the rate allows."""
-        keys = self._ledger.keys
-        applications = [_text(a) for a in (await self._client.do(_ask(("SMEMBERS", keys.fixed("held_applications")))))]
-        if not applications:
-            return
-        gates = await self._client.do(self._ledger.gates.every())
-        time_ = await self._client.do(_ask(("TIME",)))
-        now_ms = _ms(time_)
-        most = max(1, int(self._s.release_per_s * self._s.keeper_tick_s))
-        for application in applications:
-            n = may_leave(gates, application, now_ms, probes=self._s.probes, most=most)
-            while n > 0:
-                page = min(n, _PAGE)
-                ids = [_text(i) for i in (await self._client.do(_ask(("ZRANGE", keys.held(application), 0, page - 1))))]
-                await self._publish(await self._client.do(self._ledger.release(application, ids)))
-                n -= page
-                if len(ids) < page:
-                    break
-
-    async def _find_lost(self) -> None:
-        """Queued for too long: the broker lost its message, or never had it (a producer that died between accept and publish)."""
-        keys = self._ledger.keys
-        for lane in LANES:
-            oldest = await self._client.do(_ask(("ZRANGE", keys.queued(lane), 0, 0, "WITHSCORES")))
-            if not oldest:
-                continue
-            empty = await asyncio.to_thread(self._is_empty, lane)
-            ids = await self._client.do(self._ledger.stale(lane, lane_is_empty=empty, limit=_PAGE * _PAGES))
-            if ids:
-                log.info("published_again", lane=lane, n=len(ids))
-                taken = Taken()
-                rows = await self._client.do(self._ledger.fields(ids, "lost"))
-                for i, (lost,) in zip(ids, rows, strict=True):
-                    self._ledger.sort(taken, i, lane, int(lost or 0))
-                await self._publish(taken)
-
-    def _is_empty(self, lane: str) -> bool:
-        return self.depth(lane) == 0
-
-    def depth(self, lane: str) -> int:
-        """Messages of a lane that no worker has taken yet. -1 where the broker does not say."""
+async def carry_out(duties: Iterable[Duty], context: DutyContext) -> None:
+    """One duty after the other. One that fails does not keep the others from being done. Raises LedgerUnavailable."""
+    for duty in duties:
         try:
-            # A connection of its own: one that met a missing queue does not serve again, and this is asked once a second at most.
-            with self._wooshq.installation.app.connection_for_write() as connection, connection.channel() as channel:
-                return int(channel.queue_declare(queue=self._wooshq.installation.app.lanes[lane], passive=True).message_count)
-        except Exception as error:  # of any transport; not knowing is an answer
-            missing = "NOT_FOUND" in str(error) or "404" in str(error)
-            return 0 if missing else -1
-
-    async def _publish(self, taken: Taken) -> None:
-        for lane in LANES:
-            if taken.by_lane[lane]:
-                await asyncio.to_thread(self._publish_now, lane, taken.by_lane[lane])
-        for lane, group in suspect_groups(taken.suspects, self._s.poison_after):
-            await asyncio.to_thread(self._publish_now, lane, group, alone=True)
-
-    def _publish_now(self, lane: str, ids: Sequence[str], alone: bool = False) -> None:
-        try:
-            self._line.publish(lane, ids, alone=alone)
-        except Exception as error:  # of any transport; they are queued in the ledger, and the next looks find them again
-            log.warning("publish_failed", lane=lane, n=len(ids), error=type(error).__name__)
-
-
-def _ask(command: tuple[Any, ...]) -> Steps[list[Any]]:
-    return (yield Ask([command]))[0]  # type: ignore[no-any-return]
-
-
-def _on_unknown(body: str | None) -> str | None:
-    """The intent's own wish; the ledger keeps it only in the body."""
-    if body is None or "on_unknown" not in body:
-        return None
-    try:
-        wish = json.loads(body).get("on_unknown")
-    except (ValueError, AttributeError):
-        return None
-    return wish if wish in ("resend", "dead_letter") else None
+            await duty(context)
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            log.error("keeper_duty_failed", duty=getattr(duty, "__name__", ""), exc_info=True)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from wooshq.client import Wooshq
 from wooshq.ledger.keys import LANES
 from wooshq_worker.intents.submit import Submitted
+from wooshq_worker.keeper import broker
 from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.process.services import Services
 
@@ -103,9 +104,9 @@ class Engine:
         """Whether it has work. If so, receiving nothing new does not mean that it is deaf."""
         return self._services.is_busy
 
-    def depth(self, lane: str) -> int:
-        """Messages of a lane that no worker has taken; asks the broker."""
-        return self._services.keeper.depth(lane)
+    def depth(self, lane: str) -> int | None:
+        """Messages of a lane that no worker has taken; asks the broker. None if it does not say."""
+        return broker.depth(self._wooshq.installation.app, lane)
 
     def stop(self, within_s: float) -> bool:
         """Drain and end: see `Services.drain`. False if it took longer than `within_s`; leases then hand over what is left."""

@@ -31,7 +31,7 @@ class Watchdog:
         while True:
             time.sleep(self._every_s)
             deaf_s = time.monotonic() - max(engine.received_at, nothing_to_receive_at)
-            if engine.is_busy or all(engine.depth(lane) <= 0 for lane in engine.lanes_consumed):
+            if engine.is_busy or all(not engine.depth(lane) for lane in engine.lanes_consumed):
                 nothing_to_receive_at = time.monotonic()
             elif deaf_s > engine.settings.deaf_after_s:
                 log.critical("worker_is_deaf", for_s=round(deaf_s))

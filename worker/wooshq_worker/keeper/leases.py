@@ -1,0 +1,35 @@
+"""Intents of lost workers: their leases have ended, so they go back into their lanes or end."""
+
+from __future__ import annotations
+
+import json
+
+import structlog
+
+from wooshq_worker.keeper.duty import PAGE, DutyContext
+
+log = structlog.get_logger("wooshq.keeper")
+
+
+async def take_over_intents(context: DutyContext) -> None:
+    """Take over the intents whose lease has ended."""
+    ledger = context.intents
+    ids = await context.client.do(ledger.come_due("leases", PAGE))
+    if not ids:
+        return
+    rows = await context.client.do(ledger.fields(ids, "body"))
+    on_unknown = {i: wanted for i, (body,) in zip(ids, rows, strict=True) if (wanted := _on_unknown(body))}
+    taken = await context.client.do(ledger.take_over(ids, on_unknown))
+    log.warning("leases_taken_over", n=len(ids), queued=len(taken))
+    await context.broker.publish(taken)
+
+
+def _on_unknown(body: str | None) -> str | None:
+    """The intent's own `on_unknown`, which only its body has; None if it has none."""
+    if body is None or "on_unknown" not in body:
+        return None
+    try:
+        wanted = json.loads(body).get("on_unknown")
+    except (ValueError, AttributeError):
+        return None
+    return wanted if wanted in ("resend", "dead_letter") else None
