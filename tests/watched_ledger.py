@@ -26,15 +26,15 @@ _READ: dict[bytes, tuple[Any, ...]] = {
 }
 
 Contents = dict[str, Any]
-"""What lies in a Redis: key → (its content, whether it will be forgotten)."""
+"""What is in a Redis: key → (its content, whether it expires)."""
 
 
 class WatchedLedger:
     """
     Carries out steps, as `run` does, and asserts that each script does what its header says.
 
-    made: the moves that were made, by script. ran: how often each script ran. The user that runs the scripts may touch nothing but the
-    keys that the script declares. The server's own limit of memory is set and taken away around each script.
+    made: the moves that were made, by script. ran: how often each script ran. Scripts run as a user that may touch only the keys that the
+    script declares, in a Redis whose memory limit is reached, and each of them runs twice.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,7 +53,7 @@ class WatchedLedger:
         self.redis.close()
 
     def do(self, steps: Steps[Any]) -> Any:
-        """Carry out steps; scripts that go together run one after the other."""
+        """Carry out steps. Scripts of one round trip run one after the other."""
         answer: Any = None
         try:
             while True:
@@ -116,7 +116,7 @@ class WatchedLedger:
             return self.script_client.execute_command("EVAL", source.text, len(run.keys), *run.keys, *run.args)
 
     def _is_refused(self, run: RunScript, before: Contents) -> None:
-        """In a full Redis a script that is refused has written nothing."""
+        """A full Redis refuses the script before it has written anything."""
         try:
             self._execute(run)
         except redis.ResponseError as error:

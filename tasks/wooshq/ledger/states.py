@@ -28,7 +28,7 @@ class Event(StrEnum):
     NEW = "new"  #: a producer's intent is accepted
     REPLAY = "replay"  #: it replays a letter
     REPLAY_LATER = "replay_later"  #: it replays a letter, and the replay's rate lets it wait
-    FILED = "filed"  #: it is known only as a dead letter: not a valid intent, or a job's recipient who will not be reached
+    FILED = "filed"  #: it is known only as a dead letter: not a valid intent, or a job's recipient that will not be reached
     CLAIMED = "claimed"  #: a worker takes it
     ACCEPTED = "accepted"  #: the API accepts it
     FAILED = "failed"  #: the call failed, or there is no slot for it yet

@@ -274,7 +274,7 @@ def every_recipient_ends_in_its_own_way(walk: Walker) -> None:
     assert walk.recorded(name, token, [(Mark.SENT, 4, 5)]) == "done"
 
 
-def a_redis_that_lost_its_last_second_hears_how_calls_ended(walk: Walker) -> None:
+def a_redis_that_lost_its_last_second_receives_outcomes(walk: Walker) -> None:
     for before in (Mark.WAITING, Mark.AGAIN):
         for end in (Mark.SENT, Mark.DEAD, Mark.UNKNOWN, Mark.EXPIRED, Mark.CANCELLED):
             name, token = walk.sending()
@@ -367,7 +367,7 @@ def a_job_s_time_is_over(walk: Walker) -> None:
         assert walk.do(walk.jobs.chunks.sweep(name)) == 4
 
 
-def a_job_s_first_calls_are_refused_leave(walk: Walker) -> None:
+def a_job_s_calls_may_not_leave(walk: Walker) -> None:
     name = walk.job(ttl_ms=100_000, idempotency_key="k")
     token = walk.taken(name)
     walk.do(walk.ledger.gates.shut("hand", "*", "noon"))
@@ -431,7 +431,7 @@ WALKS: list[Callable[[Walker], None]] = [
     a_letter_is_forgotten,
     the_keeper_finds_what_the_broker_lost,
     every_recipient_ends_in_its_own_way,
-    a_redis_that_lost_its_last_second_hears_how_calls_ended,
+    a_redis_that_lost_its_last_second_receives_outcomes,
     a_worker_releases_a_chunk,
     a_worker_releases_a_chunk_and_does_not_know_of_a_call,
     a_chunk_s_worker_is_lost,
@@ -441,7 +441,7 @@ WALKS: list[Callable[[Walker], None]] = [
     a_job_is_paused_stopped_and_resumed,
     a_job_is_cancelled,
     a_job_s_time_is_over,
-    a_job_s_first_calls_are_refused_leave,
+    a_job_s_calls_may_not_leave,
     a_job_waits_for_its_slots,
     a_roll_out_goes_from_step_to_step,
     a_roll_out_stops,

@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(claim=stale, event=HOW_IT_ENDED, calls=st.integers(0, 2), twice=st.booleans())
     def settle(self, claim: Claim, event: Event, calls: int, twice: bool) -> None:
-        """Also by who lost the lease long ago: that one must change nothing."""
+        """A worker that lost the lease changes nothing."""
         known = self.known[claim.intent_id]
         holds = known.claim == claim
         attempt = {"at": "2026-05-01T09:00:00.000Z", "outcome": "retry"}
@@ -148,7 +148,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=stale, intent_id=ids, event=HOW_IT_ENDED, admitted=st.booleans())
     def a_worker_s_round(self, intent_id: str, event: Event, admitted: bool) -> Any:
-        """The usual order of things, which chance alone seldom finds: claim, admit, settle."""
+        """The usual order, which chance alone seldom finds: claim, admit, settle."""
         claim = self.claim([intent_id], twice=False)
         if not isinstance(claim, Claim):
             return multiple()
@@ -168,7 +168,7 @@ class Machine(RuleBasedStateMachine):
         lost = int(self.redis.hget(self.ledger.keys.intent(intent_id), "lost") or 0) + 1
         doubts = self.redis.xlen(self.ledger.keys.fixed("doubts"))
         taken = self.do(self.ledger.take_over([intent_id], {}))
-        assert self.redis.xlen(self.ledger.keys.fixed("doubts")) == doubts + known.begun, "a call that may have left is a record"
+        assert self.redis.xlen(self.ledger.keys.fixed("doubts")) == doubts + known.begun, "a call that may have left is in doubt"
         known.calls += known.begun
         poison = lost >= self.settings.poison_after
         assert self.move(intent_id, Event.GIVEN_UP if poison else Event.LEASE_ENDED)
@@ -202,7 +202,7 @@ class Machine(RuleBasedStateMachine):
         else:
             self.redis.zadd(expiry, {intent_id: 4e12})
 
-    # People
+    # Operators
 
     @rule(intent_id=ids)
     def cancel(self, intent_id: str) -> None:
@@ -247,7 +247,7 @@ class Machine(RuleBasedStateMachine):
             row = {k.decode(): v.decode() for k, v in self.redis.hgetall(keys.intent(intent_id)).items()}
             assert row["state"] == known.state
             assert int(row.get("n", 0)) == known.calls == sum(name.startswith("a:") for name in row)
-            assert (self.redis.pttl(keys.intent(intent_id)) > 0) is (known.state in FINAL), "kept until it ends, and not for ever"
+            assert (self.redis.pttl(keys.intent(intent_id)) > 0) is (known.state in FINAL), "kept until it ends, and then for a time"
             assert json.loads(row["body"])["to"] == {"users": ["u1"]}
         for letter, state in self.letters.items():
             assert (self.redis.hget(keys.letter(letter), "state") or b"").decode() == state

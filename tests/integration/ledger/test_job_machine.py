@@ -59,8 +59,8 @@ class KnownJob:
     letters: int = 0
 
 
-class BulkMachine(RuleBasedStateMachine):
-    """Each rule does what a producer, a worker, the keeper or a person does, and keeps its own account."""
+class JobMachine(RuleBasedStateMachine):
+    """Each rule does what a producer, a worker, the keeper or an operator does, and keeps its own account."""
 
     url = ""
     jobs_ = Bundle("jobs")
@@ -88,7 +88,7 @@ class BulkMachine(RuleBasedStateMachine):
         return self.known[name.job_id].chunks[name.number]
 
     def settle(self, job: KnownJob) -> None:
-        """The job, where nobody in it waits any more."""
+        """End the job if every recipient in it has ended."""
         if all(chunk.at == "done" for chunk in job.chunks) and (job.fed or job.state is JobState.CANCELLED):
             job.ended = True
             if job.state is not JobState.CANCELLED:
@@ -150,7 +150,7 @@ class BulkMachine(RuleBasedStateMachine):
         if not may:
             return multiple()
         assert taken.marks == "".join(chunk.marks)
-        # Whoever has ended since is not looked at any more, and may still be named.
+        # Losses of a recipient that has ended do not matter any more, and may still be there.
         assert {place: n for place, n in read(taken.losses).items() if chunk.marks[place] not in FINAL_MARKS} == {
             place: n for place, n in chunk.losses.items() if chunk.marks[place] not in FINAL_MARKS
         }
@@ -168,7 +168,7 @@ class BulkMachine(RuleBasedStateMachine):
         last = data.draw(st.integers(first, len(chunk.marks) - 1))
         holds = chunk.token == taken.token
         if holds and any(chunk.marks[place] not in (Mark.WAITING, Mark.AGAIN) for place in range(first, last + 1)):
-            return  # a worker never asks for who has ended or is under way
+            return  # a worker never asks for recipients that have ended, or that it is sending to
         self.no[taken.token] += 1  # each worker counts from one
         number = self.no[taken.token]
         step = lambda: self.ledger.chunks.record_and_begin(  # noqa: E731
@@ -186,7 +186,7 @@ class BulkMachine(RuleBasedStateMachine):
             assert self.do(step())[2] == begun
 
     def draw_held(self, data: st.DataObject, taken: TakenChunk) -> TakenChunk:
-        """The chunk that was drawn, or, where that is not held any more and another is, mostly the other: whose worker is at work."""
+        """Mostly a chunk that a worker holds: the one that was drawn, or another one if its lease is lost."""
         if self.chunk(taken.name).token == taken.token or data.draw(st.integers(0, 3)) == 0:
             return taken
         return next((other for other in self.taken if self.chunk(other.name).token == other.token), taken)
@@ -200,26 +200,26 @@ class BulkMachine(RuleBasedStateMachine):
         twice=st.booleans(),
     )
     def record(self, data: st.DataObject, taken: TakenChunk, outcome: Mark, doubt: bool, end: Any, twice: bool) -> None:
-        """What became of everybody under way; also said by who lost the lease long ago, and then it must change nothing."""
+        """The outcome for all recipients that are being sent to. A worker that lost the lease changes nothing."""
         taken = self.draw_held(data, taken)
         job, chunk = self.known[taken.name.job_id], self.chunk(taken.name)
         holds = chunk.token == taken.token
         if not holds and taken.token and chunk.at == "done":
-            return  # a record that is repeated after the end is looked at below, with `twice`
-        under_way = [place for place, mark in enumerate(chunk.marks) if mark == Mark.SENDING]
+            return  # the record of an ended chunk is repeated below, with `twice`
+        in_progress = [place for place, mark in enumerate(chunk.marks) if mark == Mark.SENDING]
         record = ChunkRecord(
-            marks=[(outcome, place, place) for place in under_way] or [], calls=len(under_way), end=end, wait_ms=1000, log=""
+            marks=[(outcome, place, place) for place in in_progress] or [], calls=len(in_progress), end=end, wait_ms=1000, log=""
         )
-        if outcome is Mark.SENT and under_way:
+        if outcome is Mark.SENT and in_progress:
             record.accepted = 1
         if outcome is Mark.DEAD:
             record.letters = [
-                DeadRecipient(new_id(), '{"to":{"users":["x"]}}', APPLICATION, "rejected", "no", "HTTP_400", "{}") for _ in under_way
+                DeadRecipient(new_id(), '{"to":{"users":["x"]}}', APPLICATION, "rejected", "no", "HTTP_400", "{}") for _ in in_progress
             ]
         if outcome is Mark.UNKNOWN:
-            record.unknown = [str(place) for place in under_way]
-        if doubt and under_way:
-            record.doubts = [Doubt("an answer was lost", [str(place) for place in under_way])]
+            record.unknown = [str(place) for place in in_progress]
+        if doubt and in_progress:
+            record.doubts = [Doubt("an answer was lost", [str(place) for place in in_progress])]
         self.no[taken.token] += 1  # each worker counts from one
         number = self.no[taken.token]
         step = lambda: self.ledger.chunks.record_and_begin(  # noqa: E731
@@ -231,10 +231,10 @@ class BulkMachine(RuleBasedStateMachine):
         if not holds:
             assert self.everything() == before
             return
-        for place in under_way:
+        for place in in_progress:
             chunk.marks[place] = outcome
-        job.calls += len(under_way)
-        job.unknown += len(under_way) if record.doubts else 0
+        job.calls += len(in_progress)
+        job.unknown += len(in_progress) if record.doubts else 0
         job.letters += len(record.letters)
         job.proved = job.proved or record.accepted > 0
         if all(mark in FINAL_MARKS for mark in chunk.marks):
@@ -256,7 +256,7 @@ class BulkMachine(RuleBasedStateMachine):
         end=st.sampled_from([None, "back", "due"]),
     )
     def a_worker_s_round(self, job_id: str, data: st.DataObject, outcome: Mark, end: Any) -> Any:
-        """The usual order of things, which chance alone seldom finds: take, begin, record."""
+        """The usual order, which chance alone seldom finds: take, begin, record."""
         taken = self.take(job_id, data, twice=False)
         if not isinstance(taken, TakenChunk):
             return multiple()
@@ -277,17 +277,19 @@ class BulkMachine(RuleBasedStateMachine):
             losses.pop(place)
         letters = [DeadRecipient(new_id(), '{"to":{"users":["x"]}}', APPLICATION, "poison", "", "", "{}") for _ in dead]
 
-        who = list(map(str, sent_to))
+        in_doubt = list(map(str, sent_to))
         keepers = new_id()
 
         def lost() -> Any:
             if not dead:
-                return self.do(self.ledger.chunks.take_over(taken.name, taken.token, marks, cause="lost", in_doubt=who, losses=losses))
+                return self.do(self.ledger.chunks.take_over(taken.name, taken.token, marks, cause="lost", in_doubt=in_doubt, losses=losses))
             if not self.do(self.ledger.chunks.revoke(taken.name, taken.token, marks, keepers)):
                 return "held"
             for _ in range(2):
                 assert self.do(self.ledger.chunks.file_letters(taken.name, keepers, letters))
-            return self.do(self.ledger.chunks.take_over(taken.name, keepers, marks, cause="lost", in_doubt=who, losses=losses, dead=dead))
+            return self.do(
+                self.ledger.chunks.take_over(taken.name, keepers, marks, cause="lost", in_doubt=in_doubt, losses=losses, dead=dead)
+            )
 
         assert lost() == "held", "not before its time"
         if chunk.token != taken.token:
@@ -315,7 +317,7 @@ class BulkMachine(RuleBasedStateMachine):
                 assert self.do(self.ledger.chunks.due(name))
                 chunk.at = "queued"
 
-    # People
+    # Operators
 
     @rule(job_id=jobs_, event=st.sampled_from(["pause", "resume", "cancel"]), twice=st.booleans())
     def move(self, job_id: str, event: Any, twice: bool) -> None:
@@ -387,31 +389,21 @@ class BulkMachine(RuleBasedStateMachine):
         return {member.decode() for member in self.redis.zrange(key, 0, -1)}
 
     def everything(self) -> dict[str, Any]:
-        """The ledger as it is, but for what may differ between two looks."""
-        found: dict[str, Any] = {}
-        for raw in self.redis.keys("*"):
-            key = raw.decode()
-            kind = self.redis.type(key).decode()
-            read = {"hash": self.redis.hgetall, "string": self.redis.get}
-            if kind in read:
-                found[key] = read[kind](key)
-            elif kind == "zset" and not key.endswith("chunk_leases"):
-                found[key] = self.redis.zrange(key, 0, -1)
-        found.pop(self.ledger.keys.fixed("counts"), None)
-        return found
+        """The ledger without what a late record changes."""
+        return {key: content for key, content in self.watched.contents().items() if key not in ("counts", "chunk_leases")}
 
 
 @pytest.mark.timeout(900)
 def test_no_order_of_moves_loses_a_recipient_or_ends_one_twice(redis_url: str) -> None:
-    BulkMachine.url = redis_url
+    JobMachine.url = redis_url
     run_state_machine_as_test(
-        BulkMachine,
+        JobMachine,
         settings=settings(max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)),
     )
 
 
 def a_taken_chunk(redis_url: str) -> tuple[redis.Redis, JobLedger, ChunkName, str]:
-    """A job of four recipients in one chunk, which a worker holds; its name and the worker's token."""
+    """A job of four recipients in one chunk that a worker holds. Returns also the chunk's name and the worker's token."""
     server = redis.Redis.from_url(redis_url)
     ledger = JobLedger(Settings(_env_file=None, application=APPLICATION))  # type: ignore[call-arg]
     job = NewJob(new_id(), "{}", "digest", APPLICATION, 10)
@@ -422,8 +414,8 @@ def a_taken_chunk(redis_url: str) -> tuple[redis.Redis, JobLedger, ChunkName, st
     return server, ledger, name, token
 
 
-def test_who_is_under_way_as_the_ledger_has_it_and_not_as_the_worker_has_it_is_in_doubt(redis_url: str) -> None:
-    """After a Redis lost its last second: they must neither wait for ever nor be taken for people whom nobody called."""
+def test_a_recipient_that_only_the_ledger_knows_to_be_sent_to_is_in_doubt(redis_url: str) -> None:
+    """After a Redis lost its last second. Such a recipient must not wait for ever, and must not count as one that was never called."""
     server, ledger, name, token = a_taken_chunk(redis_url)
 
     def do(steps: Steps[Any]) -> Any:
@@ -440,8 +432,8 @@ def test_who_is_under_way_as_the_ledger_has_it_and_not_as_the_worker_has_it_is_i
     server.close()
 
 
-def test_a_server_that_has_forgotten_its_scripts_still_writes_down_before_it_lets_go(redis_url: str) -> None:
-    """Of scripts in one pipeline one that is unknown runs last: without care a call would leave that the ledger says waits, and leave again."""
+def test_a_server_that_has_forgotten_its_scripts_records_a_call_before_the_next_one_begins(redis_url: str) -> None:
+    """A script that the server does not know runs after the others of its pipeline. So `begin` checks that its record was written."""
     server, ledger, name, token = a_taken_chunk(redis_url)
 
     def do(steps: Steps[Any]) -> Any:

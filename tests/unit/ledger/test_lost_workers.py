@@ -1,4 +1,4 @@
-"""How many workers were lost over each recipient of a chunk."""
+"""Counting how many workers were lost while they sent to each recipient of a chunk."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def test_what_is_written_is_read_again(losses: dict[int, int]) -> None:
     assert read(written(losses)) == losses
 
 
-def test_runs_are_short_to_write() -> None:
+def test_recipients_with_as_many_losses_are_written_as_ranges() -> None:
     assert written(dict.fromkeys(range(1000), 1) | {7: 3}) == "1*0-6 1*8-999 3*7-7"
     assert written({}) == ""
 
 
 @given(st.sets(st.integers(0, 50)))
-def test_runs_are_the_places(places: set[int]) -> None:
-    runs = ranges_of(sorted(places))
-    assert [place for first, last in runs for place in range(first, last + 1)] == sorted(places)
-    assert all(b < c - 1 for (_, b), (c, _) in pairwise(runs))
+def test_ranges_contain_exactly_the_places(places: set[int]) -> None:
+    ranges = ranges_of(sorted(places))
+    assert [place for first, last in ranges for place in range(first, last + 1)] == sorted(places)
+    assert all(b < c - 1 for (_, b), (c, _) in pairwise(ranges))
 
 
 @given(st.lists(st.text(list(Mark), min_size=8, max_size=8), max_size=6))
-def test_each_is_counted_as_often_as_they_were_sent_to_until_they_end(lost: list[str]) -> None:
+def test_each_loss_counts_for_the_recipients_that_were_being_sent_to_until_they_end(lost: list[str]) -> None:
     losses: dict[int, int] = {}
     counts = [0] * 8
     for marks in lost:

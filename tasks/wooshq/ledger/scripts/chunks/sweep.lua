@@ -15,7 +15,7 @@
 -- cost      O(size of the chunk)
 -- moves     mark waiting | again → expired (expire), cancelled (cancel); chunk queued | retrying → done (ended);
 --           job running | paused | stopped → done (ended)
--- again     another answer, changes nothing: nobody waits any more
+-- again     another answer, changes nothing: the chunk is done
 -- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local v = redis.call('HMGET', KEYS[7], 'state', 'lease')
