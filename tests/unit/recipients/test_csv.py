@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.recipients.reading import BOM, MIB, a_file, refusal_of, rows_in, rows_of, told, until_it_breaks
+from tests.unit.recipients.reading import BOM, MIB, a_file, in_short, refusal_of, rows_in, rows_of, until_it_breaks
 from wooshq.recipients.file import BadRow, Limits
 from wooshq_schemas import Recipient
 
@@ -131,43 +131,43 @@ class WhenARowOfACsvIsBad:
         ]
 
     def test_a_user_whose_id_is_a_column_name_is_a_recipient(self) -> None:
-        assert told(rows_of(b"user,name\nuser,Ann\n")) == ["user"]
+        assert in_short(rows_of(b"user,name\nuser,Ann\n")) == ["user"]
 
 
 class WhenAQuoteIsNotClosed:
     def test_at_the_end_of_the_file_one_row_is_bad(self) -> None:
-        assert told(rows_of(b'user,name\nu1,a\nu2,"b')) == ["u1", "3: has a quote that is not closed. " + CLOSE]
-        assert told(rows_of(b'user,name\nu1,"a\nu2,b\nu3,c\n')) == ["2: has a quote that is not closed. " + CLOSE, "u2", "u3"]
+        assert in_short(rows_of(b'user,name\nu1,a\nu2,"b')) == ["u1", "3: has a quote that is not closed. " + CLOSE]
+        assert in_short(rows_of(b'user,name\nu1,"a\nu2,b\nu3,c\n')) == ["2: has a quote that is not closed. " + CLOSE, "u2", "u3"]
 
     def test_the_next_quote_reveals_it_and_the_rows_between_are_read_again(self) -> None:
         content = b'user,name\nu1,"a\nu2,b\nu3,"c"\nu4,d\n'
-        assert told(rows_of(content)) == ["2: has a quote that is not closed. " + CLOSE, "u2", "u3", "u4"]
+        assert in_short(rows_of(content)) == ["2: has a quote that is not closed. " + CLOSE, "u2", "u3", "u4"]
 
     def test_the_rest_of_a_large_file_is_still_read(self) -> None:
         many = b"".join(b"u%d,x\n" % n for n in range(200_000))
         rows = rows_of(b'user,name\nfirst,"a\n' + many + b"last,b\n")
-        assert told([row for row in rows if isinstance(row, BadRow)]) == ["2: has a quote that is not closed. " + CLOSE]
+        assert in_short([row for row in rows if isinstance(row, BadRow)]) == ["2: has a quote that is not closed. " + CLOSE]
         assert len(rows) == 200_002
-        assert told(rows[-1:]) == ["last"]
+        assert in_short(rows[-1:]) == ["last"]
 
     def test_if_the_row_becomes_too_long_only_its_first_line_is_bad(self) -> None:
         # Below Python's own limit of a cell, so that ours is what ends it.
         limits = Limits(longest_line=100)
         many = b"".join(b"u%d,x\n" % n for n in range(50))
         rows = rows_of(b'user,name\nfirst,"a\n' + many, limits)
-        assert told(rows[:1]) == ["2: is longer than 100 bytes. " + CLOSE]
-        assert told(rows[1:]) == [f"u{n}" for n in range(50)]
+        assert in_short(rows[:1]) == ["2: is longer than 100 bytes. " + CLOSE]
+        assert in_short(rows[1:]) == [f"u{n}" for n in range(50)]
 
     def test_a_valid_row_of_many_lines_that_is_too_long_is_bad_in_whatever_pieces_it_comes(self) -> None:
         content = b"user,name\nfirst," + b'"' + b"x,y\n" * 30 + b'"\nlast,b\n'
         for pieces_of in (1, 7, 50, MIB):
             rows = rows_of(content, Limits(longest_line=100), pieces_of=pieces_of)
-            assert told(rows[:2]) == ["2: is longer than 100 bytes. " + CLOSE, "x"]
-            assert told(rows[-1:]) == ["last"]
+            assert in_short(rows[:2]) == ["2: is longer than 100 bytes. " + CLOSE, "x"]
+            assert in_short(rows[-1:]) == ["last"]
 
     def test_a_line_that_is_too_long_ends_the_row_and_is_a_bad_row_itself(self) -> None:
         rows = rows_of(b'user,name\nu1,"a\nu2,b\nu3,' + b"x" * 200 + b"\nu4,d\n", Limits(longest_line=100))
-        assert told(rows) == ["2: is longer than 100 bytes. " + CLOSE, "u2", "4: is longer than 100 bytes.", "u4"]
+        assert in_short(rows) == ["2: is longer than 100 bytes. " + CLOSE, "u2", "4: is longer than 100 bytes.", "u4"]
 
     def test_a_file_of_only_such_lines_is_refused_in_bounded_time(self) -> None:
         # Each line opens one, and within a quoted cell each line closes it and opens the next.

@@ -13,7 +13,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.unit.recipients.reading import MIB, Row, Stream, a_file, a_stream, refusal_of, rows_in, rows_of, told, until_it_breaks, writing
+from tests.unit.recipients.reading import (
+    MIB,
+    Row,
+    Stream,
+    a_file,
+    a_stream,
+    in_short,
+    refusal_of,
+    rows_in,
+    rows_of,
+    until_it_breaks,
+    writing,
+)
 from wooshq.recipients.encoding import Utf16
 from wooshq.recipients.file import BadRow, Limits, RecipientsFile
 from wooshq_schemas import Recipient
@@ -23,7 +35,7 @@ MARK = "\ufeff"
 
 CSV = "user,city\nu1,Zürich\nu2,東京 🗼\n"
 NDJSON = '{"user":"u1","city":"Zürich"}\n{"user":"u2","city":"東京 🗼"}\n'
-TWO_PEOPLE = [Recipient("u1", placeholders=(("city", "Zürich"),)), Recipient("u2", placeholders=(("city", "東京 🗼"),))]
+TWO_RECIPIENTS = [Recipient("u1", placeholders=(("city", "Zürich"),)), Recipient("u2", placeholders=(("city", "東京 🗼"),))]
 
 NOT_UTF16 = "is not valid UTF-16. The file is damaged or cut off: copy it again, or save it as UTF-8"
 
@@ -40,17 +52,17 @@ class WhenAFileIsUtf16:
     @pytest.mark.parametrize("pieces_of", [1, 3, MIB])
     def test_its_recipients_are_read_also_from_a_gzip(self, text: str, mark: str, pieces_of: int, encoding: str) -> None:
         content = encoded(text, encoding, mark=mark)
-        assert rows_of(content, pieces_of=pieces_of) == rows_of(gzip.compress(content), pieces_of=pieces_of) == TWO_PEOPLE
+        assert rows_of(content, pieces_of=pieces_of) == rows_of(gzip.compress(content), pieces_of=pieces_of) == TWO_RECIPIENTS
 
     def test_it_can_be_a_file_a_pipe_or_standard_input(self, tmp_path: Path, encoding: str) -> None:
         content = encoded(CSV, encoding)
         path = a_file(tmp_path, content)
-        assert rows_in(path) == TWO_PEOPLE
+        assert rows_in(path) == TWO_RECIPIENTS
         with path.open("rb") as stdin, RecipientsFile(None, stdin=stdin) as file:
-            assert list(file.rows()) == TWO_PEOPLE
+            assert list(file.rows()) == TWO_RECIPIENTS
         os.mkfifo(tmp_path / "pipe")
         writer = writing(tmp_path / "pipe", content)
-        assert rows_in(tmp_path / "pipe") == TWO_PEOPLE
+        assert rows_in(tmp_path / "pipe") == TWO_RECIPIENTS
         writer.join(60)
 
     def test_rows_are_given_before_the_writer_has_finished(self, tmp_path: Path, encoding: str) -> None:
@@ -66,7 +78,7 @@ class WhenAFileIsUtf16:
 
     def test_the_unicode_text_of_excel_is_read(self, encoding: str) -> None:
         text = 'user\tcity\r\nu1\tZürich\r\nu2\t"東京 🗼"\r\n'
-        assert rows_of(encoded(text, encoding)) == TWO_PEOPLE
+        assert rows_of(encoded(text, encoding)) == TWO_RECIPIENTS
 
     @pytest.mark.parametrize("text", ["", "user", "user\n", "\r\n\r\n", "\n\nuser,city\n"])
     def test_an_empty_file_and_a_header_alone_have_no_rows_and_no_error(self, text: str, encoding: str) -> None:
@@ -74,7 +86,7 @@ class WhenAFileIsUtf16:
 
     def test_files_that_were_joined_are_read(self, encoding: str) -> None:
         rows = rows_of(encoded("user\nu1\n", encoding) + encoded("user\nu2\n", encoding))
-        assert told(rows) == ["u1", "3: repeats the header. Remove the line", "u2"]
+        assert in_short(rows) == ["u1", "3: repeats the header. Remove the line", "u2"]
 
     def test_bad_rows_have_the_same_lines_and_problems_as_in_utf8(self, encoding: str) -> None:
         text = 'user,name\n\nu1,"a\nb"\n u2,x\nu3\r\nu4,"a"b\nu5,"c\nu6,d\n'
@@ -104,50 +116,50 @@ class WhenUtf16IsDamaged:
             text = f"user,name\nu1,a\nu2,b{damage}c\n{damage}\nu4,d\n"
         else:
             text = f'{{"user":"u1"}}\n\n{{"user":"u2","name":"b{damage}c"}}\n{damage}\n{{"user":"u4"}}\n'
-        assert told(rows_of(encoded(text, encoding), pieces_of=pieces_of)) == ["u1", f"3: {NOT_UTF16}", f"4: {NOT_UTF16}", "u4"]
+        assert in_short(rows_of(encoded(text, encoding), pieces_of=pieces_of)) == ["u1", f"3: {NOT_UTF16}", f"4: {NOT_UTF16}", "u4"]
 
     def test_a_lone_surrogate_in_the_header_is_refused(self, encoding: str) -> None:
         assert f"line 1: the header cannot be used: {NOT_UTF16}" in refusal_of(encoded("user,na\ud800me\nu1,a\n", encoding))
 
     def test_a_surrogate_pair_is_one_character_even_between_two_pieces(self, encoding: str) -> None:
         for pieces_of in range(1, 12):
-            assert told(rows_of(encoded("user\n🗼\n", encoding), pieces_of=pieces_of)) == ["🗼"]
+            assert in_short(rows_of(encoded("user\n🗼\n", encoding), pieces_of=pieces_of)) == ["🗼"]
 
     @pytest.mark.parametrize("text", ["user\nu1\nu2", '{"user":"u1"}\n{"user":"u2"}'], ids=["CSV", "NDJSON"])
     @pytest.mark.parametrize("rest", [b"\n", b"\0", b"x", b"\xd8"])
     def test_half_a_unit_at_the_end_makes_the_last_row_bad(self, text: str, rest: bytes, encoding: str) -> None:
         rows = rows_of(encoded(text, encoding) + rest)
-        assert told(rows) == ["u1", f"{2 + text.startswith('user')}: {NOT_UTF16}"]
+        assert in_short(rows) == ["u1", f"{2 + text.startswith('user')}: {NOT_UTF16}"]
         # After a complete line, the half unit is a line of its own.
         rows = rows_of(encoded(text + "\n", encoding) + rest)
-        assert told(rows) == ["u1", "u2", f"{3 + text.startswith('user')}: {NOT_UTF16}"]
+        assert in_short(rows) == ["u1", "u2", f"{3 + text.startswith('user')}: {NOT_UTF16}"]
 
     @pytest.mark.parametrize("unit", [0xD83D, 0xDC00])
     def test_half_a_surrogate_pair_at_the_end_makes_the_last_row_bad(self, unit: int, encoding: str) -> None:
         for half in (b"", b"\0", b"\xdc"):
             rows = rows_of(encoded(f"user\nu1\nu2{chr(unit)}", encoding) + half)
-            assert told(rows) == ["u1", f"3: {NOT_UTF16}"]
+            assert in_short(rows) == ["u1", f"3: {NOT_UTF16}"]
 
     def test_a_file_cut_off_anywhere_gives_its_complete_rows(self, encoding: str) -> None:
         content = encoded("user\n" + "".join(f"user-{n}🗼\n" for n in range(20)), encoding)
-        whole = told(rows_of(content))
+        whole = in_short(rows_of(content))
         for length in range(len(encoded("user\n", encoding)), len(content)):
             rows = rows_of(content[:length])
             complete = content[:length].decode(encoding, "ignore").count("\n") - 1
-            assert told(rows)[:complete] == whole[:complete]
+            assert in_short(rows)[:complete] == whole[:complete]
             assert len(rows) <= complete + 1
             assert length % 2 == 0 or isinstance(rows[-1], BadRow)
 
 
 class WhenUtf16HasNoMark:
-    def test_a_wrong_byte_order_reads_nobody(self) -> None:
+    def test_a_wrong_byte_order_gives_no_recipient(self) -> None:
         # The first two characters look like the other byte order, so everything is read wrongly, and refused.
         rows, error = until_it_breaks("甀猀\tuser\n甀\tu1\n".encode("utf-16-le"))
         assert (rows, error is not None) == ([], True)
 
     def test_a_header_that_does_not_begin_with_latin_letters_is_refused(self) -> None:
         assert "the header cannot be used" in refusal_of("город\tuser\nПариж\tu1\n".encode("utf-16-le"))
-        assert told(rows_of(encoded("город\tuser\nПариж\tu1\n", "utf-16-le"))) == ["u1"]
+        assert in_short(rows_of(encoded("город\tuser\nПариж\tu1\n", "utf-16-le"))) == ["u1"]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -158,7 +170,7 @@ class WhenAUtf16FileIsLarge:
             text = f"user,name\nu1,{line}\nu2,{line[:-4]}\nu3,x\n"
             rows = rows_of(encoded(text, encoding), Limits(longest_line=100))
             assert rows == rows_of(text.encode(), Limits(longest_line=100))
-            assert told(rows) == ["2: is longer than 100 bytes.", "u2", "u3"]
+            assert in_short(rows) == ["2: is longer than 100 bytes.", "u2", "u3"]
 
     def test_a_line_of_100_mb_is_one_bad_row_and_is_not_kept(self, encoding: str) -> None:
         def content() -> Iterator[bytes]:
@@ -168,7 +180,7 @@ class WhenAUtf16FileIsLarge:
             yield encoded("\nu3,b\n", encoding, mark="")
 
         rows, most = measured(content())
-        assert told(rows)[0::2] == ["u1", "u3"]
+        assert in_short(rows)[0::2] == ["u1", "u3"]
         assert len(rows) == 3
         assert most < 8 * MIB
 

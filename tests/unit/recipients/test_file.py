@@ -20,7 +20,7 @@ from wooshq_schemas import Recipient
 
 class WhenAPathCannotBeOpened:
     @contextmanager
-    def nobody(self) -> Iterator[None]:
+    def without_permissions(self) -> Iterator[None]:
         """Act as a user without permissions, because root may read everything."""
         if os.geteuid() != 0:
             yield
@@ -49,7 +49,7 @@ class WhenAPathCannotBeOpened:
     def test_a_file_without_permission_is_named(self, tmp_path: Path) -> None:
         path = a_file(tmp_path, b"user\n")
         path.chmod(0)
-        with self.nobody():
+        with self.without_permissions():
             assert "cannot be read by this user" in self.refusal(path)
 
     def test_folders_devices_and_sockets_are_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.recipients.reading import BOM, MIB, Stream, a_file, a_stream, refusal_of, rows_in, rows_of, told, until_it_breaks
+from tests.unit.recipients.reading import BOM, MIB, Stream, a_file, a_stream, in_short, refusal_of, rows_in, rows_of, until_it_breaks
 from wooshq.errors import RecipientsUnreadable
 from wooshq.recipients.file import Limits
 from wooshq_schemas import Recipient
@@ -26,24 +26,24 @@ class WhenAFileIsCompressed:
     @pytest.mark.parametrize("pieces_of", [1, 5, MIB])
     def test_several_gzips_in_a_row_are_one_text(self, pieces_of: int) -> None:
         packed = gzip.compress(b"user\nu1\nu") + gzip.compress(b"") + gzip.compress(b"2\nu3\n") + b"\0" * 700 + gzip.compress(b"u4\n")
-        assert told(rows_of(packed + b"\0" * 512, pieces_of=pieces_of)) == ["u1", "u2", "u3", "u4"]
+        assert in_short(rows_of(packed + b"\0" * 512, pieces_of=pieces_of)) == ["u1", "u2", "u3", "u4"]
 
     def test_a_gzip_cut_off_anywhere_gives_its_complete_rows_and_then_an_error(self) -> None:
         names = random.Random(1)
-        people = [f"u{names.getrandbits(64)}" for _ in range(2_000)]
-        packed = gzip.compress("\n".join(["user", *people]).encode())
+        users = [f"u{names.getrandbits(64)}" for _ in range(2_000)]
+        packed = gzip.compress("\n".join(["user", *users]).encode())
         for length in (*range(2, 40), len(packed) // 2, *range(len(packed) - 12, len(packed))):
             rows, error = until_it_breaks(packed[:length])
             assert error is not None
             assert "the gzip is cut off here" in str(error)
-            assert told(rows) == people[: len(rows)], "the last line was cut: it is another identifier"
-        assert len(rows) == len(people) - 1
-        assert error is not None and error.line == len(people) + 1
+            assert in_short(rows) == users[: len(rows)], "the last line was cut: it is another identifier"
+        assert len(rows) == len(users) - 1
+        assert error is not None and error.line == len(users) + 1
 
     @pytest.mark.parametrize("garbage", [b"x", b"\x1f", b"\x1f\x8c", b"u2\nu3\n", b"\0\0\0x"])
     def test_data_after_it_that_is_not_gzip_is_an_error_because_it_may_be_recipients(self, garbage: bytes) -> None:
         rows, error = until_it_breaks(gzip.compress(b"user\nu1\n") + garbage)
-        assert told(rows) == ["u1"]
+        assert in_short(rows) == ["u1"]
         assert "standard input: line 3: data that is not gzip follows the gzip here" in str(error)
 
     def test_a_damaged_gzip_is_an_error(self) -> None:
@@ -72,7 +72,7 @@ def a_bomb(line: bytes, times: int) -> Iterator[bytes]:
 
 class WhenAGzipIsABomb:
     def test_it_is_refused_at_a_ratio_that_no_list_of_recipients_has(self) -> None:
-        # 1 GiB of one line, which nobody waits for: the packed bytes are made as they are asked for.
+        # 1 GiB of one line: the compressed bytes are made while they are read, so the test does not wait for all of them.
         stream = Stream(a_bomb(b"\x20" * MIB, 1024))
         with a_stream(stream) as file, pytest.raises(RecipientsUnreadable) as refused:
             list(file.rows())
@@ -80,7 +80,7 @@ class WhenAGzipIsABomb:
 
     def test_it_is_refused_at_an_absolute_size_also_inside_one_line(self) -> None:
         rows, error = until_it_breaks(gzip.compress(b"user\nu1\n" + b"x" * 10 * MIB), Limits(unpacked=5 * MIB))
-        assert told(rows) == ["u1", "3: is longer than 1,048,576 bytes."]
+        assert in_short(rows) == ["u1", "3: is longer than 1,048,576 bytes."]
         assert "the gzip expands to more than 5,242,880 bytes" in str(error)
 
     def test_a_small_gzip_may_have_any_ratio(self) -> None:

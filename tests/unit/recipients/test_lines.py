@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.recipients.reading import MIB, Stream, a_stream, told
+from tests.unit.recipients.reading import MIB, Stream, a_stream, in_short
 from wooshq.recipients.file import BadRow
 from wooshq_schemas import Recipient
 
@@ -19,12 +19,12 @@ class WhenAFileIsLarge:
     def test_memory_does_not_grow_with_the_file(self, kind: str, many: int) -> None:
         def lines(count: int) -> Iterator[bytes]:
             for at in range(0, count, 1_000):
-                people = (f"u{n}" for n in range(at, at + 1_000))
+                users = (f"u{n}" for n in range(at, at + 1_000))
                 if kind == "ndjson":
-                    yield "".join(f'{{"user":"{who}","note":"{"x" * 50}"}}\n' for who in people).encode()
+                    yield "".join(f'{{"user":"{user}","note":"{"x" * 50}"}}\n' for user in users).encode()
                 else:
                     quote = '"' if kind == "quoted csv" else ""
-                    yield "".join(f"{quote}{who}{quote},{quote}{'x' * 50}{quote}\n" for who in people).encode()
+                    yield "".join(f"{quote}{user}{quote},{quote}{'x' * 50}{quote}\n" for user in users).encode()
 
         def peak(count: int) -> int:
             content = lines(count) if kind == "ndjson" else itertools.chain([b"user,note\n"], lines(count))
@@ -55,7 +55,7 @@ class WhenAFileIsLarge:
             rows = list(file.rows())
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert told(rows)[0::2] == ["u1", "u3"]
+        assert in_short(rows)[0::2] == ["u1", "u3"]
         assert isinstance(rows[1], BadRow)
         assert len(rows[1].text) == 1_000
         assert most < 8 * MIB

@@ -15,7 +15,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.strategies import json_values
-from tests.unit.recipients.reading import BOM, MIB, rows_of, told, until_it_breaks
+from tests.unit.recipients.reading import BOM, MIB, in_short, rows_of, until_it_breaks
 from wooshq.errors import RecipientsUnreadable
 from wooshq.recipients.file import BadRow, Limits
 from wooshq_schemas import Recipient
@@ -55,7 +55,7 @@ class WhenAProblemIsReported:
         assert (str(again), again.line) == ("x: line 3: is a folder. Name a file in it", 3)
 
 
-# ── Whatever it is ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Any content ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 identifiers = texts.filter(lambda text: text and text == text.strip())
@@ -115,17 +115,17 @@ class WhenTheContentIsAnything:
     )
     @example([("a\rb", "\r\n\n\r", '"')], ",", csv.QUOTE_ALL, "\n", False, 1)
     def test_rows_written_by_csv_are_read_unchanged(
-        self, people: list[tuple[str, str, str]], delimiter: str, quoting: int, newline: str, is_packed: bool, pieces_of: int
+        self, written: list[tuple[str, str, str]], delimiter: str, quoting: int, newline: str, is_packed: bool, pieces_of: int
     ) -> None:
         # Python's writer leaves a lone carriage return without quotes, and its own reader refuses that, too.
-        assume(quoting != csv.QUOTE_MINIMAL or newline == "\r\n" or "\r" not in repr(people).replace("\\r", "\r"))
-        assume(("user", "a", "b") not in people)
+        assume(quoting != csv.QUOTE_MINIMAL or newline == "\r\n" or "\r" not in repr(written).replace("\\r", "\r"))
+        assume(("user", "a", "b") not in written)
         out = io.StringIO(newline="")
         writer = csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator=newline)  # type: ignore[arg-type]
-        writer.writerows([("user", "a", "b"), *people])
+        writer.writerows([("user", "a", "b"), *written])
         raw = out.getvalue().encode()
         rows = rows_of(gzip.compress(raw) if is_packed else raw, pieces_of=pieces_of)
-        assert rows == [Recipient(who, placeholders=(("a", a), ("b", b))) for who, a, b in people]
+        assert rows == [Recipient(user, placeholders=(("a", a), ("b", b))) for user, a, b in written]
 
     @given(
         st.lists(
@@ -134,10 +134,10 @@ class WhenTheContentIsAnything:
         st.data(),
     )
     def test_rows_written_as_json_are_read_unchanged(self, placeholders: list[dict[str, str]], data: st.DataObject) -> None:
-        people = [(data.draw(identifiers), given) for given in placeholders]
+        written = [(data.draw(identifiers), given) for given in placeholders]
         ascii_only = data.draw(st.booleans())
-        raw = "".join(json.dumps({"user": who, **given}, ensure_ascii=ascii_only) + "\n" for who, given in people).encode()
-        assert rows_of(raw) == [Recipient(who, placeholders=tuple(sorted(given.items()))) for who, given in people]
+        raw = "".join(json.dumps({"user": user, **given}, ensure_ascii=ascii_only) + "\n" for user, given in written).encode()
+        assert rows_of(raw) == [Recipient(user, placeholders=tuple(sorted(given.items()))) for user, given in written]
 
     @given(json_values)
     def test_any_json_value_is_a_recipient_or_a_bad_row(self, value: Any) -> None:
@@ -166,8 +166,8 @@ class WhenTheContentIsAnything:
     @given(st.binary(max_size=30) | st.lists(pieces, max_size=6).map(b"".join), st.integers(0, 5), st.sampled_from(["csv", "ndjson"]))
     def test_a_line_of_any_content_affects_no_other_recipient(self, line: bytes, at: int, kind: str) -> None:
         line = line.replace(b"\n", b"").replace(b"\r", b"")
-        everyone = [f"p{n}" for n in range(5)]
-        people = [(f'{{"user":"{who}"}}' if kind == "ndjson" else f"{who},x").encode() for who in everyone]
-        rows = rows_of(b"\n".join([*([b"user,name"] if kind == "csv" else [b'{"user":"0"}']), *people[:at], line, *people[at:], b""]))
-        assert [who for who in told(rows) if who in everyone] == everyone
-        assert len(rows) <= len(everyone) + (1 if kind == "csv" else 2)
+        others = [f"p{n}" for n in range(5)]
+        written = [(f'{{"user":"{user}"}}' if kind == "ndjson" else f"{user},x").encode() for user in others]
+        rows = rows_of(b"\n".join([*([b"user,name"] if kind == "csv" else [b'{"user":"0"}']), *written[:at], line, *written[at:], b""]))
+        assert [user for user in in_short(rows) if user in others] == others
+        assert len(rows) <= len(others) + (1 if kind == "csv" else 2)
