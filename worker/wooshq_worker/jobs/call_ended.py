@@ -35,13 +35,12 @@ def call_ended(done: CallInProgress, delivery: Delivery, *, at: float) -> None:
         case Dead():
             _refused(done, verdict, delivery)
         case Hold():
-            _retry_later(done, delivery)
+            _call_again(done, delivery)
             chunk.hold(f"gate {verdict.gate}")
         case Retry():
             if verdict.application_waits:
                 chunk.hold("gate not_before")
-            _retry_later(done, delivery)
-            _give_up_if_too_old(done, verdict, delivery, at)
+            _retry_or_give_up(done, verdict, delivery, at)
         case Unknown():
             _in_doubt(done, verdict, delivery, at)
         case _:
@@ -77,19 +76,20 @@ def _sent(done: CallInProgress, verdict: Sent) -> None:
     chunk.mark(Mark.UNKNOWN, unknown_places)
 
 
-def _retry_later(done: CallInProgress, delivery: Delivery) -> None:
+def _call_again(done: CallInProgress, delivery: Delivery) -> None:
+    """The recipients are called again in the next round of the chunk."""
     chunk, call = done.chunk, done.call
     chunk.mark(Mark.AGAIN, call.places())
     chunk.failed.update(call.places())
     chunk.failed_calls.add(call.ranges, delivery.attempts)
 
 
-def _give_up_if_too_old(done: CallInProgress, verdict: Retry | Unknown, delivery: Delivery, at: float) -> None:
-    chunk, call = done.chunk, done.call
-    if at >= chunk.job.too_old_at:
-        chunk.unmark_again(call)
-        chunk.record.dead_in_doubt += call.size if isinstance(verdict, Unknown) else 0
-        _dead(done, call, Reason.EXHAUSTED, verdict.code, verdict.detail, delivery)
+def _retry_or_give_up(done: CallInProgress, verdict: Retry | Unknown, delivery: Delivery, at: float) -> None:
+    if at < done.chunk.job.too_old_at:
+        _call_again(done, delivery)
+        return
+    done.chunk.record.dead_in_doubt += done.call.size if isinstance(verdict, Unknown) else 0
+    _dead(done, done.call, Reason.EXHAUSTED, verdict.code, verdict.detail, delivery)
 
 
 def _in_doubt(done: CallInProgress, verdict: Unknown, delivery: Delivery, at: float) -> None:
@@ -99,8 +99,7 @@ def _in_doubt(done: CallInProgress, verdict: Unknown, delivery: Delivery, at: fl
         record.dead_in_doubt += done.call.size
         _dead(done, done.call, Reason.UNKNOWN, verdict.code, verdict.detail, delivery)
         return
-    _retry_later(done, delivery)
-    _give_up_if_too_old(done, verdict, delivery, at)
+    _retry_or_give_up(done, verdict, delivery, at)
 
 
 def _dead(done: CallInProgress, call: Call, reason: Reason, code: str, detail: str, delivery: Delivery) -> None:
@@ -141,11 +140,12 @@ def _refused(done: CallInProgress, verdict: Dead, delivery: Delivery) -> None:
         _dead(done, call, Reason(verdict.reason), verdict.code, detail, delivery)
         return
     chunk.shared_calls_refused += 1
+    if isinstance(about, NamedRecipients):
+        _named(done, verdict, delivery, about)
+        return
     chunk.failed_calls.add(call.ranges, delivery.attempts)
     chunk.mark(Mark.AGAIN, call.places())
     match about:
-        case NamedRecipients():
-            _named(done, verdict, delivery, about)
         case PerhapsNamed(indexes):
             places = list(call.places())
             _try_alone(chunk, call, [places[at] for at in indexes])
@@ -162,11 +162,11 @@ def _named(done: CallInProgress, verdict: Dead, delivery: Delivery, about: Named
     """The API says which recipients it refuses: they are dead without a further call, and the others are called again."""
     chunk, places = done.chunk, list(done.call.places())
     named, rest = alone(done.call, [places[at] for at in about.indexes])
-    chunk.unmark_again(done.call)
     scrubbed = {text: done.scrub(text) for text in list(dict.fromkeys(about.said))[:_SCRUBBED_ONE_BY_ONE]}
     for one, text in zip(named, about.said, strict=True):
         _dead(done, one, Reason(verdict.reason), verdict.code, scrubbed.get(text, verdict.detail), delivery)
     if rest is not None:
+        chunk.failed_calls.add(rest.ranges, delivery.attempts)
         chunk.mark(Mark.AGAIN, rest.places())
         chunk.plan.put_first([rest])
 

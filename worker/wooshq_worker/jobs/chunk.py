@@ -75,12 +75,6 @@ class ActiveChunk:
         """Record a mark for these places, which are in ascending order."""
         self.record.marks += [(mark, first, last) for first, last in ranges_of(list(places))]
 
-    def unmark_again(self, call: Call) -> None:
-        """Withdraw the mark AGAIN of a call that is not recorded yet: its recipients get another mark."""
-        ranges = set(call.ranges)
-        self.record.marks = [(mark, a, b) for mark, a, b in self.record.marks if not (mark == Mark.AGAIN and (a, b) in ranges)]
-        self.failed.difference_update(call.places())
-
     def put_back(self, call: Call, *, called: bool = False) -> None:
         """No recipient of a call was reached. called: at least one request was written, and the API did not accept it."""
         again = [place for place in call.places() if called or place in self.plan.was_again or place in self.failed]

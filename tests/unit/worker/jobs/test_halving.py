@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from math import ceil, log2
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wooshq.jobs.units import Unit, pack
-from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, TakenChunk
-from wooshq_schemas import parse_template
-from wooshq_worker.api.attempt import Attempt
-from wooshq_worker.api.deliver import Delivery
+from tests.unit.worker.jobs.build import NOW, a_chunk, a_delivery, a_started_call
+from wooshq.jobs.units import Unit
+from wooshq.ledger.chunks import ChunkRecord, DeadRecipient
 from wooshq_worker.api.judge import judge
 from wooshq_worker.api.outcome import Answer
 from wooshq_worker.api.verdict import Verdict
 from wooshq_worker.jobs.call_ended import call_ended
-from wooshq_worker.jobs.call_in_progress import CallInProgress
-from wooshq_worker.jobs.chunk import ActiveChunk
-from wooshq_worker.jobs.job import JobInfo
-
-NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
-APPLICATION = "AAAAA-BBBBB"
 
 
 @dataclass
@@ -67,17 +57,7 @@ def an_answer(body: Any, status: int = 200) -> Answer:
 def send(identifiers: Sequence[str], api: Api, *, proved: bool = True, units: Sequence[Unit] | None = None, marks: str = "") -> Outcome:
     """Do what a worker does with a chunk, without network and ledger."""
     units = units or [Unit("users", None, (), tuple(identifiers))]
-    job = JobInfo(
-        str(uuid.uuid4()),
-        parse_template({"message": {"push": {"title": "Hi"}}}, application=APPLICATION),
-        APPLICATION,
-        "resend",
-        None,
-        float("inf"),
-    )
-    size = sum(len(unit.identifiers) for unit in units)
-    taken = TakenChunk(ChunkName(job.id, 0), "token", 0, pack(0, units).data, marks or "." * size, 0, 0, "", proved)
-    chunk = ActiveChunk(taken, job, asked_at=0, lease_s=60, suspects={})
+    chunk = a_chunk(units, marks=marks, proved=proved)
     outcome = Outcome()
     final: dict[int, str] = {}
     streak = 0
@@ -95,15 +75,13 @@ def send(identifiers: Sequence[str], api: Api, *, proved: bool = True, units: Se
                 final[place] = mark
 
     while len(chunk.plan) and not chunk.held and not outcome.stopped:
-        (call,) = chunk.plan.take(1)
-        started = CallInProgress.start(chunk, call, "token", at=0)
+        started = a_started_call(chunk)
         outcome.calls += 1
         answer = api(started.identifiers)
         if answer.status == 200:
             outcome.times.update(started.identifiers)
         verdict: Verdict = judge(answer, now=NOW, retry_after_ceiling_s=60)
-        attempt = Attempt(NOW, verdict.outcome, answer.status, None, 1.0, None)
-        call_ended(started, Delivery(verdict, (attempt,)), at=0)
+        call_ended(started, a_delivery(verdict, http_status=answer.status), at=0)
         for record in chunk.take_records():
             note(record)
 
@@ -133,6 +111,7 @@ def test_two_calls_are_enough_if_the_api_names_the_bad_recipients(identifiers: s
     outcome = send(sorted(identifiers), rejecting(bad, naming=True))
     assert (outcome.dead, outcome.sent) == (bad, identifiers - bad)
     assert outcome.calls <= 2
+    assert all(len(letter.attempts) == 1 for letter in outcome.letters), "the call that named them is listed once"
     assert len({letter.detail for letter in outcome.letters}) <= 1, (
         "letters with the same cause form one group, at whatever index their recipients were"
     )
