@@ -14,12 +14,11 @@ from tests.rig import APPLICATION, an_intent
 from wooshq import Settings, Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.intents.entry import entry_of, new_id
-from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement, Suspect
+from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement
 from wooshq.ledger.letters import Replay
 from wooshq.ledger.run import run
 from wooshq.ledger.states import Event, Reason
 from wooshq.ledger.steps import Steps
-from wooshq_worker.jobs.suspects import suspect_groups
 from wooshq_worker.ledger_client import LedgerClient
 
 
@@ -125,20 +124,6 @@ class WhenARetentionIsOver:
         desk.redis.zadd(letters, {kept: 1, gone: 1})
         desk.do(desk.ledger.letters.trim(100))
         assert desk.redis.zrange(letters, 0, -1) == [kept.encode()]
-
-
-class WhenWorkersAreLost:
-    def test_suspects_go_in_groups_that_shrink_until_each_is_alone(self) -> None:
-        def sizes(lost: int, n: int = 40) -> list[int]:
-            return [len(ids) for _, ids in suspect_groups([Suspect("bulk", str(i), lost) for i in range(n)], poison_after=6)]
-
-        assert sizes(2) == [16, 16, 8]
-        assert sizes(3) == [4] * 10
-        assert sizes(4) == sizes(5) == [1] * 40
-
-    def test_lanes_are_kept_apart(self) -> None:
-        suspects = [Suspect("bulk", "a", 2), Suspect("transactional", "b", 2)]
-        assert suspect_groups(suspects, 6) == [("bulk", ["a"]), ("transactional", ["b"])]
 
 
 class WhenAFilterIsEmpty:

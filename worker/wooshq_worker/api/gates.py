@@ -94,6 +94,12 @@ class LocalGates:
         self._watched.add(application)
         self._on_news()
 
+    def shut_without_token(self, application: str) -> None:
+        """Shut the gate `token` of an application that has no API token: its messages wait until there is one."""
+        self.shut(
+            application, "token", f"no token is set for the application {application}: set PUSHWOOSH_API_TOKEN and restart the worker"
+        )
+
     def _shut(self, application: str, gate: str, for_s: float) -> None:
         self._shut_here[application] = _ShutHere(gate, time.monotonic() + for_s)
 

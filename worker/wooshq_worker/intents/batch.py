@@ -94,7 +94,7 @@ class Batches:
                     ready.append(rendered)
                     continue
                 case NoToken():
-                    self._gates.shut(claim.application, "token", rendered.why)
+                    self._gates.shut_without_token(claim.application)
                     self._settler.add(Settlement(claim, Event.SHUT, gate="token"))
                 case Settlement():
                     self._settler.add(rendered)

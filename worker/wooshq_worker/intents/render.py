@@ -61,10 +61,6 @@ class NoToken:
 
     claim: Claim
 
-    @property
-    def why(self) -> str:
-        return f"no token is set for the application {self.claim.application}: set PUSHWOOSH_API_TOKEN and restart the worker"
-
 
 Rendered: TypeAlias = Ready | NoToken | Settlement
 """Settlement: it cannot be sent, and this is how it ends."""

@@ -18,7 +18,7 @@ from wooshq_worker.observe.scrub import scrub
 class CallInProgress:
     """
     identifiers: in the order of the request's list. api_token: of the job's application. at: when the call started, by the ledger's clock;
-    the request carries it where the template has no schedule of its own.
+    it becomes the schedule of a request whose template has none.
     """
 
     chunk: ActiveChunk

@@ -95,8 +95,7 @@ class CallPool:
         application = chunk.job.application
         token = self._s.token_for(application)
         if token is None:
-            why = f"no token is set for the application {application}: set PUSHWOOSH_API_TOKEN and restart the worker"
-            self._gates.shut(application, "token", why)
+            self._gates.shut_without_token(application)
             call_withheld(chunk, call, "gate token")
             return
         started = CallInProgress.start(chunk, call, token.get_secret_value(), time.monotonic())
