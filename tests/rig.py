@@ -22,6 +22,7 @@ from wooshq import Settings, Wooshq
 from wooshq.intents.status import Status
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.steps import Ask, Steps
+from wooshq.settings import variables
 
 APPLICATION = "AAAAA-BBBBB"
 TOKEN = "test-token-0123456789"
@@ -31,26 +32,27 @@ GENEROUS_S = 300.0
 
 
 class Rig:
-    """One installation. Everything that it starts ends with it. settings: by their names, or as environment variables."""
+    """One installation. Everything that it starts ends with it. settings: by their names."""
 
     def __init__(self, folder: Path, base_url: str, **settings: Any) -> None:
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_"))}
-        self.env |= {
-            "PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in ("schemas", "tasks", "worker")),
-            "PUSHWOOSH_API_TOKEN": TOKEN,
-            "PUSHWOOSH_APPLICATION": APPLICATION,
-            "PUSHWOOSH_BASE_URL": base_url,
-            "WOOSHQ_DATA_DIR": str(folder / "data"),
-            "WOOSHQ_BACKOFF_BASE_S": "0.2",
-            "WOOSHQ_BREAKER_OPEN_S": "0.5",
-            "WOOSHQ_BREAKER_CEILING_S": "2",
-            **{f"WOOSHQ_{k.upper()}" if k.islower() else k: str(v) for k, v in settings.items()},
+        names = {
+            "api_token": TOKEN,
+            "application": APPLICATION,
+            "base_url": base_url,
+            "data_dir": folder / "data",
+            "accept_within_s": 30.0,  # a slow machine must not look like a Redis that hangs
+            "backoff_base_s": 0.2,
+            "breaker_open_s": 0.5,
+            "breaker_ceiling_s": 2.0,
+            **settings,
         }
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_"))}
+        self.env["PYTHONPATH"] = os.pathsep.join(str(ROOT / p) for p in ("schemas", "tasks", "worker"))
+        self.env |= {variables()[name]: str(value) for name, value in names.items()}
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.workers: list[subprocess.Popen[bytes]] = []
-        names = {k: v for k, v in settings.items() if k.islower()}
-        self.wooshq = Wooshq(some_settings(**{"api_token": TOKEN, "base_url": base_url, "data_dir": folder / "data", **names}))
+        self.wooshq = Wooshq(some_settings(**names))
         self.wooshq.counts()
 
     def start_worker(self, *options: str) -> subprocess.Popen[bytes]:

@@ -141,9 +141,9 @@ def assert_rate_was_kept(calls: Sequence[Call], rate: float) -> None:
     All callers together made `rate` calls a second, and wasted little of it.
 
     A machine that is busy makes calls late, so that some come together: a window of a second may hold twice the rate. The whole may take
-    up to three times as long, and never much less than it must.
+    up to five times as long, and never much less than it must.
     """
     at = sorted(call.at for call in calls)
     took, fair = at[-1] - at[0], len(at) / rate
     assert max(sum(start <= other < start + 1.0 for other in at) for start in at) <= 2 * rate
-    assert 0.7 * fair <= took <= 3 * fair, (took, fair)
+    assert 0.7 * fair <= took <= 5 * fair, (took, fair)

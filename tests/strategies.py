@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wooshq_schemas.intent.model import Intent
@@ -79,3 +82,16 @@ intents = st.fixed_dictionaries(
         "tags": st.dictionaries(word, clean, max_size=2),
     },
 )
+
+
+def drawn(strategy: st.SearchStrategy[Any], n: int) -> list[Any]:
+    """`n` examples of a strategy, the same ones in every run."""
+    found: list[Any] = []
+
+    @settings(max_examples=n, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def draw(value: Any) -> None:
+        found.append(value)
+
+    draw()
+    return found

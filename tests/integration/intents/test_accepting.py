@@ -16,23 +16,17 @@ from typing import Any
 import pytest
 import redis
 
-from tests.rig import APPLICATION, an_intent, wait_until
-from wooshq import Conflict, IntentInvalid, LedgerUnavailable, NotAccepted, Settings, Wooshq
+from tests.rig import an_intent, some_settings, wait_until
+from wooshq import Conflict, IntentInvalid, LedgerUnavailable, NotAccepted, Wooshq
 from wooshq.aio import AsyncWooshq
 from wooshq.installation.embedded import EmbeddedRedis
 
-#: The promise is 2 s; the rest is for a machine that is shared.
-BOUND_S = 4.0
+#: The promise is 2 s; the rest is for a machine that is slow and busy.
+BOUND_S = 6.0
 
 
 def make(**names: Any) -> Wooshq:
-    return Wooshq(Settings(_env_file=None, application=APPLICATION, **names))  # type: ignore[call-arg]
-
-
-@pytest.fixture
-def wooshq(redis_url: str, broker_url: str) -> Iterator[Wooshq]:
-    with make(redis_url=redis_url, broker_url=broker_url) as made:
-        yield made
+    return Wooshq(some_settings(**names))
 
 
 class WhenAKeyIsUsedAgain:
@@ -55,9 +49,9 @@ class WhenAKeyIsUsedAgain:
         with pytest.raises(Conflict):
             wooshq.enqueue(an_intent("somebody else", id=intent_id))
 
-    def test_two_hundred_calls_at_once_accept_one_intent(self, redis_url: str, broker_url: str) -> None:
+    def test_two_hundred_calls_at_once_accept_one_intent(self, wooshq: Wooshq) -> None:
         async def all_at_once() -> list[str]:
-            async with AsyncWooshq(Settings(_env_file=None, application=APPLICATION, redis_url=redis_url, broker_url=broker_url)) as aio:  # type: ignore[call-arg]
+            async with AsyncWooshq(wooshq.settings) as aio:
                 return list(await asyncio.gather(*(aio.enqueue(an_intent(idempotency_key="k")) for _ in range(200))))
 
         assert len(set(asyncio.run(all_at_once()))) == 1
@@ -87,13 +81,13 @@ class WhenManyIntentsAreAccepted:
         assert error.value.report.accepted == wooshq.counts()["accepted"] == 1000  # type: ignore[attr-defined]
         assert "1000 intents before this were accepted" in error.value.__notes__[0]
 
-    def test_an_async_iterable_is_read_too(self, redis_url: str, broker_url: str) -> None:
+    def test_an_async_iterable_is_read_too(self, wooshq: Wooshq) -> None:
         async def some() -> Any:
             for i in range(700):
                 yield an_intent(f"u{i}")
 
         async def accept() -> int:
-            async with AsyncWooshq(Settings(_env_file=None, application=APPLICATION, redis_url=redis_url, broker_url=broker_url)) as aio:  # type: ignore[call-arg]
+            async with AsyncWooshq(wooshq.settings) as aio:
                 return (await aio.enqueue_many(some())).accepted
 
         assert asyncio.run(accept()) == 700
@@ -141,7 +135,7 @@ class WhenRedisDoesNotAnswer:
             with redis.Redis.from_url(embedded.url) as server:
                 pid = int(server.info("server")["process_id"])
             os.kill(pid, signal.SIGSTOP)
-            newcomer, aio = make(data_dir=data_dir), AsyncWooshq(Settings(_env_file=None, application=APPLICATION, data_dir=data_dir))  # type: ignore[call-arg]
+            newcomer, aio = make(data_dir=data_dir), AsyncWooshq(some_settings(data_dir=data_dir))
             try:
                 assert "embedded Redis" in str(self._bounded(newcomer))
                 started = time.monotonic()
@@ -233,7 +227,8 @@ class WhenAWebAppForks:
 
 
 class WhenAnIntentIsTooLarge:
-    def test_the_error_says_what_to_do(self, redis_url: str, broker_url: str) -> None:
-        with make(redis_url=redis_url, broker_url=broker_url, max_intent_bytes=2000) as wooshq, pytest.raises(IntentInvalid) as error:
+    @pytest.mark.settings(max_intent_bytes=2000)
+    def test_the_error_says_what_to_do(self, wooshq: Wooshq) -> None:
+        with pytest.raises(IntentInvalid) as error:
             wooshq.enqueue(an_intent(meta_data={"x": "y" * 3000}))
         assert "WOOSHQ_MAX_INTENT_BYTES" in str(error.value)

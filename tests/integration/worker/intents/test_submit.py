@@ -1,0 +1,74 @@
+"""`wooshq.submit`: producers that only speak Celery."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from celery import Celery
+
+from tests.rig import Rig, an_intent, wait_until
+from tests.stand_in import StandIn
+from tests.strategies import drawn, intents, json_values, odd_intents
+from wooshq.installation.celery_app import SUBMIT
+
+
+class WhenProducersOnlySpeakCelery:
+    def _producer(self, rig: Rig) -> Celery:
+        return Celery("shop", broker=rig.wooshq.installation.places.broker_url, set_as_current=False)
+
+    @pytest.mark.parametrize("queue", ["transactional", "celery"])
+    def test_submit_sends_the_intent(self, rig: Rig, api: StandIn, queue: str) -> None:
+        rig.start_worker()
+        self._producer(rig).send_task(SUBMIT, args=[an_intent("from-celery")], queue=queue)
+        wait_until(lambda: api.accepted["from-celery"] == 1)
+
+    def test_a_message_that_is_delivered_twice_makes_one_intent(self, rig: Rig, api: StandIn) -> None:
+        with self._producer(rig) as shop:
+            for _ in range(3):
+                shop.send_task(SUBMIT, args=[an_intent("once")], queue="transactional", task_id="the-same-task")
+        rig.start_worker()
+        rig.ended([rig.wooshq.enqueue(an_intent("last"))])
+        wait_until(lambda: rig.wooshq.counts()["now_queued_transactional"] == 0)
+        assert api.accepted == {"once": 1, "last": 1}
+
+    def test_each_refused_message_becomes_one_letter_however_often_it_is_delivered(self, rig: Rig) -> None:
+        rig.start_worker()
+        with self._producer(rig) as shop:
+            for n in (1, 2, 3, 3):
+                shop.send_task(SUBMIT, args=[{"to": {}}], queue="transactional", task_id=f"task-{n}")
+            shop.send_task(SUBMIT, args=[an_intent()], queue="transactional", countdown=60)
+        wait_until(lambda: len(rig.wooshq.dead_letters.list(reason="invalid")) == 4, saw=rig.wooshq.dead_letters.list)
+
+    def test_an_invalid_intent_becomes_a_dead_letter_that_can_be_edited(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        self._producer(rig).send_task(SUBMIT, args=[{"to": {"users": ["u1"]}, "message": {"push": {"titel": "Hi"}}}], queue="transactional")
+        wait_until(lambda: len(rig.wooshq.dead_letters.list(reason="invalid")) == 1)
+        letter = rig.wooshq.dead_letters.list()[0]
+        assert "message.push.titel" in letter.detail
+
+        rig.wooshq.dead_letters.edit(letter.id, {"message": {"push": {"titel": None, "title": "Hi"}}})
+        rig.ended(rig.wooshq.dead_letters.replay(letter.id).ids.values())
+        assert api.accepted["u1"] == 1
+
+
+class WhenAnythingIsSubmitted:
+    def test_it_is_sent_or_becomes_a_dead_letter(self, rig: Rig, api: StandIn) -> None:
+        worker = rig.start_worker()
+        some = drawn(json_values | odd_intents | intents.filter(lambda intent: "id" not in intent), 150)
+        # Equal values make one letter, because the broker may deliver a message twice. Each intent without an id is an intent of its own.
+        with Celery("shop", broker=rig.wooshq.installation.places.broker_url, set_as_current=False) as shop:
+            for value in some:
+                shop.send_task(SUBMIT, args=[value], queue="transactional")
+        last = rig.wooshq.enqueue(an_intent("last"))
+
+        rig.ended([last])
+        kept = {json.dumps(value) for value in some}
+
+        def taken() -> int:
+            counts = rig.wooshq.counts()
+            return counts.get("accepted", 0) - 1 + len(rig.wooshq.dead_letters.list(reason="invalid"))
+
+        wait_until(lambda: taken() >= len(kept), saw=lambda: (taken(), len(kept), rig.logs()[-2000:]))
+        assert worker.poll() is None
+        assert "Traceback" not in rig.logs()
