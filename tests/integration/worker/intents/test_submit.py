@@ -29,7 +29,9 @@ class WhenProducersOnlySpeakCelery:
                 shop.send_task(SUBMIT, args=[an_intent("once")], queue="transactional", task_id="the-same-task")
         rig.start_worker()
         rig.ended([rig.wooshq.enqueue(an_intent("last"))])
-        wait_until(lambda: rig.wooshq.counts()["now_queued_transactional"] == 0)
+        with rig.broker() as broker:
+            wait_until(lambda: broker.llen("transactional") == broker.hlen("unacked") == 0, saw=lambda: broker.keys("*"))
+        wait_until(lambda: rig.wooshq.counts()["sent"] == rig.wooshq.counts()["accepted"], saw=rig.wooshq.counts)
         assert api.accepted == {"once": 1, "last": 1}
 
     def test_each_refused_message_becomes_one_letter_however_often_it_is_delivered(self, rig: Rig) -> None:
