@@ -44,7 +44,7 @@ class Then(StrEnum):
       (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
     - The intent is held, and no attempt is counted (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`).
     - A chunk goes back, and its recipients wait (`jobs/call_ended.py`, `jobs/hold_chunk.py`).
-    - The gate lets probes through from time to time; when one succeeds, the keeper releases what was held (`keeper/keeper.py`,
+    - The gate lets probes through from time to time; when one succeeds, the keeper releases what was held (`keeper/held.py`,
       `ledger/scripts/intents/release.lua`).
     """
     HOLD_APPLICATION = "hold (application)"
@@ -75,7 +75,7 @@ class Then(StrEnum):
       `api/backoff.py`, `ledger/scripts/intents/settle.lua`). If it is too old it becomes a dead letter `exhausted`.
     - A chunk holds: no further call of it starts, and it goes back to its queue. The recipients of this call are sent to again
       (`jobs/call_ended.py`, `jobs/hold_chunk.py`, `ledger/scripts/chunks/record.lua`).
-    - After Retry-After the gate lets probes through; when one succeeds, the keeper releases what was held (`keeper/keeper.py`,
+    - After Retry-After the gate lets probes through; when one succeeds, the keeper releases what was held (`keeper/held.py`,
       `ledger/scripts/intents/release.lua`).
     - `wooshq gates` shows the gate (`ledger/gates.py`).
     """
