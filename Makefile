@@ -18,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check floor bench lock clean
+.PHONY: help install demo test check docs floor bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,11 @@ check: $(STAMP) ## lint, format, types, and the rule that an arrow between the l
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy schemas tasks worker
 	$(BIN)/lint-imports --no-logo
+
+docs: $(STAMP) ## write the generated parts of docs/ anew: the map, the state machines, the verdict table, the JSON Schemas
+	@$(BIN)/python -m docs.write
+	@$(BIN)/python -m wooshq_worker.api.table
+	@$(BIN)/python -m wooshq_schemas.json_schema
 
 floor: requirements/dev.txt ## all tests with the oldest redis-py that pyproject.toml allows
 	@$(MAKE) --no-print-directory install VENV=.venv/floor

@@ -1,1 +1,1 @@
-"""Intents: what is needed to accept, follow or send single messages."""
+"""Single intents for producers and operators: accept, follow, cancel, count, lint. Each call is described here, and carried out by a client."""

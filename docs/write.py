@@ -1,0 +1,68 @@
+"""Writes the generated parts of docs/architecture.md: `make docs`. A test holds that they are current."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from wooshq.ledger.states import MACHINES, Mark
+
+ROOT: Final = Path(__file__).parents[1]
+PAGE: Final = ROOT / "docs" / "architecture.md"
+LAYERS: Final = ("schemas/wooshq_schemas", "tasks/wooshq", "worker/wooshq_worker")
+
+
+def page(text: str) -> str:
+    """The page with each generated part written anew. A part stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
+    parts = {"map": map_of_rooms(), **{name: diagram(moves) for name, moves in MACHINES.items()}}
+    for name, part in parts.items():
+        text, found = re.subn(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m, part=part: m[1] + part + m[2], text, flags=re.DOTALL)
+        if found != 1:
+            raise ValueError(f"docs/architecture.md: there must be one part <!-- {name} -->, and there are {found}")
+    return text
+
+
+def diagram(moves: Mapping[Any, Mapping[Any, StrEnum]]) -> str:
+    """A state machine as a Mermaid diagram. Moves between the same two states share an arrow."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for source, by_event in moves.items():
+        for event, target in by_event.items():
+            arrows.setdefault((_state(source), _state(target)), []).append(str(event))
+    final = {_state(target) for by_event in moves.values() for target in by_event.values() if target not in moves}
+    lines = [f"    {source} --> {target}: {', '.join(events)}" for (source, target), events in arrows.items()]
+    lines += [f"    {state} --> [*]" for state in sorted(final)]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```", ""])
+
+
+def _state(state: StrEnum | None) -> str:
+    """A state's name in a diagram: that of its value, or of the member for marks, whose values are single characters."""
+    if state is None:
+        return "[*]"
+    return state.name.lower() if isinstance(state, Mark) else str(state)
+
+
+def map_of_rooms() -> str:
+    """Every room with the sentence on top of it and the files in it, as the code has them."""
+    lines: list[str] = []
+    for layer in LAYERS:
+        for room in (ROOT / layer, *sorted(_rooms_below(ROOT / layer))):
+            files = sorted(f"`{file.stem}`" for file in room.glob("*.py") if not file.stem.startswith("_"))
+            lines.append(f"- **{room.relative_to(ROOT)}**: {_sentence(room)} {' '.join(files)}")
+    return "\n".join([*lines, ""])
+
+
+def _rooms_below(folder: Path) -> Iterator[Path]:
+    return (room.parent for room in folder.rglob("__init__.py") if room.parent != folder)
+
+
+def _sentence(room: Path) -> str:
+    doc = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
+    return doc.split("\n\n")[0].replace("\n", " ")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
