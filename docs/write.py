@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +20,15 @@ def page(text: str) -> str:
     """The page with each generated part written anew. A part stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
     parts = {"map": map_of_rooms(), **{name: diagram(moves) for name, moves in MACHINES.items()}}
     for name, part in parts.items():
-        text, found = re.subn(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m, part=part: m[1] + part + m[2], text, flags=re.DOTALL)
+        text, found = re.subn(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", _put(part), text, flags=re.DOTALL)
         if found != 1:
             raise ValueError(f"docs/architecture.md: there must be one part <!-- {name} -->, and there are {found}")
     return text
+
+
+def _put(part: str) -> Callable[[re.Match[str]], str]:
+    """Puts a part between its markers."""
+    return lambda markers: markers[1] + part + markers[2]
 
 
 def diagram(moves: Mapping[Any, Mapping[Any, StrEnum]]) -> str:

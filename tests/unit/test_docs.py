@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-
 from docs.write import LAYERS, PAGE, ROOT, diagram, page
+
 from wooshq.ledger.states import MACHINES
 
 PAGES = [ROOT / name for name in ("CONTRIBUTING.md", "docs/architecture.md", "docs/verdicts.md")]
