@@ -18,10 +18,10 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check docs floor bench lock clean
+.PHONY: help install demo test test-slow check docs floor bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## .venv with everything in it; .venv/bin/wooshq is the command
 
@@ -45,14 +45,27 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: $(STAMP) ## a tour on this machine: sandbox API, worker, fan-out with failures, dead letters, replay
 	@$(BIN)/wooshq demo $(ARGS)
 
-test: $(STAMP) ## all tests: unit, integration, chaos
-	@$(BIN)/python -m pytest $(ARGS)
+# Tests run side by side; tests/conftest.py says in how many processes. One after the other: `make test ARGS="-n 0"`.
+PYTEST := -m pytest -n auto --dist worksteal
 
-check: $(STAMP) ## lint, format, types, and the rule that an arrow between the layers points only to the left
+test: $(STAMP) ## all tests: unit, integration, chaos
+	@$(BIN)/python $(PYTEST) $(ARGS)
+
+# Endless loops that run beside the tests; six make two cores about four times slower.
+LOOPS ?= 2
+
+test-slow: $(STAMP) ## all tests while endless loops keep the machine busy (LOOPS=2); may take an hour
+	@trap 'kill $$loops' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
+	for _ in $$(seq $(LOOPS)); do while kill -0 $$$$; do :; done 2>/dev/null & loops="$$loops $$!"; done; \
+	$(BIN)/python $(PYTEST) $(ARGS)
+
+check: $(STAMP) ## lint, format, types, the public types as a user sees them, and the rules for imports, folders and files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy schemas tasks worker
+	$(BIN)/mypy
+	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/unit/repository/test_house.py
 
 docs: $(STAMP) ## write the generated parts of docs/ anew: the map, the state machines, the verdict table, the JSON Schemas
 	@$(BIN)/python -m docs.write
@@ -63,7 +76,7 @@ floor: requirements/dev.txt ## all tests with the oldest redis-py that pyproject
 	@$(MAKE) --no-print-directory install VENV=.venv/floor
 	@floor=$$(sed -n 's/^ *"redis>=\([0-9.]*\).*/\1/p' pyproject.toml) && set -x && \
 	  .venv/floor/bin/python -m pip --disable-pip-version-check -qq install "redis==$$floor.*" && \
-	  .venv/floor/bin/python -m pytest $(ARGS)
+	  .venv/floor/bin/python $(PYTEST) $(ARGS)
 
 bench: $(VENV)/.bench ## every figure of docs/benchmarks.md, half an hour; ARGS=--quick in five minutes, ARGS=--help
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,10 +1,16 @@
+"""What the package offers: its public names, its types and its JSON schemas."""
+
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import wooshq_schemas
+from wooshq_schemas.json_schema.build import FOLDER, MODELS, text_of
 
 NAMES = [
     "MODEL_VERSION",
@@ -52,3 +58,13 @@ def test_only_pydantic_and_the_standard_library_are_imported() -> None:
 
 def test_the_types_are_published() -> None:
     assert (Path(wooshq_schemas.__file__).parent / "py.typed").exists()
+
+
+class WhenAJsonSchemaIsRead:
+    @pytest.mark.parametrize("name", MODELS)
+    def test_the_file_in_the_repository_is_current(self, name: str) -> None:
+        assert (FOLDER / name).read_text(encoding="utf-8") == text_of(MODELS[name]), "run: python -m wooshq_schemas.json_schema"
+
+    @pytest.mark.parametrize("name", MODELS)
+    def test_it_is_json_and_has_a_version(self, name: str) -> None:
+        assert json.loads(text_of(MODELS[name]))["x-model-version"] == 1

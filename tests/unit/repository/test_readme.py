@@ -28,7 +28,7 @@ from wooshq_worker.cli.terminal import out
 from wooshq_worker.cli.terminal.tables import laid_out
 from wooshq_worker.sandbox import SandboxThread
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 CONSOLE = [line for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 APPLICATION = "AAAAA-BBBBB"

@@ -19,7 +19,7 @@ from wooshq.installation.embedded_server import DURABLE
 from wooshq.installation.places import Places, places
 from wooshq.settings import Settings
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 WORKER: dict[str, Any] = COMPOSE["services"]["worker"]
 REDIS: dict[str, Any] = COMPOSE["services"]["redis"]

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 def test_warnings_of_a_users_own_pip_configuration_do_not_drown_an_install() -> None:

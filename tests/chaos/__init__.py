@@ -1,0 +1,1 @@
+"""Tests that kill processes or take the API away, and then count what was lost or doubled."""

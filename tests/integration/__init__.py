@@ -1,0 +1,1 @@
+"""Tests of several modules together, with a real Redis, and real worker processes where they matter."""

@@ -1,0 +1,1 @@
+"""Tests of where an installation lives: the embedded Redis, RabbitMQ, namespaces."""

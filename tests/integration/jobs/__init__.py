@@ -1,0 +1,1 @@
+"""Tests of jobs with real workers: feeding, packing, refusals, holding, roll-outs."""

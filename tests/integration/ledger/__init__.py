@@ -1,0 +1,1 @@
+"""Tests of the ledger's real scripts against a model or a table."""

@@ -1,0 +1,1 @@
+"""Tests of API calls over a real socket, and of gates and rates."""

@@ -1,0 +1,1 @@
+"""Tests of intents that real workers send."""

@@ -1,0 +1,1 @@
+"""Tests of what really leaves the process for Sentry."""

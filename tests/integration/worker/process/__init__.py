@@ -1,0 +1,1 @@
+"""Tests of a worker process: how it ends, and what it refuses."""

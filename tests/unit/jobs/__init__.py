@@ -1,0 +1,1 @@
+"""Tests of a job's parts on the producer's side: packing, duplicates, columns, rules."""

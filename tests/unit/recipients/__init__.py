@@ -1,0 +1,1 @@
+"""Tests of how recipients are read from files."""

@@ -1,0 +1,1 @@
+"""Tests of the sandbox's parts: tokens, faults, control, records."""

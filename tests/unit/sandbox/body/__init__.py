@@ -1,0 +1,1 @@
+"""Tests of how the sandbox checks a request body."""

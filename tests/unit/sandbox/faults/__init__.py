@@ -1,0 +1,1 @@
+"""Tests of the faults that the sandbox can make."""

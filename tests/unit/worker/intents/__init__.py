@@ -1,0 +1,1 @@
+"""Tests of how a worker renders and settles intents."""

@@ -1,0 +1,1 @@
+"""Tests of how a worker plans, splits and judges the calls of a job."""
