@@ -51,7 +51,9 @@ push = st.fixed_dictionaries(
         **shared,
     },
 )
-template = st.fixed_dictionaries({"name": word}, optional={"language": word, "parameters": free})
+template = (
+    st.fixed_dictionaries({"name": word}, optional={"language": word, "parameters": free}) | word | free | st.lists(clean, max_size=2)
+)
 messages = st.one_of(
     push.map(lambda p: {"push": p}),
     free.map(lambda data: {"push": {"silent": True, "data": data}}),

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from wooshq_schemas.intent.model import Intent
 from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
 from wooshq_schemas.render import render
-from wooshq_schemas.request import Block, FrequencyCapping, MessengerTemplate, OpenAction, SendRate
+from wooshq_schemas.request import Block, DeepLink, FrequencyCapping, Link, OpenAction, RichMedia, SendRate
 from wooshq_schemas.validation.names import nearest
 from wooshq_schemas.validation.times import moment_of
 
@@ -53,6 +53,7 @@ def lint(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> 
     kind, inner = next(iter(body.items()))
     return [
         *_expiry(intent, now),
+        *_camel_case(intent),
         *_request(kind, inner, now),
         *_email(kind, inner, platforms),
         *_near_misses(f"{kind}.send_rate", inner.get("send_rate", {}), SendRate),
@@ -69,6 +70,11 @@ def _expiry(intent: Intent, now: datetime) -> Iterator[Warn]:
         yield Warn("expires_at", "is in the past", "Nothing would be sent: the intent ends as expired")
 
 
+def _camel_case(intent: Intent) -> Iterator[Warn]:
+    for path in getattr(intent, "camel_case", ()):  # an intent from the ledger is in snake_case
+        yield Warn(path.removeprefix("request."), "is written in camelCase; it is sent in snake_case", "The reference uses snake_case")
+
+
 def _request(kind: str, inner: Mapping[str, Any], now: datetime) -> Iterator[Warn]:
     if not is_application_code(inner.get("application") or ""):
         yield Warn(
@@ -82,7 +88,7 @@ def _request(kind: str, inner: Mapping[str, Any], now: datetime) -> Iterator[War
 def _email(kind: str, inner: Mapping[str, Any], platforms: Platforms) -> Iterator[Warn]:
     if "email_payload" not in inner:
         return
-    names = [row.name for row in platforms if row.block is None]
+    names = [row.name for row in platforms if row.channel == "email"]
     if not any(name in inner.get("platforms", ()) for name in names):
         right = " or ".join(names)
         yield Warn(f"{kind}.platforms", f"does not contain {right}", f'An email payload needs "platforms": ["{right}"]')
@@ -102,7 +108,7 @@ def _payload(path: str, payload: Mapping[str, Any], platforms: Platforms) -> Ite
     if not {"preset", "content", "silent", "voip_push"} & payload.keys():
         yield Warn(path, "has nothing to show", 'Give title or body, or "silent": true to send only data')
     for name, action in _actions(payload):
-        yield from _near_misses(f"{path}.{name}", action, OpenAction)
+        yield from _open_action(f"{path}.{name}", action)
         yield from _link(f"{path}.{name}.link.url", action.get("link", {}).get("url"))
     if payload.get("silent") and "custom_data" in payload:
         yield from _too_much_data(f"{path}.custom_data", payload["custom_data"], platforms)
@@ -118,7 +124,7 @@ def _content(path: str, payload: Mapping[str, Any], platforms: Platforms) -> Ite
         for block, fields in blocks.items():
             place = f"{path}.{locale}.{block}"
             yield from _near_misses(place, fields, Block)
-            yield from _near_misses(f"{place}.template", fields.get("template", {}), MessengerTemplate)
+            yield from _values(place, fields)
             if (row := platforms.by_block.get(block)) is not None:  # the intent may be older than a correction of the table
                 yield from _too_long(place, row, fields, payload)
             if not {"silent", "voip_push"} & payload.keys():
@@ -130,6 +136,33 @@ def _actions(payload: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
         yield "open_action", payload["open_action"]
     for number, action in payload.get("open_actions", {}).items():
         yield f"open_actions.{number}", action
+
+
+_FIELDS_OF_ACTION: Final[Mapping[str, type[BaseModel]]] = {"link": Link, "deep_link": DeepLink, "rich_media": RichMedia}
+
+
+def _open_action(path: str, action: Mapping[str, Any]) -> Iterator[Warn]:
+    """The reference knows an open action from one client, so every other field is worth a look: `remote_page` of API 1.3, a new one."""
+    for name, value in action.items():
+        if name in _FIELDS_OF_ACTION:
+            yield from _near_misses(f"{path}.{name}", value, _FIELDS_OF_ACTION[name])
+        else:
+            known = ", ".join(OpenAction.model_fields)
+            yield Warn(f"{path}.{name[:64]}", "is not known for v2; it is sent unchanged", f"Known open actions: {known}")
+
+
+_PRIORITIES: Final = ("PRIORITY_MIN", "PRIORITY_LOW", "PRIORITY_DEFAULT", "PRIORITY_HIGH", "PRIORITY_MAX")
+_DELIVERY_PRIORITIES: Final = ("NORMAL", "HIGH")
+
+
+def _values(path: str, fields: Mapping[str, Any]) -> Iterator[Warn]:
+    """Values of a block whose form is known from one client only, or not at all."""
+    if "template" in fields:
+        hint = "Ask Pushwoosh for the form, or store the message as a preset and send that"
+        yield Warn(f"{path}.template", "has a form that is not known for v2; it is sent unchanged", hint)
+    for name, known in (("priority", _PRIORITIES), ("delivery_priority", _DELIVERY_PRIORITIES)):
+        if name in fields and fields[name] not in known:
+            yield Warn(f"{path}.{name}", "has a value that is not known for v2; it is sent unchanged", f"Known values: {', '.join(known)}")
 
 
 def _link(path: str, url: object) -> Iterator[Warn]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
+from pydantic.alias_generators import to_camel
+
 KINDS: Final = ("push", "sms", "telegram", "kakao", "line", "whatsapp", "email", "preset")
 """Kinds of plain message. A new kind needs a field on `Message` too. `preset` has no platforms: Pushwoosh knows the preset's."""
 
@@ -33,40 +35,43 @@ class Platform:
     """
     One row of the table.
 
-    block: key of its content; None if its content is the `email_payload`. name: in `platforms`. number: in `open_actions`. channel: the
-    kind of plain message that goes there. sure: how well the reference knows block, name and number (A: documented, D: our reading).
+    block: key of its content; None if it has none: the content of an email is the `email_payload`, that of a group is in its parts' blocks.
+    name: in `platforms`. number: in `open_actions`; None if it is not known. channel: the kind of plain message that goes there.
+    sure: how well the reference knows block, name and number (A: documented, D: our reading, -: not at all).
     default: whether its kind of message goes there if the intent names no platforms. limit: None if lint knows no limit.
-    live_updates: whether a push's `live_update` is shown there.
+    live_updates: whether a push's `live_update` is shown there. parts: for a group, the reference's names of its platforms.
     """
 
     block: str | None
     name: str
-    number: int
+    number: int | None
     channel: str
     sure: str
     default: bool = False
     limit: PayloadLimit | None = None
     live_updates: bool = False
+    parts: tuple[str, ...] = ()
 
 
 _TABLE: Final = (
     Platform("ios", "IOS", 1, "push", "AAB", default=True, limit=_APNS),
     Platform("android", "ANDROID", 3, "push", "AAB", default=True, limit=_FCM, live_updates=True),
-    Platform("huawei_android", "HUAWEI_ANDROID", 17, "push", "ADB"),
-    Platform("baidu_android", "BAIDU_ANDROID", 18, "push", "ADD"),
+    Platform("huawei_android", "HUAWEI_ANDROID", 17, "push", "ABB"),
+    Platform("baidu_android", "BAIDU_ANDROID", None, "push", "AD-"),
     Platform("mac_os", "MAC_OS", 7, "push", "ADB", limit=_APNS),
-    Platform("amazon", "AMAZON", 9, "push", "ADB", limit=_ADM),
-    Platform("windows", "WINDOWS", 8, "push", "DDB", limit=_WNS),
-    Platform("safari", "SAFARI", 10, "push", "DDB", limit=_WEB_PUSH),
-    Platform("chrome", "CHROME", 11, "push", "DDB", limit=_WEB_PUSH),
-    Platform("firefox", "FIREFOX", 12, "push", "DDB", limit=_WEB_PUSH),
-    Platform("ie", "IE", 13, "push", "DDB"),
-    Platform(None, "EMAIL", 14, "email", "AAD", default=True),
-    Platform("sms", "SMS", 19, "sms", "DDD", default=True),
-    Platform("telegram", "TELEGRAM", 20, "telegram", "DDD", default=True),
-    Platform("kakao", "KAKAO", 21, "kakao", "DDD", default=True),
-    Platform("line", "LINE", 22, "line", "DDD", default=True),
-    Platform("whatsapp", "WHATSAPP", 23, "whatsapp", "DDD", default=True),
+    Platform("amazon", "AMAZON", 9, "push", "ACB", limit=_ADM),
+    Platform("windows", "WINDOWS", 8, "push", "DCB", limit=_WNS),
+    Platform("safari", "SAFARI", 10, "push", "ABB", limit=_WEB_PUSH),
+    Platform("chrome", "CHROME", 11, "push", "ABB", limit=_WEB_PUSH),
+    Platform("firefox", "FIREFOX", 12, "push", "ABB", limit=_WEB_PUSH),
+    Platform("ie", "IE", 13, "push", "ABD"),
+    Platform(None, "WEB", None, "push", "-C-", parts=("SAFARI", "CHROME", "FIREFOX", "IE")),
+    Platform(None, "EMAIL", 14, "email", "AAC", default=True),
+    Platform("sms", "SMS", 18, "sms", "DCB", default=True),
+    Platform("telegram", "TELEGRAM", None, "telegram", "DD-", default=True),
+    Platform("kakao", "KAKAO", None, "kakao", "DD-", default=True),
+    Platform("line", "LINE", None, "line", "DD-", default=True),
+    Platform("whatsapp", "WHATSAPP", 21, "whatsapp", "DDB", default=True),
 )
 
 
@@ -139,9 +144,30 @@ class Platforms:
         return {row.block: row for row in self if row.block is not None}
 
     @cached_property
-    def numbers(self) -> frozenset[str]:
-        """Numbers as `open_actions` writes them."""
-        return frozenset(str(row.number) for row in self)
+    def camel_blocks(self) -> Mapping[str, str]:
+        """A block's name in camelCase → its name; only of blocks whose names differ."""
+        return {to_camel(block): block for block in self.by_block if to_camel(block) != block}
+
+    @cached_property
+    def by_number(self) -> Mapping[str, Platform]:
+        """Number, as `open_actions` writes it → row. Rows whose number is not known are left out."""
+        return {str(row.number): row for row in self if row.number is not None}
+
+    def parts_of(self, row: Platform) -> Sequence[Platform]:
+        """The platforms of a group; empty if the row is not a group, or has a block of its own."""
+        return [self.rows[name] for name in row.parts if name in self.rows] if row.block is None else ()
+
+    def with_parts(self, rows: Sequence[Platform]) -> Sequence[Platform]:
+        """These rows, and after each group its platforms; each row once."""
+        if not any(row.parts for row in rows):
+            return rows
+        return list(dict.fromkeys(one for row in rows for one in (row, *self.parts_of(row))))
+
+
+def number_is_not_known(row: Platform) -> tuple[str, str]:
+    """(problem, hint) of an open action for a platform whose number is not known."""
+    key = (row.block or row.name).lower()
+    return f"is for {row.name}, and its number is not known", f'Set it: WOOSHQ_PLATFORMS=\'{{"{key}": {{"number": …}}}}\''
 
 
 _COLUMNS: Final[Mapping[str, type]] = {"block": str, "name": str, "number": int}
@@ -153,7 +179,7 @@ def _check_correction(wanted: str, columns: Mapping[str, str | int], row: Platfo
             raise ValueError(f"{wanted}: {column!r} is not a column; use block, name or number")
         if not isinstance(value, _COLUMNS[column]) or isinstance(value, bool) or value == "":
             raise ValueError(f"{wanted}.{column}: must be {'a whole number' if _COLUMNS[column] is int else 'a string that is not empty'}")
-    if row.block is None and "block" in columns:
+    if row.channel == "email" and "block" in columns:
         raise ValueError(f"{wanted}.block: this platform has no block; its content is the `email_payload`")
 
 

@@ -11,7 +11,7 @@ from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
 from wooshq_schemas.validation.times import moment_of, utc_text
 
 _TEXTS = ("title", "subtitle", "body")
-_PLAIN = ("image", "icon", "sound", "badge", "priority", "category", "thread_id", "buttons", "root_params")
+_PLAIN = ("image", "icon", "sound", "priority", "category", "thread_id", "buttons", "root_params")
 
 
 def render(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> dict[str, Any]:
@@ -70,12 +70,17 @@ def _payload(message: Message, rows: Sequence[Platform], platforms: Platforms) -
     plain: TextMessage | TemplatedMessage = getattr(message, message.kind)
     fields: dict[str, Any] = {}
     if isinstance(plain, TemplatedMessage) and plain.template is not None:
-        fields["template"] = _dump(plain.template)
+        fields["template"] = plain.template
     texts = {} if plain.body is None else {"body": plain.body}
-    return {"content": {"localized_content": _localized(texts, fields, _replacing(plain.overrides, platforms), rows)}}
+    replacing = _replacing(plain.overrides, platforms)
+    out: dict[str, Any] = {"content": {"localized_content": _localized(texts, fields, replacing, rows)}}
+    if links := _links(replacing, rows):
+        out["open_actions"] = links
+    return out
 
 
 def _push(push: Push, rows: Sequence[Platform], platforms: Platforms) -> dict[str, Any]:
+    rows = platforms.with_parts(rows)
     out: dict[str, Any] = {}
     replacing = _replacing(push.overrides, platforms)
     if push.silent:
@@ -91,6 +96,8 @@ def _push(push: Push, rows: Sequence[Platform], platforms: Platforms) -> dict[st
             for name in _PLAIN:
                 if name in given:
                     fields[name] = getattr(push, name)
+            if push.badge is not None:
+                fields["badges"] = str(push.badge)
             if push.ttl_s is not None:
                 fields["ttl"] = push.ttl_s
             if push.live_update is not None:
@@ -103,8 +110,7 @@ def _push(push: Push, rows: Sequence[Platform], platforms: Platforms) -> dict[st
         out["custom_data"] = push.data
     if push.link is not None:
         out["open_action"] = {"link": {"url": push.link}}
-    links = {str(row.number): {"link": {"url": url}} for row in rows if (url := replacing.get(row.name, {}).get("link")) is not None}
-    if links:
+    if links := _links(replacing, rows):
         out["open_actions"] = links
     if push.voip is not None:
         out["voip_push"] = push.voip
@@ -112,16 +118,29 @@ def _push(push: Push, rows: Sequence[Platform], platforms: Platforms) -> dict[st
 
 
 def _replacing(overrides: Mapping[str, PushOverride | TextOverride] | None, platforms: Platforms) -> dict[str, dict[str, Any]]:
-    """Platform's name in the API → the fields that replace those of the message there. `ttl_s` gets the API's name, `ttl`."""
+    """Platform's name in the API → the fields that replace those of the message there. `ttl_s` and `badge` get the API's names."""
     out: dict[str, dict[str, Any]] = {}
+    groups: list[Platform] = []
     for name, override in (overrides or {}).items():
         row = platforms.named(name)
         fields = _dump(override)
         if "ttl_s" in fields:
             fields["ttl"] = fields.pop("ttl_s")
+        if "badge" in fields:
+            fields["badges"] = str(fields.pop("badge"))
         if row is not None:  # the intent may be older than a correction of the table
             out.setdefault(row.name, {}).update(fields)
+            groups += [row] if row.parts else []
+    for group in groups:  # what is given for a group holds for its platforms, unless they have their own
+        shared = {name: value for name, value in out[group.name].items() if name != "link"}
+        for row in platforms.parts_of(group):
+            out[row.name] = {**shared, **out.get(row.name, {})}
     return out
+
+
+def _links(replacing: Mapping[str, Mapping[str, Any]], rows: Sequence[Platform]) -> dict[str, Any]:
+    """The open actions of platforms with their own link. Intents with a link for a platform without a known number are refused."""
+    return {str(row.number): {"link": {"url": url}} for row in rows if (url := replacing.get(row.name, {}).get("link")) is not None}
 
 
 def _localized(
@@ -131,11 +150,13 @@ def _localized(
     if not replacing:
         if all(type(text) is str for text in texts.values()):  # by far the most frequent case
             block = {**texts, **fields}
-            return {"default": {row.block: block.copy() for row in rows}} if block else {}
-        wholes = [(row.block, texts, fields) for row in rows]
+            return {"default": {row.block: block.copy() for row in rows if row.block is not None}} if block else {}
+        wholes = [(row.block, texts, fields) for row in rows if row.block is not None]
     else:
         wholes = []
         for row in rows:
+            if row.block is None:
+                continue
             own = replacing.get(row.name, {})
             own_texts = {**texts, **{name: own[name] for name in _TEXTS if name in own}}
             own_fields = {**fields, **{name: value for name, value in own.items() if name not in _TEXTS and name != "link"}}

@@ -8,13 +8,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, Field, Strict, StringConstraints, ValidationInfo
 
-from wooshq_schemas.platforms import PLATFORMS, Platforms
+from wooshq_schemas.platforms import PLATFORMS, Platforms, number_is_not_known
 from wooshq_schemas.recipient_lists import LISTS, REQUEST_KINDS
 from wooshq_schemas.validation.names import did_you_mean
 from wooshq_schemas.validation.one_of import OneOf
 from wooshq_schemas.validation.problem import refusal
 from wooshq_schemas.validation.times import Duration, Time
-from wooshq_schemas.validation.values import OPEN, STRICT, ApplicationCode, Code, Free, Identifier, JsonObject, Locale, Shape, absent
+from wooshq_schemas.validation.values import OPEN, STRICT, ApplicationCode, Code, Free, Given, Identifier, JsonObject, Locale, Shape, absent
 
 
 class MessageType(StrEnum):
@@ -53,9 +53,23 @@ def _in_table(column: Callable[[Platforms], Iterable[str]], problem: str) -> Aft
     return AfterValidator(check)
 
 
+def _is_platform_number(text: str, info: ValidationInfo) -> str:
+    """Checks a key of `open_actions`. A name instead of the number gets the number as its hint."""
+    table = table_of(info.context)
+    if text in table.by_number:
+        return text
+    row = table.named(text.upper()) or table.by_block.get(text)
+    if row is not None and row.number is None:
+        raise refusal(*number_is_not_known(row))
+    if row is not None:
+        raise refusal("is not a platform's number", f"Use {row.number}, the number of {row.name}")
+    known = ", ".join(f"{number} ({one.name})" for number, one in sorted(table.by_number.items(), key=lambda pair: int(pair[0])))
+    raise refusal("is not a platform's number", f"Use one of: {known}. WOOSHQ_PLATFORMS can set others")
+
+
 PlatformName = Annotated[str, _in_table(lambda table: table.by_name, "is not a platform")]
 BlockName = Annotated[str, _in_table(lambda table: table.by_block, "no such field")]
-PlatformNumber = Annotated[str, _in_table(lambda table: sorted(table.numbers, key=int), "is not a platform's number")]
+PlatformNumber = Annotated[str, AfterValidator(_is_platform_number)]
 PlatformNames = Annotated[list[PlatformName], Field(min_length=1)]
 MessageTypeName = Annotated[MessageType, _BY_NAME]
 
@@ -65,6 +79,7 @@ class Schedule(OneOf):
 
     model_config = STRICT
     groups: ClassVar[Any] = ((("at", "after"), True),)
+    meant = {"send_date": "at", "time": "at", "delay": "after"}
     at: Time = absent()
     after: Duration = absent()
     follow_user_timezone: bool = absent()
@@ -90,24 +105,50 @@ class FrequencyCapping(BaseModel):
     exclude: bool = absent()
 
 
+class Link(BaseModel):
+    """Open a URL. May have other fields."""
+
+    model_config = OPEN
+    __pydantic_extra__: dict[str, Free]
+    url: Annotated[str, StringConstraints(min_length=1)]
+
+
+class DeepLink(BaseModel):
+    """Open a page of the app. May have other fields."""
+
+    model_config = OPEN
+    __pydantic_extra__: dict[str, Free]
+    code: Code = absent()
+    params: Free = absent()
+
+
+class RichMedia(BaseModel):
+    """Show a rich media page. May have other fields."""
+
+    model_config = OPEN
+    __pydantic_extra__: dict[str, Free]
+    code: Code = absent()
+    url: Annotated[str, StringConstraints(min_length=1)] = absent()
+
+
 class OpenAction(OneOf):
     """What a tap does. May have other fields."""
 
     model_config = OPEN
     __pydantic_extra__: dict[str, Free]
-    groups: ClassVar[Any] = ((("link", "deep_link", "rich_media", "remote_page", "custom_page"), False),)
-    link: JsonObject = absent()
-    deep_link: Free = absent()
-    rich_media: Free = absent()
-    remote_page: Free = absent()
-    custom_page: Free = absent()
+    groups: ClassVar[Any] = ((("link", "deep_link", "rich_media"), False),)
+    link: Link = absent()
+    deep_link: DeepLink = absent()
+    rich_media: RichMedia = absent()
 
 
 class Segment(BaseModel):
     """One part of the progress bar of a live update."""
 
     model_config = STRICT
-    color: Annotated[str, Shape(r"^#[0-9A-Fa-f]{6}$", "is not a colour", "Example: #705289")] = absent()
+    color: Annotated[
+        str, Shape(r"^#([0-9A-Fa-f]{2})?[0-9A-Fa-f]{6}$", "is not a colour", "Example: #705289, or #80705289 with transparency")
+    ] = absent()
     length: Annotated[int, Field(gt=0)] = absent()
 
 
@@ -128,34 +169,28 @@ class LiveUpdate(BaseModel):
     extras: JsonObject = absent()
 
 
-class MessengerTemplate(BaseModel):
-    """A template of WhatsApp or Kakao. May have other fields."""
-
-    model_config = OPEN
-    __pydantic_extra__: dict[str, Free]
-    name: Code
-    language: Code = absent()
-    parameters: Free = absent()
-
-
 class BlockFields(BaseModel):
     """The fields of a block besides its texts. Fields that platforms share are checked, other fields pass unchanged (D)."""
 
     model_config = OPEN
     __pydantic_extra__: dict[str, Free]
-    badge: int | str = absent()
+    badges: Annotated[str, Shape(r"", "must be a string", 'Example: "3" or "+1"')] = absent()
     sound: str = absent()
+    sound_enabled: bool = absent()
     ttl: Annotated[int, Field(ge=0)] = absent()
     icon: str = absent()
     image: str = absent()
+    attachment: str = absent()
+    banner: str = absent()
     priority: int | str = absent()
+    delivery_priority: str = absent()
     category: str = absent()
     thread_id: str = absent()
     interruption_level: str = absent()
     buttons: list[JsonObject] = absent()
     root_params: JsonObject = absent()
     live_update: LiveUpdate = absent()
-    template: MessengerTemplate = absent()
+    template: Given = absent()
 
 
 class Block(BlockFields):
@@ -181,6 +216,12 @@ class Payload(OneOf):
 
     model_config = STRICT
     groups: ClassVar[Any] = ((("content", "silent"), False),)
+    meant = {
+        "data": "custom_data",
+        "link": "open_action.link.url",
+        "voip": "voip_push",
+        **{text: f"content.localized_content.LOCALE.PLATFORM.{text}" for text in ("title", "subtitle", "body")},
+    }
     preset: Code = absent()
     content: LocalizedContent = absent()
     silent: bool = absent()
@@ -238,6 +279,15 @@ class _Notify(OneOf):
     """The fields of both kinds of request."""
 
     model_config = STRICT
+    meant = {
+        "filter": "code (a segment's code) or filter_expression",
+        "conditions": "expression",
+        "devices": "hwids",
+        "placeholders": "dynamic_content_placeholders",
+        "send_date": "schedule.at",
+        "content": "payload.content",
+        "data": "payload.custom_data",
+    }
     application: ApplicationCode = absent()
     platforms: PlatformNames = absent()
     payload: Payload = absent()

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from wooshq_schemas.intent.exact_form import Normal, normal
 from wooshq_schemas.intent.model import MODEL_VERSION, Intent
 from wooshq_schemas.intent.rules import Against
 from wooshq_schemas.platforms import PLATFORMS, Platforms
@@ -25,8 +26,20 @@ class NewerModel(ValueError):
     """A newer wooshq stored this intent. Leave it to a newer worker."""
 
 
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""Version → the function that turns its JSON into the next version's. Empty while there is one version."""
+def _from_version_1(data: dict[str, Any]) -> dict[str, Any]:
+    """`badges` of an override was passed unchanged in version 1. In version 2 it is a known field: a string, instead of `badge`."""
+    message = data.get("message")
+    push = message.get("push") if isinstance(message, dict) else None
+    overrides = push.get("overrides") if isinstance(push, dict) else None
+    for own in overrides.values() if isinstance(overrides, dict) else ():
+        if "badges" in own:
+            own.pop("badge", None)
+            own["badges"] = str(own["badges"])
+    return data
+
+
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_version_1}
+"""Version → the function that turns its JSON into the next version's."""
 
 _validate: Final = Intent.__pydantic_validator__.validate_python
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{1200}")
@@ -48,8 +61,9 @@ def parse_intent(
     now: aware; the schedule is checked against it (None: not checked). application: used if the intent names none. list_limit:
     identifiers that one call may carry (None: any number). Raises IntentInvalid with all problems; no problem contains a value.
     """
-    given = _filled_in(data, application)
+    given, exact = _filled_in(data, application, platforms)
     cut, too_long = _cut(given, list_limit)
+    too_long += exact.problems
     try:
         intent: Intent = _validate(cut, context=Against(platforms, now))
     except ValidationError as error:
@@ -69,6 +83,7 @@ def parse_intent(
     if doubtful and (problems := unstorable(given)):
         raise IntentInvalid(problems)
     object.__setattr__(intent, "written_json", written.decode())
+    object.__setattr__(intent, "camel_case", tuple(exact.camel_case))
     return intent
 
 
@@ -97,7 +112,8 @@ def migrated(data: Any, version: int) -> Any:
     if version > MODEL_VERSION:
         raise NewerModel(f"model version {version} is newer than version {MODEL_VERSION}, the newest that this wooshq can read")
     for step in range(version, MODEL_VERSION):
-        data = MIGRATIONS[step](data)
+        if isinstance(data, dict):  # the models refuse everything else
+            data = MIGRATIONS[step](data)
     return data
 
 
@@ -105,17 +121,17 @@ def load_stored(raw: str | bytes, version: int, *, platforms: Platforms = PLATFO
     """
     An intent from the ledger. version: of the models that wrote it.
 
-    Its schedule may be in the past by now, and a limit may have been lowered below the length of its list: neither is checked again.
+    Its schedule may be in the past by now, and a limit may have been lowered below the length of its list: neither is checked again. The
+    exact form is not checked again either: it is sent as it was accepted.
     Raises NewerModel if a newer wooshq wrote it, IntentInvalid if today's models refuse it.
     """
     try:
-        data = migrated(from_json(raw), version)
-    except NewerModel:
-        raise
+        data = from_json(raw)
     except ValueError:
         raise IntentInvalid([Problem("", "the stored intent is not JSON")]) from None
+    data = migrated(data, version)
     try:
-        intent: Intent = _validate(data, context=Against(platforms))
+        intent: Intent = _validate(data, context=Against(platforms, is_stored=True))
     except ValidationError as error:
         raise IntentInvalid(from_validation_error(error, Intent, data)) from None
     if version == MODEL_VERSION:
@@ -126,14 +142,17 @@ def load_stored(raw: str | bytes, version: int, *, platforms: Platforms = PLATFO
 # ── Before the models: defaults that are filled in, lists that are too long to check ────────────────────────────────────────────────
 
 
-def _filled_in(data: object, application: str | None) -> Any:
-    """The data with an application and a lane, if it names none."""
+def _filled_in(data: object, application: str | None, platforms: Platforms) -> tuple[Any, Normal]:
+    """The data with an application and a lane, if it names none, and the request in it as it is stored."""
     if isinstance(data, Intent):
         data = loads(data.to_json())
     elif isinstance(data, Mapping):
         data = dict(data)
     if not isinstance(data, dict):
-        return data
+        return data, Normal(None)
+    exact = normal(data["request"], platforms) if "request" in data else Normal(None)
+    if "request" in data:
+        data["request"] = exact.body
     if "application" not in data:
         inside = application_in(data["request"]) if "request" in data else None
         if inside is None:
@@ -144,7 +163,7 @@ def _filled_in(data: object, application: str | None) -> Any:
             data["application"] = inside
     if "lane" not in data:
         data["lane"] = _lane_of(data)
-    return data
+    return data, exact
 
 
 def _lane_of(data: Mapping[str, Any]) -> str:

@@ -29,7 +29,6 @@ from wooshq_schemas.request import (
     FrequencyCapping,
     LiveUpdate,
     MessageTypeName,
-    MessengerTemplate,
     NotifyRequest,
     Schedule,
     SendRate,
@@ -39,10 +38,14 @@ from wooshq_schemas.validation.names import did_you_mean
 from wooshq_schemas.validation.one_of import Location, OneOf
 from wooshq_schemas.validation.problem import refusal
 from wooshq_schemas.validation.times import Time, moment_of
-from wooshq_schemas.validation.values import OPEN, STRICT, ApplicationCode, Code, Free, Identifier, JsonObject, Locale, Shape, absent
+from wooshq_schemas.validation.values import OPEN, STRICT, ApplicationCode, Code, Free, Given, Identifier, JsonObject, Locale, Shape, absent
 
-MODEL_VERSION = 1
-"""Version of the stored JSON of an intent, as these models write it."""
+MODEL_VERSION = 2
+"""
+Version of the stored JSON of an intent, as these models write it.
+
+2: a template in any form, the platform WEB, colours with transparency. A worker that knows only version 1 leaves such an intent to others.
+"""
 
 
 class Lane(StrEnum):
@@ -90,6 +93,7 @@ class To(OneOf):
 
     model_config = STRICT
     groups: ClassVar[Any] = (((*LISTS, "segment", "expression", "filter"), True),)
+    meant = {"devices": "hwids", "conditions": "expression", "code": "segment", "filter_expression": "filter"}
     users: Targets = absent()
     hwids: Targets = absent()
     push_tokens: Targets = absent()
@@ -115,10 +119,11 @@ _SAME_EVERYWHERE: Final = {"data": "data", "custom_data": "data", "silent": "sil
 class PushOverride(BlockFields, OneOf):
     """Fields that replace those of the push on one platform: any field of its block, and `link`."""
 
-    groups: ClassVar[Any] = ((("ttl", "ttl_s"), False),)
+    groups: ClassVar[Any] = ((("ttl", "ttl_s"), False), (("badge", "badges"), False))
     title: Text = absent()
     subtitle: Text = absent()
     body: Text = absent()
+    badge: int | str = absent()
     ttl_s: Annotated[int, Field(ge=0)] = absent()
     link: Url = absent()
 
@@ -130,12 +135,13 @@ class PushOverride(BlockFields, OneOf):
 
 
 class TextOverride(BaseModel):
-    """Fields that replace those of a text message on its platform: any field of its block."""
+    """Fields that replace those of a text message on its platform: any field of its block, and `link`."""
 
     model_config = OPEN
     __pydantic_extra__: dict[str, Free]
     body: Text = absent()
-    template: MessengerTemplate = absent()
+    template: Given = absent()
+    link: Url = absent()
 
 
 #: Fields that a silent push may have. Its payload has no content, so other fields would be lost.
@@ -146,6 +152,7 @@ class Push(OneOf):
     """A push message, written once for all platforms."""
 
     model_config = STRICT
+    meant = {"custom_data": "data", "content": "body", "text": "body", "message": "body", "header": "title", "url": "link", "ttl": "ttl_s"}
     title: Text = absent()
     subtitle: Text = absent()
     body: Text = absent()
@@ -181,10 +188,11 @@ class Push(OneOf):
         return ()
 
 
-class TextMessage(BaseModel):
+class TextMessage(OneOf):
     """An SMS, or a message of a messenger that takes only text."""
 
     model_config = STRICT
+    meant = {"content": "body", "text": "body", "message": "body"}
     body: Text
     overrides: dict[PlainPlatform, TextOverride] = absent()
 
@@ -194,8 +202,9 @@ class TemplatedMessage(OneOf):
 
     model_config = STRICT
     groups: ClassVar[Any] = ((("body", "template"), True),)
+    meant = TextMessage.meant
     body: Text = absent()
-    template: MessengerTemplate = absent()
+    template: Given = absent()
     overrides: dict[PlainPlatform, TextOverride] = absent()
 
 
@@ -233,16 +242,21 @@ class Message(OneOf):
 
 
 class _Exact:
-    """Marks a value that is checked as a NotifyRequest and kept as it was written, with its keys in the same order."""
+    """
+    Marks a value that is checked as a NotifyRequest and kept as it was written, with its keys in the same order.
+
+    An intent from the ledger is not checked again: it was checked when it was accepted, and is sent as it was accepted.
+    """
 
     stands_for: ClassVar[type[BaseModel]] = NotifyRequest
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def check(value: Any, request: core_schema.ValidatorFunctionWrapHandler) -> Any:
-            request(value)
+        def check(value: Any, request: core_schema.ValidatorFunctionWrapHandler, info: core_schema.ValidationInfo) -> Any:
+            if not (isinstance(info.context, Against) and info.context.is_stored):
+                request(value)
             return value
 
-        checked = core_schema.no_info_wrap_validator_function(check, handler.generate_schema(NotifyRequest))
+        checked = core_schema.with_info_wrap_validator_function(check, handler.generate_schema(NotifyRequest))
         return core_schema.chain_schema([checked, handler(source)])
 
 
@@ -253,9 +267,10 @@ class Intent(OneOf):
     Make it with `parse_intent`, which also fills in `application` and `lane`. Do not change it afterwards.
     """
 
-    __slots__ = ("written_json",)
-    if TYPE_CHECKING:
-        written_json: str  # set once by `parse_intent` or `load_stored`; does not count when intents are compared
+    __slots__ = ("camel_case", "written_json")
+    if TYPE_CHECKING:  # set once by `parse_intent` or `load_stored`; they do not count when intents are compared
+        written_json: str
+        camel_case: tuple[str, ...]  # paths of fields of the exact form that were given in camelCase
     model_config = STRICT
     groups: ClassVar[Any] = ((("expires_at", "ttl_s"), False),)
 

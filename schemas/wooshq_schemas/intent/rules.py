@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic_core import PydanticCustomError
 
-from wooshq_schemas.platforms import KINDS, PLATFORMS, Platforms
+from wooshq_schemas.platforms import KINDS, PLATFORMS, Platforms, number_is_not_known
 from wooshq_schemas.recipient_lists import LISTS
 from wooshq_schemas.request import application_in
 from wooshq_schemas.validation.one_of import Location
@@ -46,10 +46,15 @@ Broken: TypeAlias = Iterator[tuple[Location, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """What an intent is checked against besides its own fields. now: aware; None if times are not to be checked."""
+    """
+    What an intent is checked against besides its own fields.
+
+    now: aware; None if times are not to be checked. is_stored: it comes from the ledger, so it was checked before.
+    """
 
     platforms: Platforms = PLATFORMS
     now: datetime | None = None
+    is_stored: bool = False
 
 
 def exact_rules(data: Mapping[str, Any]) -> Broken:
@@ -108,16 +113,18 @@ def _platform_rules(data: Mapping[str, Any], message: Mapping[str, Any], table: 
             yield ("platforms", place), f"is not a platform for message.{kind}", f"Use one of: {right}"
     if not isinstance(fields, dict) or not ("live_update" in fields or "overrides" in fields):
         return
-    rows = table.reached_by(kind, names)
+    rows = table.with_parts(table.reached_by(kind, names))
     if kind == "push" and "live_update" in fields and not any(row.live_updates for row in rows):
         right = " or ".join(row.name for row in table.with_live_updates)
         yield ("message", kind, "live_update"), "is not shown on any platform of this message", f"Add {right} to platforms"
     overrides = fields.get("overrides")
-    for name in overrides if isinstance(overrides, dict) else ():
+    for name, own in overrides.items() if isinstance(overrides, dict) else ():
         row = table.named(name) if isinstance(name, str) else None
         if row is not None and row not in rows:
             right = ", ".join(row.name for row in rows)
             yield ("message", kind, "overrides", name), "is not a platform of this message", f"Use one of: {right}"
+        elif row is not None and row.number is None and isinstance(own, dict) and "link" in own:
+            yield ("message", kind, "overrides", name, "link"), *number_is_not_known(row)
 
 
 def _schedule_rules(data: Mapping[str, Any], now: datetime) -> Broken:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from wooshq_schemas.intent.door import parse_intent
+from wooshq_schemas.intent.exact_form import normal
 from wooshq_schemas.platforms import PLATFORMS, Platforms
 from wooshq_schemas.recipient_lists import LISTS
 from wooshq_schemas.template.addressing import INTENT_ONLY, addressed, unaddressed
@@ -38,6 +39,11 @@ def parse_template(
     if not isinstance(data, Mapping):
         raise IntentInvalid([Problem("", "must be an object", "A template is an intent without to")])
     given = dict(data)
+    if "request" in given:
+        exact = normal(given["request"], platforms)
+        if exact.problems:
+            raise IntentInvalid(exact.problems)
+        given["request"] = exact.body
     problems = [Problem(name, *_WHY_NOT[name]) for name in INTENT_ONLY if name in given]
     rest = {name: value for name, value in given.items() if name not in INTENT_ONLY}
     problems += _wrong_request(rest)

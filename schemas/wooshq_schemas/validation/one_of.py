@@ -23,6 +23,8 @@ class OneOf(BaseModel):
 
     groups: ClassVar[Sequence[tuple[tuple[str, ...], bool]]] = ()
     """For each group: (names of its fields as written, whether one is needed)."""
+    meant: ClassVar[Mapping[str, str]] = {}
+    """Names that people write, from API 1.3 or from the other form → the field that they mean."""
 
     _sets: ClassVar[tuple[tuple[frozenset[str], bool], ...]] = ()
     _has_rules: ClassVar[bool] = False

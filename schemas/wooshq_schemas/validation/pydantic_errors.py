@@ -101,8 +101,11 @@ def _words(kind: str, message: str, ctx: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _which_field(path: Sequence[str], parent: type[BaseModel], root: type[BaseModel]) -> str:
-    """A hint for a field that does not exist: the nearest name beside it, or where else a field with its name is."""
+    """A hint for a field that does not exist: the name that is meant, the nearest name, or where else a field with this name is."""
     name, prefix = path[-1], "".join(f"{p}." for p in path[:-1])
+    meant: Mapping[str, str] = getattr(parent, "meant", {})
+    if name in meant:
+        return f"Did you mean {prefix}{meant[name]}?"
     near = nearest(name, field_names(parent))
     if near is not None:
         return f"Did you mean {prefix}{near}?"

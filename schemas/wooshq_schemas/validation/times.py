@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from wooshq_schemas.validation.problem import refusal
 from wooshq_schemas.validation.values import Shape
@@ -50,7 +50,20 @@ def seconds_of(duration: str) -> float | None:
     return float(duration[:-1]) if _DURATION.fullmatch(duration) else None
 
 
-def _as_text(value: Any) -> Any:
+_LIKE_A_DURATION: Final = re.compile(
+    r"\s*[+-]?(P[0-9T]|[0-9]+(\.[0-9]+)?\s*([a-z]{1,12}\.?(\s*[0-9]+\s*[a-z]{1,12})*)?\s*$)", re.IGNORECASE | re.ASCII
+)
+"""`90s`, `1.5s`, `5m`, `1h30m`, `90 seconds`, `PT5M`, `90`."""
+_FOR_A_DURATION: Final = {
+    "at": 'For a duration use after, in seconds: "after": "90s"',
+    "expires_at": 'For a duration use ttl_s, in seconds: "ttl_s": 90',
+}
+"""Field → where a duration belongs instead."""
+
+
+def _as_text(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, (int, float, timedelta)) and not isinstance(value, bool):
+        raise refusal("must be a string", f"{_EXAMPLE}. {_FOR_A_DURATION.get(info.field_name or '', '')}".rstrip(". "))
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise refusal("has no time zone", "Use datetime.now(UTC) or a string such as 2026-05-01T09:00:00Z")
@@ -58,7 +71,9 @@ def _as_text(value: Any) -> Any:
     return value
 
 
-def _is_moment(text: str) -> str:
+def _is_moment(text: str, info: ValidationInfo) -> str:
+    if _RFC3339.fullmatch(text) is None and _LIKE_A_DURATION.match(text) and info.field_name in _FOR_A_DURATION:
+        raise refusal("is a duration, not a time", _FOR_A_DURATION[info.field_name])
     moment_of(text)
     return text
 
@@ -66,5 +81,5 @@ def _is_moment(text: str) -> str:
 Time = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_moment)]
 """RFC 3339 text with a zone. Python callers may give an aware datetime."""
 
-Duration = Annotated[str, Shape(f"^{_DURATION.pattern}$", "is not a duration", 'Example: "90s" or "1.5s"')]
+Duration = Annotated[str, Shape(f"^{_DURATION.pattern}$", "is not a duration", 'Example: "90s" or "1.5s", in seconds. For a time use at')]
 """A protobuf duration."""

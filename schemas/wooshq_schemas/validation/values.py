@@ -42,6 +42,16 @@ Free = Annotated[JsonValue, AfterValidator(_not_too_deep)]
 """Any JSON value of bounded depth."""
 
 
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise refusal("must not be null", "Leave it out")
+    return value
+
+
+Given = Annotated[JsonValue, AfterValidator(_not_too_deep), AfterValidator(_not_null)]
+"""Any JSON value but null, of bounded depth: for a field whose form the reference does not know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """

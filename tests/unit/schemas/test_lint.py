@@ -105,6 +105,40 @@ class WhenSomethingIsProbablyAMistake:
     def test_an_absolute_url_is_not_a_warning(self, link: str) -> None:
         assert warned(a_push(title="Hi", link=link)) == {}
 
+    @pytest.mark.parametrize("kind", ["whatsapp", "kakao"])
+    @pytest.mark.parametrize("template", ["CODE", {"name": "code", "language": "ko"}, ["a"]])
+    def test_a_template_of_a_messenger_is_a_warning(self, kind: str, template: Any) -> None:
+        said = warned(a_body(message={kind: {"template": template}}))
+        assert set(said) == {f"default.{kind}.template"}
+        assert "not known for v2" in said[f"default.{kind}.template"]
+
+    @pytest.mark.parametrize("action", [{"remote_page": "https://a.example"}, {"custom_page": 7}, {"new": {}}])
+    def test_an_open_action_that_the_reference_does_not_have_is_a_warning(self, action: dict[str, Any]) -> None:
+        body = example("transactional-users")
+        body["transactional"]["payload"]["open_action"] = action
+        assert set(warned({"request": body})) == {f"transactional.payload.open_action.{next(iter(action))}"}
+
+    def test_a_field_of_an_open_action_that_is_misspelt_is_a_warning(self) -> None:
+        body = example("transactional-users")
+        body["transactional"]["payload"]["open_action"] = {"deep_link": {"cod": "AAAAA-BBBBB"}}
+        assert "Did you mean code?" in warned({"request": body})["transactional.payload.open_action.deep_link.cod"]
+
+    def test_the_fields_of_a_block_are_those_of_the_reference(self) -> None:
+        block = {
+            "title": "x", "badges": "+1", "attachment": "https://a.example/i.png", "sound_enabled": False, "banner": "b",
+            "priority": "PRIORITY_HIGH", "delivery_priority": "NORMAL",
+        }  # fmt: skip
+        body = example("transactional-users")
+        body["transactional"]["payload"]["content"]["localized_content"] = {"default": {"ios": block}}
+        assert warned({"request": body}) == {}
+        block |= {"badge": 3, "delivery_prioriti": "x", "priority": 5, "delivery_priority": "high"}
+        said = warned({"request": body})
+        assert set(said) == {f"default.ios.{name}" for name in ("priority", "delivery_priority")}, "a known name that is given has no twin"
+        del block["badges"], block["delivery_priority"]
+        said = warned({"request": body})
+        assert "Did you mean badges?" in said["default.ios.badge"]
+        assert "Did you mean delivery_priority?" in said["default.ios.delivery_prioriti"]
+
     def test_a_push_that_shows_nothing_is_a_warning(self) -> None:
         assert set(warned(a_push(data={"a": 1}))) == {"transactional.payload"}
         assert warned(a_push(data={"a": 1}, silent=True)) == {}

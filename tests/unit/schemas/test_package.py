@@ -67,4 +67,4 @@ class WhenAJsonSchemaIsRead:
 
     @pytest.mark.parametrize("name", MODELS)
     def test_it_is_json_and_has_a_version(self, name: str) -> None:
-        assert json.loads(text_of(MODELS[name]))["x-model-version"] == 1
+        assert json.loads(text_of(MODELS[name]))["x-model-version"] == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.schemas.build import NOW, a_push, an_intent, problems
+from tests.unit.schemas.build import NOW, a_push, an_intent, example, problems
 from wooshq_schemas import PLATFORMS, NotifyRequest, Platform, Platforms, lint, render
 from wooshq_schemas.intent.model import Message
 from wooshq_schemas.intent.rules import Against
@@ -26,7 +26,7 @@ class WhenTheTableIsCorrected:
     def test_the_default_table_does_not_change(self) -> None:
         Platforms.corrected({"ios": {"name": "APPLE"}})
         assert "IOS" in PLATFORMS.by_name
-        assert len(list(PLATFORMS)) == 17
+        assert len(list(PLATFORMS)) == 18
 
     @pytest.mark.parametrize(
         "corrections",
@@ -82,6 +82,100 @@ class WhenARowIsAdded:
         (warning,) = lint(intent, now=NOW, platforms=self.TABLE)
         assert warning.field.endswith(".default.watch_os")
         assert "WPNs takes at most 200" in warning.problem
+
+
+class WhenANumberIsNotKnown:
+    """Of Baidu, Telegram, Kakao, LINE and WEB. A guess would open the link on another platform: 18 is SMS, 21 is WhatsApp."""
+
+    def test_the_known_ones_are_those_of_the_reference(self) -> None:
+        known = {row.name: row.number for row in PLATFORMS if row.number is not None}
+        assert (known["SMS"], known["WHATSAPP"]) == (18, 21)
+        assert {row.name for row in PLATFORMS if row.number is None} == {"BAIDU_ANDROID", "TELEGRAM", "KAKAO", "LINE", "WEB"}
+
+    @pytest.mark.parametrize(
+        "message, platform",
+        [
+            ({"push": {"title": "x", "overrides": {"BAIDU_ANDROID": {"link": "https://a.example"}}}}, "BAIDU_ANDROID"),
+            ({"push": {"title": "x", "overrides": {"WEB": {"link": "https://a.example"}}}}, "WEB"),
+            ({"telegram": {"body": "x", "overrides": {"TELEGRAM": {"link": "https://a.example"}}}}, "TELEGRAM"),
+        ],
+    )
+    def test_a_link_of_its_own_is_refused_at_the_door_with_the_setting_that_helps(self, message: Any, platform: str) -> None:
+        ((kind, _),) = message.items()
+        body = {**a_push(), "message": message, "platforms": [platform]}
+        (problem,) = problems(body)
+        assert problem.field == f"message.{kind}.overrides.{platform}.link"
+        assert problem.problem == f"is for {platform}, and its number is not known"
+        assert problem.hint == f'Set it: WOOSHQ_PLATFORMS=\'{{"{platform.lower()}": {{"number": …}}}}\''
+        table = Platforms.corrected({platform.lower(): {"number": 5}})
+        made = render(an_intent(body, platforms=table), now=NOW, platforms=table)
+        assert made["transactional"]["payload"]["open_actions"] == {"5": {"link": {"url": "https://a.example"}}}
+
+    @pytest.mark.parametrize(
+        "key, problem, hint",
+        [
+            ("TELEGRAM", "is for TELEGRAM, and its number is not known", '"telegram": {"number"'),
+            ("baidu_android", "is for BAIDU_ANDROID, and its number is not known", '"baidu_android": {"number"'),
+            ("WEB", "is for WEB, and its number is not known", '"web": {"number"'),
+            ("20", "is not a platform's number", "WOOSHQ_PLATFORMS"),
+            ("IOS", "is not a platform's number", "Use 1, the number of IOS"),
+            ("android", "is not a platform's number", "Use 3, the number of ANDROID"),
+        ],
+    )
+    def test_an_open_action_of_the_exact_form_is_refused(self, key: str, problem: str, hint: str) -> None:
+        request = example("transactional-users")
+        request["transactional"]["payload"]["open_actions"] = {key: {"link": {"url": "https://a.example"}}}
+        (found,) = problems({"request": request})
+        assert found.field == f"request.transactional.payload.open_actions.{key}"
+        assert found.problem == problem
+        assert hint in found.hint
+
+    def test_a_correction_sets_it(self) -> None:
+        table = Platforms.corrected({"telegram": {"number": 20}, "web": {"number": 30}})
+        request = example("transactional-users")
+        request["transactional"]["payload"]["open_actions"] = {"20": {"link": {"url": "x"}}, "30": {"link": {"url": "x"}}}
+        assert an_intent({"request": request}, platforms=table)
+
+
+class WhenAPushGoesToAllBrowsers:
+    """WEB has no block: the content is in the browsers' blocks."""
+
+    def body(self, **push: Any) -> dict[str, Any]:
+        return {**a_push(title="x", **push), "platforms": ["WEB"]}
+
+    def payload(self, body: dict[str, Any]) -> Any:
+        made = render(an_intent(body), now=NOW)
+        assert NotifyRequest.model_validate(made).to_body() == made
+        return made["transactional"]["payload"]
+
+    def test_each_browser_has_its_block(self) -> None:
+        made = render(an_intent(self.body()), now=NOW)["transactional"]
+        assert made["platforms"] == ["WEB"]
+        blocks = made["payload"]["content"]["localized_content"]["default"]
+        assert blocks == {block: {"title": "x"} for block in ("safari", "chrome", "firefox", "ie")}
+
+    def test_an_override_of_the_group_is_for_each_of_its_platforms(self) -> None:
+        body = self.body(overrides={"WEB": {"icon": "i", "title": "w"}, "CHROME": {"title": "c", "link": "https://c.example"}})
+        payload = self.payload(body)
+        blocks = payload["content"]["localized_content"]["default"]
+        assert blocks["chrome"] == {"title": "c", "icon": "i"}
+        assert blocks["safari"] == {"title": "w", "icon": "i"}
+        assert payload["open_actions"] == {"11": {"link": {"url": "https://c.example"}}}
+
+    def test_a_browser_that_is_named_too_is_there_once(self) -> None:
+        made = render(an_intent({**a_push(title="x"), "platforms": ["CHROME", "WEB", "IOS"]}), now=NOW)["transactional"]
+        assert made["platforms"] == ["CHROME", "WEB", "IOS"]
+        assert set(made["payload"]["content"]["localized_content"]["default"]) == {"safari", "chrome", "firefox", "ie", "ios"}
+
+    def test_a_correction_gives_it_a_block_of_its_own(self) -> None:
+        table = Platforms.corrected({"web": {"block": "web"}})
+        made = render(an_intent(self.body(), platforms=table), now=NOW, platforms=table)
+        assert made["transactional"]["payload"]["content"]["localized_content"]["default"] == {"web": {"title": "x"}}
+
+    def test_the_exact_form_may_name_it(self) -> None:
+        request = example("channel-chrome")
+        request["transactional"]["platforms"] = ["WEB"]
+        assert an_intent({"request": request})
 
 
 class WhenTheTableIsRead:

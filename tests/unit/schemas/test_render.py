@@ -91,20 +91,27 @@ class WhenItIsAPush:
             "image": "i",
             "icon": "c",
             "sound": "s",
-            "badge": "+1",
             "priority": 5,
             "category": "k",
             "thread_id": "t",
             "root_params": {"a": 1},
         }
-        made = rendered(a_push(title="x", ttl_s=60, buttons=[{"title": "ok"}], link="https://e.com", data={"d": 1}, voip=True, **fields))
-        block = {"title": "x", "ttl": 60, "buttons": [{"title": "ok"}], **fields}
+        made = rendered(
+            a_push(title="x", ttl_s=60, badge="+1", buttons=[{"title": "ok"}], link="https://e.com", data={"d": 1}, voip=True, **fields)
+        )
+        block = {"title": "x", "ttl": 60, "badges": "+1", "buttons": [{"title": "ok"}], **fields}
         assert made["payload"] == {
             "content": {"localized_content": {"default": {"ios": block, "android": block}}},
             "custom_data": {"d": 1},
             "open_action": {"link": {"url": "https://e.com"}},
             "voip_push": True,
         }
+
+    @pytest.mark.parametrize("badge, sent", [(3, "3"), (0, "0"), ("+1", "+1"), ("3", "3")])
+    def test_a_badge_is_sent_as_the_string_badges(self, badge: Any, sent: str) -> None:
+        made = content(a_push(title="x", badge=badge, overrides={"ANDROID": {"badge": 7}}))
+        assert made == {"default": {"ios": {"title": "x", "badges": sent}, "android": {"title": "x", "badges": "7"}}}
+        assert fields(a_push(title="x", overrides={"IOS": {"badge": 7, "badges": "7"}})) == {"message.push.overrides.IOS"}
 
     def test_a_silent_push_has_no_content(self) -> None:
         assert rendered(a_push(silent=True, data={"a": 1}))["payload"] == {"silent": True, "custom_data": {"a": 1}}
@@ -177,9 +184,14 @@ class WhenItIsAnotherKind:
 
     @pytest.mark.parametrize("kind", ["kakao", "whatsapp"])
     def test_a_template_replaces_the_text(self, kind: str) -> None:
-        template = {"name": "n", "language": "en", "parameters": ["a"], "odd": 1}
-        made = content(a_body(message={kind: {"template": template}}))
-        assert made == {"default": {kind: {"template": template}}}
+        for template in ({"name": "n", "language": "en", "parameters": ["a"]}, "TEMPLATE-CODE", {"content_id": "x", "any": [1, None]}):
+            made = content(a_body(message={kind: {"template": template}}))
+            assert made == {"default": {kind: {"template": template}}}
+        assert fields(a_body(message={kind: {"template": None}})) == {f"message.{kind}.template"}
+
+    def test_a_text_message_may_have_a_link_where_the_number_is_known(self) -> None:
+        made = rendered(a_body(message={"whatsapp": {"body": "x", "overrides": {"WHATSAPP": {"link": "https://a.example"}}}}))
+        assert made["payload"]["open_actions"] == {"21": {"link": {"url": "https://a.example"}}}
 
     def test_an_email_has_its_own_payload(self) -> None:
         email = {

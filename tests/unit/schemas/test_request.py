@@ -34,6 +34,9 @@ class WhenTheReferenceGivesAnExample:
         assert len(REQUESTS) == 23
 
 
+IOS = "transactional.payload.content.localized_content.en.ios"
+
+
 def problems_of(change: Any) -> dict[str, str]:
     body = copy.deepcopy(example("transactional-users"))
     change(body["transactional"])
@@ -54,7 +57,12 @@ class WhenARequestIsWrong:
             (lambda r: r.update(schedule={}), "transactional.schedule"),
             (lambda r: r["payload"].update(silent=True), "transactional.payload"),
             (lambda r: r["payload"].update(open_actions={"4000": {}}), "transactional.payload.open_actions.4000"),
-            (lambda r: r["payload"].update(open_action={"link": {}, "deep_link": "x"}), "transactional.payload.open_action"),
+            (lambda r: r["payload"].update(open_action={"link": {"url": "x"}, "deep_link": {}}), "transactional.payload.open_action"),
+            (lambda r: r["payload"].update(open_action={"link": {}}), "transactional.payload.open_action.link.url"),
+            (lambda r: r["payload"].update(open_action={"deep_link": "app://x"}), "transactional.payload.open_action.deep_link"),
+            (lambda r: r["payload"].update(open_action={"rich_media": "AAAAA"}), "transactional.payload.open_action.rich_media"),
+            (lambda r: r["payload"]["content"]["localized_content"]["en"]["ios"].update(badges=3), f"{IOS}.badges"),
+            (lambda r: r["payload"]["content"]["localized_content"]["en"]["ios"].update(sound_enabled="no"), f"{IOS}.sound_enabled"),
             (lambda r: r.update(platforms=["ANDROD"]), "transactional.platforms.0"),
             (lambda r: r.update(frequency_capping={"days": 31}), "transactional.frequency_capping.days"),
             (lambda r: r.update(message_type=1), "transactional.message_type"),
@@ -69,7 +77,26 @@ class WhenARequestIsWrong:
         inner = body["transactional"]
         inner["payload"]["content"]["localized_content"]["en"]["ios"]["odd"] = {"a": [1, None]}
         inner.update(send_rate={"odd": 1}, frequency_capping={"odd": 1})
-        inner["payload"]["open_action"] = {"odd": "x"}
+        inner["payload"]["open_action"] = {"remote_page": "https://a.example"}
+        assert NotifyRequest.model_validate(body).to_body() == body
+
+    @pytest.mark.parametrize(
+        "action",
+        [
+            {"link": {"url": "https://a.example"}},
+            {"deep_link": {"code": "AAAAA-BBBBB", "params": {"order": "7"}}},
+            {"rich_media": {"code": "AAAAA-BBBBB", "url": "https://a.example"}},
+        ],
+    )
+    def test_an_open_action_is_one_of_three_objects(self, action: dict[str, Any]) -> None:
+        body = copy.deepcopy(example("transactional-users"))
+        body["transactional"]["payload"] |= {"open_action": action, "open_actions": {"1": action, "18": action, "21": action}}
+        assert NotifyRequest.model_validate(body).to_body() == body
+
+    @pytest.mark.parametrize("segment", [{"color": "#705289"}, {"color": "#80705289", "length": 3}, {"length": 1}])
+    def test_a_segment_of_a_live_update_needs_no_length(self, segment: dict[str, Any]) -> None:
+        body = copy.deepcopy(example("segment-live-update"))
+        body["segment"]["payload"]["content"]["localized_content"]["default"]["android"]["live_update"]["segments"] = [segment]
         assert NotifyRequest.model_validate(body).to_body() == body
 
     def test_the_problem_names_the_fields_that_exclude_each_other(self) -> None:

@@ -48,9 +48,9 @@ CHANNELS: Sequence[tuple[str, dict[str, Any]]] = (
     ("email", {"subject": "Your invoice", "body": "<p>Attached.</p>", "from": {"name": "Example", "email": "billing@example.com"}}),
     ("sms", {"body": "Your code is 482913"}),
     ("telegram", {"body": "Your code is 482913"}),
-    ("kakao", {"template": {"name": "code", "language": "ko", "parameters": ["482913"]}}),
+    ("kakao", {"body": "Your code is 482913"}),
     ("line", {"body": "Your code is 482913"}),
-    ("whatsapp", {"template": {"name": "code", "language": "en", "parameters": ["482913"]}}),
+    ("whatsapp", {"body": "Your code is 482913"}),
 )
 SALE = {"message": {"push": {"title": "Sale", "body": "Free delivery in {city|CapitalizeFirst|your city}"}}, "campaign": "DEMO0-SALE1"}
 

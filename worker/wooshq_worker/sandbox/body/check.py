@@ -33,12 +33,12 @@ from wooshq_worker.sandbox.body.shape import (
     text,
 )
 
-#: Block of a content → (name in `platforms`, number in `open_actions`). Rule: the reference, "Content".
-BLOCKS: Mapping[str, tuple[str, int]] = {
+#: Block of a content → (name in `platforms`, number in `open_actions`; None: not known). Rule: the reference, "Content".
+BLOCKS: Mapping[str, tuple[str, int | None]] = {
     "ios": ("IOS", 1),
     "android": ("ANDROID", 3),
     "huawei_android": ("HUAWEI_ANDROID", 17),
-    "baidu_android": ("BAIDU_ANDROID", 18),
+    "baidu_android": ("BAIDU_ANDROID", None),
     "mac_os": ("MAC_OS", 7),
     "amazon": ("AMAZON", 9),
     "windows": ("WINDOWS", 8),
@@ -46,16 +46,19 @@ BLOCKS: Mapping[str, tuple[str, int]] = {
     "chrome": ("CHROME", 11),
     "firefox": ("FIREFOX", 12),
     "ie": ("IE", 13),
-    "sms": ("SMS", 19),
-    "telegram": ("TELEGRAM", 20),
-    "kakao": ("KAKAO", 21),
-    "line": ("LINE", 22),
-    "whatsapp": ("WHATSAPP", 23),
+    "sms": ("SMS", 18),
+    "telegram": ("TELEGRAM", None),
+    "kakao": ("KAKAO", None),
+    "line": ("LINE", None),
+    "whatsapp": ("WHATSAPP", 21),
 }
-#: The only platform without a block: its content is the `email_payload`.
+#: A platform without a block: its content is the `email_payload`.
 EMAIL = ("EMAIL", 14)
-PLATFORM_NAMES = frozenset({name for name, _ in BLOCKS.values()} | {EMAIL[0]})
-PLATFORM_NUMBERS = frozenset({str(number) for _, number in BLOCKS.values()} | {str(EMAIL[1])})
+#: All browsers. It has no block: its content is in the blocks of browsers.
+WEB = "WEB"
+BROWSERS = frozenset({"SAFARI", "CHROME", "FIREFOX", "IE"})
+PLATFORM_NAMES = frozenset({name for name, _ in BLOCKS.values()} | {EMAIL[0], WEB})
+PLATFORM_NUMBERS = frozenset({str(number) for _, number in BLOCKS.values() if number is not None} | {str(EMAIL[1])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ _RFC3339_UTC = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(\.\d{1,9})?(Z|
 _DURATION = re.compile(r"\d{1,12}(\.\d{1,9})?s", re.ASCII)
 _LOCALE = re.compile(r"[a-z]{2}|default|zh-Hans|zh-Hant", re.ASCII)
 _APPLICATION = re.compile(r"[A-Za-z0-9]{5}-[A-Za-z0-9]{5}", re.ASCII)
-_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
+_COLOUR = re.compile(r"#([0-9A-Fa-f]{2})?[0-9A-Fa-f]{6}", re.ASCII)
 _EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 
@@ -162,7 +165,9 @@ LIVE_UPDATE = message(
         "chronometer_count_down": flag,
         "show_when": flag,
         "segments": list_of(
-            message({"color": matching(_COLOUR.fullmatch, "a colour such as #RRGGBB"), "length": integer(0)}, required=("color", "length"))
+            message(
+                {"color": matching(_COLOUR.fullmatch, "a colour such as #RRGGBB or #AARRGGBB"), "length": integer(0)}, required=("color",)
+            )
         ),
         "when": integer(0),
         "extras": free,
@@ -203,13 +208,13 @@ def _android_root_params(value: Any, at: str, found: Found) -> None:
 #: The fields of a block that we know of. The reference marks all but `title` and `body` as D (our reading), so other fields are accepted.
 _BLOCK_FIELDS: Mapping[str, Check] = {
     **dict.fromkeys(("title", "body", "subtitle", "sound", "icon", "image", "category", "thread_id", "interruption_level"), text),
-    "badge": either("an integer or a string", int, str),
+    **dict.fromkeys(("attachment", "badges", "banner", "delivery_priority"), text),
+    "sound_enabled": flag,
     "priority": either("an integer or a string", int, str),
     "ttl": integer(0),
     "root_params": free,
     "buttons": list_of(free),
 }
-_TEMPLATE = message({"name": filled, "language": filled, "parameters": either("a list or an object", list, dict)}, required=("name",))
 
 
 def _block(name: str) -> Check:
@@ -217,7 +222,8 @@ def _block(name: str) -> Check:
         live = {"live_update": LIVE_UPDATE, "root_params": _android_root_params}
         return message({**_BLOCK_FIELDS, **live}, open_to_others=True)
     if name in ("whatsapp", "kakao"):
-        return message({**_BLOCK_FIELDS, "template": _TEMPLATE}, one_of=(("body", "template"),), open_to_others=True)
+        # The form of a template is not known: any value passes.
+        return message(_BLOCK_FIELDS, one_of=(("body", "template"),), open_to_others=True)
     if name in ("sms", "telegram", "line"):
         return message(_BLOCK_FIELDS, required=("body",), open_to_others=True)
     return message(_BLOCK_FIELDS, open_to_others=True)
@@ -247,13 +253,16 @@ def _open_action(value: Any, at: str, found: Found) -> None:
 _OPEN_ACTION_FIELDS = message(
     {
         "link": message({"url": filled}, required=("url",), open_to_others=True),
-        **dict.fromkeys(("deep_link", "rich_media", "remote_page", "custom_page"), either("a string or an object", str, dict)),
+        "deep_link": message({"code": filled}, open_to_others=True),
+        "rich_media": message({"code": filled, "url": filled}, open_to_others=True),
     },
     open_to_others=True,
 )
 
 
 def _payload(value: Any, at: str, found: Found) -> None:
+    if isinstance(value, dict) and value.get("silent") is True and value.get("content", 0) in (None, {"localized_content": None}):
+        value = {name: entry for name, entry in value.items() if name != "content"}  # content that says nothing
     _PAYLOAD_FIELDS(value, at, found)
     if isinstance(value, dict) and not value.keys() & {"preset", "content", "silent"}:
         found.add(at, "one of preset, content, silent is required: there is nothing to send")
@@ -333,15 +342,16 @@ def _platforms_fit(value: Mapping[str, Any], at: str, found: Found) -> None:
     for index, name in enumerate(platforms):
         if name == EMAIL[0]:
             found.add(f"{at}.platforms[{index}]", "EMAIL takes an email_payload, not a payload")
-    if "content" not in payload:
+    if "content" not in payload or payload.get("silent"):
         return
     locales = payload["content"]["localized_content"]
     covered: set[str] = set()
+    wanted = {*platforms, *(BROWSERS if WEB in platforms else ())}
     for locale, content in locales.items():
         for block in content:
             name = BLOCKS[block][0]
-            covered.add(name)
-            if name not in platforms:
+            covered |= {name, WEB} if name in BROWSERS else {name}
+            if name not in wanted:
                 found.add(f"{at}.payload.content.localized_content.{locale}.{block}", f"{name} is not one of the platforms")
     if "preset" in payload:
         return  # the preset may have the content of a platform without a block

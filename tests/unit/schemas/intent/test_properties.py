@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import intents, json_values, odd_intents
 from tests.unit.schemas.build import NOW
-from wooshq_schemas import IntentInvalid, NotifyRequest, lint, load_stored, parse_intent, parse_intent_json, render
+from wooshq_schemas import MODEL_VERSION, IntentInvalid, NotifyRequest, lint, load_stored, parse_intent, parse_intent_json, render
 
 quick = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -23,7 +23,7 @@ def test_every_json_value_is_an_intent_or_is_refused(value: Any) -> None:
         except IntentInvalid as error:
             assert error.problems
         else:
-            assert load_stored(made.to_json(), 1) == made
+            assert load_stored(made.to_json(), MODEL_VERSION) == made
 
 
 @quick
@@ -41,7 +41,7 @@ def test_every_valid_intent_renders_as_a_valid_request_also_after_the_ledger(bod
     request = render(made, now=NOW)
     assert NotifyRequest.model_validate(request).to_body() == request
     assert json.loads(json.dumps(request)) == request
-    again = load_stored(made.to_json(), 1)
+    again = load_stored(made.to_json(), MODEL_VERSION)
     assert again == made
     assert render(again, now=NOW) == request
     exact = parse_intent({"request": request})

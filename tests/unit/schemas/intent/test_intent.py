@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.schemas.build import APPLICATION, NOW, a_body, a_push, an_intent, example, fields, problems
-from wooshq_schemas import MODEL_VERSION, IntentInvalid, NewerModel, Platforms, load_stored, parse_intent, parse_intent_json
+from wooshq_schemas import MODEL_VERSION, IntentInvalid, NewerModel, Platforms, load_stored, parse_intent, parse_intent_json, render
 from wooshq_schemas.intent import door as intent
 
 
@@ -87,6 +87,32 @@ class WhenFieldsAreWrong:
 
     def test_the_hint_for_a_field_on_the_wrong_level_says_where_it_belongs(self) -> None:
         assert problems(a_body(title="x"))[0].hint == "Did you mean message.push.title?"
+
+    @pytest.mark.parametrize(
+        "payload, hint",
+        [
+            ({"data": {"a": 1}}, "payload.custom_data?"),
+            ({"link": "https://a.example"}, "payload.open_action.link.url?"),
+            ({"title": "x"}, "payload.content.localized_content.LOCALE.PLATFORM.title?"),
+        ],
+    )
+    def test_a_field_of_another_form_or_version_gets_the_name_of_this_one(self, payload: dict[str, Any], hint: str) -> None:
+        inner = example("transactional-users")["transactional"]
+        (problem,) = problems({"request": {"transactional": {**inner, "payload": {**inner["payload"], **payload}}}})
+        assert problem.problem == "no such field"
+        assert problem.hint == f"Did you mean request.transactional.{hint}"
+
+    @pytest.mark.parametrize(
+        "changes, hint",
+        [
+            ({"to": {"users": ["u"], "devices": ["d"]}}, "to.hwids?"),
+            ({"message": {"push": {"content": "x"}}}, "message.push.body?"),
+            ({"message": {"sms": {"body": "x", "text": "x"}}}, "message.sms.body?"),
+            ({"schedule": {"at": "2026-05-02T00:00:00Z", "send_date": "now"}}, "schedule.at?"),
+        ],
+    )
+    def test_a_field_of_api_1_3_gets_its_name_in_the_plain_form(self, changes: dict[str, Any], hint: str) -> None:
+        assert [problem.hint for problem in problems(a_body(**changes))] == [f"Did you mean {hint}"]
 
     @pytest.mark.parametrize(
         ("field", "changes"),
@@ -266,6 +292,26 @@ class WhenTimesAreWrong:
     def test_they_are_refused(self, text: str) -> None:
         assert fields(a_body(expires_at=text)) == {"expires_at"}
 
+    @pytest.mark.parametrize("text", ["90s", "1.5s", "5m", "90 seconds", "PT5M", "1h30m", "90"])
+    def test_a_duration_gets_the_hint_where_a_duration_belongs(self, text: str) -> None:
+        (of_schedule,) = problems(a_body(schedule={"at": text}))
+        assert (of_schedule.field, of_schedule.problem) == ("schedule.at", "is a duration, not a time")
+        assert '"after": "90s"' in of_schedule.hint
+        (of_expiry,) = problems(a_body(expires_at=text))
+        assert '"ttl_s": 90' in of_expiry.hint
+        exact = {"transactional": {**example("transactional-users")["transactional"], "schedule": {"at": text}}}
+        assert "after" in problems({"request": exact})[0].hint
+
+    @pytest.mark.parametrize("value", [90, 1777626000, 1.5, timedelta(seconds=90)])
+    def test_a_number_gets_both_hints(self, value: Any) -> None:
+        (problem,) = problems(a_body(schedule={"at": value}))
+        assert problem.problem == "must be a string"
+        assert "2026-05-01T09:00:00Z" in problem.hint and "after" in problem.hint
+
+    def test_a_time_in_after_gets_the_hint_at(self) -> None:
+        (problem,) = problems(a_body(schedule={"after": "2026-05-01T13:00:00Z"}))
+        assert problem.hint.endswith("For a time use at")
+
     def test_the_problem_of_a_leap_second_says_so(self) -> None:
         assert "leap second" in problems(a_body(expires_at="2026-06-30T23:59:60Z"))[0].problem
 
@@ -375,9 +421,50 @@ class WhenItIsStored:
             load_stored("{}", MODEL_VERSION + 1)
 
     def test_an_older_model_is_migrated(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(intent, "MIGRATIONS", {0: lambda data: {**data, "message": {"push": {"title": data["message"]}}}})
+        steps = {0: lambda data: {**data, "message": {"push": {"title": data["message"]}}}, 1: lambda data: data}
+        monkeypatch.setattr(intent, "MIGRATIONS", steps)
         made = load_stored(json.dumps({"to": {"users": ["u"]}, "message": "Hi", "application": "A", "lane": "bulk"}), 0)
         assert made.message.push.title == "Hi"
+
+    @pytest.mark.parametrize(
+        "path, value",
+        [
+            ("payload.open_action", {"deep_link": "myapp://x"}),
+            ("payload.open_actions", {"23": {"link": {"url": "https://a.example"}}}),
+            ("payload.open_action", {"link": {}}),
+            ("campaign", "c"),
+        ],
+    )
+    def test_an_exact_form_of_version_1_is_sent_as_it_was_accepted(self, path: str, value: Any) -> None:
+        body = example("transactional-users")
+        *parents, last = path.split(".")
+        place = body["transactional"]
+        for name in parents:
+            place = place[name]
+        place[last] = value
+        stored = json.dumps({"request": body, "application": "XXXXX-XXXXX", "lane": "transactional"})
+        assert render(load_stored(stored, 1), now=NOW) == body
+
+    def test_a_plain_form_of_version_1_is_loaded(self) -> None:
+        push = {"title": "x", "badge": 3, "overrides": {"IOS": {"badges": 5}, "ANDROID": {"badge": "+1"}}}
+        kakao = {"template": {"name": "n", "language": "ko", "parameters": ["a"]}}
+        for message in ({"push": push}, {"kakao": kakao}):
+            stored = json.dumps({"to": {"users": ["u"]}, "message": message, "application": "A", "lane": "bulk"})
+            made = render(load_stored(stored, 1), now=NOW)["transactional"]["payload"]["content"]["localized_content"]["default"]
+            assert made in (
+                {"ios": {"title": "x", "badges": "5"}, "android": {"title": "x", "badges": "+1"}},
+                {"kakao": kakao},
+            )
+
+    def test_a_link_to_a_platform_without_a_number_is_refused_with_the_setting_that_helps(self) -> None:
+        """Version 1 took Baidu's number to be 18, which is the number of SMS: the open action of another platform would be sent."""
+        push = {"title": "x", "overrides": {"BAIDU_ANDROID": {"link": "https://a.example"}}}
+        stored = json.dumps({**a_body(message={"push": push}, platforms=["BAIDU_ANDROID"]), "application": "A", "lane": "bulk"})
+        with pytest.raises(IntentInvalid, match="WOOSHQ_PLATFORMS"):
+            load_stored(stored, 1)
+        table = Platforms.corrected({"baidu_android": {"number": 4}})
+        made = render(load_stored(stored, 1, platforms=table), now=NOW, platforms=table)
+        assert made["transactional"]["payload"]["open_actions"] == {"4": {"link": {"url": "https://a.example"}}}
 
     def test_the_schedule_and_the_length_of_the_list_are_not_checked_again(self) -> None:
         made = an_intent(a_body(to={"users": ["u"] * 5000}, schedule={"at": "2026-05-01T12:00:00Z"}), list_limit=5000)
