@@ -1,1 +1,1 @@
-"""The intent: its models (`model`), the rules between its fields (`rules`), and the functions that parse, migrate and load it (`door`)."""
+"""The intent: its models, the rules between its fields, how its exact form is stored, and how it is parsed, migrated and loaded (`door`)."""
