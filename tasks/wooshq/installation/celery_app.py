@@ -9,8 +9,10 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.exceptions import ChannelError
 
+from wooshq.installation.broker import broker_of
 from wooshq.ledger.keys import LANES
 from wooshq.settings import DEFAULT_NAMESPACE, Settings
+from wooshq.settings.server_url import is_amqp
 
 SEND = "wooshq.send"
 """The task that carries ids: `args = [[id, …]]`, and `kwargs = {"alone": true}` for a suspect. Everything else is in the ledger."""
@@ -40,8 +42,9 @@ class WooshqApp(Celery):
 
 
 def make_app(settings: Settings, broker_url: str) -> WooshqApp:
-    """The app for one configuration."""
-    app = WooshqApp("wooshq", broker=broker_url, set_as_current=False, fixups=[])
+    """The app for one configuration. broker_url: as the settings take it."""
+    broker = broker_of(broker_url)
+    app = WooshqApp("wooshq", broker=broker.url, set_as_current=False, fixups=[])
     app.lanes = {lane: queue_of(settings, lane) for lane in LANES}
     app.conf.update(
         task_serializer="json",
@@ -54,7 +57,9 @@ def make_app(settings: Settings, broker_url: str) -> WooshqApp:
         task_default_routing_key=app.lanes["transactional"],
         task_create_missing_queues=False,
         task_publish_retry=False,  # the keeper is the retry
-        broker_transport_options=transport_options(settings, broker_url),
+        broker_transport=broker.transport,
+        broker_transport_options=dict(broker.options),
+        broker_use_ssl=broker.tls,
         broker_connection_timeout=1.0,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
@@ -121,29 +126,3 @@ def _declare(connection: Any, queue: Queue, *, passive: bool = False) -> None:
             queue(channel).queue_declare(passive=True)
         else:
             queue(channel).declare()
-
-
-def transport_options(settings: Settings, broker_url: str) -> dict[str, Any]:
-    """Timeouts for the connections to the broker. Without them, a frozen broker would hang its producers and workers for minutes."""
-    if is_amqp(broker_url):
-        return {"confirm_publish": True, "confirm_timeout": 2.0, "read_timeout": 30.0, "write_timeout": 5.0}
-    return {
-        "socket_timeout": 5.0,  # more than the one second that the transport's BRPOP waits
-        "socket_connect_timeout": 1.0,
-        "socket_keepalive": True,
-        "health_check_interval": 10,
-        "retry_on_timeout": False,
-        # Messages that a killed worker had not acknowledged come back within seconds, not after an hour. The ledger does not need this,
-        # but it clears the transport's own records.
-        "visibility_timeout": 60,
-        "unacked_restore_interval": 1,
-        "unacked_restore_throttle": 1,
-        "unacked_restore_limit": 1000,
-        "fanout_prefix": True,
-        "fanout_patterns": True,
-    }
-
-
-def is_amqp(broker_url: str) -> bool:
-    """Whether the broker is RabbitMQ, or another one with its protocol."""
-    return broker_url.startswith(("amqp://", "amqps://", "pyamqp://"))

@@ -7,27 +7,21 @@ from queue import Empty
 from typing import Any
 
 import structlog
-from kombu.transport import TRANSPORT_ALIASES
-from kombu.transport.redis import Channel, SentinelChannel, SentinelTransport, Transport
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisError
 
+from wooshq.installation.celery_app import WooshqApp
 from wooshq_worker.process.full_broker import GoesOnWhenFull
 
 log = structlog.get_logger("wooshq.guard")
 
 
-def install(keep: Callable[[bytes], None]) -> None:
-    """
-    Make kombu use guarded Redis transports in this process. keep: given the bytes of each message that kombu cannot read.
-
-    kombu makes its transports itself: it looks up their classes in a table of its own, by the scheme of the URL. This changes the table.
-    """
+def install(keep: Callable[[bytes], None], *apps: WooshqApp) -> None:
+    """Make these apps use guarded transports, if their broker is Redis. keep: given the bytes of each message that kombu cannot read."""
     guard = _Guard(keep)
-    one_redis = guard.guarded(Transport, Channel)
-    sentinel = guard.guarded(SentinelTransport, SentinelChannel)
-    TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = lambda: one_redis
-    TRANSPORT_ALIASES["sentinel"] = lambda: sentinel
+    for app in apps:
+        if (transport := app.conf.broker_transport) is not None:
+            app.conf.broker_transport = guard.guarded(transport)
 
 
 class _Guard:
@@ -37,8 +31,9 @@ class _Guard:
         self._keep = keep
         self._owed: list[tuple[Any, Any]] = []  # (queue, message)
 
-    def guarded(self, transport: Any, channel: Any) -> type:
+    def guarded(self, transport: Any) -> type:
         """The transport, whose channels share this guard."""
+        channel = transport.Channel
         guarded_channel = type(f"Guarded{channel.__name__}", (_GuardedRead, GoesOnWhenFull, channel), {"guard": self})
         return type(f"Guarded{transport.__name__}", (transport,), {"Channel": guarded_channel})
 

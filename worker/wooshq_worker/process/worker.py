@@ -49,9 +49,9 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     report_kind = sentry.set_up(settings)
     wooshq = Wooshq(settings)
     engine = Engine(wooshq, report_kind)
-    broken_envelopes.install(lambda raw: _keep_broken(engine, raw))
     try:
         app = make_app(settings, wooshq.installation.places.broker_url)
+        broken_envelopes.install(lambda raw: _keep_broken(engine, raw), app, wooshq.installation.app)
         queues_and_more = celery_options.followed(given, app)
         worker = _celery_worker(app, engine, {"loglevel": level, **queues_and_more})
         _log_start(settings, queues_and_more.get("queues", list(app.amqp.queues)), wooshq.installation.places.where)

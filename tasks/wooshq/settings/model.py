@@ -1,19 +1,20 @@
-"""Every setting: a name with its unit, a default, bounds, and a sentence. Settings are read once and passed on."""
+"""Every setting: a name with its unit, a default, bounds, and a sentence; and the rules between settings."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from wooshq.errors import SettingsInvalid, explain_settings
+from wooshq.settings.server_url import check_broker_url, check_redis_url
 from wooshq_schemas.platforms import Platforms
+from wooshq_schemas.validation.names import nearest, shown
 
 DEFAULT_NAMESPACE = "wq"
 _EXAMPLE_URL = "Use https://api.pushwoosh.com or the address of your region"
@@ -37,12 +38,21 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="WOOSHQ_",
         env_file=".env",
+        env_file_encoding="utf-8-sig",  # Windows begins a file with a byte order mark
         extra="ignore",
         frozen=True,
         populate_by_name=True,
         hide_input_in_errors=True,  # an error about a token must not print the token
         use_attribute_docstrings=True,
     )
+
+    if not TYPE_CHECKING:  # a type checker sees the fields
+
+        def __init__(self, **names: Any) -> None:
+            """Raises ValidationError also for a name that is not a setting: it would be ignored, and the default would be used."""
+            if unknown := [name for name in names if not name.startswith("_") and name not in _names()]:
+                raise ValidationError.from_exception_data("Settings", [_unknown(name) for name in unknown], hide_input=True)
+            super().__init__(**names)
 
     # The API
     api_token: Annotated[SecretStr | None, Field(validation_alias=_named("PUSHWOOSH_API_TOKEN"))] = None
@@ -170,17 +180,39 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto`: console on a terminal, otherwise JSON lines."""
 
-    @field_validator("api_token", "api_tokens", "sentry_dsn", mode="before")
+    @field_validator("api_token", "api_tokens", "sentry_dsn", "broker_url", "redis_url", "application", mode="before")
     @classmethod
-    def _empty_is_unset(cls, value: Any, info: Any) -> Any:
+    def _blank_is_unset(cls, value: Any, info: Any) -> Any:
         if isinstance(value, str) and not value.strip():
             return {} if info.field_name == "api_tokens" else None
         return value
 
-    @field_validator("broker_url", "redis_url", "application", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _blank_is_unset(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
+    def _not_in_quotes(cls, value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str) and is_in_quotes(text):
+            raise ValueError("must not be in quotes. Remove them: `docker --env-file` keeps quotes as a part of the value")
+        return value
+
+    @field_validator("application", "base_url", "broker_url", "redis_url", "submit_queue", "sentry_dsn", "rates", "api_tokens")
+    @classmethod
+    def _no_space_around(cls, value: Any) -> Any:
+        for text in value if isinstance(value, dict) else [value]:
+            text = text.get_secret_value() if isinstance(text, SecretStr) else text
+            if text is not None and text != text.strip():
+                raise ValueError("must not begin or end with a space or a line break. Remove it (`echo -n` writes no line break)")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _names_a_broker(cls, value: str | None) -> str | None:
+        return value if value is None else check_broker_url(value)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _names_a_redis(cls, value: str | None) -> str | None:
+        return value if value is None else check_redis_url(value)
 
     @field_validator("api_token", "api_tokens")
     @classmethod
@@ -260,32 +292,6 @@ class Settings(BaseSettings):
         return self.api_token is not None or bool(self.api_tokens)
 
 
-def load_settings() -> Settings:
-    """The settings of the environment. Raises SettingsInvalid, with one line for each problem."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        raise SettingsInvalid("\n".join(explain_settings(error))) from None
-    except SettingsError as error:  # its cause may contain the value
-        field = re.search(r'field "(\w+)"', str(error))
-        variable = variables().get(field[1], f"WOOSHQ_{field[1]}".upper()) if field else "a setting"
-        raise SettingsInvalid(f"{variable}: is not valid JSON. Write a JSON object") from None
-    try:
-        settings.platform_table  # noqa: B018 - a wrong correction must fail at the start, and not when the first message is sent
-    except ValueError as error:
-        raise SettingsInvalid(f"WOOSHQ_PLATFORMS: {error}") from None
-    return settings
-
-
-def variables() -> dict[str, str]:
-    """Field → the environment variable that sets it, as in the README. `WOOSHQ_` and the field's own name work for every field, too."""
-    found = {}
-    for field, info in Settings.model_fields.items():
-        alias = info.validation_alias
-        found[field] = str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"WOOSHQ_{field}".upper()
-    return found
-
-
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine. No name but `localhost` is looked up, because DNS may give another answer later."""
     if host == "localhost":
@@ -294,3 +300,24 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_in_quotes(text: str) -> bool:
+    """Whether the whole text stands in single or double quotes."""
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Every name that `Settings(…)` takes."""
+    aliases = (info.validation_alias for info in Settings.model_fields.values())
+    choices = (str(name) for alias in aliases if isinstance(alias, AliasChoices) for name in alias.choices)
+    return frozenset((*Settings.model_fields, *choices))
+
+
+def _unknown(name: str) -> InitErrorDetails:
+    """A name that is not a setting: an environment variable's name, or a slip."""
+    field = name.lower().removeprefix("wooshq_").removeprefix("pushwoosh_")
+    near = field if field in Settings.model_fields else nearest(field, Settings.model_fields)
+    hint = f"Use {near}" if near else "The README lists every setting"
+    return InitErrorDetails(type=PydanticCustomError("unknown_setting", f"{shown(name)} is not a setting. {hint}"), input=None)

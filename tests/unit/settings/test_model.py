@@ -141,3 +141,29 @@ class WhenSettingsAreRead:
     )
     def test_only_this_machine_is_loopback(self, host: str, is_here: bool) -> None:
         assert is_loopback(host) is is_here
+
+
+class WhenSettingsAreMadeInPython:
+    @pytest.mark.parametrize(
+        ("name", "says"),
+        [
+            ("nonsense", "nonsense is not a setting. The README lists every setting"),
+            ("WOOSHQ_REDIS_URL", "WOOSHQ_REDIS_URL is not a setting. Use redis_url"),
+            ("lease_seconds", "lease_seconds is not a setting. Use lease_s"),
+            ("Redis_Url", "Redis_Url is not a setting. Use redis_url"),
+        ],
+    )
+    def test_an_unknown_name_is_refused(self, name: str, says: str) -> None:
+        """It was ignored, and a test then wrote into the real Redis."""
+        with pytest.raises(ValidationError) as refused:
+            Settings(_env_file=None, **{name: SECRET})  # type: ignore[arg-type]
+        assert explain_settings(refused.value) == [says]
+        assert SECRET not in str(refused.value)
+
+    def test_variables_of_other_programs_in_the_environment_are_ignored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WOOSHQ_NONSENSE", "1")
+        monkeypatch.setenv("PATH_OF_ANOTHER", "1")
+        assert Settings(_env_file=None, namespace="shop").namespace == "shop"  # type: ignore[call-arg]
+
+    def test_a_variable_without_our_prefix_may_have_its_own_name(self) -> None:
+        assert Settings(_env_file=None, PUSHWOOSH_APPLICATION="AAAAA-BBBBB").application == "AAAAA-BBBBB"  # type: ignore[call-arg]
