@@ -74,7 +74,7 @@ class WhenASnippetIsCopied:
     def test_each_of_them_is_run_here(self) -> None:
         assert [code.splitlines()[0] for code in SNIPPETS] == [
             "# FastAPI",
-            "# Django: only once the transaction has committed",
+            "# Django: only after the transaction has committed",
             "# Flask",
             "# Any Celery app, without wooshq installed: one intent as the JSON argument",
             "from wooshq import enqueue_many, status",

@@ -299,7 +299,7 @@ class _Run:
         elif not ended.is_final:
             say(_how_to_end_the_wait(job.id))
         if ended.dead:
-            say(f"Why they are dead: wooshq dead groups --bulk {job.id}")
+            say(f"See why they are dead: wooshq dead groups --bulk {job.id}")
         failed = ended.dead + ended.expired + ended.cancelled
         # A roll-out that waits for its next step did what it was told to do.
         went_wrong = ended.state in ("stopped", "cancelled") or (ended.state == "paused" and not ended.step)
