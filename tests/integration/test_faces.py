@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -16,14 +16,8 @@ OTHER = "CCCCC-DDDDD"
 
 
 @pytest.fixture
-def settings(redis_url: str, broker_url: str) -> Settings:
-    return Settings(_env_file=None, application=APPLICATION, redis_url=redis_url, broker_url=broker_url)  # type: ignore[call-arg]
-
-
-@pytest.fixture
-def wooshq(settings: Settings) -> Iterator[Wooshq]:
-    with Wooshq(settings) as made:
-        yield made
+def settings(wooshq: Wooshq) -> Settings:
+    return wooshq.settings
 
 
 def in_asyncio(settings: Settings, use: Callable[[AsyncWooshq], Coroutine[Any, Any, Any]]) -> Any:

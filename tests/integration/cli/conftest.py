@@ -1,13 +1,11 @@
-"""An installation with an API that refuses some recipients."""
+"""The API of the command line's tests refuses some recipients."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.rig import Rig
 from tests.stand_in import Call, Reply, StandIn, refusal
 
 
@@ -19,8 +17,6 @@ def _refuses_bad(call: Call, _: int) -> Reply | None:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with StandIn(_refuses_bad) as api:
-        made = Rig(tmp_path, api.url)
-        yield made
-        made.close()
+def api() -> Iterator[StandIn]:
+    with StandIn(_refuses_bad) as stand_in:
+        yield stand_in

@@ -10,26 +10,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.rig import Rig, wait_until
+from tests.rig import GENEROUS_S, Rig, wait_until
 from tests.stand_in import Reply, StandIn, refusal
-
-
-@pytest.fixture
-def api() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def rig(tmp_path: Path, api: StandIn) -> Iterator[Rig]:
-    made = Rig(tmp_path, api.url)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -198,7 +184,7 @@ class WhenTheFileIsBroken:
         with path.open("a") as file:
             file.write("late\n")
         rig.start_worker()
-        _, said = running.communicate(timeout=120)
+        _, said = running.communicate(timeout=GENEROUS_S)
         assert running.returncode == 1
         assert b"chang" in said
         assert json.loads(rig.cli("bulk", "show", job_id, "--json").stdout)["state"] == "feeding"
@@ -244,7 +230,7 @@ class WhenFeedingIsKilled:
         job_id = running.stdout.readline().decode().strip()
         wait_until(lambda: rig.wooshq.bulk.show(job_id).chunks >= 2)
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=60)
+        _, said = running.communicate(timeout=GENEROUS_S)
         assert running.returncode == 130
         assert f"wooshq fanout --resume {job_id}" in said.decode().replace("\n", " ")
         assert b"Traceback" not in said
@@ -272,7 +258,7 @@ class WhenAJobIsHeld:
         assert "paused: lunch" in shown
         assert rig.cli("bulk", "resume", job["id"]).returncode == 0
         assert rig.cli("bulk", "cancel", job["id"], "--json").returncode == 0
-        wait_until(lambda: rig.wooshq.bulk.show(job["id"]).is_final, within_s=20)
+        wait_until(lambda: rig.wooshq.bulk.show(job["id"]).is_final)
         assert rig.cli("bulk", "resume", job["id"]).returncode == 1
         assert [json.loads(line)["state"] for line in rig.cli("bulk", "list", "--json").stdout.splitlines()] == ["cancelled"]
         assert job["id"] in rig.cli("bulk", "list").stdout.decode()
@@ -286,7 +272,7 @@ class WhenAJobIsHeld:
         assert watching.stdout is not None
         first = watching.stdout.readline()
         rig.start_worker()
-        rest, _ = watching.communicate(timeout=120)
+        rest, _ = watching.communicate(timeout=GENEROUS_S)
         objects = [json.loads(line) for line in [first, *rest.splitlines()]]
         assert 2 <= len(objects) <= time.monotonic() - started + 3
         assert objects[-1]["state"] == "done"

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from tests.rig import Rig, an_intent
+from tests.rig import GENEROUS_S, Rig, an_intent
 
 NOBODY = "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"
 
@@ -89,10 +89,10 @@ class WhenTheSandboxIsStarted:
         process = rig.start("sandbox", "--port", "0", "--token", "t0")
         assert process.stdout is not None
         url = process.stdout.readline().decode().strip()
-        with urllib.request.urlopen(f"{url}/sandbox", timeout=30) as answer:
+        with urllib.request.urlopen(f"{url}/sandbox", timeout=GENEROUS_S) as answer:
             examples = json.load(answer)["examples"]
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=GENEROUS_S)
         assert process.returncode == 0
         assert f"PUSHWOOSH_BASE_URL={url} PUSHWOOSH_API_TOKEN=t0" in err.decode()
         assert examples["POST /sandbox/unknown"] == {"identifiers": ["user-7"]}

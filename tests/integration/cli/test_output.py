@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig import Rig, an_intent
+from tests.rig import GENEROUS_S, Rig, an_intent
 from wooshq_worker import script
 
 
@@ -24,14 +24,14 @@ class WhenNobodyReadsTheOutput:
         os.close(ours)
         process = rig.start(*args, stdout=theirs)
         os.close(theirs)
-        _, err = process.communicate(json.dumps(an_intent()).encode(), timeout=60)
+        _, err = process.communicate(json.dumps(an_intent()).encode(), timeout=GENEROUS_S)
         assert (process.returncode, err) == (0, b"")
 
     @pytest.mark.parametrize("args", [["status", "--json"], ["--help"], ["lint"], ["send"]])
     def test_a_full_disk_is_one_sentence(self, rig: Rig, args: list[str]) -> None:
         with Path("/dev/full").open("wb") as full:
             process = rig.start(*args, stdout=full)
-            _, err = process.communicate(json.dumps(an_intent()).encode(), timeout=60)
+            _, err = process.communicate(json.dumps(an_intent()).encode(), timeout=GENEROUS_S)
         assert (process.returncode, err.decode()) == (1, "Standard output cannot be written: No space left on device.\n")
 
     def test_a_closed_standard_error_does_not_change_the_exit_status(self, rig: Rig) -> None:
@@ -39,7 +39,7 @@ class WhenNobodyReadsTheOutput:
         os.close(ours)
         process = rig.start("status", "no-such-id", stderr=theirs)
         os.close(theirs)
-        process.communicate(timeout=60)
+        process.communicate(timeout=GENEROUS_S)
         assert process.returncode == 1
 
 
@@ -61,7 +61,9 @@ class WhenTheExtraWorkerIsMissing:
     @pytest.mark.parametrize("missing", ["typer", "structlog"])
     def test_the_command_says_what_to_install(self, rig: Rig, missing: str) -> None:
         program = f"import sys; sys.modules[{missing!r}] = None; from wooshq_worker.script import main; main()"
-        done = subprocess.run([sys.executable, "-c", program, "worker"], env=rig.env, cwd=rig.folder, capture_output=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", program, "worker"], env=rig.env, cwd=rig.folder, capture_output=True, timeout=GENEROUS_S
+        )
         assert done.returncode == 2
         assert done.stderr.decode().startswith(
             f"The package {missing} is missing. To use the command line, run in a checkout of wooshq: pip install"

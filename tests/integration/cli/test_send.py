@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.rig import Rig, an_intent, wait_until
+from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 
 
 def ndjson(*intents: Any) -> str:
@@ -62,7 +62,7 @@ class WhenTheAnswerIsLost:
             process.stdin.flush()
             wait_until(lambda: rig.wooshq.counts().get("accepted") == 1)
             paused(server)
-            out, _ = process.communicate(ndjson(an_intent("u2")).encode(), timeout=30)
+            out, _ = process.communicate(ndjson(an_intent("u2")).encode(), timeout=GENEROUS_S)
         assert process.returncode == 1
         doubt, accepted = objects(out)
         assert (doubt["line"], doubt["errors"][0]["field"]) == (2, "id")
@@ -86,7 +86,7 @@ class WhenTheWaitEndsEarly:
         process.stdin = None
         wait_until(lambda: rig.wooshq.counts().get("accepted") == 2)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=GENEROUS_S)
         assert process.returncode == 130
         assert [one["state"] for one in objects(out)] == ["queued", "queued"]
         assert "2 intents have not ended. Workers continue. See: wooshq status ID" in err.decode()
@@ -159,6 +159,6 @@ class WhenTheReaderOfTheIdsLeaves:
         assert process.stdout is not None
         process.stdout.close()
         process.stdout = None
-        process.communicate(ndjson(*(an_intent(f"u{n}") for n in range(20))).encode(), timeout=60)
+        process.communicate(ndjson(*(an_intent(f"u{n}") for n in range(20))).encode(), timeout=GENEROUS_S)
         assert process.returncode == 0
         assert rig.wooshq.counts()["accepted"] == 20

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import redis
 
-from tests.rig import APPLICATION, an_intent
-from wooshq import Settings, Wooshq
+from tests.rig import an_intent, some_settings
+from wooshq import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement
@@ -27,7 +27,7 @@ class Desk:
 
     def __init__(self, url: str, **settings: Any) -> None:
         self.url = url
-        self.settings = Settings(_env_file=None, application=APPLICATION, **settings)  # type: ignore[call-arg]
+        self.settings = some_settings(**settings)
         self.ledger = IntentLedger(self.settings)
         self.redis = redis.Redis.from_url(url)
 
@@ -91,7 +91,7 @@ class WhenAnAnswerIsLost:
     async def test_a_ledger_that_never_got_the_question_is_not_waited_for(self) -> None:
         client = LedgerClient("redis://127.0.0.1:1/0", "nowhere")
         with pytest.raises(LedgerUnavailable):
-            await client.do_until_answered(lambda: IntentLedger(Settings(_env_file=None)).claim(["x"], "token"))  # type: ignore[call-arg]
+            await client.do_until_answered(lambda: IntentLedger(some_settings()).claim(["x"], "token"))
 
 
 class WhenALetterIsEditedWhileItIsReplayed:
@@ -130,7 +130,7 @@ class WhenAFilterIsEmpty:
     @pytest.mark.parametrize("name", ["recipient", "campaign", "application", "bulk", "detail", "lane", "reason", "state"])
     def test_an_empty_text_is_no_filter_and_is_refused(self, redis_url: str, broker_url: str, name: str) -> None:
         with (
-            Wooshq(Settings(_env_file=None, redis_url=redis_url, broker_url=broker_url)) as wooshq,  # type: ignore[call-arg]
+            Wooshq(some_settings(redis_url=redis_url, broker_url=broker_url)) as wooshq,
             pytest.raises(ValueError, match=name),
         ):
             wooshq.dead_letters.replay(**{name: ""})

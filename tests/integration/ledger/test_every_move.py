@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import redis
 
-from tests.rig import APPLICATION, an_intent
+from tests.rig import APPLICATION, an_intent, some_settings
 from tests.script_headers import header_of, table_moves
 from tests.watched_ledger import WatchedLedger
-from wooshq import Settings
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.jobs.packing import Unit, pack
 from wooshq.ledger import scripts
@@ -33,7 +32,7 @@ class Walker:
         watched.redis.flushdb()
         self.watched = watched
         self.do = watched.do
-        self.settings = Settings(_env_file=None, application=APPLICATION, poison_after=2, suspect_after=1, **settings)  # type: ignore[call-arg]
+        self.settings = some_settings(poison_after=2, suspect_after=1, **settings)
         self.ledger = IntentLedger(self.settings)
         self.jobs = JobLedger(self.settings)
         self.keys = self.ledger.keys

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.rig import APPLICATION, an_intent, wait_until
-from wooshq import Settings
+from tests.rig import APPLICATION, an_intent, some_settings, wait_until
 from wooshq.errors import LedgerUnavailable
 from wooshq.installation.embedded import EmbeddedRedis
 from wooshq.intents.entry import entry_of, new_id
@@ -56,7 +55,7 @@ class Desk:
     def __init__(self, server: redis.Redis) -> None:
         self.server = server
         kept = {"max_age_s": KEPT_S, "retention_s": KEPT_S, "dead_retention_s": KEPT_S}
-        self.settings = Settings(_env_file=None, application=APPLICATION, **kept)  # type: ignore[call-arg]
+        self.settings = some_settings(**kept)
         self.intents = IntentLedger(self.settings)
         self.jobs = JobLedger(self.settings)
 

@@ -20,9 +20,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.rig import APPLICATION, an_intent
+from tests.rig import APPLICATION, an_intent, some_settings
 from tests.watched_ledger import WatchedLedger
-from wooshq import Settings
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.letters import Replay
@@ -60,7 +59,7 @@ class Machine(RuleBasedStateMachine):
         self.watched = WatchedLedger(self.url)
         self.redis = self.watched.redis
         self.redis.flushdb()
-        self.settings = Settings(_env_file=None, application=APPLICATION, poison_after=3, suspect_after=1)  # type: ignore[call-arg]
+        self.settings = some_settings(poison_after=3, suspect_after=1)
         self.ledger = IntentLedger(self.settings)
         self.known: dict[str, Known] = {}
         self.letters: dict[str, LetterState] = {}

@@ -21,9 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.rig import APPLICATION
+from tests.rig import APPLICATION, some_settings
 from tests.watched_ledger import WatchedLedger
-from wooshq import Settings
 from wooshq.intents.entry import new_id
 from wooshq.jobs import show as jobs
 from wooshq.jobs.units import Unit, pack
@@ -71,7 +70,7 @@ class JobMachine(RuleBasedStateMachine):
         self.watched = WatchedLedger(self.url)
         self.redis = self.watched.redis
         self.redis.flushdb()
-        self.settings = Settings(_env_file=None, application=APPLICATION, bulk_stop_after=6)  # type: ignore[call-arg]
+        self.settings = some_settings(bulk_stop_after=6)
         self.ledger = JobLedger(self.settings)
         self.known: dict[str, KnownJob] = {}
         self.taken: list[TakenChunk] = []
@@ -405,7 +404,7 @@ def test_no_order_of_moves_loses_a_recipient_or_ends_one_twice(redis_url: str) -
 def a_taken_chunk(redis_url: str) -> tuple[redis.Redis, JobLedger, ChunkName, str]:
     """A job of four recipients in one chunk that a worker holds. Returns also the chunk's name and the worker's token."""
     server = redis.Redis.from_url(redis_url)
-    ledger = JobLedger(Settings(_env_file=None, application=APPLICATION))  # type: ignore[call-arg]
+    ledger = JobLedger(some_settings())
     job = NewJob(new_id(), "{}", "digest", APPLICATION, 10)
     name, token = ChunkName(job.id, 0), new_id()
     chunk = pack(0, [Unit("users", None, (), ("a", "b", "c", "d"))])

@@ -7,7 +7,6 @@ import re
 import shlex
 import time
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,19 +46,13 @@ def run(code: str, **names: Any) -> SimpleNamespace:
     return SimpleNamespace(**made)
 
 
-@pytest.fixture
-def settings(redis_url: str, broker_url: str) -> Settings:
-    return Settings(_env_file=None, application=APPLICATION, redis_url=redis_url, broker_url=broker_url)  # type: ignore[call-arg]
-
-
-@pytest.fixture
-def ours(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wooshq]:
-    """An installation of the test's own behind the names that a snippet imports."""
-    with Wooshq(settings) as made:
-        for name in ("enqueue", "enqueue_many", "status", "fan_out", "dead_letters", "gates"):
-            monkeypatch.setattr(wooshq, name, getattr(made, name))
-        monkeypatch.setattr(wooshq.aio, "enqueue", AsyncWooshq(settings).enqueue)
-        yield made
+@pytest.fixture(name="ours")
+def behind_the_public_names(wooshq: Wooshq, monkeypatch: pytest.MonkeyPatch) -> Wooshq:
+    """The test's own installation, behind the names that a snippet imports."""
+    for name in ("enqueue", "enqueue_many", "status", "fan_out", "dead_letters", "gates"):
+        monkeypatch.setattr(f"wooshq.{name}", getattr(wooshq, name))
+    monkeypatch.setattr("wooshq.aio.enqueue", AsyncWooshq(wooshq.settings).enqueue)
+    return wooshq
 
 
 def out_of_reach(*_: object) -> Any:

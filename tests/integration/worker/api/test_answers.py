@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.integration.worker.api.raw_server import BODY, SUCCESS, TOKEN, Caller, an_api, listening, played, the_verdict
-from wooshq.settings import Settings
+from tests.rig import some_settings
 from wooshq_worker.api.outcome import Answer, Break, Broke
 from wooshq_worker.api.transport import Api
 from wooshq_worker.api.verdict import Hold, Retry, Sent
@@ -153,7 +153,7 @@ class WhenTheEnvironmentNamesAProxy:
 
 class TestTheApisClient:
     async def test_it_is_made_from_settings(self) -> None:
-        settings = Settings(_env_file=None, base_url="http://127.0.0.1:9", concurrency=3)
+        settings = some_settings(base_url="http://127.0.0.1:9", concurrency=3)
         async with Api.from_settings(settings) as api:
             outcome = await api.call(BODY, TOKEN)
         assert isinstance(outcome, Break)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wooshq import Settings
+from tests.rig import some_settings
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.steps import RunScript, Steps
 from wooshq_worker.api.gates import LocalGates
@@ -27,7 +27,7 @@ class Client:
 
 class WhenAnApplicationHasNoToken:
     async def test_its_calls_are_held_at_once_and_the_reason_says_what_to_set(self) -> None:
-        settings, client, news = Settings(_env_file=None), Client(), []  # type: ignore[call-arg]
+        settings, client, news = some_settings(), Client(), []
         gates = LocalGates(settings, IntentLedger(settings), client, lambda **_: None, lambda: news.append(1))  # type: ignore[arg-type]
         gates.shut_without_token(APPLICATION)
         assert gates.gate_shut_for(APPLICATION) == "token"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.rig import some_settings
 from wooshq.ledger.intents import Claim, Settlement
 from wooshq.ledger.states import Event, Reason
-from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 from wooshq_worker.intents import render
 from wooshq_worker.intents.render import ClaimedAt, NoToken, Ready, Rendered, Renderer
@@ -21,7 +21,7 @@ CLAIM = Claim("i", "token", json.dumps(INTENT), MODEL_VERSION, "bulk", "AAAAA-BB
 
 def rendered(claim: Claim = CLAIM, **settings: Any) -> Rendered:
     """At 100 s of the ledger's clock, and 5 s of this process's."""
-    given = Settings(_env_file=None, **{"api_token": "t" * 30, **settings})
+    given = some_settings(**{"api_token": "t" * 30, **settings})
     return Renderer(given).render(claim, ClaimedAt.of(100_000, 5.0))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.rig import some_settings
 from tests.unit.worker.jobs.build import a_chunk, a_delivery, personal, shared
-from wooshq import Settings
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.chunks import Begun, ChunkRecord
 from wooshq_worker.api.deliver import Withheld
@@ -93,7 +93,7 @@ class World:
     async def hold(self, chunk: ActiveChunk) -> ActiveChunk:
         """Run the task of a chunk to its end."""
         self.size = chunk.plan.size
-        settings = Settings(_env_file=None)  # type: ignore[call-arg]
+        settings = some_settings()
         task = HoldChunk(chunk, self, settings, self, self, self, self.suspect_lock, self)  # type: ignore[arg-type]
         async with asyncio.timeout(GENEROUS_S):
             await task.run()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.rig import some_settings
 from wooshq import Settings
 from wooshq.installation.celery_app import make_app
 from wooshq.ledger.intents import Suspect, Taken
@@ -15,7 +16,7 @@ AWAY = "redis://127.0.0.1:1/0"
 
 
 def settings() -> Settings:
-    return Settings(_env_file=None, poison_after=6)  # type: ignore[call-arg]
+    return some_settings(poison_after=6)
 
 
 class Connection:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.rig import APPLICATION, an_intent
-from wooshq import Settings
+from tests.rig import APPLICATION, an_intent, some_settings
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import IntentLedger, Settlement, Taken
 from wooshq.ledger.jobs import JobLedger, NewJob
@@ -52,7 +51,7 @@ class World:
 
     def __init__(self, url: str, **settings: Any) -> None:
         made = {"application": APPLICATION, "republish_after_s": 60, **settings}
-        self.settings = Settings(_env_file=None, **made)  # type: ignore[call-arg]
+        self.settings = some_settings(**made)
         self.ledger, self.jobs = IntentLedger(self.settings), JobLedger(self.settings)
         self.redis = redis.Redis.from_url(url)
         self.client = LedgerClient(url, "the test's Redis")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.rig import some_settings
 from wooshq import Wooshq
-from wooshq.settings import Settings
 from wooshq_worker.observe.sentry import silent
 from wooshq_worker.process import engine as module
 from wooshq_worker.process.engine import Engine
@@ -16,7 +16,7 @@ def test_an_error_while_it_starts_is_raised_to_the_caller(monkeypatch: pytest.Mo
         raise OSError("no certificate")
 
     monkeypatch.setattr(module, "Services", fails)
-    with Wooshq(Settings(_env_file=None, redis_url="redis://127.0.0.1:1", broker_url="redis://127.0.0.1:1")) as wooshq:
+    with Wooshq(some_settings(redis_url="redis://127.0.0.1:1", broker_url="redis://127.0.0.1:1")) as wooshq:
         engine = Engine(wooshq, silent)
         with pytest.raises(OSError, match="no certificate"):
             engine.start()
