@@ -1,4 +1,4 @@
-"""What the tests of fan-outs share: whom one goes to, and that its counters add up."""
+"""What the tests of jobs share: a template, recipients, and a check that the counters of a job add up."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ TEMPLATE: dict[str, Any] = {"message": {"push": {"title": "Sale"}}, "campaign": 
 
 
 def people(n: int) -> Iterator[str]:
-    """Users who all get the same request."""
+    """Users that all get the same request."""
     return (f"u{i}" for i in range(n))
 
 
 def personal(n: int) -> Iterator[dict[str, str]]:
-    """Recipients who share their request with nobody."""
+    """Recipients that each need a request of their own."""
     return ({"user": f"u{i}", "name": f"N{i}"} for i in range(n))
 
 
 def adds_up(rig: Rig, job: Job) -> bool:
-    """Whether the job's counters are what its chunks say, and make up its total."""
+    """Whether the counters of a job agree with its chunks, and add up to its total."""
     recount = rig.wooshq.bulk.recount(job.id)
     same = all(recount[name] == job[name] for name in ("total", "sent", "dead", "unknown_identifiers", "expired"))
     return same and job.total == job.sent + job.dead + job.unknown_identifiers + job.expired + job.cancelled + job.left

@@ -1,4 +1,4 @@
-"""Dockerfile and docker-compose.yml: what they set is what the code reads, and what they copy is there."""
+"""Dockerfile and docker-compose.yml: the code reads every variable that they set, and every file that they copy exists."""
 
 from __future__ import annotations
 
@@ -49,24 +49,24 @@ def seconds(text: str) -> float:
 
 
 class WhenComposeStartsAWorker:
-    def test_every_variable_that_it_sets_is_one_that_the_code_reads(self) -> None:
+    def test_the_code_reads_every_variable_that_it_sets(self) -> None:
         assert set(WORKER["environment"]) <= variables()
 
-    def test_every_variable_that_it_takes_from_outside_keeps_its_name(self) -> None:
+    def test_every_variable_from_outside_keeps_its_name(self) -> None:
         for name, value in WORKER["environment"].items():
             assert set(re.findall(r"\$\{(\w+)", value)) <= {name}
 
-    def test_settings_can_be_made_of_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_its_variables_make_valid_settings(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in WORKER["environment"].items():
             monkeypatch.setenv(name, re.sub(r"\$\{\w+:\?.*?\}", "T0ken", re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value)))
         settings = Settings()
         assert (settings.has_token, settings.application, settings.sentry_dsn) == (True, None, None)
         assert places(settings) == Places("redis://redis:6379/0", "redis://redis:6379/1", None)
 
-    def test_it_waits_longer_than_the_worker_may_take_to_end(self) -> None:
+    def test_it_waits_longer_than_a_worker_may_take_to_end(self) -> None:
         assert seconds(WORKER["stop_grace_period"]) >= Settings.model_fields["drain_s"].default + 5
 
-    def test_a_worker_that_ends_itself_is_started_again(self) -> None:
+    def test_it_restarts_a_worker_that_ends_itself(self) -> None:
         assert WORKER["restart"] == "unless-stopped"
 
     def test_it_finds_redis_under_its_service_name(self) -> None:
@@ -85,7 +85,7 @@ class WhenComposeStartsRedis:
         name, _, path = volume.partition(":")
         assert (name in COMPOSE["volumes"], path) == (True, "/data")
 
-    def test_it_is_of_a_version_that_the_ledger_can_use(self) -> None:
+    def test_the_ledger_supports_its_version(self) -> None:
         version = re.fullmatch(r"redis:(\d+)(?:\.(\d+))?(?:-\w+)?", REDIS["image"])
         assert version
         assert int(version[1]) >= 7 or (int(version[1]), int(version[2])) >= (6, 2)
@@ -95,7 +95,7 @@ class WhenComposeStartsRedis:
 
 
 class WhenTheImageIsBuilt:
-    def test_everything_that_it_copies_is_there(self) -> None:
+    def test_everything_that_it_copies_exists(self) -> None:
         sources = [s for line in instructions("COPY") if not line.startswith("--from") for s in line.split()[:-1]]
         assert sources
         assert [s for s in sources if not (REPOSITORY / s).exists()] == []
@@ -105,26 +105,26 @@ class WhenTheImageIsBuilt:
         sources = {s for line in instructions("COPY") if not line.startswith("--from") for s in line.split()[:-1]}
         assert sources == shown
 
-    def test_everything_that_the_wheel_is_made_of_is_copied(self) -> None:
+    def test_it_copies_everything_that_the_wheel_needs(self) -> None:
         wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
         copied = {s for line in instructions("COPY") for s in line.split()[:-1]}
         assert {Path(package).parts[0] for package in wheel} | {PROJECT["project"]["readme"]} <= copied
 
-    def test_its_command_is_the_packages(self) -> None:
+    def test_its_command_is_that_of_the_package(self) -> None:
         (program,) = json.loads(instructions("ENTRYPOINT")[0])
         assert program in PROJECT["project"]["scripts"]
         assert json.loads(instructions("CMD")[0]) == WORKER["command"]
         # Every 30 s, so it leaves the API's host alone.
         assert json.loads(re.findall(r"^HEALTHCHECK .* CMD (.*)$", DOCKERFILE, re.MULTILINE)[0]) == [program, "doctor", "--offline"]
 
-    def test_its_variables_are_ones_that_the_code_reads(self) -> None:
+    def test_the_code_reads_its_variables(self) -> None:
         ours = set(re.findall(r"\b((?:WOOSHQ|PUSHWOOSH|SENTRY)_\w+)=", DOCKERFILE))
         assert ours <= variables()
 
     def test_it_does_not_run_as_root(self) -> None:
         assert instructions("USER") == ["wooshq"]
 
-    def test_its_python_is_one_that_the_package_takes(self) -> None:
+    def test_the_package_supports_its_python(self) -> None:
         version = re.match(r"python:(\d+\.\d+)", instructions("FROM")[-1])
         assert version
         assert version[1] in Requirement(f"x{PROJECT['project']['requires-python']}").specifier
@@ -157,7 +157,7 @@ class WhenEverythingIsPinned:
         pinned = pins("worker.txt")
         assert [str(r) for r in wanted if not all(v in r.specifier for v in pinned[r.name.lower()])] == []
 
-    def test_redis_py_is_offered_in_no_version_that_kombu_refuses(self) -> None:
+    def test_kombu_accepts_every_version_of_redis_py_in_the_range(self) -> None:
         (ours,) = (Requirement(r) for r in PROJECT["project"]["dependencies"] if r.startswith("redis"))
         (theirs,) = (
             r

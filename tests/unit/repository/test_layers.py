@@ -1,4 +1,4 @@
-"""The layers stay apart: an arrow points only to the left, and a web app that only enqueues imports nothing of a worker's."""
+"""The layers stay apart: an arrow points only to the left, and a web app that only enqueues imports nothing that only a worker needs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def imported_by(module: str, *layers: str) -> set[str]:
 
 class WhenAWebAppImportsWooshq:
     @pytest.mark.parametrize("module", ["wooshq", "wooshq.aio", "wooshq.installation.embedded"])
-    def test_nothing_that_only_a_worker_needs_comes_along(self, module: str) -> None:
+    def test_nothing_that_only_a_worker_needs_is_imported(self, module: str) -> None:
         assert imported_by(module, "schemas", "tasks") & (OF_A_WORKER | {"wooshq_worker"}) == set()
 
 
@@ -55,8 +55,8 @@ class WhenTheContractIsImported:
         assert imported_by("wooshq_schemas", "schemas") & (OF_A_WORKER | needless) == set()
 
 
-class WhenTheImportsAreDrawn:
-    def test_every_arrow_points_to_the_left(self) -> None:
+class WhenTheImportsAreChecked:
+    def test_every_contract_of_the_layers_is_kept(self) -> None:
         answer = subprocess.run(
             [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"],
             cwd=REPOSITORY,

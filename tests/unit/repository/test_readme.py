@@ -1,4 +1,4 @@
-"""The README says what is so: its snippets run, its commands are there, its tables are the code's."""
+"""The README is true: its snippets run, its commands exist, its tables match the code."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def out_of_reach_soon(*_: object) -> Any:
 
 
 class WhenASnippetIsCopied:
-    def test_each_of_them_is_run_here(self) -> None:
+    def test_every_snippet_is_run_by_a_test_of_this_file(self) -> None:
         assert [code.splitlines()[0] for code in SNIPPETS] == [
             "# FastAPI",
             "# Django: only after the transaction has committed",
@@ -77,7 +77,7 @@ class WhenASnippetIsCopied:
         ]
 
     @pytest.mark.filterwarnings("ignore:Using `httpx`")
-    def test_fastapi_answers_for_everything_that_is_raised(self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_fastapi_app_answers_every_error(self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch) -> None:
         from fastapi.testclient import TestClient
 
         with TestClient(run(snippet("# FastAPI")).app) as client:
@@ -91,7 +91,7 @@ class WhenASnippetIsCopied:
         with TestClient(run(snippet("# FastAPI")).app) as client:
             assert client.post("/orders/1/shipped?user=u1").status_code == 503
 
-    def test_flask_answers_for_everything_that_is_raised(self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_flask_app_answers_every_error(self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch) -> None:
         client = run(snippet("# Flask")).app.test_client()
         done = client.post("/code", json={"user": "u1", "request_id": "r1"})
         assert (done.status_code, ours.status(done.json["id"]) is not None) == (202, True)
@@ -100,7 +100,7 @@ class WhenASnippetIsCopied:
         monkeypatch.setattr(wooshq, "enqueue", out_of_reach)
         assert run(snippet("# Flask")).app.test_client().post("/code", json={"user": "u1", "request_id": "r1"}).status_code == 503
 
-    def test_django_enqueues_after_the_commit_and_keeps_in_mind_who_was_not_told(
+    def test_the_django_app_enqueues_after_the_commit_and_marks_orders_that_were_not_told(
         self, ours: Wooshq, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         import django
@@ -119,13 +119,13 @@ class WhenASnippetIsCopied:
             run(snippet("# Django")).ship(order)
         assert order.told is False
 
-    def test_any_celery_app_submits(self, broker_url: str) -> None:
+    def test_any_celery_app_can_submit(self, broker_url: str) -> None:
         with Celery("shop", broker=broker_url, set_as_current=False) as shop:
             run(snippet("# Any Celery app"), app=shop)
         with redis.Redis.from_url(broker_url.replace("redis+socket://", "unix://").replace("virtual_host", "db")) as server:
             assert server.llen("transactional") == 1
 
-    def test_many_are_ids_and_by_index_errors(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_many_intents_give_ids_and_errors_by_index(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
         run(snippet("from wooshq import enqueue_many"))
         assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
             ["0", "queued"],
@@ -133,7 +133,7 @@ class WhenASnippetIsCopied:
             ["2", "to.users.0:"],
         ]
 
-    def test_a_fan_out_is_a_job_that_can_be_waited_for_and_cancelled(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_fan_out_makes_a_job_to_wait_for_or_cancel(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
         def cancel_when_fed() -> None:
             while not (found := ours.bulk.list()) or found[0].state == "feeding":
                 time.sleep(0.05)
@@ -144,19 +144,19 @@ class WhenASnippetIsCopied:
             run(snippet("from wooshq import fan_out"))
         assert capsys.readouterr().out == "0 0 {}\n0 0 0 0 100\n"
 
-    def test_letters_and_gates_are_there_from_python(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_dead_letters_and_gates_can_be_used_from_python(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
         ours.shut_gate("hand", why="noon")
         run(snippet("from wooshq import dead_letters"))
         assert capsys.readouterr().out == "0 0 {}\nhand * noon None\n"
 
-    def test_the_sandbox_can_be_had_inside_a_test(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_the_sandbox_can_run_inside_a_test(self, capsys: pytest.CaptureFixture[str]) -> None:
         run(snippet("from wooshq_worker.sandbox"))
         assert capsys.readouterr().out.endswith("[] 0\n")
 
 
 class WhenACommandIsCopied:
     @pytest.mark.parametrize("line", [line for line in CONSOLE if re.search(r"(^\$|\|) wooshq ", line)])
-    def test_it_is_one_and_takes_these_options(self, line: str) -> None:
+    def test_it_exists_and_accepts_these_options(self, line: str) -> None:
         args = shlex.split(line[line.rindex("wooshq ") :] if line.startswith("$ wooshq") else line.rpartition("| ")[2], comments=True)[1:]
         command: Any = typer.main.get_command(command_line)
         context = command.make_context("wooshq", list(args))
@@ -165,7 +165,7 @@ class WhenACommandIsCopied:
             context = command.make_context("wooshq", list(args))
         assert context.command is not None
 
-    def test_the_sandbox_takes_what_it_is_told(self) -> None:
+    def test_the_sandbox_accepts_these_requests(self) -> None:
         asked = [shlex.split(line, comments=True)[2:] for line in CONSOLE if line.startswith("$ curl ")]
         assert len(asked) == 4
         with SandboxThread() as sandbox:
@@ -175,14 +175,14 @@ class WhenACommandIsCopied:
                 with urllib.request.urlopen(urllib.request.Request(here, body), timeout=30) as answer:
                     assert answer.status == 200
 
-    def test_its_output_is_what_100_columns_show(self) -> None:
+    def test_its_output_is_that_of_a_terminal_with_100_columns(self) -> None:
         at = CONSOLE.index("$ wooshq dead groups")
         row = ["5", "rejected", "DEMO0-WOOSH", "2026-11-24 06:46:54", "2026-11-24 06:46:55", "unknown preset"]
         assert CONSOLE[at + 2 : at + 4] == laid_out(GROUP_COLUMNS, [row], 100)
 
 
 class WhenATableIsRead:
-    def test_the_settings_are_the_class(self) -> None:
+    def test_the_settings_match_the_class(self) -> None:
         table = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*)$", README, re.MULTILINE))
         wanted = {}
         for name, info in Settings.model_fields.items():
@@ -194,6 +194,6 @@ class WhenATableIsRead:
             wanted[variable] = f"{cell} | {info.description} |"
         assert table == wanted
 
-    def test_the_exit_statuses_are_all_there_are(self) -> None:
+    def test_it_has_every_exit_status(self) -> None:
         told = {int(status) for status in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
         assert told == {out.ALL_DONE, out.SOME_REFUSED, out.USED_WRONGLY, out.NOTHING_DONE, out.INTERRUPTED}

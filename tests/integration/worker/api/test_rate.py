@@ -59,8 +59,8 @@ class WhenTheApiSaysThatItIsTooMuch:
 
         at = sorted(call.at - limited[0] for call in api.calls)
         settings = rig.wooshq.settings
-        let_go_before = 2 * (settings.concurrency + settings.ids_per_message)
-        assert sum(0 < one < 2.0 for one in at) <= let_go_before, "only what had been let go before anybody knew"
+        admitted_before = 2 * (settings.concurrency + settings.ids_per_message)
+        assert sum(0 < one < 2.0 for one in at) <= admitted_before, "only calls that were admitted before the answer"
         before = max(sum(start <= one < start + 0.25 for one in at) for start in at if start < -0.25) / 0.25
         first = next(one for one in at if one >= 2.0)
         after = sum(first <= one < first + 2.0 for one in at) / 2.0

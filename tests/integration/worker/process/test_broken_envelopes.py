@@ -53,7 +53,7 @@ MALFORMED = {
     "an eta": _message([[{}], {}, {}], headers__eta="9999-01-01T00:00:00"), "an unknown task": _message([[], {}, {}], headers__task="nope"),
     "an unknown encoding": _message([[{}], {}, {}], properties__body_encoding="rot13"),
     "pickle": _message(b"\x80\x04N.", content_type="application/x-python-serialize"),
-    "ids that are none": _message([[[1, None]], {}, {}], headers__task="wooshq.send"),
+    "ids that are not ids": _message([[[1, None]], {}, {}], headers__task="wooshq.send"),
     "ids of half characters": _message([[["\ud800" * 36]], {}, {}], headers__task="wooshq.send"),
     "protocol 1 with an eta": _message({"task": SUBMIT, "id": "x", "args": [{}], "kwargs": {}, "eta": "2030-01-01T00:00:00"}, headers={}),
     "ids that nobody knows": _message([[["0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"]], {}, {}], headers__task="wooshq.send"),
