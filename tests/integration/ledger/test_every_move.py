@@ -22,6 +22,9 @@ from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.letters import Replay
 from wooshq.ledger.states import Event, Mark, Reason
 
+#: So far away that it never comes while a test runs; the tests move it.
+HOUR_MS = 3_600_000
+
 ATTEMPT = {"at": "2026-05-01T09:00:00.000Z", "outcome": "retry"}
 
 
@@ -32,7 +35,7 @@ class Walker:
         watched.redis.flushdb()
         self.watched = watched
         self.do = watched.do
-        self.settings = some_settings(poison_after=2, suspect_after=1, **settings)
+        self.settings = some_settings(lease_s=3600.0, poison_after=2, suspect_after=1, **settings)
         self.ledger = IntentLedger(self.settings)
         self.jobs = JobLedger(self.settings)
         self.keys = self.ledger.keys
@@ -54,7 +57,7 @@ class Walker:
 
     def settled(self, intent_id: str, event: Event, **fields: Any) -> Claim:
         claim = self.claimed(intent_id)
-        given = {"message_code": "M-1", "reason": Reason.REJECTED, "detail": "no", "wait_ms": 1000, "gate": "circuit", **fields}
+        given = {"message_code": "M-1", "reason": Reason.REJECTED, "detail": "no", "wait_ms": HOUR_MS, "gate": "circuit", **fields}
         assert self.do(self.ledger.settle([Settlement(claim, event, [ATTEMPT], **given)])) == [True]
         return claim
 
@@ -227,7 +230,7 @@ def what_waits_expires(walk: Walker) -> None:
 
 
 def what_waits_is_cancelled(walk: Walker) -> None:
-    for intent_id in (*walk.waiting(), walk.replayed(wait_ms=1000)):
+    for intent_id in (*walk.waiting(), walk.replayed(wait_ms=HOUR_MS)):
         assert walk.do(walk.ledger.cancel(intent_id, APPLICATION)) == "cancelled"
 
 
@@ -284,7 +287,7 @@ def a_redis_that_lost_its_last_second_receives_outcomes(walk: Walker) -> None:
 def a_worker_releases_a_chunk(walk: Walker) -> None:
     for end in ("back", "due"):
         name, token = walk.sending()
-        at = walk.recorded(name, token, [(Mark.AGAIN, 0, 3)], end=end, wait_ms=1000, log="[]")
+        at = walk.recorded(name, token, [(Mark.AGAIN, 0, 3)], end=end, wait_ms=HOUR_MS, log="[]")
         assert at == ("queued" if end == "back" else "retrying")
         if end == "due":
             walk.time_comes("chunk_due", str(name))
@@ -351,7 +354,7 @@ def a_job_is_cancelled(walk: Walker) -> None:
         name, token = walk.sending(4)
         hold(walk, name, token, held)
         end = "due" if held == "pause" else "back"
-        walk.recorded(name, token, [(Mark.AGAIN, 0, 1), (Mark.WAITING, 2, 3)], end=end, wait_ms=1000)
+        walk.recorded(name, token, [(Mark.AGAIN, 0, 1), (Mark.WAITING, 2, 3)], end=end, wait_ms=HOUR_MS)
         assert walk.move(name, "cancel") == "cancelled"
         assert walk.do(walk.jobs.chunks.sweep(name)) == 4
 

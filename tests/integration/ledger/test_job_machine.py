@@ -34,6 +34,9 @@ from wooshq.ledger.scripts import source_of
 from wooshq.ledger.states import FINAL_MARKS, JOB_MOVES, JobEvent, JobState, Mark
 from wooshq.ledger.steps import Steps
 
+#: So far away that it never comes while a test runs; the tests move it.
+HOUR_MS = 3_600_000
+
 FEW = 2
 NON_FINAL = (Mark.WAITING, Mark.SENDING, Mark.AGAIN)
 
@@ -70,7 +73,7 @@ class JobMachine(RuleBasedStateMachine):
         self.watched = WatchedLedger(self.url)
         self.redis = self.watched.redis
         self.redis.flushdb()
-        self.settings = some_settings(bulk_stop_after=6)
+        self.settings = some_settings(lease_s=3600.0, bulk_stop_after=6)
         self.ledger = JobLedger(self.settings)
         self.known: dict[str, KnownJob] = {}
         self.taken: list[TakenChunk] = []
@@ -207,7 +210,7 @@ class JobMachine(RuleBasedStateMachine):
             return  # the record of an ended chunk is repeated below, with `twice`
         in_progress = [place for place, mark in enumerate(chunk.marks) if mark == Mark.SENDING]
         record = ChunkRecord(
-            marks=[(outcome, place, place) for place in in_progress] or [], calls=len(in_progress), end=end, wait_ms=1000, log=""
+            marks=[(outcome, place, place) for place in in_progress] or [], calls=len(in_progress), end=end, wait_ms=HOUR_MS, log=""
         )
         if outcome is Mark.SENT and in_progress:
             record.accepted = 1
