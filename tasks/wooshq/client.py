@@ -10,7 +10,8 @@ from typing import Any, TypeVar, Unpack
 import redis
 
 from wooshq.errors import Problem
-from wooshq.installation.connect import client, until
+from wooshq.installation.connect import client
+from wooshq.installation.connections import until
 from wooshq.installation.installation import Installation
 from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
+import redis
 from kombu.transport.redis import Channel, Transport
 
-from wooshq.installation.connect import TlsConnection
+from wooshq.installation.connections import TlsConnection
+from wooshq.installation.sentinel import Primary, PrimaryTls, Sentinels
 from wooshq.settings.redis_url import RedisUrl, is_redis_url, redis_url
 
-_AMQP_OPTIONS: Final = {"confirm_publish": True, "confirm_timeout": 2.0, "read_timeout": 30.0, "write_timeout": 5.0}
+_AMQP_OPTIONS: Final[Mapping[str, Any]] = {"confirm_publish": True, "confirm_timeout": 2.0, "read_timeout": 30.0, "write_timeout": 5.0}
 
-_REDIS_OPTIONS: Final = {
+_REDIS_OPTIONS: Final[Mapping[str, Any]] = {
     "socket_timeout": 5.0,  # more than the one second that the transport's BRPOP waits
     "socket_connect_timeout": 1.0,
     "socket_keepalive": True,
@@ -49,6 +51,9 @@ def broker_of(url: str) -> Broker:
     server = redis_url(url)
     # kombu checks no certificate unless it is told to.
     tls = False if server.tls is None else {"ssl_cert_reqs": ssl.CERT_REQUIRED, **server.tls}
+    if server.master is not None:
+        sentinels = Sentinels(server, _REDIS_OPTIONS["socket_connect_timeout"])
+        return Broker(_url(server), {**_REDIS_OPTIONS, "sentinels": sentinels}, SentinelTransport, tls)
     return Broker(_url(server), _REDIS_OPTIONS, SocketTransport if server.path else RedisTransport, tls)
 
 
@@ -66,7 +71,11 @@ def _url(server: RedisUrl) -> str:
 class RedisChannel(Channel):
     """kombu's channel, with connections over TLS that work without a password, too."""
 
-    connection_class_ssl = TlsConnection
+    connection_class_ssl: type[redis.SSLConnection] = TlsConnection
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        # Fewer round trips of a new connection, and fewer rights: see `connect.py`.
+        return {**super()._connparams(asynchronous), "protocol": 2, "driver_info": None}
 
 
 class RedisTransport(Transport):
@@ -79,3 +88,22 @@ class SocketTransport(RedisTransport):
     """The same over a unix socket. kombu leaves the URL whole, and its channel reads the path from it."""
 
     can_parse_url = True
+
+
+class SentinelChannel(RedisChannel):
+    """The same with connections to the primary that Sentinels name. kombu's own would wait long for a Sentinel that is down."""
+
+    from_transport_options = (*RedisChannel.from_transport_options, "sentinels")
+    connection_class = Primary
+    connection_class_ssl = PrimaryTls
+    sentinels: Sentinels
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        return {**super()._connparams(asynchronous), "sentinels": self.sentinels}
+
+
+class SentinelTransport(RedisTransport):
+    """kombu's transport with this channel."""
+
+    driver_name = "sentinel"
+    Channel = SentinelChannel

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import redis
@@ -44,14 +45,14 @@ _NOT_NOW_KINDS = (
 
 def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | None:
     """What `error` means for the caller. None if it is a bug of ours (an error in a script), which must be raised as it is."""
-    if isinstance(error, (redis.AuthenticationError, redis.exceptions.InvalidResponse)):
-        refused = isinstance(error, redis.AuthenticationError)
+    refused = any(isinstance(cause, redis.AuthenticationError) for cause in _causes(error))
+    if refused or isinstance(error, redis.exceptions.InvalidResponse):
         why = "refuses our user name or password" if refused else "does not speak Redis's protocol"
         return LedgerUnavailable(f"Redis at {where} {why}; fix WOOSHQ_REDIS_URL", maybe_done=False)
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError)):
         text = str(error).lower()
         asked = "connecting" not in text if isinstance(error, redis.TimeoutError) else "reading" in text or "closed" in text
-        return LedgerUnavailable(f"Redis at {where} did not answer ({type(error).__name__})", maybe_done=asked)
+        return LedgerUnavailable(f"Redis at {where} did not answer ({_reason(error)})", maybe_done=asked)
     if isinstance(error, ResponseError):
         text = str(error)
         word = next((w for w in _NOT_NOW if w in text[:400]), None)
@@ -62,6 +63,27 @@ def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | 
         if "DB index" in text or "unknown command" in text.lower():
             return LedgerUnavailable(f"Redis at {where} cannot hold a ledger ({text[:80]}); fix WOOSHQ_REDIS_URL", maybe_done=False)
     return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what caused it."""
+    for _ in range(6):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str:
+    """Why a server did not answer, in a few words that contain no value."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"TLS: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS: {cause.reason}"
+        if type(cause) is ConnectionError:  # of our own, about Sentinels
+            return str(cause)
+    return type(error).__name__
 
 
 def carry_out(flow: Flow[T], do: Callable[[Wanted], Any]) -> T:

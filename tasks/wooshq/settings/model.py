@@ -68,9 +68,9 @@ class Settings(BaseSettings):
 
     # Where things are
     broker_url: str | None = None
-    """Celery broker: `redis://`, `rediss://`, `sentinel://` or `amqp://`. Default: the ledger's Redis if it is set, otherwise the embedded Redis."""
+    """Celery broker: a URL as for `WOOSHQ_REDIS_URL`, or `amqp://`. Default: the ledger's Redis if it is set, otherwise the embedded Redis."""
     redis_url: str | None = None
-    """The ledger's Redis. Default: the broker if it is Redis, otherwise the embedded Redis."""
+    """The ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`. Default: the broker if it is Redis, otherwise the embedded Redis."""
     data_dir: Path = Path(".wooshq")
     """Folder of the embedded Redis."""
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = DEFAULT_NAMESPACE

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 from urllib.parse import urlsplit
 
 from wooshq.settings.redis_url import is_redis_url, redis_url, to_be_escaped
 
 _AMQP: Final = ("amqp://", "amqps://", "pyamqp://")
+_FILES: Final = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 
 
 def is_amqp(url: str) -> bool:
@@ -19,20 +21,26 @@ def check_redis_url(url: str) -> str:
     """The URL of the ledger's Redis. Raises ValueError."""
     if not is_redis_url(url):
         raise ValueError("must be redis://, rediss://, unix:// or sentinel://. If the broker is not Redis, name the ledger's Redis here")
-    redis_url(url)
+    _check_redis(url)
     return url
 
 
 def check_broker_url(url: str) -> str:
     """The URL of the broker. Raises ValueError."""
     if is_redis_url(url):
-        redis_url(url)
+        _check_redis(url)
     elif is_amqp(url):
         for part in url.split(";"):  # Celery takes the URLs of several brokers
             _check_amqp(part)
     else:
         raise ValueError("must be redis://, rediss://, unix://, sentinel:// or amqp://")
     return url
+
+
+def _check_redis(url: str) -> None:
+    for name, value in (redis_url(url).tls or {}).items():
+        if name in _FILES and not os.access(value, os.R_OK):
+            raise ValueError(f"{name} must name a file that this user can read")
 
 
 def _check_amqp(url: str) -> None:

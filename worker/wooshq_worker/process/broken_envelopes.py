@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from queue import Empty
 from typing import Any
 
 import structlog
+from kombu.transport import TRANSPORT_ALIASES
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisError
 
@@ -17,11 +19,21 @@ log = structlog.get_logger("wooshq.guard")
 
 
 def install(keep: Callable[[bytes], None], *apps: WooshqApp) -> None:
-    """Make these apps use guarded transports, if their broker is Redis. keep: given the bytes of each message that kombu cannot read."""
+    """
+    Make these apps use guarded transports, if their broker is Redis. keep: given the bytes of each message that kombu cannot read.
+
+    The transport goes into kombu's own table, under its name: kombu shows the name where it says what it is connected to.
+    """
     guard = _Guard(keep)
     for app in apps:
-        if (transport := app.conf.broker_transport) is not None:
-            app.conf.broker_transport = guard.guarded(transport)
+        if isinstance(transport := app.conf.broker_transport, type):
+            guarded = guard.guarded(transport)
+            TRANSPORT_ALIASES[guarded.driver_name] = partial(_same, guarded)
+            app.conf.broker_transport = guarded.driver_name
+
+
+def _same(transport: type) -> type:
+    return transport
 
 
 class _Guard:
@@ -31,7 +43,7 @@ class _Guard:
         self._keep = keep
         self._owed: list[tuple[Any, Any]] = []  # (queue, message)
 
-    def guarded(self, transport: Any) -> type:
+    def guarded(self, transport: Any) -> Any:
         """The transport, whose channels share this guard."""
         channel = transport.Channel
         guarded_channel = type(f"Guarded{channel.__name__}", (_GuardedRead, GoesOnWhenFull, channel), {"guard": self})
