@@ -70,6 +70,7 @@ check: $(STAMP) ## lint, format, types, the public types as a user sees them, an
 docs: $(STAMP) ## write the generated parts of docs/ anew: the map, the state machines, the verdict table, the JSON Schemas
 	@$(BIN)/python -m docs.write
 	@$(BIN)/python -m wooshq_worker.api.table
+	@$(BIN)/python -m wooshq_worker.intents.cancel.table
 	@$(BIN)/python -m wooshq_schemas.json_schema
 
 floor: requirements/dev.txt ## all tests with the oldest redis-py that pyproject.toml allows

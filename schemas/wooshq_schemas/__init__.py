@@ -1,5 +1,6 @@
 """The contract: intents, v2 requests, answers, platforms, and how an intent becomes a request. Needs only pydantic."""
 
+from wooshq_schemas.answer.cancel import CancelAnswer, Cancelled, read_cancel_answer
 from wooshq_schemas.answer.read import Accepted, NotUnderstood, Refused, read_answer
 from wooshq_schemas.intent.door import NewerModel, load_stored, parse_intent, parse_intent_json
 from wooshq_schemas.intent.model import MODEL_VERSION, Intent, Lane
@@ -7,7 +8,7 @@ from wooshq_schemas.lint import Warn, lint
 from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
 from wooshq_schemas.recipients import Columns, Recipient, RecipientLike, recipient_of
 from wooshq_schemas.render import render
-from wooshq_schemas.request import NotifyRequest
+from wooshq_schemas.request import CancelRequest, NotifyRequest
 from wooshq_schemas.template.door import parse_template
 from wooshq_schemas.template.model import Template
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
@@ -16,6 +17,9 @@ __all__ = [
     "MODEL_VERSION",
     "PLATFORMS",
     "Accepted",
+    "CancelAnswer",
+    "CancelRequest",
+    "Cancelled",
     "Columns",
     "Intent",
     "IntentInvalid",
@@ -37,6 +41,7 @@ __all__ = [
     "parse_intent_json",
     "parse_template",
     "read_answer",
+    "read_cancel_answer",
     "recipient_of",
     "render",
 ]

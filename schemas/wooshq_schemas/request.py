@@ -335,6 +335,13 @@ class NotifyRequest(OneOf):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
+class CancelRequest(BaseModel):
+    """The body of `POST /messaging/v2/cancel`: the code of a message that Pushwoosh has not sent to everyone yet."""
+
+    model_config = STRICT
+    message_code: Code
+
+
 def application_in(body: object) -> Any:
     """The application that a request body names, even if the body is not valid; None if it names none."""
     if isinstance(body, dict):

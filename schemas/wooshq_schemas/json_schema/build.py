@@ -9,10 +9,14 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from wooshq_schemas.intent.model import MODEL_VERSION, Intent
-from wooshq_schemas.request import NotifyRequest
+from wooshq_schemas.request import CancelRequest, NotifyRequest
 
 FOLDER = Path(__file__).parent
-MODELS: Mapping[str, type[BaseModel]] = {"intent.schema.json": Intent, "request.schema.json": NotifyRequest}
+MODELS: Mapping[str, type[BaseModel]] = {
+    "cancel.schema.json": CancelRequest,
+    "intent.schema.json": Intent,
+    "request.schema.json": NotifyRequest,
+}
 
 
 def text_of(model: type[BaseModel]) -> str:

@@ -1,13 +1,34 @@
-"""Cancel an intent that has not been sent."""
+"""Cancel an intent that has not been sent, or have the API asked to cancel one that was sent and that Pushwoosh still holds."""
 
 from __future__ import annotations
 
+import json
+
+from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.intents import IntentLedger
-from wooshq.ledger.steps import Steps
+from wooshq.ledger.replies import ms, text_or_none
+from wooshq.ledger.states import State
+from wooshq.ledger.steps import Ask, Steps
+
+CANCELLING = "cancelling"
+"""What `cancel` returns if the API must be asked. It is no state: the intent stays `sent`."""
 
 
 def cancel_intent(ledger: IntentLedger, intent_id: str) -> Steps[str | None]:
     """See `Wooshq.cancel`."""
     application = (yield from ledger.fields([intent_id], "app"))[0][0]
     state = yield from ledger.cancel(intent_id, application or "")
+    if state == State.SENT:
+        state = yield from _cancel_sent(ledger, intent_id)
     return None if state == "gone" else state
+
+
+def _cancel_sent(ledger: IntentLedger, intent_id: str) -> Steps[str]:
+    """The API is asked by a worker, or by `wooshq cancel`: a web app has neither its token nor an HTTP client."""
+    row, time = yield Ask([("HMGET", ledger.keys.intent(intent_id), "body", "ended"), ("TIME",)])
+    body, ended = map(text_or_none, row)
+    held = held_by_pushwoosh(schedule_in(json.loads(body)), int(ended)) if body and ended else None
+    if held is None or held.until_ms <= ms(time):
+        return State.SENT
+    answer = yield from ledger.ask_cancel(intent_id, held.until_ms)
+    return CANCELLING if answer == "asked" else answer

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.gates import Gate, read
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_row
@@ -21,7 +22,9 @@ class Status(Result):
     """
     The object of `wooshq status`. Times are RFC 3339, UTC. attempts: `{at, outcome, http_status, code, latency_ms, error}` each.
 
-    reason, detail: why it is dead. waiting_for: what must happen before it can be sent, in words. replay_of, replays: intent ids.
+    reason, detail: why it is dead. waiting_for: what must happen before it is sent, in words; for a sent one, until when Pushwoosh holds
+    it. replay_of, replays: intent ids. cancel: of a sent intent, what came of the request to cancel it, `{outcome, asked_at, answered_at,
+    detail}`; outcome is `asked`, `cancelled`, `refused`, or `unknown` (a request without an answer may have cancelled it).
     """
 
     id: str
@@ -39,6 +42,7 @@ class Status(Result):
     attempts: list[dict[str, Any]]
     replay_of: str | None
     replays: list[str]
+    cancel: dict[str, Any] | None = None
 
     @property
     def is_final(self) -> bool:
@@ -53,7 +57,7 @@ def status_of(keys: Keys, intent_id: str) -> Steps[Status | None]:
     if not row:
         return None
     now_ms = _ms(time)
-    return _status(intent_id, row, read(gates, now_ms))
+    return _status(intent_id, row, read(gates, now_ms), now_ms)
 
 
 def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -67,9 +71,9 @@ def _attempt(kept: dict[str, Any]) -> dict[str, Any]:
     return {"at": at, **rest}
 
 
-def _status(intent_id: str, row: Mapping[str, str], gates: list[Gate]) -> Status:
+def _status(intent_id: str, row: Mapping[str, str], gates: list[Gate], now_ms: int) -> Status:
     state = State(row["state"])
-    waiting_for, next_at = _waits(state, row, gates)
+    waiting_for, next_at = (_held(row, now_ms), None) if state is State.SENT else _waits(state, row, gates)
     return Status(
         id=intent_id,
         state=state.value,
@@ -86,7 +90,27 @@ def _status(intent_id: str, row: Mapping[str, str], gates: list[Gate]) -> Status
         attempts=attempts_of(row),
         replay_of=row.get("replay_of"),
         replays=row.get("replays", "").split(),
+        cancel=_cancel(row),
     )
+
+
+def _held(row: Mapping[str, str], now_ms: int) -> str | None:
+    """A message with a schedule ahead is handed over at once. Pushwoosh sends it when its time has come."""
+    held = held_by_pushwoosh(schedule_in(json.loads(row.get("body", "null"))), int(row["ended"]))
+    if held is None or held.until_ms <= now_ms or row.get("cancel") == "cancelled":
+        return None
+    return f"its schedule: Pushwoosh holds it until {held}"
+
+
+def _cancel(row: Mapping[str, str]) -> dict[str, Any] | None:
+    if "cancel" not in row:
+        return None
+    return {
+        "outcome": row["cancel"],
+        "asked_at": moment(row.get("cancel_asked")),
+        "answered_at": moment(row.get("cancel_answered")),
+        "detail": row.get("cancel_detail"),
+    }
 
 
 def _waits(state: State, row: Mapping[str, str], gates: list[Gate]) -> tuple[str | None, str | None]:

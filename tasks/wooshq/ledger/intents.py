@@ -23,6 +23,10 @@ CLAIM_BYTES: Final = 4 * 1024 * 1024
 """Bytes of bodies in one claim, which takes at least one body. Redis serves nobody else while a script runs."""
 
 
+MOST_HELD_MS: Final = 366 * 24 * 3600 * 1000
+"""An intent with a schedule further ahead than this is forgotten before Pushwoosh sends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AcceptOutcome:
     """What `accept` did with an entry."""
@@ -82,6 +86,7 @@ class Settlement:
     doubt: str | None = None  #: why it is in doubt
     message_code: str = ""
     unknown_identifiers: Sequence[str] = ()
+    held_ms: int = 0  #: how long Pushwoosh holds the message until its schedule; the row is kept so much longer
     reason: Reason | None = None
     detail: str = ""
     code: str = ""
@@ -89,8 +94,8 @@ class Settlement:
     wait_ms: int = 0
     gate: str = ""
 
-    def as_json(self) -> str:
-        """As settle.lua reads it."""
+    def as_json(self, retention_ms: int) -> str:
+        """As settle.lua reads it. retention_ms: how long an ended intent is kept."""
         out: dict[str, Any] = {
             "id": self.claim.intent_id,
             "token": self.claim.token,
@@ -102,6 +107,8 @@ class Settlement:
             out["code"] = self.message_code
             if self.unknown_identifiers:
                 out["unknown"] = json.dumps(list(self.unknown_identifiers), ensure_ascii=False)
+            if self.held_ms > 0:
+                out["keep_ms"] = retention_ms + min(self.held_ms, MOST_HELD_MS)
         elif self.event is Event.GIVEN_UP:
             out |= {"reason": str(self.reason), "detail": self.detail, "code": self.code}
             if self.payload is not None:
@@ -113,6 +120,37 @@ class Settlement:
         if self.doubt:
             out["doubt"] = self.doubt
         return json.dumps(out, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class TakenCancel:
+    """
+    A sent intent whose message the API is to be asked to cancel, by this process and no other until the lease ends.
+
+    lost: earlier requests whose answer was lost: one of them may have cancelled it. tries: requests so far, with the one that comes now.
+    until_ms: when Pushwoosh sends the message.
+    """
+
+    intent_id: str
+    token: str
+    application: str
+    message_code: str
+    lost: int
+    tries: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOutcome:
+    """
+    What came of one request to cancel. outcome: `again` if it must be asked again after `wait_ms`. was_answered: False if the request may
+    have been carried out although no answer says so.
+    """
+
+    outcome: Literal["cancelled", "refused", "unknown", "again"]
+    detail: str
+    was_answered: bool = True
+    wait_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +258,7 @@ class IntentLedger:
         args: list[str | int] = [self._retention_ms, self._dead_ms]
         for s in settlements:
             keys += (self.keys.intent(s.claim.intent_id), self.keys.held(s.claim.application))
-            args.append(s.as_json())
+            args.append(s.as_json(self._retention_ms))
         answer = yield RunScript("intents/settle", keys, args)
         return [_text(a) == "settled" for a in answer]
 
@@ -294,6 +332,34 @@ class IntentLedger:
         k = self.keys
         keys = (k.intent(intent_id), k.fixed("due"), k.fixed("expiry"), k.fixed("counts"), *k.queues, k.held(application))
         return _text((yield RunScript("intents/cancel", keys, (intent_id, self._retention_ms, self._dead_ms))))
+
+    # Cancelling what was sent, while Pushwoosh holds it
+
+    def ask_cancel(self, intent_id: str, until_ms: int) -> Steps[str]:
+        """Have the API asked to cancel a sent intent's message: 'asked', 'cancelled' (it has been), 'gone', or the intent's state."""
+        keys = (self.keys.intent(intent_id), self.keys.fixed("cancels"))
+        return _text((yield RunScript("cancels/ask", keys, (intent_id, until_ms, self._retention_ms))))
+
+    def take_cancels(self, ids: Sequence[str], token: str) -> Steps[list[TakenCancel]]:
+        """Take those of `ids` whose time has come. token: unique to this call. Those of forgotten intents are dropped."""
+        if not ids:
+            return []
+        cancels = self.keys.fixed("cancels")
+        args: list[str | int] = [token, int(self._s.lease_s * 1000), *ids]
+        taken = []
+        for row in (yield RunScript("cancels/take", (cancels, *map(self.keys.intent, ids)), args)):
+            intent_id, application, code, lost, tries, until_ms = map(_text, row)
+            if application:
+                taken.append(TakenCancel(intent_id, token, application, code, int(lost), int(tries), int(until_ms)))
+            else:
+                yield from self.record_cancel(TakenCancel(intent_id, token, "", "", 0, 0, 0), CancelOutcome("refused", ""))
+        return taken
+
+    def record_cancel(self, cancel: TakenCancel, answer: CancelOutcome) -> Steps[str]:
+        """Record what the API answered: 'recorded', 'lost' (another process took it over, or it has ended) or 'gone'."""
+        keys = (self.keys.intent(cancel.intent_id), self.keys.fixed("cancels"), self.keys.fixed("counts"))
+        args = (cancel.intent_id, cancel.token, answer.outcome, answer.detail, int(answer.was_answered), answer.wait_ms)
+        return _text((yield RunScript("cancels/record", keys, args)))
 
 
 def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:

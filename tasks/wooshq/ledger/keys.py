@@ -85,6 +85,7 @@ FIXED: Mapping[str, str] = {
     "leases": "zset: intent id → end of its lease, ms, this server's clock",
     "due": "zset: intent id → when it may be tried again, ms",
     "expiry": "zset: intent id → its expires_at, ms; only of intents that are not final",
+    "cancels": "zset: intent id → when the API may be asked next to cancel its message, ms; only of sent intents",
     "letters": "zset: letter id → when it was filed last, ms",
     "held_applications": "set: applications that have held intents",
     "gates": "hash: `<gate>|<application>` → JSON; absent means open",

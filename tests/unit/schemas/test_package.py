@@ -16,6 +16,9 @@ NAMES = [
     "MODEL_VERSION",
     "PLATFORMS",
     "Accepted",
+    "CancelAnswer",
+    "CancelRequest",
+    "Cancelled",
     "Columns",
     "Intent",
     "IntentInvalid",
@@ -37,6 +40,7 @@ NAMES = [
     "parse_intent_json",
     "parse_template",
     "read_answer",
+    "read_cancel_answer",
     "recipient_of",
     "render",
 ]

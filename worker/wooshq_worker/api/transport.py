@@ -17,7 +17,8 @@ from httpx_aiohttp import AiohttpTransport
 from wooshq.settings import Settings
 from wooshq_worker.api.outcome import HEADERS, Answer, Break, Broke, Cut
 
-PATH: Final = "/messaging/v2/notify"
+NOTIFY: Final = "/messaging/v2/notify"
+CANCEL: Final = "/messaging/v2/cancel"
 _HEADERS: Final = frozenset(name.encode() for name in HEADERS)
 KEEPALIVE_S: Final = 15.0
 """Idle connections are closed after this time: sooner than servers close them (60 s or more), so that a POST rarely meets a closing one."""
@@ -54,7 +55,7 @@ class Api:
         base_url: scheme and host; the path is added. concurrency: calls in progress at once; a few more are possible.
         connect_s: name, connection and TLS together. read_s: without a byte. total_s: the whole call. tls: None for the system's trust.
         """
-        self._url = httpx.URL(base_url.rstrip("/") + PATH)
+        self._urls = {path: httpx.URL(base_url.rstrip("/") + path) for path in (NOTIFY, CANCEL)}
         self._limit = concurrency + SPARE_CONNECTIONS
         self._total_s = total_s
         self._answer_limit_bytes = answer_limit_bytes
@@ -108,11 +109,11 @@ class Api:
     def _timeouts(self, connect_s: float) -> dict[str, dict[str, float]]:
         return {"timeout": {"pool": connect_s, "connect": connect_s, "read": self._read_s}}
 
-    async def call(self, body: bytes, token: str, *, leaves_within_s: float | None = None) -> Answer | Break:
+    async def call(self, body: bytes, token: str, *, leaves_within_s: float | None = None, path: str = NOTIFY) -> Answer | Break:
         """
         One POST of `body` (JSON) with `token`. Cancelling it closes its connection; the message may have been accepted.
 
-        leaves_within_s: the time left until the message expires. If there is no connection by then, the call breaks.
+        leaves_within_s: the time left until the message expires. If there is no connection by then, the call breaks. path: NOTIFY or CANCEL.
         """
         if self._session.closed:
             return Break(Broke.CLOSED)
@@ -123,7 +124,7 @@ class Api:
         try:
             # Against slow drips: the socket's timeouts start again with every byte.
             async with asyncio.timeout(self._total_s):
-                response = await self._transport.handle_async_request(self._request(body, token, leaves_within_s))
+                response = await self._transport.handle_async_request(self._request(path, body, token, leaves_within_s))
                 reading = _Reading(response, self._answer_limit_bytes)
                 return await reading.read_to_end()
         except Exception as error:
@@ -134,14 +135,14 @@ class Api:
         finally:
             self._in_progress -= 1
 
-    def _request(self, body: bytes, token: str, leaves_within_s: float | None) -> httpx.Request:
+    def _request(self, path: str, body: bytes, token: str, leaves_within_s: float | None) -> httpx.Request:
         headers = self._headers_of.get(token)
         if headers is None:
             headers = self._headers_of[token] = httpx.Headers({"Authorization": f"Token {token}"})
         late = leaves_within_s is not None and leaves_within_s < self._connect_s
         extensions = self._timeouts(max(0.001, leaves_within_s or 0)) if late else self._extensions
         # With a ready stream httpx need not guess the body's type, nor add the headers that aiohttp sets anyway.
-        request = httpx.Request("POST", self._url, headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
+        request = httpx.Request("POST", self._urls[path], headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
         request.read()
         return request
 

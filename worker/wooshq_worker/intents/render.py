@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import structlog
 
+from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.intents import Claim, Settlement
 from wooshq.ledger.states import Event, Reason
 from wooshq.settings import Settings
@@ -42,7 +43,8 @@ class Ready:
     """
     A claim with its request. Moments are monotonic.
 
-    lease_until: after it no request may be written. too_old_at: after it no further attempt is planned.
+    lease_until: after it no request may be written. too_old_at: after it no further attempt is planned. held_ms: how long Pushwoosh holds
+    the message until its schedule.
     """
 
     claim: Claim
@@ -53,6 +55,7 @@ class Ready:
     lease_until: float
     too_old_at: float
     expires_at: float | None
+    held_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +107,10 @@ class Renderer:
             lease_until=at.monotonic + self._send_within_s,
             too_old_at=at.monotonic_of(claim.accepted_at_ms) + self._max_age_s,
             expires_at=None if claim.expires_at_ms is None else at.monotonic_of(claim.expires_at_ms),
+            held_ms=0 if intent.schedule is None and intent.request is None else _held_ms(payload, at.ms),
         )
+
+
+def _held_ms(payload: dict[str, Any], now_ms: int) -> int:
+    held = held_by_pushwoosh(schedule_in({"request": payload}), now_ms)
+    return 0 if held is None else max(0, held.until_ms - now_ms)

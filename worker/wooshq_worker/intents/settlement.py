@@ -20,7 +20,12 @@ def settlement_of(ready: Ready, delivery: Delivery, *, backoff: Backoff, now: fl
     match verdict:
         case Sent():
             return Settlement(
-                claim, Event.ACCEPTED, attempts, message_code=verdict.message_code, unknown_identifiers=verdict.unknown_identifiers
+                claim,
+                Event.ACCEPTED,
+                attempts,
+                message_code=verdict.message_code,
+                unknown_identifiers=verdict.unknown_identifiers,
+                held_ms=ready.held_ms,
             )
         case Withheld():
             return _withheld(ready, verdict, attempts)

@@ -12,6 +12,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.jobs import JobLedger
 from wooshq_worker.api.transport import Api
 from wooshq_worker.intents.batch import Batches
+from wooshq_worker.intents.cancel.ask import Canceller
 from wooshq_worker.intents.settler import Settler
 from wooshq_worker.intents.submit import Submit, Submitted
 from wooshq_worker.jobs.log import JobLog
@@ -51,6 +52,7 @@ class Services:
         suspect_lock = SuspectLock()
         self._job_log = JobLog(report_kind)
         self.keeper = Keeper(wooshq, self._client)
+        self._canceller = Canceller(settings, wooshq.ledger, self._client, self._api)
         self.runner = Runner(
             settings,
             JobLedger(settings),
@@ -66,6 +68,7 @@ class Services:
         forever: list[Coroutine[Any, Any, None]] = [
             self._settler.run(),
             self.keeper.run(),
+            self._canceller.run(),
             self.dispatcher.run_suspects(),
             self.runner.run(),
             *(self.dispatcher.run_lane(name) for name in most),
@@ -96,7 +99,7 @@ class Services:
 
     @property
     def _in_progress(self) -> bool:
-        return len(self._tasks) > 0 or self.runner.is_busy
+        return len(self._tasks) > 0 or self.runner.is_busy or self._canceller.is_busy
 
     async def drain(self, within_s: float) -> bool:
         """
@@ -108,6 +111,7 @@ class Services:
         self._stopping = True
         self.dispatcher.stop()
         self.keeper.stop()
+        self._canceller.stop()
         self.runner.drain()
         await self._wait_until_idle(ends - 0.5)
         # A call that is still in progress breaks here and is recorded as `unknown`: the next worker need not wait for its lease.

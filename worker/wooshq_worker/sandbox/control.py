@@ -84,6 +84,10 @@ def _summary(stand_in: StandIn, _: Request) -> Any:
     return stand_in.summary()
 
 
+def _cancels(stand_in: StandIn, _: Request) -> Any:
+    return {"cancels": [cancel.as_dict() for cancel in stand_in.cancels]}
+
+
 def _faults(stand_in: StandIn, _: Request) -> Any:
     return {"faults": stand_in.faults()}
 
@@ -165,6 +169,16 @@ def _refusals(stand_in: StandIn, request: Request) -> Any:
     return {}
 
 
+def _messages(stand_in: StandIn, request: Request) -> Any:
+    """`{"pending": […], "sent": […]}`: message codes that can be cancelled, and codes that cannot be cancelled any more."""
+    body = _body(request, {"pending", "sent"})
+    if not body:
+        raise BadControl("pending or sent: at least one is required")
+    pending, sent = (_texts(body, name) if name in body else [] for name in ("pending", "sent"))
+    stand_in.set_messages(pending=pending, sent=sent)
+    return {}
+
+
 def _reset(stand_in: StandIn, _: Request) -> Any:
     stand_in.reset()
     return {}
@@ -175,6 +189,8 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     CONTROL: {"GET": _index},
     f"{CONTROL}/calls": {"GET": _calls},
     f"{CONTROL}/summary": {"GET": _summary},
+    f"{CONTROL}/cancels": {"GET": _cancels},
+    f"{CONTROL}/messages": {"POST": _messages},
     f"{CONTROL}/faults": {"GET": _faults, "POST": _set_faults, "DELETE": _clear_faults},
     f"{CONTROL}/tokens": {"POST": _tokens},
     f"{CONTROL}/unknown": {"POST": _unknown},
@@ -188,6 +204,7 @@ EXAMPLES: Mapping[str, Any] = {
     f"POST {CONTROL}/tokens": {"revoke": {"token": "sandbox-token"}},
     f"POST {CONTROL}/unknown": {"identifiers": ["user-7"]},
     f"POST {CONTROL}/refusals": {"recipients": ["user-7"]},
+    f"POST {CONTROL}/messages": {"sent": ["AAAA-BBBBBBBB-CCCCCCCC"]},
 }
 """An example body, or query for a GET. The other controls take neither."""
 

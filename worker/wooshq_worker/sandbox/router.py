@@ -1,4 +1,4 @@
-"""Which path goes where: /messaging/v2/notify to the API, /sandbox to the control."""
+"""Which path goes where: /messaging/v2/notify and /cancel to the API, /sandbox to the control."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from wooshq_worker.sandbox.stand_in import StandIn
 from wooshq_worker.sandbox.wire import Connection, Request
 
 NOTIFY = "/messaging/v2/notify"
+CANCEL = "/messaging/v2/cancel"
 
 
 class Router:
@@ -30,6 +31,8 @@ class Router:
         path = request.path
         if path == NOTIFY:
             self._stand_in.notify(request, connection)
+        elif path == CANCEL:
+            self._stand_in.cancel(request, connection)
         elif path == CONTROL or path.startswith(f"{CONTROL}/"):
             connection.reply(control(self._stand_in, request))
         else:

@@ -18,7 +18,8 @@ from wooshq_worker.sandbox.body.strict_json import NotJson, read_json
 from wooshq_worker.sandbox.call_log import RECORDINGS, Call, CallLog, Double, Recording
 from wooshq_worker.sandbox.faults.effects import NormalAnswer, answer_in_steps, status_on_wire, whole_answer
 from wooshq_worker.sandbox.faults.fault import Fault, read_fault
-from wooshq_worker.sandbox.faults.plan import FaultPlan
+from wooshq_worker.sandbox.faults.plan import FaultPlan, Injection
+from wooshq_worker.sandbox.messages import Cancel, Messages, code_in
 from wooshq_worker.sandbox.tokens import Tokens, token_of
 from wooshq_worker.sandbox.wire import Connection, Request
 
@@ -104,6 +105,7 @@ class StandIn:
     def _set_defaults(self) -> None:
         self._codes = random.Random(f"{self._seed}/codes")
         self._plan = FaultPlan((), seed=self._seed, clock=time.monotonic)
+        self._messages = Messages()
         self._unknown: frozenset[str] = frozenset()
         self._refused: frozenset[str] = frozenset()
         self._naming = True
@@ -147,6 +149,12 @@ class StandIn:
         """Calls since the start or the last reset."""
         with self._lock:
             return self._log.total
+
+    @property
+    def cancels(self) -> list[Cancel]:
+        """The calls of /messaging/v2/cancel, oldest first."""
+        with self._lock:
+            return list(self._messages.cancels)
 
     def summary(self) -> dict[str, Any]:
         """The counts, as GET /sandbox/summary returns them."""
@@ -215,6 +223,11 @@ class StandIn:
         with self._lock:
             self._refused_applications = dict(applications)
 
+    def set_messages(self, *, pending: Iterable[str] = (), sent: Iterable[str] = ()) -> None:
+        """Message codes that can be cancelled, and codes that cannot be cancelled any more. Otherwise the schedule of a message decides."""
+        with self._lock:
+            self._messages.set(pending, sent)
+
     def reset(self) -> None:
         """Back to the state after the start: no calls, no faults, nothing unknown or refused, the first token, the first message codes."""
         with self._lock:
@@ -250,7 +263,56 @@ class StandIn:
             normal, code = self._normal_answer(request, judgement, fault)
             status = normal.status if fault is None else status_on_wire(fault, normal)
             accepted = code if fault is None or fault.accepts_message else None
+            if accepted is not None:
+                token = token_of(request.headers.get("authorization"))
+                self._messages.add(accepted, judgement.address.application, token, judgement.body, at)
             self._record(request, judgement, injection.label, at=at, status=status, message_code=accepted, connection=connection.number)
+        self._reply(injection, normal, connection)
+
+    def cancel(self, request: Request, connection: Connection) -> None:
+        """Answers one call of /messaging/v2/cancel, now or later."""
+        at = time.time()
+        with self._lock:
+            status, answer, body = self._judge_cancel(request, at)
+            code = code_in(body)
+            injection = self._plan.injection_for(self._messages.application_of(code), (code,) if code else (), "cancel")
+            fault = injection.fault
+            headers = [("Allow", "POST")] if status == 405 else []
+            normal = NormalAnswer(status, http_answer(status, answer, headers), answer)
+            done = status == 200 and (fault is None or fault.accepts_message)
+            if done and code is not None:
+                self._messages.cancel(code)
+            told = normal.status if fault is None else status_on_wire(fault, normal)
+            self._messages.cancels.append(Cancel(at, code, told, done, injection.label))
+        self._reply(injection, normal, connection)
+
+    def _judge_cancel(self, request: Request, now: float) -> tuple[int, bytes, Any]:
+        """Status, body of the answer, and body of the call."""
+        token = token_of(request.headers.get("authorization"))
+        try:
+            body = read_json(request.body)
+        except NotJson as error:
+            body, not_json = None, str(error)
+        else:
+            not_json = ""
+        if (refused := self._refusal(request, token_ok=self._tokens.is_valid(token, None), not_json=not_json)) is not None:
+            return *refused, body
+        return *self._messages.judge(body, token, now), body
+
+    def _refusal(self, request: Request, *, token_ok: bool, not_json: str) -> tuple[int, bytes] | None:
+        """Status and body, if the call is refused before its body is looked at."""
+        if request.method != "POST":
+            return 405, envelope(12, "Method Not Allowed")
+        if not token_ok:
+            return 401, _UNAUTHENTICATED
+        if not _is_json(request.headers):
+            return 415, envelope(3, "Content-Type must be application/json, without a Content-Encoding")
+        if request.too_large:
+            return 413, envelope(3, f"the body is larger than {self.body_limit} bytes")
+        return (400, envelope(3, f"invalid request: {not_json}")) if not_json else None
+
+    def _reply(self, injection: Injection, normal: NormalAnswer, connection: Connection) -> None:
+        fault = injection.fault
         latency_s = self._latency_s + injection.latency_s
         data = whole_answer(injection, normal, snake_case=self._snake_case)
         if data is None:
@@ -282,16 +344,8 @@ class StandIn:
         address = address_of(body)
         token_ok = self._tokens.is_valid(token_of(request.headers.get("authorization")), address.application)
         status, refusal = 200, b""
-        if request.method != "POST":
-            status, refusal = 405, envelope(12, "Method Not Allowed")
-        elif not token_ok:
-            status, refusal = 401, _UNAUTHENTICATED
-        elif not _is_json(request.headers):
-            status, refusal = 415, envelope(3, "Content-Type must be application/json, without a Content-Encoding")
-        elif request.too_large:
-            status, refusal = 413, envelope(3, f"the body is larger than {self.body_limit} bytes")
-        elif not_json:
-            status, refusal = 400, envelope(3, f"invalid request: {not_json}")
+        if (refused := self._refusal(request, token_ok=token_ok, not_json=not_json)) is not None:
+            status, refusal = refused
         elif wrong := violations(body, request.body, self._check):
             status, refusal = 400, self._invalid(wrong)
         elif address.application in self._refused_applications:

@@ -1,16 +1,31 @@
-"""`wooshq status`, `wooshq cancel`: show where intents are, and cancel those that were not sent."""
+"""`wooshq status`, `wooshq cancel`: show where intents are, and cancel those that no recipient has received."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.text import Text
 
 from wooshq import Wooshq
+from wooshq.intents.cancel import CANCELLING
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
-from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, Json, attempts, continue_unread, data, emit, finish, pairs, say, show
+from wooshq_worker.cli.terminal.out import (
+    ALL_DONE,
+    SOME_REFUSED,
+    Json,
+    attempts,
+    continue_unread,
+    data,
+    emit,
+    field,
+    finish,
+    pairs,
+    say,
+    short,
+    show,
+)
 
 #: Name in `counts` → words for a person.
 _NOW: Final = {
@@ -26,6 +41,7 @@ _SO_FAR: Final = {
     "dead": "ended as dead letters",
     "expired": "expired",
     "cancelled": "cancelled",
+    "cancelled_at_pushwoosh": "sent, and cancelled by Pushwoosh before their schedule",
     "retrying": "retries scheduled",
     "unknown": "calls without an answer (in doubt)",
     "late": "answers that came after another worker had taken over",
@@ -67,9 +83,17 @@ def status(
             elif as_json:
                 emit(found)
             else:
-                pairs(found, skip=("attempts",))
+                pairs(found, skip=("attempts", "cancel"))
+                if found.cancel is not None:
+                    field("asked to cancel", _asked(found.cancel))
                 attempts(found)
         finish(SOME_REFUSED if unknown else ALL_DONE)
+
+
+def _asked(cancel: Mapping[str, Any]) -> str:
+    """What came of the request to Pushwoosh, in one line."""
+    outcome = "no final answer yet" if cancel["outcome"] == "asked" else cancel["outcome"]
+    return f"{short(cancel['asked_at'])} UTC: {outcome}" + (f" ({cancel['detail']})" if cancel["detail"] else "")
 
 
 _UNKNOWN: Final = "no such intent. The id may be mistyped, or the intent ended longer ago than WOOSHQ_RETENTION_S."
@@ -86,17 +110,44 @@ def _overview(counts: Mapping[str, int]) -> None:
             show(f"  {counts.get(name, 0):>{wide}}  {says}")
 
 
+#: What came of the request to Pushwoosh → the intent's word in the output.
+_AFTER_ASKING: Final = {"cancelled": "cancelled", "asked": CANCELLING, "refused": "sent", "unknown": "sent"}
+
+
 def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of intents.")], as_json: Json = False) -> None:
-    """Cancel intents that were not sent yet."""
+    """Cancel intents that were not sent yet. If Pushwoosh holds a sent one until its schedule, ask Pushwoosh to cancel it."""
     continue_unread()
     with Wooshq() as wooshq:
         left = 0
         for intent_id in ids:
             state = wooshq.cancel(intent_id.lower())
+            answer = _ask_now(wooshq, intent_id.lower()) if state == CANCELLING else None
+            if answer is not None:
+                state = _AFTER_ASKING[answer["outcome"]]
             left += state != "cancelled"
-            emit({"id": intent_id, "state": state}) if as_json else show(f"{intent_id} {state or 'unknown'}")
-            if state is None:
+            told = {"id": intent_id, "state": state} | ({"cancel": answer} if answer is not None else {})
+            emit(told) if as_json else show(f"{intent_id} {state or 'unknown'}")
+            if answer is not None:
+                say(f"{intent_id}: {_said(state, answer['detail'] or 'no answer yet')}")
+            elif state is None:
                 say(f"{intent_id}: {_UNKNOWN}")
             elif state in _TOO_LATE:
                 say(f"{intent_id}: {_TOO_LATE[state]}.")
         finish(SOME_REFUSED if left else ALL_DONE)
+
+
+def _ask_now(wooshq: Wooshq, intent_id: str) -> dict[str, Any] | None:
+    """What came of the request to Pushwoosh."""
+    from wooshq_worker.intents.cancel.now import cancel_now  # it needs an HTTP client, which takes long to import
+
+    found = cancel_now(wooshq, intent_id)
+    return None if found is None else found.cancel
+
+
+def _said(state: str | None, detail: str) -> str:
+    """What Pushwoosh answered, for a person."""
+    if state == "cancelled":
+        return "it was sent, and Pushwoosh held it until its schedule. Pushwoosh has cancelled it now."
+    if state == CANCELLING:
+        return f"{detail}. The workers ask Pushwoosh again until its schedule comes; wooshq status shows the answer."
+    return f"it was sent, and Pushwoosh was asked to cancel it: {detail}."

@@ -36,11 +36,27 @@ WAYS: Mapping[str, tuple[str, ...]] = {
         "huge_body", "endless", "not_gzip", "gzip_bomb", "two_lengths", "huge_header", "many_headers", "not_utf8",
     ),
 }  # fmt: skip
+CALLS = ("notify", "cancel")
+"""The methods of the API that the sandbox has."""
 #: With these effects the API does not accept the message. With every other effect it accepts the message, and only the answer goes wrong.
 _NOT_ACCEPTED = frozenset({"hang", "cut_before", "redirect", "rate_limit"})
 _NOT_ACCEPTED_GARBAGE = frozenset({"error_1_3", "error_envelope"})
 _EVERY_RULE = frozenset(
-    {"effect", "name", "application", "recipient", "nth", "skip", "first", "probability", "from_s", "until_s", "accepted", "latency_s"}
+    {
+        "effect",
+        "name",
+        "call",
+        "application",
+        "recipient",
+        "nth",
+        "skip",
+        "first",
+        "probability",
+        "from_s",
+        "until_s",
+        "accepted",
+        "latency_s",
+    }
 )
 
 
@@ -58,9 +74,11 @@ class Fault:
     """The label in recorded calls. Default: the effect and its `how`."""
 
     # which calls
+    call: str | None = None
+    """Only calls of this method: `notify` or `cancel`."""
     application: str | None = None
     recipient: str | None = None
-    """Only calls that include this recipient."""
+    """Only calls that include this recipient. For a `cancel`: its message code."""
     nth: int | None = None
     """Every nth call of those that match: 3 means the 3rd, 6th, …"""
     skip: int | None = None
@@ -175,12 +193,14 @@ def _problems_of(fault: Fault) -> Iterable[str]:
         value = getattr(fault, name)
         if value is not None and not isinstance(value, str):
             yield f"{name}: must be a string"
+    if fault.call not in (None, *CALLS):
+        yield f"call: must be one of {', '.join(CALLS)}"
     if fault.accepted not in (None, True, False):
         yield "accepted: must be true or false"
     if fault.how is not None and fault.how not in WAYS.get(fault.effect, (fault.how,)):
         yield f"how: must be one of {', '.join(WAYS[fault.effect])}"
-    if fault.at_accept and (fault.application is not None or fault.recipient is not None or fault.accepted):
-        yield "how: do not combine accept with application, recipient or accepted; nothing was read yet"
+    if fault.at_accept and (fault.call or fault.application is not None or fault.recipient is not None or fault.accepted):
+        yield "how: do not combine accept with call, application, recipient or accepted; nothing was read yet"
     yield from _problems_of_answer(fault)
 
 

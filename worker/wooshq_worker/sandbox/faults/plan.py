@@ -47,15 +47,15 @@ class FaultPlan:
         self._set_at = clock()
         self.is_empty = not self._rules
 
-    def injection_for(self, application: str | None, recipients: Iterable[str]) -> Injection:
-        """Decides what happens to this call, and counts it."""
+    def injection_for(self, application: str | None, recipients: Iterable[str], call: str = "notify") -> Injection:
+        """Decides what happens to this call, and counts it. call: `notify` or `cancel`; a cancel's recipient is its message code."""
         if self.is_empty:
             return NO_INJECTION
         now = self._clock()
         delay_s, labels = 0.0, []
         for rule in self._rules:
             fault = rule.fault
-            if fault.at_accept or not self._matches(rule, now, application, recipients):
+            if fault.at_accept or not self._matches(rule, now, application, recipients, call):
                 continue
             wait_s = 0.0
             if fault.effect == "rate_limit":
@@ -76,17 +76,19 @@ class FaultPlan:
             return False
         now = self._clock()
         for rule in self._rules:
-            if rule.fault.at_accept and self._matches(rule, now, None, ()):
+            if rule.fault.at_accept and self._matches(rule, now, None, (), None):
                 rule.hits += 1
                 return True
         return False
 
-    def _matches(self, rule: _RuleState, now: float, application: str | None, recipients: Iterable[str]) -> bool:
+    def _matches(self, rule: _RuleState, now: float, application: str | None, recipients: Iterable[str], call: str | None) -> bool:
         fault = rule.fault
         since = now - self._set_at
         if fault.from_s is not None and since < fault.from_s:
             return False
         if fault.until_s is not None and since >= fault.until_s:
+            return False
+        if fault.call is not None and fault.call != call:
             return False
         if fault.application is not None and fault.application != application:
             return False

@@ -1,6 +1,6 @@
 -- come_due.lua: which members of a sorted set have come due.
 -- uses clock
--- KEYS[1]   leases | due | expiry | chunk_leases | chunk_due | job_expiry  zset
+-- KEYS[1]   leases | due | expiry | cancels | chunk_leases | chunk_due | job_expiry  zset
 -- ARGV      how many at most
 -- returns   {<member> *}, the longest due first
 -- cost      O(log set + members)

@@ -14,7 +14,7 @@
 -- KEYS[9]   queued:bulk           zset
 -- KEYS[10…] two per intent: intent:<id> hash, held:<application> zset
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one JSON object per intent:
---           {id, token, event, app, attempts: [text…], doubt?, code?, unknown?, reason?, detail?, payload?, wait_ms?, gate?}
+--           {id, token, event, app, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, gate?}
 -- derived   letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
 -- returns   {'settled' | 'lost' (another worker has it, or it is final) *}, one per intent
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many
@@ -37,7 +37,7 @@ for i = 3, #ARGV do
       redis.call('HINCRBY', KEYS[6], 'unknown', 1)
     end
     if s.event == 'accepted' then
-      finish(row, s.id, 'sent', now, ARGV[1], KEYS[3], KEYS[6], {'code', s.code})
+      finish(row, s.id, 'sent', now, s.keep_ms or ARGV[1], KEYS[3], KEYS[6], {'code', s.code})
       if s.unknown then redis.call('HSET', row, 'unknown', s.unknown) end
       close_letter(row, s.id, s.code, ARGV[2])
     elseif s.event == 'given_up' then

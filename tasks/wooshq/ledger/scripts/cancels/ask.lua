@@ -1,0 +1,22 @@
+-- ask.lua: notes that the API must be asked to cancel the message of a sent intent, which Pushwoosh holds until its schedule. The intent
+--          stays sent, and its row says what the API answered.
+-- uses clock
+-- KEYS[1]   intent:<id>  hash
+-- KEYS[2]   cancels      zset
+-- ARGV      id, until when Pushwoosh holds the message ms, how long an ended intent is kept ms
+-- returns   'asked' | 'cancelled' (the API has cancelled it already) | 'gone' | <the state that the intent is in now>
+-- cost      O(log cancels)
+-- moves     none
+-- again     same answer, changes nothing
+-- memory    refused by a full Redis: the first write is HSET
+local v = redis.call('HMGET', KEYS[1], 'state', 'cancel')
+if not v[1] then return 'gone' end
+if v[1] ~= 'sent' then return v[1] end
+if v[2] == 'asked' or v[2] == 'cancelled' then return v[2] end
+local now = now_ms()
+redis.call('HSET', KEYS[1], 'cancel', 'asked', 'cancel_asked', now, 'cancel_until', ARGV[2])
+redis.call('HDEL', KEYS[1], 'cancel_answered', 'cancel_detail', 'cancel_lost', 'cancel_token', 'cancel_last', 'cancel_tries')
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+local keep = ARGV[2] - now + ARGV[3]
+if redis.call('PTTL', KEYS[1]) < keep then redis.call('PEXPIRE', KEYS[1], keep) end
+return 'asked'

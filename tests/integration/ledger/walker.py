@@ -1,0 +1,144 @@
+"""A ledger of a walk's own, and the short forms of what is done with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tests.rig import APPLICATION, an_intent, some_settings
+from tests.watched_ledger import WatchedLedger
+from wooshq.intents.entry import entry_of, new_id
+from wooshq.jobs.packing import Unit, pack
+from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, TakenChunk
+from wooshq.ledger.intents import Claim, IntentLedger, Settlement
+from wooshq.ledger.jobs import JobLedger, NewJob
+from wooshq.ledger.letters import Replay
+from wooshq.ledger.states import Event, Mark, Reason
+
+#: So far away that it never comes while a test runs; the tests move it.
+HOUR_MS = 3_600_000
+
+ATTEMPT = {"at": "2026-05-01T09:00:00.000Z", "outcome": "retry"}
+
+
+class Walker:
+    """A ledger of its own, and the short forms of what is done with it."""
+
+    def __init__(self, watched: WatchedLedger, **settings: Any) -> None:
+        watched.redis.flushdb()
+        self.watched = watched
+        self.do = watched.do
+        self.settings = some_settings(lease_s=3600.0, poison_after=2, suspect_after=1, **settings)
+        self.ledger = IntentLedger(self.settings)
+        self.jobs = JobLedger(self.settings)
+        self.keys = self.ledger.keys
+        self.numbers: Counter[str] = Counter()
+        """Of the last record or begin, by the worker's token."""
+
+    def time_comes(self, name: str, member: str) -> None:
+        """The time of a member of `leases`, `due`, `expiry` and the like comes."""
+        self.watched.redis.zadd(self.keys.fixed(name), {member: 1})
+
+    # Intents
+
+    def accepted(self, **fields: Any) -> str:
+        return str(self.do(self.ledger.accept([entry_of(an_intent(**fields), self.settings)]))[0].intent_id)
+
+    def claimed(self, intent_id: str) -> Claim:
+        (claim,) = self.do(self.ledger.claim([intent_id], new_id())).claimed
+        return claim  # type: ignore[no-any-return]
+
+    def settled(self, intent_id: str, event: Event, **fields: Any) -> Claim:
+        claim = self.claimed(intent_id)
+        given = {"message_code": "M-1", "reason": Reason.REJECTED, "detail": "no", "wait_ms": HOUR_MS, "gate": "circuit", **fields}
+        assert self.do(self.ledger.settle([Settlement(claim, event, [ATTEMPT], **given)])) == [True]
+        return claim
+
+    def waiting(self) -> Iterator[str]:
+        """An intent in each state in which it waits and no worker holds it."""
+        yield self.accepted(ttl_s=100)
+        for event in (Event.FAILED, Event.SHUT):
+            intent_id = self.accepted(ttl_s=100)
+            self.settled(intent_id, event)
+            yield intent_id
+
+    def dead(self) -> str:
+        intent_id = self.accepted()
+        self.settled(intent_id, Event.GIVEN_UP, payload="{}")
+        return intent_id
+
+    def replayed(self, wait_ms: int = 0) -> str:
+        """The replay of a new dead letter."""
+        letter = self.dead()
+        new = entry_of(an_intent(ttl_s=100), self.settings)
+        assert self.do(self.ledger.letters.replay([Replay(letter, letter, new, wait_ms=wait_ms)])) == ["replayed"]
+        return new.intent_id
+
+    # Jobs
+
+    def job(self, size: int = 4, *, fed: bool = True, **fields: Any) -> ChunkName:
+        """A job of one chunk."""
+        job = NewJob(new_id(), "{}", "digest", APPLICATION, 10, **fields)
+        assert self.do(self.jobs.open(job)) == ""
+        if size:
+            chunk = pack(0, [Unit("users", None, (), tuple(f"u{i}" for i in range(size)))])
+            assert self.do(self.jobs.chunks.feed(job.id, chunk)).outcome == "fed"
+        if fed:
+            self.end_feeding(job.id, 1 if size else 0)
+        return ChunkName(job.id, 0)
+
+    def end_feeding(self, job_id: str, chunks: int = 1) -> str:
+        return str(self.do(self.jobs.fed(job_id, refused=0, duplicates=0, chunks=chunks)))
+
+    def taken(self, name: ChunkName) -> str:
+        """The token of the worker that takes a chunk."""
+        token = new_id()
+        assert isinstance(self.do(self.jobs.chunks.take(name, token)), TakenChunk)
+        return token
+
+    def recorded(self, name: ChunkName, token: str, marks: Sequence[tuple[str, int, int]] = (), **fields: Any) -> str:
+        """Where a chunk is after a record."""
+        self.numbers[token] += 1
+        record = ChunkRecord(marks=list(marks), calls=1, **fields)
+        steps = self.jobs.chunks.record_and_begin(
+            name, token, APPLICATION, record=record, recorded_no=self.numbers[token], calls=[], begin_no=0
+        )
+        return str(self.do(steps)[1])
+
+    def begun(self, name: ChunkName, token: str, calls: str) -> str:
+        """What may leave of a call to these recipients."""
+        self.numbers[token] += 1
+        steps = self.jobs.chunks.record_and_begin(
+            name, token, APPLICATION, record=None, recorded_no=0, calls=[calls], begin_no=self.numbers[token]
+        )
+        return str(self.do(steps)[2].outcome)
+
+    def sending(self, size: int = 4, *, fed: bool = True, **fields: Any) -> tuple[ChunkName, str]:
+        """A chunk whose recipients are all being sent to, and its worker's token."""
+        name = self.job(size, fed=fed, **fields)
+        token = self.taken(name)
+        assert self.begun(name, token, f"0-{size - 1}") == "go"
+        return name, token
+
+    def move(self, name: ChunkName, event: Any) -> str:
+        return str(self.do(self.jobs.move(name.job_id, event, "why"))[0])
+
+    def lease_ends(self, name: ChunkName, token: str, dead: tuple[int, ...] = ()) -> str:
+        """What the keeper does with a chunk whose worker is lost; dead: places that are not to be sent to again."""
+        chunks = self.jobs.chunks
+        marks = self.watched.redis.get(self.keys.marks(name.job_id, 0)).decode()
+        sent_to = [place for place, mark in enumerate(marks) if mark == Mark.SENDING]
+        self.time_comes("chunk_leases", str(name))
+        if dead:
+            keepers = new_id()
+            assert self.do(chunks.revoke(name, token, marks, keepers))
+            assert self.do(chunks.file_letters(name, keepers, [a_dead_recipient() for _ in dead]))
+            token = keepers
+        losses = {place: 1 for place in sent_to if place not in dead}
+        who = [str(place) for place in sent_to]
+        return str(self.do(chunks.take_over(name, token, marks, cause="lost", in_doubt=who, losses=losses, dead=dead)))
+
+
+def a_dead_recipient() -> DeadRecipient:
+    return DeadRecipient(new_id(), '{"to":{"users":["x"]}}', APPLICATION, "rejected", "no", "HTTP_400", "{}", [ATTEMPT])

@@ -1,0 +1,1 @@
+"""Tests of cancelling a message that Pushwoosh holds: what each answer means, and what is recorded."""
