@@ -20,10 +20,11 @@ import pytest
 import redis
 from kombu import Connection
 
-from wooshq.installation import embedded_folder, embedded_server
 from wooshq.installation.embedded import EmbeddedRedis, EmbeddedRedisError, urls_for
-from wooshq.installation.embedded_folder import network_kind
-from wooshq.installation.embedded_server import DURABLE
+from wooshq.installation.embedded import folder as embedded_folder
+from wooshq.installation.embedded import server as embedded_server
+from wooshq.installation.embedded.folder import network_kind
+from wooshq.installation.embedded.server import DURABLE
 
 PROGRAM = Path(__file__).with_name("other_process.py")
 REPOSITORY = PROGRAM.parents[3]

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from pydantic import AliasChoices
 
-from wooshq.installation.embedded_server import DURABLE
+from wooshq.installation.embedded.server import DURABLE
 from wooshq.installation.places import Places, places
 from wooshq.settings import Settings
 

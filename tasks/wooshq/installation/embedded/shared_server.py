@@ -1,4 +1,4 @@
-"""The embedded Redis: one server for each data folder, shared by all processes that use the folder."""
+"""Join the Redis of a data folder, or start it; leave it, and stop it as the last user."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from wooshq.errors import EmbeddedRedisError
-from wooshq.installation import embedded_locks as locks
-from wooshq.installation import embedded_server as server
-from wooshq.installation.embedded_folder import (
+from wooshq.installation.embedded import locks, server
+from wooshq.installation.embedded.folder import (
     INSTEAD,
     Urls,
     check_it_can_be_written,
@@ -25,8 +24,6 @@ from wooshq.installation.embedded_folder import (
     socket_of,
     urls_of,
 )
-
-__all__ = ["ACQUIRE_S", "EmbeddedRedis", "EmbeddedRedisError", "Urls", "urls_for"]
 
 log = logging.getLogger(__name__)
 

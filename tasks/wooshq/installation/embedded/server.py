@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from wooshq.errors import EmbeddedRedisError
-from wooshq.installation.embedded_folder import log_of
+from wooshq.installation.embedded.folder import log_of
 
 DURABLE: Final = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "save": ""}
 """What keeps accepted intents: an append-only file, and no eviction. docker-compose.yml sets the same (a test compares them)."""
