@@ -119,7 +119,7 @@ def _payload(path: str, payload: Mapping[str, Any], platforms: Platforms) -> Ite
 def _content(path: str, payload: Mapping[str, Any], platforms: Platforms) -> Iterator[Warn]:
     locales = payload["content"]["localized_content"]
     if "default" not in locales and "en" not in locales:
-        yield Warn(path, "has neither default nor en", "A device with another locale gets any of the texts. Add default")
+        yield Warn(path, "has neither default nor en", "A device with another locale may get any of the texts. Add default")
     for locale, blocks in locales.items():
         for block, fields in blocks.items():
             place = f"{path}.{locale}.{block}"

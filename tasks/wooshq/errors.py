@@ -6,7 +6,7 @@ The errors that a caller can meet: one class for each thing that the caller can 
     ├── EmbeddedRedisError     fix the data folder, or name a Redis
     ├── LedgerUnavailable      wait, and call again
     ├── NotAccepted            retry with the same id
-    ├── Conflict               use another key, or the same body
+    ├── Conflict               use another key, or the same content
     ├── LetterUnknown          check the id of the dead letter
     ├── JobUnknown             check the id of the job
     ├── RecipientsChanged      give the same recipients, or begin another job
@@ -106,18 +106,21 @@ class NotAccepted(WooshqError):
 
 
 class Conflict(WooshqError):
-    """The same id or idempotency key was accepted before, with another body. Use another key, or the same body."""
+    """The same id or idempotency key was accepted before, with different content. Use another key, or the same content."""
 
     def __init__(self, what: str, accepted_id: str, fields: Sequence[str]) -> None:
         """what: `id` or `idempotency_key`. accepted_id: the intent (or job) that was accepted before. fields: those that differ, if known."""
         self.accepted_id = accepted_id
         self.fields = tuple(fields)
-        differ = f"these fields differ: {', '.join(fields)}" if fields else "what differs is not known, because that body is no longer kept"
-        super().__init__(f"{what}: already accepted as {accepted_id} with another body; {differ}. Use another {what}, or the same body")
+        unknown = "the differences are not known, because the accepted content is no longer kept"
+        differ = f"these fields differ: {', '.join(fields)}" if fields else unknown
+        super().__init__(
+            f"{what}: already accepted as {accepted_id} with different content; {differ}. Use another {what}, or the same content"
+        )
 
 
 class LetterUnknown(WooshqError):
-    """No dead letter has this id: the id is wrong, the letter's retention time is over, or its intent never died."""
+    """No dead letter has this id: the id is wrong, the letter's retention time is over, or its intent did not fail."""
 
 
 class JobUnknown(WooshqError):

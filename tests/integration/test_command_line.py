@@ -23,7 +23,7 @@ class WhenItIsUsedWrongly:
             (["dead", "list", "--since", "soon"], 2, "2026-05-01T09:00:00Z"),
             (["dead", "replay"], 2, "empty filter"),
             (["dead", "show", "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"], 1, "no dead letter"),
-            (["status", "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"], 1, "no such intent"),
+            (["status", "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"], 1, "no intent has this id"),
             (["gates", "shut", "nope"], 2, "circuit"),
         ],
     )

@@ -145,7 +145,11 @@ def _schedule_rules(data: Mapping[str, Any], now: datetime) -> Broken:
     if left is None and type(ttl_s) is int and 0 < ttl_s <= MAX_TTL_S:
         left = timedelta(seconds=ttl_s)
     if left is not None and at - now > left:
-        yield ("schedule", name), "is later than the intent's expiry", "Extend expires_at or ttl_s: nothing is sent after it"
+        yield (
+            ("schedule", name),
+            "is later than the intent's expiry",
+            "Nothing is sent after the expiry. Use a later expires_at or a larger ttl_s",
+        )
 
 
 def _moment(value: object) -> datetime | None:

@@ -174,8 +174,9 @@ def _note(report: Report, one: Outcome) -> None:
     if one.accepted is not None:
         report.took(one.accepted.intent_id)
     elif one.conflict is not None:
-        field, _, problem = str(one.conflict).partition(": ")
-        report.refuse(one.checked.index, (Problem(field, problem, "Use another key, or the same body"),))
+        field, _, said = str(one.conflict).partition(": ")
+        problem, _, hint = said.rpartition(". ")
+        report.refuse(one.checked.index, (Problem(field, problem, hint),))
     else:
         report.refuse(one.checked.index, one.checked.problems)
 

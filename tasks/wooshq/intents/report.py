@@ -51,7 +51,7 @@ class Report:
     """
     What became of an iterable of intents.
 
-    accepted: intents in the ledger, including those accepted earlier (same key, same body). refused: intents that were not accepted.
+    accepted: intents in the ledger, including those accepted earlier (same key, same content). refused: intents that were not accepted.
     ids: by index; None for a refused intent. errors: index → problems, for the first 10,000 refused.
     """
 

@@ -18,7 +18,7 @@ from wooshq.results import Result, moment
 T = TypeVar("T")
 _PAGE: Final = 500
 _PAGE_OF_DOUBTS: Final = 20
-NO_SUCH_JOB: Final = "no job has this id: it may be mistyped, or ended longer ago than WOOSHQ_RETENTION_S"
+NO_SUCH_JOB: Final = "no job has this id. Check the id (wooshq bulk list). The job may have ended longer ago than WOOSHQ_RETENTION_S"
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,10 @@ class GateName(StrEnum):
 
 MEANS: Mapping[GateName, str] = {
     GateName.CIRCUIT: "the API fails or cannot be reached; opens by itself",
-    GateName.TOKEN: "the API refuses our token; retried from time to time",
-    GateName.APPLICATION: "the API does not know the application; retried from time to time",
-    GateName.NOT_BEFORE: "the API answered 429 and said when to retry; opens then",
-    GateName.HAND: "shut manually; opens only manually",
+    GateName.TOKEN: "the API refuses the token; opens when a call succeeds",
+    GateName.APPLICATION: "the API does not know the application; opens when a call succeeds",
+    GateName.NOT_BEFORE: "the API answered 429 and named a time; opens at this time",
+    GateName.HAND: "shut manually; opens only when you open it",
 }
 """What each gate means when it is shut, for an operator."""
 

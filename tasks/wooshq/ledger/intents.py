@@ -33,7 +33,7 @@ class AcceptOutcome:
 
     intent_id: str  #: its own, or the id under which it was accepted earlier
     new: bool
-    clash: bool = False  #: `intent_id` was accepted earlier with another body
+    clash: bool = False  #: `intent_id` was accepted earlier with different content
 
 
 @dataclass(frozen=True, slots=True)

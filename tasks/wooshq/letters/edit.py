@@ -31,10 +31,10 @@ def edit_letter(ledger: LetterLedger, settings: Settings, letter_id: str, patch:
     body = checked({name: value for name, value in after.items() if name not in _OF_ONE_SENDING}, settings).to_json()
     answer = yield from ledger.edit(letter.id, body, seen=text_or_none(edited) or "")
     if answer == "gone":
-        raise LetterUnknown("the letter was purged meanwhile")
+        raise LetterUnknown("the letter was deleted in the meantime, because WOOSHQ_DEAD_RETENTION_S was over")
     if answer != "edited":
         state = answer.removeprefix("taken ")
-        raise IntentInvalid([Problem("", f"the letter is {state}, so it cannot be edited now", "Look at it again")])
+        raise IntentInvalid([Problem("", f"the letter is {state}, so it cannot be edited now", "See its state: wooshq dead show ID")])
     return letter.intent, json.loads(body)
 
 

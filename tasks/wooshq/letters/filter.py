@@ -74,7 +74,7 @@ class Filter:
                 raise ValueError(f"{name}: must be one of {', '.join(known)}")
         for name in ("application", "lane", "campaign", "recipient", "bulk", "detail"):
             if getattr(self, name) == "":
-                raise ValueError(f"{name}: must not be empty; omit it to accept any")
+                raise ValueError(f"{name}: must not be empty; leave it out to match every letter")
         if self.tag is not None and not self.tag[0]:
             raise ValueError("tag: the name must not be empty")
         for name in ("since", "until"):

@@ -45,7 +45,9 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
     letter_id = (yield from _letter_ids(keys, [letter_id]))[0]
     row = as_row((yield Ask([("HGETALL", keys.letter(letter_id))]))[0])
     if not row:
-        raise LetterUnknown("no dead letter has this id: it may be mistyped, purged, or its intent never died")
+        raise LetterUnknown(
+            "no dead letter has this id. Check the id (wooshq dead list). The letter may be older than WOOSHQ_DEAD_RETENTION_S, or its intent may not have failed"
+        )
     letter = _letter(row)
     lineage = [letter_id, *letter.replays]
     rows = [as_row(flat) for flat in (yield Ask([("HGETALL", keys.intent(i)) for i in lineage]))]

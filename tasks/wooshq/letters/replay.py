@@ -28,9 +28,9 @@ from wooshq_schemas.validation.json_text import loads
 _LETTERS_A_SCRIPT: Final = 100
 IN_DOUBT: Final = (Reason.UNKNOWN, Reason.POISON)
 """Reasons of letters whose last call may have reached the recipient."""
-MAY_BE_REACHED: Final = "in doubt: may have been reached already, and would receive it twice"
+MAY_BE_REACHED: Final = "in doubt: the recipient may have received the message, and would receive it twice"
 _MOST_PLANS: Final = 3
-"""How often a letter is planned again because someone edited it meanwhile."""
+"""How often a letter is planned again because someone edited it in the meantime."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def replay_letters(
                     break
                 some = yield from _replay(ledger, settings, some, now, rules, outcome)
             for letter in some:
-                outcome.leave_out(letter.id, _LeftOut("skipped", "was edited again and again meanwhile"))
+                outcome.leave_out(letter.id, _LeftOut("skipped", "was edited several times during the replay; try again"))
     except LedgerUnavailable as error:
         error.done = outcome.so_far(len(letters))
         raise
@@ -185,7 +185,7 @@ def _plan(letter: Letter, kept: Kept | None, settings: Settings, now: datetime, 
         intent = checked(data, settings)
         render(intent, now=now, platforms=settings.platform_table)
     except NewerModel:
-        return _LeftOut("skipped", "was written by a newer wooshq; replay it with that one")
+        return _LeftOut("skipped", "was written by a newer version of wooshq; replay it with that version")
     except IntentInvalid as error:
         return _LeftOut("invalid", "; ".join(str(p) for p in error.problems))
     expires = intent.expires_at_dt

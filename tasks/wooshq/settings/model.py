@@ -56,21 +56,21 @@ class Settings(BaseSettings):
 
     # The API
     api_token: Annotated[SecretStr | None, Field(validation_alias=_named("PUSHWOOSH_API_TOKEN"))] = None
-    """Server-side API token."""
+    """Server-side API token, from the Pushwoosh panel."""
     api_tokens: Annotated[dict[str, SecretStr], Field(validation_alias=_named("PUSHWOOSH_API_TOKENS"))] = {}
-    """JSON object application → token, for applications with their own token."""
+    """Tokens of applications that have their own: a JSON object such as `{"XXXXX-XXXXX": "token"}`."""
     application: Annotated[str | None, Field(validation_alias=_named("PUSHWOOSH_APPLICATION"))] = None
-    """Application code for intents without one."""
+    """Application code for intents that do not name one."""
     base_url: Annotated[str, Field(validation_alias=_named("PUSHWOOSH_BASE_URL"))] = "https://api.pushwoosh.com"
     """Address of the API, for another region or a private deployment. Must be https; http only to this machine."""
     platforms: dict[str, dict[str, str | int]] = {}
-    """JSON object block → `{"name", "number"}` or `{"block"}`. Corrects the table of platforms without a new release."""
+    """Corrections of the table of platforms, such as `{"telegram": {"number": …}}`: platform → `name`, `number` or `block`."""
 
     # Where things are
     broker_url: str | None = None
-    """Celery broker: a URL as for `WOOSHQ_REDIS_URL`, or `amqp://`. Default: the ledger's Redis if it is set, otherwise the embedded Redis."""
+    """URL of the Celery broker: as for `WOOSHQ_REDIS_URL`, or `amqp://`. Default: the ledger's Redis if it is set, otherwise the embedded Redis."""
     redis_url: str | None = None
-    """The ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`. Default: the broker if it is Redis, otherwise the embedded Redis."""
+    """URL of the ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`. Default: the broker if it is Redis, otherwise the embedded Redis."""
     data_dir: Path = Path(".wooshq")
     """Folder of the embedded Redis."""
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = DEFAULT_NAMESPACE
@@ -78,15 +78,15 @@ class Settings(BaseSettings):
 
     # Accepting
     accept_within_s: Annotated[float, Field(ge=0.1, le=60)] = 2.0
-    """Longest time that `enqueue` may take. After it, `enqueue` raises `NotAccepted`."""
+    """Maximum time that `enqueue` may take. After it, `enqueue` raises `NotAccepted`."""
     accept_batch: Annotated[int, Field(gt=0, le=1000)] = 500
     """Intents that `enqueue_many` accepts in one round trip."""
     ids_per_message: Annotated[int, Field(gt=0, le=100)] = 100
     """Ids in one Celery message."""
     max_intent_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
-    """Largest intent, as JSON. A larger one is refused."""
+    """Maximum size of an intent, as JSON. A larger one is refused."""
     list_limit: Annotated[int, Field(gt=0, le=100_000)] = 1000
-    """Most identifiers in one call. An intent with more is refused, with the advice to use a fan-out."""
+    """Maximum number of identifiers in one call. An intent with more is refused; use a fan-out for it."""
     submit_queue: str | None = None
     """Extra queue to read `wooshq.submit` from. Default: `celery`; none if a namespace is set. An empty value disables it."""
 
@@ -96,33 +96,33 @@ class Settings(BaseSettings):
     bulk_share: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share of the concurrency that the bulk lane may use. The rest is reserved for the transactional lane."""
     lease_s: Seconds = 60.0
-    """How long a worker may hold an intent before another worker takes it over. Must be longer than the slowest delivery."""
+    """How long a worker may hold an intent before another worker takes it over. Must be longer than `WOOSHQ_HTTP_TOTAL_S` + `WOOSHQ_SHORT_RETRY_S`."""
     http_connect_s: Seconds = 5.0
     """Time limit for connecting to the API, including TLS."""
     http_read_s: Seconds = 20.0
-    """Longest silence of the API. After it, the answer counts as lost."""
+    """Maximum wait for data from the API. After it, the answer counts as lost."""
     http_total_s: Seconds = 30.0
     """Time limit for one call, from its first byte to the last byte of the answer."""
     answer_limit_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
-    """Most bytes that are read of one answer."""
+    """Maximum number of bytes that wooshq reads of one answer."""
     drain_s: Seconds = 10.0
-    """After SIGTERM: how long calls in progress may still take before their intents are handed back."""
+    """After SIGTERM: how long calls in progress may still take. Then the worker gives their intents back to the queue."""
 
     # Retries
     short_tries: Annotated[int, Field(ge=1, le=10)] = 3
-    """Calls for one intent in quick succession, before it waits for a later attempt."""
+    """Maximum number of calls in one attempt to send an intent. The attempt retries at once if a call fails."""
     short_retry_s: Annotated[float, Field(ge=0, le=30)] = 3.0
-    """Time limit for all waits between those calls together."""
+    """Maximum total wait between the calls of one attempt."""
     backoff_base_s: Seconds = 2.0
     """Upper limit of the wait before the next attempt. It doubles with each attempt. The wait itself is random (full jitter)."""
     backoff_ceiling_s: Seconds = 600.0
-    """Longest wait between two attempts."""
+    """Maximum wait between two attempts."""
     retry_after_ceiling_s: Seconds = 3600.0
-    """Longest Retry-After that is followed. A longer one counts as this."""
+    """Maximum Retry-After. If the API asks for a longer wait, wooshq waits this long."""
     max_age_s: Seconds = 3 * 86400.0
     """An intent that still fails at this age becomes a dead letter `exhausted`."""
     on_unknown: Literal["resend", "dead_letter"] = "resend"
-    """What to do if a call got no answer and its intent does not say: `resend` or `dead_letter`."""
+    """Default for the intent's field `on_unknown`: what to do after a call without an answer. `resend` sends again, `dead_letter` makes a dead letter."""
     suspect_after: Annotated[int, Field(ge=1)] = 2
     """An intent is sent alone after this many workers were lost while they held it."""
     poison_after: Annotated[int, Field(ge=2, le=19)] = 6
@@ -132,21 +132,21 @@ class Settings(BaseSettings):
     breaker_failures: Count = 20
     """Consecutive failures of one application that open its circuit breaker, which shuts the gate `circuit`."""
     breaker_open_s: Seconds = 2.0
-    """First wait of an open circuit breaker. It doubles while probes fail."""
+    """First wait before a shut gate is probed. It doubles while probes fail."""
     breaker_ceiling_s: Seconds = 30.0
-    """Longest wait between two probes of a shut gate."""
+    """Maximum wait between two probes of a shut gate."""
     probes: Annotated[int, Field(gt=0, le=100)] = 2
-    """Calls that may probe a shut gate at once when its wait is over."""
+    """Calls that may probe a shut gate at the same time when its wait is over."""
     release_per_s: Count = 1000
-    """Intents a second, for each application, that are released when a gate opens."""
+    """Intents per second, for each application, that are released when a gate opens."""
 
     # The rate
     rate_per_s: Annotated[float | None, Field(gt=0, le=1_000_000)] = None
-    """Limit of calls a second for each application, over all workers. Unset: only a 429 limits them."""
+    """Maximum calls per second for each application, over all workers. Unset: no limit until the API answers 429."""
     rates: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]] = {}
-    """JSON object application → its own limit of calls a second."""
+    """Limits of applications that have their own, in calls per second: a JSON object such as `{"XXXXX-XXXXX": 100}`."""
     transactional_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of a limit that is reserved for the transactional lane."""
+    """Share of an application's limit that is reserved for the transactional lane."""
 
     # Fan-out
     bulk_open_chunks: Annotated[int, Field(gt=0, le=100_000)] = 128
@@ -160,9 +160,9 @@ class Settings(BaseSettings):
     republish_after_s: Seconds = 2.0
     """If a lane is empty, an intent that has been `queued` for this long is published again."""
     overtaken_s: Seconds = 10.0
-    """An intent is published again if another intent, queued this much later, was already taken."""
+    """An intent is published again if a worker has already taken another intent that was queued this much later."""
     deaf_after_s: Seconds = 60.0
-    """A worker that took nothing for this long from a lane with work ends itself, so that its supervisor restarts it."""
+    """If a lane has work and a worker takes nothing from it for this long, the worker exits, so that its supervisor restarts it."""
 
     # Keeping
     retention_s: Seconds = 7 * 86400.0
@@ -174,11 +174,11 @@ class Settings(BaseSettings):
     sentry_dsn: Annotated[SecretStr | None, Field(validation_alias=_named("SENTRY_DSN"))] = None
     """DSN of Sentry. Unset: Sentry is off."""
     sentry_per_minute: Count = 20
-    """Most events a minute that one process sends to Sentry."""
+    """Maximum number of events per minute that one process sends to Sentry."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """Lowest level that is logged."""
+    """Lowest level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
     log_format: Literal["auto", "json", "console"] = "auto"
-    """`auto`: console on a terminal, otherwise JSON lines."""
+    """`json`, `console` or `auto`. `auto` means console on a terminal, otherwise JSON lines."""
 
     @field_validator("api_token", "api_tokens", "sentry_dsn", "broker_url", "redis_url", "application", mode="before")
     @classmethod

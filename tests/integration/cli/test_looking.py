@@ -43,7 +43,7 @@ class WhenAnIntentIsCancelled:
         assert done.returncode == 1
         assert done.stdout.decode() == f"{sent} sent\n{NOBODY} unknown\n"
         assert f"{sent}: too late, it was sent" in done.stderr.decode()
-        assert f"{NOBODY}: no such intent" in done.stderr.decode()
+        assert f"{NOBODY}: no intent has this id" in done.stderr.decode()
 
     def test_in_time_only_the_new_state_is_printed(self, rig: Rig) -> None:
         intent_id = rig.wooshq.enqueue(an_intent())

@@ -32,7 +32,7 @@ def test_the_version_is_shown() -> None:
 
 def test_exit_statuses_and_first_steps_are_named() -> None:
     said = help_of("")
-    for words in ("0  all done", "1  some of it", "2  the command was used wrongly", "3  nothing could be done", "wooshq demo"):
+    for words in ("0  all done", "1  something was", "2  the command was used wrongly", "3  nothing could be done", "wooshq demo"):
         assert words in said
 
 

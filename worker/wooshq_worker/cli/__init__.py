@@ -15,20 +15,20 @@ from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, Woosh
 from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq_worker.cli.commands import bulk, dead, fanout, gates, lint, operate, send, status
 from wooshq_worker.cli.terminal.help import Group
-from wooshq_worker.cli.terminal.out import INTERRUPTED, NOTHING_DONE, USED_WRONGLY, prepare, say, show
+from wooshq_worker.cli.terminal.out import FIND_THE_CAUSE, INTERRUPTED, NOTHING_DONE, USED_WRONGLY, prepare, say, show
 
 app = typer.Typer(
     name="wooshq",
     cls=Group,
     help=(
-        "Queue-driven sender for the Pushwoosh Messaging API v2.\n\n"
+        "Send messages through the Pushwoosh Messaging API v2, from a queue.\n\n"
         "An [bold]intent[/bold] is one message to one target. The [bold]ledger[/bold] is the record of every intent, kept in Redis. "
-        "Data goes to standard output, messages for people go to standard error. [bold]--json[/bold] prints one JSON object per line. "
+        "Data goes to standard output. Errors, notes and progress go to standard error. [bold]--json[/bold] prints one JSON object per line. "
         "Settings come from the environment and from a .env file in the current folder."
     ),
     epilog="""Exit status:
   0  all done
-  1  some of it was refused or failed
+  1  something was refused or failed
   2  the command was used wrongly, or a setting is not valid
   3  nothing could be done: Redis or the broker cannot be reached
   130  interrupted with Ctrl-C
@@ -89,6 +89,7 @@ def main() -> None:
         sys.exit(USED_WRONGLY)
     except (LedgerUnavailable, NotAccepted) as error:
         say(str(error))
+        say(FIND_THE_CAUSE)
         sys.exit(NOTHING_DONE)
     except (WooshqError, ValueError) as error:
         say(str(error))

@@ -65,8 +65,8 @@ def _people() -> Iterator[dict[str, str]]:
 
 #: Next steps: arguments of the command, and what they do.
 _NEXT: Sequence[tuple[str, str]] = (
-    ("doctor", "what this installation still needs"),
-    ("sandbox", "a stand-in for the API, to try things"),
+    ("doctor", "check this installation"),
+    ("sandbox", "run a stand-in for the API, to try things"),
     ("send --help", "send messages (Python: see README.md)"),
     ("fanout --help", "send one message to many recipients"),
 )
@@ -168,7 +168,7 @@ class _Tour:
         )
         ids = [i for i in report.ids if i]
         self._channel |= dict.fromkeys(ids, "push (bulk)")
-        self._say(f"\n{MANY} messages while the API fails: 503s, lost answers, a 429, refused people.")
+        self._say(f"\n{MANY} messages while the API fails: 503s, lost answers, a 429, refused recipients.")
         self._wait(ids)
         return ids
 
@@ -184,7 +184,7 @@ class _Tour:
         self._sandbox.refuse({f"person-{n}" for n in range(700, PEOPLE, 1300)})
         self._sandbox.set_unknown({f"person-{n}" for n in range(400, PEOPLE, 2000)})
         self._sandbox.set_faults({"effect": "status", "status": 503, "first": 2})
-        self._say(f"\nA fan-out to {PEOPLE:,} people: people with the same text share a call.")
+        self._say(f"\nA fan-out to {PEOPLE:,} recipients: recipients with the same text share a call.")
         book = self._w.fan_out(SALE, _people())
         with JobProgress(shown=not self._json) as progress:
             job = book.wait(_WITHIN_S, watch=progress.show)
@@ -270,15 +270,15 @@ def _print_channels(by_channel: dict[str, Counter[str]], job: Job) -> None:
 def _print_fan_out(book: JobHandle, job: Job) -> None:
     _print_panel(
         "The fan-out",
-        f"{several(job.calls, 'call')} for {several(job.total, 'person', 'people')} (minimum without failures: {job.calls_needed:,})",
+        f"{several(job.calls, 'call')} for {several(job.total, 'recipient')} (minimum without failures: {job.calls_needed:,})",
         f"{several(book.duplicates, 'duplicate')} skipped, {several(book.refused, 'row')} without an identifier rejected",
-        f"{several(job.dead, 'person', 'people')} refused; the others in their calls received the message once",
+        f"{several(job.dead, 'recipient')} refused; the others in their calls received the message once",
         f"{several(job.unknown_identifiers, 'identifier')} unknown to the API, kept so that you can clean your list",
     )
 
 
 def _print_causes(groups: Sequence[Any]) -> None:
-    why = _table("letters", "reason", "what the API said")
+    why = _table("letters", "reason", "answer of the API")
     for group in groups:
         why.add_row(str(group.count), group.reason, escape(group.detail))
     _print_panel("Dead letters by cause", why)

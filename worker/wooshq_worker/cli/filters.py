@@ -76,7 +76,7 @@ def wanted_of(**given: str | None) -> Conditions:
     if "tag" in made:
         name, equals, value = made["tag"].partition("=")
         if not equals:
-            raise typer.BadParameter("is not NAME=VALUE", param_hint="--tag")
+            raise typer.BadParameter("must be NAME=VALUE, such as shop=berlin", param_hint="--tag")
         made["tag"] = (name, value)
     if made.get("state") == "any":
         made["state"] = None  # not left out: some calls take a missing state for `open`

@@ -17,7 +17,7 @@ from wooshq_worker.doctor.finding import Finding
 
 def check(settings: Settings) -> Iterator[Finding]:
     """Settings that contradict each other were refused before this."""
-    yield Finding("configuration", "ok", "no setting contradicts another")
+    yield Finding("configuration", "ok", "the settings agree with each other")
     yield from _mistyped(settings)
     yield _application(settings.application)
     yield _token(settings)
@@ -40,7 +40,7 @@ def _mistyped(settings: Settings) -> Iterator[Finding]:
 
 def _application(code: str | None) -> Finding:
     if code is None:
-        return Finding("application", "warn", "no default is set", "Set PUSHWOOSH_APPLICATION, or name an application in every intent")
+        return Finding("application", "warn", "PUSHWOOSH_APPLICATION is not set", "Set it, or name an application in every intent")
     if not is_application_code(code):
         return Finding("application", "bad", f"{code} is not an application code", "Use the form XXXXX-XXXXX, in capitals and digits")
     return Finding("application", "ok", code)

@@ -81,7 +81,7 @@ def _megabytes(n: int) -> str:
 def _durability(info: Any, config: dict[str, str]) -> Finding:
     if not info.get("aof_enabled"):
         says = "there is no append-only file, so a restart loses what was accepted"
-        return Finding("durability", "bad", says, "CONFIG SET appendonly yes, and the same in redis.conf")
+        return Finding("durability", "bad", says, "Run CONFIG SET appendonly yes, and set the same in redis.conf")
     if info.get("aof_last_write_status", "ok") != "ok":
         return Finding("durability", "bad", "Redis cannot write its append-only file", "Check the disk and Redis's log")
     fsync = config.get("appendfsync", "unknown")
@@ -97,9 +97,9 @@ def _durability(info: Any, config: dict[str, str]) -> Finding:
 
 def _eviction(policy: str | None) -> Finding:
     if policy is None:
-        return Finding("eviction", "warn", "the policy is unknown: Redis does not tell it", "Make sure that maxmemory-policy is noeviction")
+        return Finding("eviction", "warn", "the policy is unknown: Redis does not show it", "Make sure that maxmemory-policy is noeviction")
     if policy != "noeviction":
-        mend = "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf"
+        mend = "Run CONFIG SET maxmemory-policy noeviction, and set the same in redis.conf"
         return Finding("eviction", "bad", f"the policy is {policy}: Redis may delete intents", mend)
     return Finding("eviction", "ok", policy)
 

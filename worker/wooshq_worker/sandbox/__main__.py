@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 stopped by a signal, 2 used wrongly, 3 could not listen."""
     parser = argparse.ArgumentParser(
         prog="python -m wooshq_worker.sandbox",
-        description="A strict stand-in for the Pushwoosh Messaging API v2, with faults on demand.",
+        description="A strict stand-in for the Pushwoosh Messaging API v2, which fails on demand.",
         epilog="Example: python -m wooshq_worker.sandbox --port 0 --token demo --latency-ms 50",
     )
     parser.add_argument(

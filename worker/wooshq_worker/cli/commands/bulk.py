@@ -79,13 +79,13 @@ def show(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the recipients in doubt to this file, as NDJSON; - for standard output. In doubt: a call to them had no answer, so they may have received the message, even twice.",
+            help="Write the recipients in doubt to this file, as NDJSON; - for standard output. In doubt: their call got no answer, so they may have received the message, even twice.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show a job: how many recipients were reached, how many were not, and what it waits for."""
+    """Show a job: how many recipients were sent to, how many failed, and what the job waits for."""
     with Wooshq() as wooshq:
         job = _or_end(wooshq, job_id)
         if watch:
@@ -185,10 +185,10 @@ def retry_failed(
             "--in-doubt", help="Also replay letters in doubt (reasons unknown and poison). Their recipients may receive the message twice."
         ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the outcome, but change nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay a job's dead letters, with one call for each. Recipients that were reached are not sent to again."""
+    """Replay a job's dead letters, with one call for each. Recipients that received the message are skipped."""
     continue_unread()
     with Wooshq() as wooshq:
         _or_end(wooshq, job_id)
@@ -225,7 +225,7 @@ def _at_rest(wooshq: Wooshq, job: Job) -> Job:
 def _moved(job: Job, wanted: tuple[str, ...], as_json: bool) -> None:
     emit(job) if as_json else print_line(f"{job.id} {job.state}")
     in_progress = f", {job.sending:,} more are in progress" if job.sending else ""
-    say(f"{job.gone_out - job.sending:,} of {job.total:,} recipients were sent to{in_progress}.")
+    say(f"The job has sent to {job.gone_out - job.sending:,} of {job.total:,} recipients{in_progress}.")
     if job.state not in wanted:
         say(f"The job is {job.state}, and this cannot be changed.")
         finish(SOME_REFUSED)

@@ -38,7 +38,7 @@ from wooshq_worker.cli.terminal.tables import Column, table
 
 app = typer.Typer(
     cls=Group,
-    help="Dead letters: see what could not be sent and why, fix it, and send it again.",
+    help="List, fix and replay dead letters. A dead letter is an intent that failed permanently.",
     epilog=examples(
         "wooshq dead groups --since 1d",
         "wooshq dead replay --reason rejected --dry-run",
@@ -47,7 +47,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the outcome, but change nothing.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of letters, or of their intents.")]
 LetterId = Annotated[str, typer.Argument(metavar="ID", help="Id of the letter, of its intent, or of one of its replays.")]
 
@@ -55,6 +55,7 @@ LetterId = Annotated[str, typer.Argument(metavar="ID", help="Id of the letter, o
 _MOST_NAMED: Final = 20
 
 _NONE: Final = "No dead letters match."
+_EXAMPLE_PATCH: Final = 'Example: {"message": {"preset": "SALE-2"}}'
 _LETTER_COLUMNS = (
     Column("id"),
     Column("reason"),
@@ -107,7 +108,7 @@ def groups(
     wanted: Conditions,
     as_json: Json = False,
 ) -> None:
-    """Count matching letters by reason, detail and application: an incident in a few lines."""
+    """Count matching letters by reason, detail and application: the short overview of an incident."""
     with Wooshq() as wooshq:
         found = wooshq.dead_letters.groups(**wanted)
     if as_json:
@@ -121,7 +122,7 @@ def groups(
 
 @app.command(cls=Command, epilog=examples(f"wooshq dead show {EXAMPLE_ID}"))
 def show(letter_id: LetterId, as_json: Json = False) -> None:
-    """Show one letter in full: intent, payload, and every attempt, also of its replays."""
+    """Show one letter in full: intent, payload, and every attempt, including those of its replays."""
     with Wooshq() as wooshq:
         try:
             letter = wooshq.dead_letters.show(letter_id.lower())
@@ -149,7 +150,7 @@ def edit(
     ],
     as_json: Json = False,
 ) -> None:
-    """Change what a replay will send, and show the difference. An invalid result is refused."""
+    """Change the intent that a replay will send, and show the difference. An invalid result is refused."""
     change = _patch(patch)
     with Wooshq() as wooshq:
         try:
@@ -182,9 +183,9 @@ def _patch(given: str) -> dict[str, Any]:
     try:
         change = json.loads(text)
     except (ValueError, RecursionError):
-        raise typer.BadParameter("is not JSON", param_hint="--patch") from None
+        raise typer.BadParameter(f"is not valid JSON. {_EXAMPLE_PATCH}", param_hint="--patch") from None
     if not isinstance(change, dict):
-        raise typer.BadParameter("is not a JSON object", param_hint="--patch")
+        raise typer.BadParameter(f"is not a JSON object. {_EXAMPLE_PATCH}", param_hint="--patch")
     return change
 
 
@@ -244,7 +245,7 @@ def discard(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Discard letters that need not be sent. They stay visible until their retention ends. Give ids or a filter."""
+    """Discard letters that should not be sent. They stay visible until WOOSHQ_DEAD_RETENTION_S is over. Give ids or a filter."""
     named = [i.lower() for i in ids or ()]
     with Wooshq() as wooshq:
         done = wooshq.dead_letters.discard(*named, why=why, dry_run=dry_run, **wanted)

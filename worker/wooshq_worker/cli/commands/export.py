@@ -49,7 +49,7 @@ def export(
     if str(file) != "-":
         say(f"{several(written, 'letter')} written to {file}.")
     if written < len(letters):
-        say(f"{several(len(letters) - written, 'letter')} left out: purged during the export.")
+        say(f"{several(len(letters) - written, 'letter')} left out: deleted during the export.")
 
 
 def _write(wooshq: Wooshq, letters: Sequence[Letter], out: TextIO, *, as_csv: bool) -> int:

@@ -65,7 +65,7 @@ def fanout(
         typer.Option(
             metavar="FILE",
             help="CSV with a header or NDJSON, plain or gzipped; - for standard input. It needs one column user, hwid, push_token or email. "
-            "A column locale is optional. Every other column is a placeholder.",
+            "A column locale is optional. Every other column has the values of a placeholder: the column city fills {city}.",
         ),
     ],
     template: Annotated[Path | None, typer.Option(metavar="FILE", help="The message: an intent without to, as JSON.")] = None,
@@ -80,7 +80,7 @@ def fanout(
         ),
     ] = None,
     stop_at: Annotated[
-        str | None, typer.Option(metavar="PART", help="Stop if more than this part of a step is refused or in doubt, such as 5%.")
+        str | None, typer.Option(metavar="PERCENT", help="Stop if more than this percentage of a step is dead or in doubt, such as 5%.")
     ] = None,
     step_wait: Annotated[
         str | None, typer.Option(metavar="TIME", help="Start the next step automatically after this time, such as 10m.")
@@ -94,7 +94,8 @@ def fanout(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing rejects file.")] = False,
     resume: Annotated[
-        str | None, typer.Option(metavar="ID", help="Continue this job, if its recipients were not all read. Give the same file.")
+        str | None,
+        typer.Option(metavar="ID", help="Continue this job if the command ended before it read all recipients. Give the same file."),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Exit when all recipients have been read. Workers continue to send.")] = False,
     as_json: Json = False,
@@ -123,7 +124,7 @@ def fanout(
 def _check_start_or_resume(template: Path | None, resume: str | None, *settings: object) -> None:
     """settings: options that only a new job takes. Raises typer.BadParameter."""
     if (template is None) == (resume is None):
-        why = "use --template FILE to start a job, or --resume ID to continue one, but not both"
+        why = "give one of the two: --template FILE starts a job, --resume ID continues one"
         raise typer.BadParameter(why, param_hint="--template")
     if resume is not None and any(given is not None for given in settings):
         why = "a job keeps the settings that it was started with: omit --rate, --steps, --stop-at, --step-wait and --total"
@@ -245,8 +246,8 @@ class _Run:
             say(f"Note: the message uses {{{name}}}, but there is no column {name}.{columns} wooshq sends no value for it.")
         for name in match.unused:
             say(
-                f"Note: the message does not use the column {name}. The column is sent to the API all the same, "
-                "and recipients whose values differ cannot share a call."
+                f"Note: the message does not use the column {name}. Its values are sent to the API, and recipients "
+                "whose values differ cannot share a call. Remove the column to make fewer calls."
             )
 
     def _feed(self, template: Template | None, resume: str | None, rows: Iterable[Recipient | BadRow], rules: dict[str, Any]) -> JobHandle:

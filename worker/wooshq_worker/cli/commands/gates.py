@@ -1,4 +1,4 @@
-"""`wooshq gates`: show what holds sends back, and open or shut a gate."""
+"""`wooshq gates`: show the gates that hold messages back, and open or shut a gate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wooshq_worker.cli.terminal.tables import Column, table
 
 app = typer.Typer(
     cls=Group,
-    help="\nShow what holds sends back, why and since when. While a gate is shut, messages wait. Waiting uses up no attempt, and no message is lost.\n\n"
+    help="\nShow the gates that hold messages back, why and since when. While a gate is shut, messages wait. Waiting uses up no attempts, and no message is lost.\n\n"
     + "\n".join(f"  {name:<12} {means}" for name, means in MEANS.items()),
     epilog=examples("wooshq gates", "wooshq gates shut hand --why 'maintenance until noon'", "wooshq gates open hand"),
     invoke_without_command=True,
@@ -62,7 +62,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command("open", cls=Command, epilog=examples("wooshq gates open circuit --application AAAAA-BBBBB"))
 def open_(name: Name, application: Application = EVERY, as_json: Json = False) -> None:
-    """Open a gate, no matter what shut it. The next answers of the API may shut it again."""
+    """Open a gate. If the API still fails, its next answers shut the gate again."""
     with Wooshq() as wooshq:
         opened = wooshq.open_gate(name, application)
     if as_json:
@@ -78,7 +78,7 @@ def shut(
     why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to show with the gate.")] = "shut manually",
     as_json: Json = False,
 ) -> None:
-    """Shut a gate: sends wait until it is opened. Nothing is lost, but intents can expire while they wait."""
+    """Shut a gate: messages wait until it opens. Nothing is lost, but intents can expire while they wait."""
     if application != EVERY and not is_application_code(application):
         raise typer.BadParameter("is not an application code. Use the form XXXXX-XXXXX, in capitals and digits", param_hint="--application")
     with Wooshq() as wooshq:

@@ -1,4 +1,4 @@
-"""`wooshq lint`: show what would be sent, and warn of what will probably be cut or refused."""
+"""`wooshq lint`: show the requests that would be sent, and warn about content that will probably be cut or refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def lint_(file: File = None, as_json: Json = False) -> None:
-    """Show what would be sent, and warn of what will probably be cut or refused. Sends nothing."""
+    """Show the requests that would be sent, and warn about content that will probably be cut or refused. Sends nothing."""
     settings = Wooshq().settings
     now = datetime.now(UTC)
     lines = refused = 0

@@ -29,14 +29,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def worker(context: typer.Context) -> None:
-    """Run a worker until SIGTERM or Ctrl-C. Celery's own options work, too (-Q, -n, --loglevel …)."""
+    """Run a worker until SIGTERM or Ctrl-C. It also takes options of Celery, such as -Q, -n and --loglevel."""
     from wooshq_worker.process.worker import run_worker
 
     sys.exit(run_worker(load_settings(), context.args))
 
 
 def demo(as_json: Json = False) -> None:
-    """Take a tour of one minute: embedded Redis, sandbox API, a worker, failures, dead letters, a replay."""
+    """Run a tour of about a minute: embedded Redis, sandbox API, a worker, failures, dead letters, a replay."""
     from wooshq_worker.cli.demo import run_demo
 
     finish(run_demo(as_json=as_json))
@@ -47,9 +47,9 @@ def sandbox(
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on. 0: any free port.")] = 8081,
     token: Annotated[str, typer.Option(metavar="TOKEN", help="API token that the sandbox accepts.")] = "sandbox-token",
     latency_ms: Annotated[float, typer.Option(metavar="MS", min=0, help="Delay of every answer, in milliseconds.")] = 0.0,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random numbers for faults with a probability.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed for the random numbers of faults that have a probability.")] = 1,
 ) -> None:
-    """Run a stand-in for the API on this machine: strict, with faults on demand. It records every call."""
+    """Run a stand-in for the API on this machine, for tests. It checks calls strictly, records them, and fails on demand."""
     from wooshq_worker.sandbox import run_sandbox
 
     if not is_loopback(host):
@@ -96,5 +96,5 @@ def doctor(
             data.print(Text(f"     {finding.mend}", style="dim"))
     bad = [finding.what for finding in findings if finding.level == "bad"]
     if bad and not as_json:
-        say("Fix what is marked bad before you rely on this installation.")
+        say("Fix each line that is marked bad before you rely on this installation.")
     finish(NOTHING_DONE if "redis" in bad else SOME_REFUSED if bad else ALL_DONE)

@@ -18,6 +18,7 @@ from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.lines import File, InputLine, PrettyPrinted, in_batches, read_lines
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
+    FIND_THE_CAUSE,
     INTERRUPTED,
     NOTHING_DONE,
     SOME_REFUSED,
@@ -53,10 +54,10 @@ def add_to(app: typer.Typer) -> None:
 def send(
     file: File = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow every intent to its end, and print its status.")] = False,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Longest time to wait with --wait.")] = 3600.0,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Maximum time to wait with --wait.")] = 3600.0,
     as_json: Json = False,
 ) -> None:
-    """Accept intents. Prints an id, or what is wrong, for each line."""
+    """Send messages: accept one intent per line. Prints the id of each intent, and the problems of each refused line."""
     continue_unread()
     with Wooshq() as wooshq:
         sending = _Sending(wooshq, wait=wait, as_json=as_json)
@@ -163,9 +164,10 @@ class _Sending:
         if last is not None:
             say(f"Nothing after line {last} was accepted.")
         elif self._accepted:
-            say(f"Nothing from line {first} on was accepted. It is safe to send these lines again.")
+            say(f"Line {first} and the lines after it were not accepted. It is safe to send them again.")
         else:
             say("Nothing was accepted. It is safe to send everything again.")
+        say(FIND_THE_CAUSE)
         if self._waiting:
             self.leave(ask=False)
 
@@ -200,7 +202,7 @@ class _Sending:
     def _end(self, intent_id: str, now: Status | None) -> None:
         self._failed += now is None or now.state != "sent"
         if now is None:
-            say(f"{intent_id}: no longer on record. It ended longer ago than WOOSHQ_RETENTION_S.")
+            say(f"{intent_id}: this intent is no longer kept. It ended longer ago than WOOSHQ_RETENTION_S.")
         elif self._json:
             emit(now)
         else:

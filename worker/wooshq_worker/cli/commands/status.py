@@ -44,7 +44,7 @@ _SO_FAR: Final = {
     "cancelled_at_pushwoosh": "sent, and cancelled by Pushwoosh before their schedule",
     "retrying": "retries scheduled",
     "unknown": "calls without an answer (in doubt)",
-    "late": "answers that came after another worker had taken over",
+    "late": "answers that came after another worker took over the intent",
     "replayed": "dead letters replayed",
     "bulk_jobs": "fan-out jobs started",
     "bulk_sent": "recipients sent to by fan-out jobs",
@@ -53,7 +53,7 @@ _SO_FAR: Final = {
 _TOO_LATE: Final = {
     "sending": "too late, it is being sent",
     "sent": "too late, it was sent",
-    "dead": "too late, it is a dead letter. Use wooshq dead discard if it need not be sent",
+    "dead": "too late, it is a dead letter. If it should not be sent, use wooshq dead discard",
     "expired": "it has expired and was not sent",
 }
 
@@ -68,7 +68,7 @@ def status(
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of intents. Without ids: totals of all intents.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show where intents are, with every attempt."""
+    """Show the state of intents, with every attempt."""
     with Wooshq() as wooshq:
         if not ids:
             counts = wooshq.counts()
@@ -96,7 +96,7 @@ def _asked(cancel: Mapping[str, Any]) -> str:
     return f"{short(cancel['asked_at'])} UTC: {outcome}" + (f" ({cancel['detail']})" if cancel["detail"] else "")
 
 
-_UNKNOWN: Final = "no such intent. The id may be mistyped, or the intent ended longer ago than WOOSHQ_RETENTION_S."
+_UNKNOWN: Final = "no intent has this id. Check the id. The intent may have ended longer ago than WOOSHQ_RETENTION_S."
 
 
 def _overview(counts: Mapping[str, int]) -> None:

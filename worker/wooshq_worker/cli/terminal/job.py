@@ -49,7 +49,7 @@ def sentence(job: Job) -> str:
         )
         if n
     ]
-    doubt = f" {job.unknown:,} in doubt: they may have received it, even twice." if job.unknown else ""
+    doubt = f" {job.unknown:,} in doubt: they may have received the message, even twice." if job.unknown else ""
     why = f" {job.why}." if job.why else ""
     return f"{job.state}{_speed(job)}: {', '.join(parts)}; {several(job.calls, 'call')} (minimum {job.calls_needed:,}).{doubt}{why}"
 
@@ -109,4 +109,4 @@ class NoCallYet:
             self._since = time.monotonic()
         elif not self._said and time.monotonic() - self._since > _NO_CALL_S:
             self._said = True
-            say(f"No call was made in {_NO_CALL_S:.0f} s. Is a worker running? wooshq doctor tells you.")
+            say(f"No call was made in {_NO_CALL_S:.0f} s. Check if a worker is running: wooshq doctor")

@@ -22,6 +22,7 @@ USED_WRONGLY: Final = 2
 NOTHING_DONE: Final = 3
 INTERRUPTED: Final = 130
 
+FIND_THE_CAUSE: Final = "To find the cause, run wooshq doctor."
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, for machines.")]
 
 people = Console(stderr=True, highlight=False, emoji=False)
