@@ -6,13 +6,10 @@ import asyncio
 import builtins
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, Unpack
-from weakref import WeakKeyDictionary
-
-import redis.asyncio as aredis
 
 from wooshq.errors import LedgerUnavailable, Problem
-from wooshq.installation.connect import aclient
 from wooshq.installation.installation import Installation
+from wooshq.installation.loops import LoopClients
 from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
 from wooshq.intents.counts import read_counts
@@ -47,7 +44,7 @@ class AsyncWooshq:
         self.bulk = AsyncJobs(self)
         self.fan_out = self.bulk.fan_out
         self._ledger: IntentLedger | None = None
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, aredis.Redis] = WeakKeyDictionary()
+        self._clients = LoopClients()
 
     @property
     def settings(self) -> Settings:
@@ -121,9 +118,7 @@ class AsyncWooshq:
     async def close(self) -> None:
         """Publish what waits, close connections, and release the embedded Redis."""
         await asyncio.to_thread(self.installation.close)
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        await self._clients.close()
 
     async def __aenter__(self) -> AsyncWooshq:
         """Opens Redis now, and waits until an embedded one has loaded its file. Raises EmbeddedRedisError, SettingsInvalid."""
@@ -164,11 +159,7 @@ class AsyncWooshq:
         within_s = self.settings.accept_within_s
         reach = self.installation.reach
         places = await asyncio.to_thread(reach, within_s) if self.installation.is_closed else reach(within_s)
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            client = self._clients[loop] = aclient(places.redis_url, within_s)
-        return await aask(wanted, client, places.where)
+        return await aask(wanted, await self._clients.get(places.redis_url, within_s), places.where)
 
 
 class AsyncDeadLetters:
