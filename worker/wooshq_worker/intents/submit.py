@@ -23,7 +23,8 @@ class Submitted:
     """
     A broker message. intent_id: computed from the message, so that a message that is delivered again is the same intent.
 
-    body: the task's argument. raw: the message's own bytes, kept if there is no argument. why: what is wrong with the message.
+    body: the task's argument. raw: the message's own bytes, kept if there is no argument. why: what is wrong with the message, although
+    it may carry an intent: then the intent is kept, so that it can be replayed.
     """
 
     intent_id: str
@@ -63,12 +64,14 @@ class Submit:
 
     def _check(self, submitted: Submitted) -> Entry | _Refused:
         most = self._wooshq.settings.max_intent_bytes
-        if submitted.why is not None:
+        if submitted.why is not None and submitted.body is None:
             return _Refused(submitted.raw[:most].decode("utf-8", "backslashreplace"), Reason.INVALID, submitted.why)
         # ASCII: a lone surrogate stays an escape. The intent is refused because of it, and can still be kept.
         text = json.dumps(submitted.body)
         if len(text) > most:
             return _Refused(text[:most], Reason.TOO_LARGE, f"{len(text)} bytes of JSON; the limit is {most}")
+        if submitted.why is not None:
+            return _Refused(text, Reason.INVALID, submitted.why)
         try:
             entry = entry_of(text, self._wooshq.settings)
         except IntentInvalid as error:

@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from kombu.message import Message
@@ -22,6 +22,11 @@ _MOST_BYTES: Final = 8 * 1024 * 1024
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SUBMITS: Final = uuid.UUID("5f0c2f1e-8f0b-5d7b-9a53-6b1b7b0c6f52")
 """The namespace of the ids that submits get."""
+
+_TIMES: Final[Mapping[str, str]] = {"eta": "eta or countdown", "expires": "expires"}
+"""Celery's names of times in a message → the options that set them."""
+_FOLLOWERS: Final[Mapping[str, str]] = {"callbacks": "link", "errbacks": "link_error", "chain": "chain", "chord": "chord"}
+"""Celery's names of tasks that are to run after this one → the options that name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class NotOurs:
 
 
 Meaning: TypeAlias = SendIds | SendMalformed | Turn | Submitted | NotOurs
-"""Submitted: an intent, or, with `why`, a message that is to become a dead letter."""
+"""Submitted: an intent, or, with `why`, a message that is to become a dead letter. `body` is the intent, if the message has one."""
 
 
 def meaning_of(message: Message, lane: str | None) -> Meaning:
@@ -62,7 +67,7 @@ def meaning_of(message: Message, lane: str | None) -> Meaning:
         return Turn()
     if task.name == SUBMIT or lane is not None:
         why = task.why or _why_not_submitted(task)
-        return Submitted(task.intent_id, None if why else task.args[0], task.raw, why)
+        return Submitted(task.intent_id, task.args[0] if _has_intent(task) else None, task.raw, why)
     return NotOurs()
 
 
@@ -74,31 +79,37 @@ def not_understood(message: Message, error: Exception) -> Submitted:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """The task in a message. why: why it has no arguments. intent_id: the same each time the broker delivers this message."""
+    """
+    The task in a message. why: why it has no arguments. intent_id: the same each time the broker delivers this message.
+
+    times, followers: the options of its sender that a submit cannot follow.
+    """
 
     raw: bytes
     name: object
     args: Any
     kwargs: Any
     intent_id: str
-    times: Mapping[str, Any] = field(default_factory=dict)
+    times: Sequence[str] = ()
+    followers: Sequence[str] = ()
     why: str | None = None
 
 
 def _read(message: Message) -> _Task:
     raw = _bytes_of(message)
     headers = message.headers if isinstance(message.headers, dict) else {}
-    args, kwargs, why = _arguments(message, headers, raw)
+    args, kwargs, embed, why = _arguments(message, headers, raw)
     said: Mapping[str, Any] = headers
     if headers.get("task") is None and isinstance(kwargs, dict) and "task" in kwargs:  # protocol 1 has it in the body
-        said, args, kwargs = kwargs, kwargs.get("args"), kwargs.get("kwargs")
+        said, args, kwargs, embed = kwargs, kwargs.get("args"), kwargs.get("kwargs"), kwargs
     return _Task(
         raw[:_KEPT_BYTES],
         said.get("task"),
         args,
         kwargs,
         _intent_id(message, raw, said.get("id")),
-        {name: said[name] for name in ("eta", "expires") if said.get(name)},
+        [option for name, option in _TIMES.items() if said.get(name)],
+        [option for name, option in _FOLLOWERS.items() if isinstance(embed, dict) and embed.get(name)],
         why,
     )
 
@@ -129,34 +140,40 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
+def _has_intent(task: _Task) -> bool:
+    return task.why is None and task.name == SUBMIT and isinstance(task.args, list) and len(task.args) == 1
+
+
 def _why_not_submitted(task: _Task) -> str | None:
     if task.name != SUBMIT:
         return f"a message in this lane must be the task {SUBMIT}"
-    if not (isinstance(task.args, list) and len(task.args) == 1):
-        return f"{SUBMIT} takes the intent as its only argument"
+    if task.kwargs:
+        return f"{SUBMIT} does not take kwargs: give the intent as its only argument (args=[intent])"
+    if task.followers:
+        return f"{SUBMIT} does not take {', '.join(task.followers)}: it has no result, so no other task runs after it. Send it alone"
     if task.times:
-        return f"{SUBMIT} does not take eta, countdown or expires; use schedule and expires_at of the intent"
-    return None
+        return f"{SUBMIT} does not take {', '.join(task.times)}; use schedule and expires_at of the intent"
+    return None if _has_intent(task) else f"{SUBMIT} takes the intent as its only argument"
 
 
 def _bytes_of(message: Message) -> bytes:
     return message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "replace")
 
 
-def _arguments(message: Message, headers: Mapping[str, Any], raw: bytes) -> tuple[Any, Any, str | None]:
-    """The task's args and kwargs, or why there are none. Of protocol 1: None and the whole body."""
+def _arguments(message: Message, headers: Mapping[str, Any], raw: bytes) -> tuple[Any, Any, Any, str | None]:
+    """The task's args, kwargs and embed, or why there are none. Of protocol 1: the whole body as kwargs."""
+    if compression := headers.get("compression"):
+        return None, None, None, f"{SUBMIT} does not take compression ({str(compression)[:40]}): send it without"
     if message.content_type not in ("application/json", None) or message.content_encoding not in ("utf-8", "utf8", None):
-        return None, None, "its body must be JSON in UTF-8"
-    if headers.get("compression"):
-        return None, None, "its body must not be compressed"
+        return None, None, None, "its body must be JSON in UTF-8 (serializer json)"
     if len(raw) > _MOST_BYTES:
-        return None, None, f"its body is {len(raw)} bytes; the limit is {_MOST_BYTES}"
+        return None, None, None, f"its body is {len(raw)} bytes; the limit is {_MOST_BYTES}"
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
-        return None, None, "its body is not JSON"
+        return None, None, None, "its body is not JSON"
     if isinstance(body, dict) and "task" in body:
-        return None, body, None
+        return None, body, None, None
     if not (isinstance(body, list) and len(body) == 3 and isinstance(body[0], list) and isinstance(body[1], dict)):
-        return None, None, "its body is not [args, kwargs, embed]"
-    return body[0], body[1], None
+        return None, None, None, "its body is not [args, kwargs, embed]"
+    return body[0], body[1], body[2], None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, chain, chord, group
 
 from tests.rig import Rig, an_intent, wait_until
 from tests.stand_in import StandIn
@@ -52,6 +53,38 @@ class WhenProducersOnlySpeakCelery:
         rig.wooshq.dead_letters.edit(letter.id, {"message": {"push": {"titel": None, "title": "Hi"}}})
         rig.ended(rig.wooshq.dead_letters.replay(letter.id).ids.values())
         assert api.accepted["u1"] == 1
+
+
+class WhenMoreIsAskedThanASubmitCanDo:
+    def test_a_chain_a_link_a_chord_and_compression_are_dead_letters_that_name_them_and_can_be_replayed(
+        self, rig: Rig, api: StandIn
+    ) -> None:
+        """Celery would take them without a word; the tasks that should follow would never run."""
+        rig.start_worker()
+        with Celery("shop", broker=rig.wooshq.installation.places.broker_url, backend="cache+memory://", set_as_current=False) as shop:
+
+            def submit(user: str) -> Any:
+                return shop.signature(SUBMIT, args=[an_intent(user)], queue="transactional", immutable=True)
+
+            then = shop.signature("shop.next", queue="elsewhere", immutable=True)
+            chain(submit("chain"), then, app=shop).apply_async()
+            submit("link").apply_async(link=then, link_error=then)
+            chord([submit("chord"), submit("chord")], then, app=shop).apply_async()
+            submit("compressed").apply_async(compression="gzip")
+            group(submit("group"), submit("group"), app=shop).apply_async()
+
+        wait_until(lambda: len(rig.wooshq.dead_letters.list()) == 5, saw=rig.wooshq.dead_letters.list)
+        wait_until(lambda: api.accepted["group"] == 2, saw=rig.wooshq.counts)
+        details = [letter.detail for letter in rig.wooshq.dead_letters.list(reason="invalid")]
+        for option, times in {"take chain:": 1, "take link, link_error:": 1, "take chord:": 2, "take compression": 1}.items():
+            assert sum(option in detail for detail in details) == times, details
+        assert set(api.accepted) == {"group"}
+
+        replayed = rig.wooshq.dead_letters.replay(reason="invalid")
+
+        assert (replayed.replayed, replayed.invalid) == (4, 1), "the compressed one was never read"
+        wait_until(lambda: sum(api.accepted.values()) == 6, saw=rig.wooshq.counts)
+        assert (api.accepted["chain"], api.accepted["link"], api.accepted["chord"]) == (1, 1, 2)
 
 
 class WhenAnythingIsSubmitted:

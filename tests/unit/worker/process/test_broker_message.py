@@ -87,7 +87,7 @@ class WhenItIsAnIntent:
             (a_message({"a": 1}, SUBMIT), "[args, kwargs, embed]"),
             (a_message([[INTENT], {}, {}], SUBMIT, content_type="application/x-python-serialize"), "JSON in UTF-8"),
             (a_message([[INTENT], {}, {}], SUBMIT, content_encoding="binary"), "JSON in UTF-8"),
-            (a_message([[INTENT], {}, {}], SUBMIT, headers={"compression": "application/x-gzip"}), "compressed"),
+            (a_message([[INTENT], {}, {}], SUBMIT, headers={"compression": "application/x-gzip"}), "compression"),
             (a_message(b" " * (8 * 1024 * 1024 + 1), SUBMIT), "the limit is 8388608"),
         ],
     )
@@ -97,6 +97,48 @@ class WhenItIsAnIntent:
         assert isinstance(meaning, Submitted)
         assert message.body.startswith(meaning.raw)
         assert len(meaning.raw) <= 64 * 1024
+
+
+FOLLOWERS = {"callbacks": "link", "errbacks": "link_error", "chain": "chain", "chord": "chord"}
+NEXT = [{"task": "shop.next", "args": [], "kwargs": {}, "options": {}}]
+
+
+class WhenItsSenderAskedForMoreThanASubmitCanDo:
+    @pytest.mark.parametrize(("in_message", "option"), FOLLOWERS.items())
+    def test_tasks_that_should_follow_are_refused_with_the_name_of_their_option(self, in_message: str, option: str) -> None:
+        for message in (
+            a_message([[INTENT], {}, {in_message: NEXT}], SUBMIT),
+            a_message({"task": SUBMIT, "id": "task-1", "args": [INTENT], "kwargs": {}, in_message: NEXT}),  # protocol 1
+        ):
+            assert f"does not take {option}:" in why_of(meaning_of(message, "transactional"))
+
+    def test_all_of_them_are_named(self) -> None:
+        why = why_of(meaning_of(a_message([[INTENT], {}, {"callbacks": NEXT, "chain": NEXT}], SUBMIT), None))
+        assert "does not take link, chain:" in why
+
+    @pytest.mark.parametrize("empty", [None, [], {}])
+    def test_empty_options_are_as_good_as_none(self, empty: Any) -> None:
+        meaning = meaning_of(a_message([[INTENT], {}, dict.fromkeys(FOLLOWERS, empty)], SUBMIT, headers={"group": "g"}), None)
+        assert isinstance(meaning, Submitted)
+        assert (meaning.body, meaning.why) == (INTENT, None)
+
+    @pytest.mark.parametrize(
+        ("message", "name"),
+        [
+            (a_message([[INTENT], {"priority": 1}, {}], SUBMIT), "kwargs"),
+            (a_message([[INTENT], {}, {}], SUBMIT, headers={"eta": "2026-05-01T12:00:00Z"}), "eta or countdown"),
+            (a_message([[INTENT], {}, {}], SUBMIT, headers={"expires": "2026-05-01T12:00:00Z"}), "expires"),
+            (a_message(b"\x1f\x8b", SUBMIT, headers={"compression": "application/x-bz2"}), "compression (application/x-bz2)"),
+            (a_message(b"\x80\x04", SUBMIT, content_type="application/x-python-serialize", content_encoding="binary"), "serializer"),
+        ],
+    )
+    def test_every_other_option_is_named_too(self, message: Message, name: str) -> None:
+        assert name in why_of(meaning_of(message, "bulk"))
+
+    def test_the_intent_is_kept_so_that_it_can_be_replayed(self) -> None:
+        meaning = meaning_of(a_message([[INTENT], {}, {"chain": NEXT}], SUBMIT), "transactional")
+        assert isinstance(meaning, Submitted)
+        assert meaning.body == INTENT
 
 
 class WhenItIsDeliveredAgain:
