@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/architecture.md: `make docs`. A test holds that they are current."""
+"""Writes the generated parts of docs/architecture.md: `make docs`. A test checks that they are current."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Wooshq:
         """
         Cancel an intent that has not been sent. Returns the state it is in now (`cancelled`, or an earlier end); None if unknown.
 
-        `cancelling`: it was sent, and Pushwoosh holds it until its schedule. A worker asks Pushwoosh to cancel it, and `status` says what
+        `cancelling`: it was sent, and Pushwoosh keeps it until its schedule. A worker asks Pushwoosh to cancel it, and `status` says what
         Pushwoosh answered. After that this returns `cancelled`, or asks again.
         """
         return self.do(cancel_intent(self.ledger, intent_id))

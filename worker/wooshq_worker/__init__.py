@@ -1,5 +1,5 @@
 """
-What runs and sends: claim, render, admit, deliver, settle; retries, the keeper, the command line.
+The worker and the command line: claim, render, admit, deliver, settle; retries and the keeper.
 
 Imports point to the left (a contract in pyproject.toml holds it):
 

@@ -1,1 +1,1 @@
-"""What a `createMessage` body of API 1.3 says, as intents, and what of it has no counterpart in v2. For people who move to wooshq."""
+"""Turns a `createMessage` body of API 1.3 into intents, and lists the fields that v2 does not have. For people who move to wooshq."""

@@ -1,1 +1,1 @@
-"""The template of a fan-out: its class (`model`), how it comes in (`door`), its texts, and how it becomes an intent (`addressing`)."""
+"""The template of a fan-out: its class (`model`), how it is parsed (`door`), its texts, and how it becomes an intent (`addressing`)."""

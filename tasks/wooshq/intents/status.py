@@ -22,7 +22,7 @@ class Status(Result):
     """
     The object of `wooshq status`. Times are RFC 3339, UTC. attempts: `{at, outcome, http_status, code, latency_ms, error}` each.
 
-    reason, detail: why it is dead. waiting_for: what must happen before it is sent, in words; for a sent one, until when Pushwoosh holds
+    reason, detail: why it is dead. waiting_for: what must happen before it is sent, in words; for a sent one, until when Pushwoosh keeps
     it. replay_of, replays: intent ids. cancel: of a sent intent, what came of the request to cancel it, `{outcome, asked_at, answered_at,
     detail}`; outcome is `asked`, `cancelled`, `refused`, or `unknown` (a request without an answer may have cancelled it).
     """
@@ -99,7 +99,7 @@ def _held(row: Mapping[str, str], now_ms: int) -> str | None:
     held = held_by_pushwoosh(schedule_in(json.loads(row.get("body", "null"))), int(row["ended"]))
     if held is None or held.until_ms <= now_ms or row.get("cancel") == "cancelled":
         return None
-    return f"its schedule: Pushwoosh holds it until {held}"
+    return f"its schedule: Pushwoosh keeps it until {held}"
 
 
 def _cancel(row: Mapping[str, str]) -> dict[str, Any] | None:

@@ -1,1 +1,1 @@
-"""Fan-out jobs for producers and operators: start, feed, show, pause, resume, cancel. Knows no file of recipients but its rows."""
+"""Fan-out jobs for producers and operators: start, feed, show, pause, resume, cancel. Nothing here opens a file of recipients."""

@@ -1,1 +1,1 @@
-"""The ledger: the record of every intent, kept in Redis. Only what asks Redis, and what its answers mean, may live here."""
+"""The ledger: the record of every intent, kept in Redis. Only code that asks Redis, or reads its answers, may be here."""

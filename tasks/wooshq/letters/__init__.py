@@ -1,1 +1,1 @@
-"""Dead letters for operators: filter, find, edit, replay, discard; one file for each thing that can be done with them."""
+"""Dead letters for operators: filter, find, edit, replay, discard. One file for each action."""

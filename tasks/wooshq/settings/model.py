@@ -68,7 +68,7 @@ class Settings(BaseSettings):
 
     # Where things are
     broker_url: str | None = None
-    """URL of the Celery broker: as for `WOOSHQ_REDIS_URL`, or `amqp://`. Default: the ledger's Redis if it is set, otherwise the embedded Redis."""
+    """URL of the Celery broker: `amqp://`, or one that `WOOSHQ_REDIS_URL` allows. Default: the ledger's Redis if it is set, otherwise the embedded Redis."""
     redis_url: str | None = None
     """URL of the ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`. Default: the broker if it is Redis, otherwise the embedded Redis."""
     data_dir: Path = Path(".wooshq")

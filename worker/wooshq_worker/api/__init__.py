@@ -1,1 +1,1 @@
-"""One call of the Pushwoosh API: make it, judge its outcome, retry it shortly, shut gates. Knows no intent and no job."""
+"""One call of the Pushwoosh API: make it, judge its outcome, retry it shortly, shut gates. Nothing here knows about intents or jobs."""

@@ -28,7 +28,7 @@ class Then(StrEnum):
     The request may have been accepted, and no answer says so.
 
     - This claim does not call again: another call may send the message twice (`api/deliver.py`).
-    - It counts as a failure: enough of them in a row open the circuit breaker (`api/gates.py`, `ledger/scripts/gates/report.lua`).
+    - It counts as a failure: after `WOOSHQ_BREAKER_FAILURES` failures in a row, the circuit breaker opens (`api/gates.py`, `ledger/scripts/gates/report.lua`).
     - The intent is in doubt, which is recorded (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`). `on_unknown` decides:
       `resend` makes it wait like a `retry`, `dead_letter` makes it a dead letter `unknown`.
     - The recipients of a job's call are in doubt, which is recorded (`jobs/call_ended.py`, `ledger/scripts/chunks/record.lua`); `on_unknown`
@@ -36,26 +36,26 @@ class Then(StrEnum):
     """
     HOLD_TOKEN = "hold (token)"
     """
-    The API refuses the token; no message is at fault.
+    The API refuses the token; the messages are not the cause.
 
     - Gate `token` shuts in this process at once (`api/gates.py`), and then for all workers (`intents/settler.py`,
       `ledger/scripts/gates/report.lua`). `api/gates.py` logs it and reports it to Sentry.
     - No further call of the application starts here (`intents/batch.py`, `jobs/make_calls.py`) or in any worker
       (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
     - The intent is held, and no attempt is counted (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`).
-    - A chunk goes back, and its recipients wait (`jobs/call_ended.py`, `jobs/hold_chunk.py`).
-    - The gate lets probes through from time to time; when one succeeds, the keeper releases what was held (`keeper/held.py`,
+    - A chunk goes back to its queue, and its recipients wait (`jobs/call_ended.py`, `jobs/hold_chunk.py`).
+    - The gate lets probes through from time to time; when one succeeds, the keeper releases the held messages (`keeper/held.py`,
       `ledger/scripts/intents/release.lua`).
     """
     HOLD_APPLICATION = "hold (application)"
     """
-    The API does not know the application; no message is at fault.
+    The API does not know the application; the messages are not the cause.
 
     - The same as `hold (token)`, with the gate `application`.
     """
     HOLD_CIRCUIT = "hold (circuit)"
     """
-    No call can succeed now: TLS fails, or the address is wrong; no message is at fault.
+    No call can succeed now: TLS fails, or the address is wrong; the messages are not the cause.
 
     - The same as `hold (token)`, with the gate `circuit`.
     """
@@ -68,14 +68,14 @@ class Then(StrEnum):
       (`api/retry_after.py`, `api/gates.py`).
     - The ledger is told before anything else is settled (`intents/settler.py`), and shuts the gate for all workers
       (`ledger/scripts/gates/report.lua`). `api/gates.py` logs it and reports it to Sentry.
-    - The pace of the application is cut, and climbs again slowly (`ledger/scripts/shared/pace.lua`).
+    - The rate of the application is lowered, and rises again slowly (`ledger/scripts/shared/pace.lua`).
     - No further call of the application starts here (`intents/batch.py`, `jobs/make_calls.py`) or in any worker
       (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
-    - The intent goes to the due set: never before Retry-After, spread a little, with backoff (`intents/settlement.py`,
+    - The intent goes to the due set: never before Retry-After, with backoff and a small random delay (`intents/settlement.py`,
       `api/backoff.py`, `ledger/scripts/intents/settle.lua`). If it is too old it becomes a dead letter `exhausted`.
-    - A chunk holds: no further call of it starts, and it goes back to its queue. The recipients of this call are sent to again
+    - A chunk starts no further call and goes back to its queue. The recipients of this call are sent to again
       (`jobs/call_ended.py`, `jobs/hold_chunk.py`, `ledger/scripts/chunks/record.lua`).
-    - After Retry-After the gate lets probes through; when one succeeds, the keeper releases what was held (`keeper/held.py`,
+    - After Retry-After the gate lets probes through; when one succeeds, the keeper releases the held messages (`keeper/held.py`,
       `ledger/scripts/intents/release.lua`).
     - `wooshq gates` shows the gate (`ledger/gates.py`).
     """
@@ -84,14 +84,14 @@ class Then(StrEnum):
     Not accepted, and another attempt may succeed.
 
     - A short retry in this claim, if its wait fits (`api/deliver.py`).
-    - It counts as a failure: enough of them in a row open the circuit breaker (`api/gates.py`, `ledger/scripts/gates/report.lua`).
+    - It counts as a failure: after `WOOSHQ_BREAKER_FAILURES` failures in a row, the circuit breaker opens (`api/gates.py`, `ledger/scripts/gates/report.lua`).
     - The intent goes to the due set with exponential backoff, and never before Retry-After (`intents/settlement.py`, `api/backoff.py`,
       `ledger/scripts/intents/settle.lua`). If it is too old it becomes a dead letter `exhausted`.
     - The recipients of a job's call are sent to in the next round of their chunk (`jobs/call_ended.py`, `jobs/hold_chunk.py`).
     """
     RETRY_FREE = "retry, costs no attempt"
     """
-    The fault is this worker's own, and nothing was sent.
+    The cause is in this worker, and nothing was sent.
 
     - No short retry in this claim (`api/deliver.py`).
     - It does not count as a failure for the circuit breaker (`api/gates.py`).
@@ -110,14 +110,14 @@ class Then(StrEnum):
     - The API answers, so the circuit breaker counts a success (`api/gates.py`).
     - The intent becomes a dead letter `rejected` (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`), and is reported to
       Sentry (`intents/settler.py`).
-    - A shared call of a job is halved until the bad recipients stand alone (`jobs/blame.py`, `jobs/call_ended.py`); they become dead letters
+    - A shared call of a job is halved until each bad recipient is alone (`jobs/blame.py`, `jobs/call_ended.py`); they become dead letters
       (`ledger/scripts/chunks/file_letters.lua`). A refusal that is not about recipients stops the job (`ledger/scripts/chunks/record.lua`).
     """
     SENT = "sent"
     """
     The API accepted the message.
 
-    - The circuit breaker counts a success; a gate that lets probes through opens (`api/gates.py`, `ledger/scripts/gates/report.lua`).
+    - The circuit breaker counts a success; if the call was a probe, the gate opens (`api/gates.py`, `ledger/scripts/gates/report.lua`).
     - The intent is final, with its message code and the identifiers that the API does not know (`intents/settlement.py`,
       `ledger/scripts/intents/settle.lua`). A letter that it replays is closed.
     - The recipients of a job's call are marked as sent, or as unknown to the API (`jobs/call_ended.py`, `ledger/scripts/chunks/record.lua`).
@@ -181,7 +181,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(
         Code.ALREADY_EXISTS,
         Then.REJECTED,
-        "the API says that this exists already: a retry would get the same answer, so a person must look",
+        "the API says that this exists already: a retry would get the same answer, so a person must check it",
     ),
     Row(Code.PERMISSION_DENIED, Then.HOLD_TOKEN, "the token may not do this: check its rights; the message itself is fine"),
     Row(
@@ -236,16 +236,16 @@ TABLE: Final[tuple[Row, ...]] = (
 )
 
 RULES: Final[tuple[str, ...]] = (
-    "An outcome is either a break of the transport or an answer. An answer shows one or two signs: its HTTP status, and what its body says.",
+    "A call ends with an answer, or it fails without one. An answer shows one or two signs: its HTTP status, and the content of its body.",
     "2xx: the body decides. If the body is incomplete, the part that was read counts if it is valid JSON.",
-    "Other statuses: an envelope whose gRPC code belongs to the HTTP status (by gRPC-Gateway's map) decides alone, because it says more "
-    "than the status.",
-    "An envelope whose code belongs to another status: both are judged, and the more careful verdict counts (unknown before hold before "
-    "retry before dead). A message is dead only if no part of the answer says that it could still be accepted.",
-    "NOT_FOUND, or status 210 of API 1.3, that names the application as missing is APPLICATION_GONE.",
+    "Other statuses: the body may be an error envelope, which is a JSON object with a gRPC code. If the code belongs to the HTTP status (by "
+    "gRPC-Gateway's map), the code alone decides, because it says more than the status.",
+    "If the code belongs to another HTTP status, the code and the status are both judged, and the more careful verdict counts (unknown "
+    "before hold before retry before dead). A message is dead only if no part of the answer says that it could still be accepted.",
+    "If NOT_FOUND, or status 210 of API 1.3, says that the application does not exist, the sign is `application gone`.",
     "A `status_code` (API 1.3), or a `code` from 400 to 599, is read as that HTTP status. If exactly one gRPC code has that status, it is "
     "read as that gRPC code.",
-    "An error whose body cannot be read: the status decides.",
+    "If the body of an error cannot be read, the status decides.",
     "Retry-After (seconds, or a date compared with the answer's own Date) and RetryInfo: the longest counts, up to the ceiling. A value that "
     "is in the past, negative or not readable is ignored.",
 )
@@ -284,8 +284,11 @@ def table_markdown() -> str:
     lines = [
         "# Verdicts",
         "",
-        "What an answer of the API, or a failed call, means for a message. Written by `python -m wooshq_worker.api.table`; edit",
+        "The meaning of each answer of the API, and of each failed call, for a message. Written by `python -m wooshq_worker.api.table`; edit",
         "`worker/wooshq_worker/api/table.py`, not this file.",
+        "",
+        "A *claim* is one worker's turn to send an intent; its calls are one attempt. The *due set* has the intents that wait for their next",
+        "attempt. A *probe* is a call that tests whether a shut gate can open. [architecture.md](architecture.md) explains the steps.",
         "",
         "## Rules",
         "",
@@ -293,11 +296,11 @@ def table_markdown() -> str:
         "",
         "## The table",
         "",
-        "| what is seen | verdict | reason |",
+        "| answer or failure | verdict | reason |",
         "| --- | --- | --- |",
         *(f"| {described(row.sign)} | {row.then} | {row.why} |" for row in TABLE),
         "",
-        "## What follows from each verdict",
+        "## The consequences of each verdict",
         "",
         "Files are below `worker/wooshq_worker/` or `tasks/wooshq/`.",
     ]

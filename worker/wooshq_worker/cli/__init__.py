@@ -1,4 +1,4 @@
-"""The command line: a command parses, calls the Python API, prints. No rule lives here."""
+"""The command line: a command parses, calls the Python API, and prints. It has no rules of its own."""
 
 from __future__ import annotations
 

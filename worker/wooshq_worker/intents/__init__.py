@@ -1,1 +1,1 @@
-"""Single messages in a worker: claim, render, admit, deliver, settle. Intents that come as `wooshq.submit`. Knows no job."""
+"""Single messages in a worker: claim, render, admit, deliver, settle. Also intents from `wooshq.submit`. Nothing here knows about jobs."""

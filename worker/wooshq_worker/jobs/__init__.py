@@ -1,1 +1,1 @@
-"""Fan-out jobs: take a chunk, make its calls, record the outcomes. What the worker knows about jobs and their recipients lives here."""
+"""Fan-out jobs: take a chunk, make its calls, record the outcomes. Everything in the worker about jobs and their recipients is here."""

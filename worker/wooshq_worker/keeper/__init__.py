@@ -1,1 +1,1 @@
-"""Background duties: every worker runs the keeper, which brings back what is due, what lost workers held, and what the broker lost."""
+"""The keeper's background duties: publish retries that are due, take over intents of lost workers, publish ids that the broker lost."""

@@ -1,1 +1,1 @@
-"""What operators see, and what they must not: log events, Sentry, scrubbing. Everything in the worker may use it; it uses nothing there."""
+"""Log events and Sentry for operators, without secrets and personal data. All of the worker may import it; it imports nothing of the worker."""

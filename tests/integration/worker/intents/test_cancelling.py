@@ -60,7 +60,7 @@ class WhenPushwooshHoldsAMessage:
         at = ahead(days=30)
         schedule = {"at": at, "follow_user_timezone": True}
         status = rig.status(handed_over(rig, an_intent(schedule=schedule) if form == "plain" else an_exact_intent(schedule)))
-        assert (status.state, status.waiting_for) == ("sent", f"its schedule: Pushwoosh holds it until {at}, in each user's own time zone")
+        assert (status.state, status.waiting_for) == ("sent", f"its schedule: Pushwoosh keeps it until {at}, in each user's own time zone")
         assert status.cancel is None
         assert at in rig.cli("status", status.id).stdout.decode()
 
@@ -140,7 +140,7 @@ class WhenThePersonAtTheCommandLineCancelsIt:
         first, second = handed_over(rig), handed_over(rig)
         done = rig.cli("cancel", first)
         assert (done.returncode, done.stdout.decode()) == (0, f"{first} cancelled\n")
-        assert b"Pushwoosh has cancelled it now" in done.stderr
+        assert b"Pushwoosh has now cancelled it" in done.stderr
         done = rig.cli("cancel", "--json", second)
         told = json.loads(done.stdout)
         assert (told["id"], told["state"], told["cancel"]["outcome"]) == (second, "cancelled", "cancelled")

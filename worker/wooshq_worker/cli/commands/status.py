@@ -115,7 +115,7 @@ _AFTER_ASKING: Final = {"cancelled": "cancelled", "asked": CANCELLING, "refused"
 
 
 def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of intents.")], as_json: Json = False) -> None:
-    """Cancel intents that were not sent yet. If Pushwoosh holds a sent one until its schedule, ask Pushwoosh to cancel it."""
+    """Cancel intents that were not sent yet. If Pushwoosh keeps a sent message until its schedule, ask Pushwoosh to cancel it."""
     continue_unread()
     with Wooshq() as wooshq:
         left = 0
@@ -147,7 +147,7 @@ def _ask_now(wooshq: Wooshq, intent_id: str) -> dict[str, Any] | None:
 def _said(state: str | None, detail: str) -> str:
     """What Pushwoosh answered, for a person."""
     if state == "cancelled":
-        return "it was sent, and Pushwoosh held it until its schedule. Pushwoosh has cancelled it now."
+        return "it was sent, but Pushwoosh kept it until its schedule. Pushwoosh has now cancelled it."
     if state == CANCELLING:
-        return f"{detail}. The workers ask Pushwoosh again until its schedule comes; wooshq status shows the answer."
+        return f"{detail}. The workers ask Pushwoosh again until the schedule of the message; wooshq status shows the answer."
     return f"it was sent, and Pushwoosh was asked to cancel it: {detail}."

@@ -1,1 +1,1 @@
-"""Cancel a message that Pushwoosh holds until its schedule: ask the API, judge its answer, ask again if need be."""
+"""Cancel a message that Pushwoosh keeps until its schedule: ask the API, judge its answer, ask again if necessary."""

@@ -1,1 +1,1 @@
-"""What a request body must look like and what it says, from the API's reference alone. Nothing here imports wooshq's own models."""
+"""Checks and reads request bodies, by the API's reference alone. Nothing here imports wooshq's own models."""

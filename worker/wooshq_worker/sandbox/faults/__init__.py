@@ -1,1 +1,1 @@
-"""Faults on demand: what a rule says, which calls it applies to, what the client then receives."""
+"""Faults on demand: the rules, the calls that they apply to, and the answers that the client receives."""
