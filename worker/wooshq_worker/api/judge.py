@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from wooshq_schemas import Accepted, NotUnderstood, Refused
-from wooshq_worker.api.body import NOT_JSON, glimpse, is_page, is_usable_code, parsed, storable, understood
+from wooshq_worker.api.answer.body import NOT_JSON, glimpse, is_page, is_usable_code, parsed, storable, understood
 from wooshq_worker.api.outcome import Answer, Break, Outcome
-from wooshq_worker.api.retry_after import not_before
+from wooshq_worker.api.answer.retry_after import not_before
 from wooshq_worker.api.signs import HTTP_OF, Code, Http, Says, Sign, http
 from wooshq_worker.api.table import RANK, ROW_OF, Row, Then, row_of_status
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict

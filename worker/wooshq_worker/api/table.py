@@ -65,7 +65,7 @@ class Then(StrEnum):
 
     - No short retry in this claim (`api/deliver.py`).
     - Gate `not_before` shuts in this process at once, until the time that Retry-After names, or for `WOOSHQ_BREAKER_OPEN_S`
-      (`api/retry_after.py`, `api/gates.py`).
+      (`api/answer/retry_after.py`, `api/gates.py`).
     - The ledger is told before anything else is settled (`intents/settler.py`), and shuts the gate for all workers
       (`ledger/scripts/gates/report.lua`). `api/gates.py` logs it and reports it to Sentry.
     - The rate of the application is lowered, and rises again slowly (`ledger/scripts/shared/pace.lua`).
@@ -246,8 +246,9 @@ RULES: Final[tuple[str, ...]] = (
     "A `status_code` (API 1.3), or a `code` from 400 to 599, is read as that HTTP status. If exactly one gRPC code has that status, it is "
     "read as that gRPC code.",
     "If the body of an error cannot be read, the status decides.",
-    "Retry-After (seconds, or a date compared with the answer's own Date) and RetryInfo: the longest counts, up to the ceiling. A value that "
-    "is in the past, negative or not readable is ignored.",
+    "Retry-After and RetryInfo: the longest wait counts, up to the ceiling. Retry-After is seconds, a duration (`4s`, `1m0s`), or a date (of "
+    "HTTP, of ISO 8601, or a number above 10⁹, which counts from 1970), compared with the answer's own Date. A value that is in the past, "
+    "negative or not readable is ignored.",
 )
 
 ROW_OF: Final[Mapping[Sign, Row]] = {row.sign: row for row in TABLE if not isinstance(row.sign, Http)}
