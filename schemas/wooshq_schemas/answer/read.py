@@ -1,4 +1,4 @@
-"""What does an answer of the API say? Reads both forms of success and the error envelopes. No JSON value makes it raise."""
+"""What does an answer of the API say? Reads every form of success and of the error envelopes. No JSON value makes it raise."""
 
 from __future__ import annotations
 
@@ -75,11 +75,12 @@ def read_answer(body: object) -> Answer:
     refusal = _refusal(body) or (_refusal(inner) if inner is not body else None)
     if refusal is not None:
         return refusal
-    code = inner.get("message_code")
-    if isinstance(code, str) and code.strip():
-        return Accepted(code, tuple(_identifiers(inner.get("unknown_identifiers"))))
-    if "message_code" in inner:
-        return NotUnderstood(f"message_code is {_kind(code)}, not a string" if not isinstance(code, str) else "message_code is empty")
+    given = [(name, inner[name]) for name in ("message_code", "messageCode") if name in inner]
+    for _, code in given:
+        if isinstance(code, str) and code.strip():
+            return Accepted(code, tuple(_identifiers(inner.get("unknown_identifiers", inner.get("unknownIdentifiers")))))
+    for name, code in given:
+        return NotUnderstood(f"{name} is empty" if isinstance(code, str) else f"{name} is {_kind(code)}, not a string")
     return NotUnderstood("the body has no message_code and no error envelope")
 
 
@@ -87,7 +88,7 @@ def _refusal(body: Mapping[Any, Any]) -> Refused | None:
     nested = body.get("error")
     if isinstance(nested, Mapping) and "code" in nested:
         body = nested
-    code, status = body.get("code"), body.get("status_code")
+    code, status = _code(body), body.get("status_code")
     if _is_int(code) and code != 0:
         details = [d for d in _list(body.get("details")) if isinstance(d, Mapping)]
         return Refused(
@@ -101,6 +102,18 @@ def _refusal(body: Mapping[Any, Any]) -> Refused | None:
     if _is_int(status) and status != 200:
         return Refused(None, f"STATUS_{status}", _string(body.get("status_message")), status_code=status)
     return None
+
+
+def _code(body: Mapping[Any, Any]) -> object:
+    """The code of an envelope. A gRPC code may be a name (`INVALID_ARGUMENT`, `invalid_argument`, `InvalidArgument`) or digits."""
+    code, status = body.get("code"), body.get("status")
+    for name in (code, status):
+        if isinstance(name, str) and (number := _BY_NAME.get(name.replace("_", "").replace(" ", "").upper())) is not None:
+            return number
+    return int(code) if isinstance(code, str) and len(code) <= 3 and code.isascii() and code.isdigit() else code
+
+
+_BY_NAME: Mapping[str, int] = {name.replace("_", ""): number for number, name in enumerate(GRPC_CODES)}
 
 
 def _violations(details: Iterable[Mapping[Any, Any]]) -> Iterator[tuple[str, str]]:

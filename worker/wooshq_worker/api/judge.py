@@ -10,8 +10,10 @@ from typing import Final, assert_never
 
 from wooshq_schemas import Accepted, NotUnderstood, Refused
 from wooshq_worker.api.answer.body import NOT_JSON, glimpse, is_page, is_usable_code, parsed, storable, understood
-from wooshq_worker.api.outcome import Answer, Break, Outcome
+from wooshq_worker.api.answer.origin import is_own_envelope, is_routers, proxy_form
 from wooshq_worker.api.answer.retry_after import not_before
+from wooshq_worker.api.answer.words import beginning, sentences
+from wooshq_worker.api.outcome import Answer, Break, Outcome
 from wooshq_worker.api.signs import HTTP_OF, Code, Http, Says, Sign, http
 from wooshq_worker.api.table import RANK, ROW_OF, Row, Then, row_of_status
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict
@@ -67,31 +69,59 @@ def _find_row(answer: Answer, body: object, said: Accepted | Refused | NotUnders
         else:
             return _found(Says.MESSAGE_CODE_IN_ERROR)
     if isinstance(said, Refused) and not _says_ok(said):
-        return _row_of_envelope(answer.status, said)
+        found = _row_of_envelope(answer.status, said, _words(said, body))
+        return found if is_own_envelope(said) else _row_of_proxy(found, beginning(answer.body))
     if not is_2xx:
-        return _Found(row_of_status(answer.status), f"HTTP_{answer.status}", glimpse(answer))
+        return _row_of_error(answer, body)
     if answer.cut is not None:
-        return _found(Says(f"CUT_{answer.cut.name}"))
+        return _found(Says(f"CUT_{answer.cut.name}"), beginning(answer.body))
     if not answer.body.strip():
         return _found(Says.EMPTY)
     if body is not NOT_JSON:
-        return _found(Says.NO_MESSAGE_CODE, said.why if isinstance(said, NotUnderstood) else "")
-    return _found(Says.HTML, glimpse(answer)) if is_page(answer) else _found(Says.NOT_JSON)
+        why = said.why if isinstance(said, NotUnderstood) else ""
+        return _found(Says.NO_MESSAGE_CODE, " — ".join(filter(None, (why, beginning(answer.body)))))
+    return _found(Says.HTML, glimpse(answer)) if is_page(answer) else _found(Says.NOT_JSON, beginning(answer.body))
 
 
-def _row_of_envelope(status: int, said: Refused) -> _Found:
+def _row_of_error(answer: Answer, body: object) -> _Found:
+    """The row of an error without an envelope: that of its status, unless its words show that a router or a proxy wrote it."""
+    said = sentences(body) if body is not NOT_JSON else []
+    words = glimpse(answer) or " — ".join(said) or beginning(answer.body)
+    found = _Found(row_of_status(answer.status), f"HTTP_{answer.status}", words)
+    if answer.status == 400 and (is_page(answer) or is_routers(words)):
+        return _found(Says.ROUTER, words)
+    return _row_of_proxy(found, beginning(answer.body))
+
+
+def _row_of_proxy(found: _Found, text: str) -> _Found:
+    """If the status says only that something failed, and a proxy says what: the row of that. text: how the body begins."""
+    form = proxy_form(text) if found.row is row_of_status(500) or found.code == Code.UNAVAILABLE.name else None
+    if form is None:
+        return found
+    return replace(found, row=ROW_OF[Says.PROXY_LOST_IT if form.carried else Says.PROXY_HAD_NO_CONNECTION])
+
+
+def _row_of_envelope(status: int, said: Refused, words: str) -> _Found:
     """The row of an error envelope: its own sign, or that of the HTTP status if that is more careful."""
     sign = _sign_of(said)
-    words = _words(said)
     if 200 <= status <= 299:
-        return _found(sign or Says.OTHER_ERROR, words, said.retry_delay_s)
-    by_status = _Found(row_of_status(status), f"HTTP_{status}", words, said.retry_delay_s)
+        return _unless_routers(_found(sign or Says.OTHER_ERROR, words, said.retry_delay_s), said)
+    # A 502 is the gateway's own if it has the gateway's envelope.
+    row = row_of_status(500 if status == 502 and is_own_envelope(said) else status)
+    by_status = _Found(row, f"HTTP_{status}", words, said.retry_delay_s)
     if sign is None or (isinstance(sign, Http) and status in sign):
-        return by_status
+        return _unless_routers(by_status, said)
     by_body = _found(sign, words, said.retry_delay_s)
     code = _code_of(said)
     belong_together = code is not None and HTTP_OF[code] == status
-    return by_body if belong_together or RANK[by_body.row.then] <= RANK[by_status.row.then] else by_status
+    return _unless_routers(by_body if belong_together or RANK[by_body.row.then] <= RANK[by_status.row.then] else by_status, said)
+
+
+def _unless_routers(found: _Found, said: Refused) -> _Found:
+    """No message is dead because of a router, which never saw it: the address is wrong, or a deployment lacks the route."""
+    if found.row.then is Then.REJECTED and not said.violations and is_routers(said.message):
+        return _found(Says.ROUTER, found.said)
+    return found
 
 
 def _found(sign: Sign, said: str = "", retry_delay_s: float | None = None) -> _Found:
@@ -150,12 +180,14 @@ def _says_application_is_gone(said: Refused) -> bool:
     return "application" in fields or _APPLICATION_IS_GONE.search(said.message[:4096]) is not None
 
 
-def _words(said: Refused) -> str:
-    """The API's message, and the violations that the message does not name."""
+def _words(said: Refused, body: object) -> str:
+    """The API's message, and whatever the body says that the message does not: violations, lists of errors, a reason."""
     named = [
         f"{path}: {what}" if path else what for path, what in said.violations[:20] if not (path in said.message and what in said.message)
     ]
-    return " — ".join(part for part in (said.message, "; ".join(named)) if part)
+    words = " — ".join(part for part in (said.message, "; ".join(named)) if part)
+    more = [one for one in sentences(body) if one not in words]
+    return " — ".join(part for part in (words, *more) if part)
 
 
 def _verdict(row: Row, code: str, said: str, not_before_s: float | None, secrets: Callable[[], Collection[str]]) -> Verdict:
@@ -178,6 +210,8 @@ def _verdict(row: Row, code: str, said: str, not_before_s: float | None, secrets
             return Hold("token", code, detail, not_before_s)
         case Then.HOLD_APPLICATION:
             return Hold("application", code, detail, not_before_s)
+        case Then.NOT_UNDERSTOOD:
+            return Unknown(code, detail, not_before_s, understood=False)
         case Then.UNKNOWN | Then.SENT:  # SENT: `_find_row` returns Sent itself, because only it has the message code
             return Unknown(code, detail, not_before_s)
         case _:

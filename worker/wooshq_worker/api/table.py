@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Final
 
+from wooshq_worker.api.answer.origin import FORMS_503
 from wooshq_worker.api.outcome import Broke
 from wooshq_worker.api.signs import Code, Http, Says, Sign, described, http
 
@@ -23,6 +24,17 @@ class Then(StrEnum):
     `tasks/wooshq/`; a test checks that they exist.
     """
 
+    NOT_UNDERSTOOD = "unknown (not understood)"
+    """
+    A whole answer came, and wooshq does not understand it. The message was probably accepted, and everybody may get this answer.
+
+    - The same as `unknown` for the intent and for the recipients of a job's call: in doubt, and sent again at most
+      `WOOSHQ_UNKNOWN_RESENDS` times.
+    - It does not count for the circuit breaker. `WOOSHQ_BREAKER_NOT_UNDERSTOOD` people (3) whose calls got such answers within an hour, over
+      all workers, shut the gate `answers` (`api/gates.py`, `ledger/scripts/gates/report.lua`). Its `why` has a sample of the answer. A
+      shared call of a job counts as all its recipients, a segment as more than enough.
+    - The gate lets one person through at a time, and only a message code opens it: see below.
+    """
     UNKNOWN = "unknown"
     """
     The request may have been accepted, and no answer says so.
@@ -155,23 +167,36 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Broke.RESET, Then.UNKNOWN, "the connection was reset without an answer: the message may have been accepted"),
     Row(Broke.SILENT, Then.UNKNOWN, "no answer within the read timeout: the message may have been accepted"),
     Row(Broke.DEADLINE, Then.UNKNOWN, "no complete answer within the total timeout: the message may have been accepted"),
-    Row(Broke.MALFORMED, Then.UNKNOWN, "the answer is not valid HTTP: the message may have been accepted"),
+    Row(Broke.MALFORMED, Then.NOT_UNDERSTOOD, "the answer is not valid HTTP: the message may have been accepted"),
     Row(Broke.STRANGE, Then.UNKNOWN, "the call failed in an unexpected way: the message may have been accepted"),
     # The body decides.
     Row(Says.MESSAGE_CODE, Then.SENT, "2xx with a message code: accepted"),
-    Row(Says.MESSAGE_CODE_IN_ERROR, Then.UNKNOWN, "an error status with a message code in the body: the answer contradicts itself"),
+    Row(Says.MESSAGE_CODE_IN_ERROR, Then.NOT_UNDERSTOOD, "an error status with a message code in the body: the answer contradicts itself"),
     Row(Says.APPLICATION_GONE, Then.HOLD_APPLICATION, "the API does not know the application: the message itself is fine"),
+    Row(
+        Says.ROUTER,
+        Then.HOLD_CIRCUIT,
+        "a router or a web server answers, not the API's service, and it never saw the message: check PUSHWOOSH_BASE_URL",
+    ),
+    Row(Says.PROXY_LOST_IT, Then.UNKNOWN, "a proxy lost its connection to the API: the message may have been accepted"),
+    Row(Says.PROXY_HAD_NO_CONNECTION, Then.RETRY, "a proxy did not pass the call on to the API: not accepted"),
     Row(Says.STATUS_210, Then.REJECTED, "the API refuses this message (status 210 of API 1.3), and will refuse it again"),
-    Row(Says.OTHER_ERROR, Then.UNKNOWN, "2xx with an unknown error in the body: the message may have been accepted"),
-    Row(Says.NO_MESSAGE_CODE, Then.UNKNOWN, "2xx without a message code: the message may have been accepted"),
-    Row(Says.NOT_JSON, Then.UNKNOWN, "2xx with a body that is not JSON: the message may have been accepted"),
-    Row(Says.HTML, Then.UNKNOWN, "2xx with a web page (a proxy or a login): check PUSHWOOSH_BASE_URL; the message may have been accepted"),
-    Row(Says.EMPTY, Then.UNKNOWN, "2xx without a body: the message may have been accepted"),
-    Row(Says.CUT_LIMIT, Then.UNKNOWN, "2xx with a body longer than wooshq reads: the message may have been accepted"),
+    Row(Says.OTHER_ERROR, Then.NOT_UNDERSTOOD, "2xx with an unknown error in the body: the message may have been accepted"),
+    Row(Says.NO_MESSAGE_CODE, Then.NOT_UNDERSTOOD, "2xx without a message code: the message may have been accepted"),
+    Row(Says.NOT_JSON, Then.NOT_UNDERSTOOD, "2xx with a body that is not JSON: the message may have been accepted"),
+    Row(
+        Says.HTML,
+        Then.NOT_UNDERSTOOD,
+        "2xx with a web page (a proxy or a login): check PUSHWOOSH_BASE_URL; the message may have been accepted",
+    ),
+    Row(Says.EMPTY, Then.NOT_UNDERSTOOD, "2xx without a body: the message may have been accepted"),
+    Row(Says.CUT_LIMIT, Then.NOT_UNDERSTOOD, "2xx with a body longer than wooshq reads: the message may have been accepted"),
     Row(Says.CUT_BROKEN, Then.UNKNOWN, "2xx, but the connection ended inside the body: the message was probably accepted"),
     Row(Says.CUT_STALLED, Then.UNKNOWN, "2xx, but the body stopped halfway: the message was probably accepted"),
     Row(Says.CUT_DEADLINE, Then.UNKNOWN, "2xx, but the body did not end within the total timeout: the message was probably accepted"),
-    Row(Says.CUT_ENCODING, Then.UNKNOWN, "2xx, but the body is not compressed as its header says: the message was probably accepted"),
+    Row(
+        Says.CUT_ENCODING, Then.NOT_UNDERSTOOD, "2xx, but the body is not compressed as its header says: the message was probably accepted"
+    ),
     # The API's own envelope, by gRPC code.
     Row(Code.CANCELLED, Then.RETRY, "the API cancelled the call: not accepted"),
     Row(Code.UNKNOWN, Then.RETRY, "the API failed without a reason"),
@@ -220,9 +245,17 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(http(426), Then.HOLD_CIRCUIT, "the server requires another protocol: check PUSHWOOSH_BASE_URL"),
     Row(http(429), Then.RETRY_ALL, "too many calls: not accepted, and every call of this application would get the same answer"),
     Row(http(431), Then.HOLD_CIRCUIT, "the headers are too large for this server: they are the same for every message"),
+    Row(http(463, 464), Then.HOLD_CIRCUIT, "the load balancer (AWS) refuses every call: check the network in front of the API"),
+    Row(http(494, 497), Then.HOLD_CIRCUIT, "the proxy (nginx) refuses every call: headers, certificate or port; check PUSHWOOSH_BASE_URL"),
     Row(http(499), Then.RETRY, "a server in front of the API dropped the call"),
     Row(http(400, 499), Then.REJECTED, "refused with a status that means a fault in the request"),
     Row(http(501), Then.HOLD_CIRCUIT, "this server does not know the call: check PUSHWOOSH_BASE_URL"),
+    Row(
+        http(502),
+        Then.UNKNOWN,
+        "a gateway got no usable answer from the API (nginx, haproxy and others say the same if they could not connect): the message may "
+        "have been accepted",
+    ),
     Row(http(504), Then.UNKNOWN, "a gateway got no answer from the API in time: the message may have been accepted"),
     Row(http(520), Then.UNKNOWN, "the gateway did not understand the API's answer: the message may have been accepted"),
     Row(http(521), Then.RETRY, "the API refused the gateway's connection: not accepted"),
@@ -230,9 +263,11 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(http(523), Then.RETRY, "the gateway could not reach the API: not accepted"),
     Row(http(524), Then.UNKNOWN, "the gateway waited too long for the API's answer: the message may have been accepted"),
     Row(http(525, 526), Then.HOLD_CIRCUIT, "TLS failed between the gateway and the API: not accepted; a person must fix it there"),
+    Row(http(527), Then.UNKNOWN, "the gateway lost its connection to the API: the message may have been accepted"),
+    Row(http(598, 599), Then.UNKNOWN, "a proxy waited too long for the API: the message may have been accepted"),
     Row(http(500, 599), Then.RETRY, "the API failed, or a server in front of it did"),
-    Row(http(0, 199), Then.UNKNOWN, "a status that does not end a call: the message may have been accepted"),
-    Row(http(600, 999), Then.UNKNOWN, "a status that HTTP does not define: the message may have been accepted"),
+    Row(http(0, 199), Then.NOT_UNDERSTOOD, "a status that does not end a call: the message may have been accepted"),
+    Row(http(600, 999), Then.NOT_UNDERSTOOD, "a status that HTTP does not define: the message may have been accepted"),
 )
 
 RULES: Final[tuple[str, ...]] = (
@@ -245,7 +280,10 @@ RULES: Final[tuple[str, ...]] = (
     "If NOT_FOUND, or status 210 of API 1.3, says that the application does not exist, the sign is `application gone`.",
     "A `status_code` (API 1.3), or a `code` from 400 to 599, is read as that HTTP status. If exactly one gRPC code has that status, it is "
     "read as that gRPC code.",
-    "If the body of an error cannot be read, the status decides.",
+    "An error without an envelope: the status decides, and the beginning of the body is kept as words. A 400 that is a web page, or whose "
+    "words are a router's, is ROUTER. So is an envelope with a router's words (gRPC-Gateway's `Not Found`, `Bad Request`), of whatever status.",
+    "502: `unknown`. A 500 or 503 that speaks of a connection behind it is judged by its form (see below). With the API's own envelope (a gRPC "
+    "code from 1 to 16) the rules above count: a proxy does not write it.",
     "Retry-After and RetryInfo: the longest wait counts, up to the ceiling. Retry-After is seconds, a duration (`4s`, `1m0s`), or a date (of "
     "HTTP, of ISO 8601, or a number above 10⁹, which counts from 1970), compared with the answer's own Date. A value that is in the past, "
     "negative or not readable is ignored.",
@@ -300,6 +338,14 @@ def table_markdown() -> str:
         "| answer or failure | verdict | reason |",
         "| --- | --- | --- |",
         *(f"| {described(row.sign)} | {row.then} | {row.why} |" for row in TABLE),
+        "",
+        "## The 503 of proxies",
+        "",
+        "Without the API's own envelope (also a 500 with such words). The first form that is found counts. Any other 503 is `retry`.",
+        "",
+        "| who says it | may the API have accepted it? | how that is known |",
+        "| --- | --- | --- |",
+        *(f"| {form.name} | {'yes: unknown' if form.carried else 'no: retry'} | {form.why} |" for form in FORMS_503),
         "",
         "## The consequences of each verdict",
         "",

@@ -59,17 +59,23 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The request was sent, and no answer says whether it was accepted: `on_unknown` decides. not_before_s: as in Retry."""
+    """
+    The request was sent, and no answer says whether it was accepted: `on_unknown` decides. not_before_s: as in Retry.
+
+    understood: False if a whole answer came. Then it was no accident of the network, and the next call will probably get the same answer.
+    """
 
     outcome: ClassVar[Literal["unknown"]] = "unknown"
     code: str
     detail: str
     not_before_s: float | None = None
+    understood: bool = True
 
     @property
     def doubt(self) -> str:
         """Why the recipients are in doubt, as it is recorded and shown."""
-        return f"{self.code}: the request was sent, but no answer says whether it was accepted"
+        answer = "no answer says" if self.understood else "the answer does not say"
+        return f"{self.code}: the request was sent, but {answer} whether it was accepted"
 
 
 Verdict: TypeAlias = Sent | Retry | Dead | Hold | Unknown

@@ -60,5 +60,7 @@ def then_of(verdict: Verdict) -> Then:
             return Then.REJECTED
         case Hold(gate=gate):
             return Then(f"hold ({gate})")
+        case Unknown(understood=False):
+            return Then.NOT_UNDERSTOOD
         case Unknown():
             return Then.UNKNOWN

@@ -82,6 +82,7 @@ class WhenTheFirstCallIsEnough:
             (an_error(400), Dead),
             (an_error(401), Hold),
             (an_error(504), Unknown),
+            (an_error(502), Unknown),
             (Break(Broke.DISCONNECTED), Unknown),
             (Break(Broke.TLS), Hold),
         ],
@@ -121,14 +122,14 @@ class WhenAShortRetryMayHelp:
         assert seen == [delivery.verdict]
 
     async def test_it_ends_after_the_given_tries_with_the_last_verdict(self) -> None:
-        world = World([an_error(503), an_error(500), an_error(502), SUCCESS])
+        world = World([an_error(503), an_error(500), an_error(507), SUCCESS])
         delivery = await world.deliver()
         assert isinstance(delivery.verdict, Retry)
-        assert delivery.verdict.code == "HTTP_502"
+        assert delivery.verdict.code == "HTTP_507"
         assert world.calls == 3
 
     async def test_a_later_verdict_that_a_wait_cannot_improve_ends_it(self) -> None:
-        for answer, kind in ((an_error(400), Dead), (an_error(401), Hold), (Break(Broke.SILENT), Unknown), (an_error(429), Retry)):
+        for answer, kind in ((an_error(400), Dead), (an_error(401), Hold), (an_error(502), Unknown), (an_error(429), Retry)):
             world = World([an_error(503), answer, SUCCESS])
             assert isinstance((await world.deliver()).verdict, kind)
             assert world.calls == 2

@@ -21,6 +21,18 @@ class WhenTheApiAccepts:
         verdict = the_verdict(an_answer(200, (EXAMPLES / name).read_bytes()))
         assert verdict == Sent("C3F8-C3863ED4-334AD4F1", ("user-2",))
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"result": {"messageCode": "C-1", "unknownIdentifiers": ["user-2"]}},
+            {"messageCode": "C-1", "unknownIdentifiers": {"pushTokens": {"list": ["user-2"]}}},
+            {"message_code": "", "messageCode": "C-1", "unknown_identifiers": ["user-2"]},
+            {"result": {"message_code": None, "messageCode": "C-1", "unknownIdentifiers": ["user-2"]}},
+        ],
+    )
+    def test_the_names_may_be_in_camel_case(self, body: dict[str, object]) -> None:
+        assert the_verdict(an_answer(200, body)) == Sent("C-1", ("user-2",))
+
     @pytest.mark.parametrize("status", [200, 201, 202, 206])
     def test_any_2xx_with_a_message_code_is_sent(self, status: int) -> None:
         assert isinstance(the_verdict(an_answer(status, SUCCESS)), Sent)
@@ -67,8 +79,8 @@ LIES: dict[str, bytes] = {
 
 class WhenA200Lies:
     @pytest.mark.parametrize("body", LIES.values(), ids=LIES.keys())
-    def test_it_is_unknown(self, body: bytes) -> None:
-        assert isinstance(the_verdict(an_answer(200, body)), Unknown)
+    def test_it_is_unknown_and_not_understood(self, body: bytes) -> None:
+        assert then_of(the_verdict(an_answer(200, body))) is Then.NOT_UNDERSTOOD
 
     @pytest.mark.parametrize("code", list(Code))
     def test_an_envelope_in_the_body_is_judged_as_its_error(self, code: Code) -> None:
@@ -78,7 +90,8 @@ class WhenA200Lies:
         ("status_code", "then"),
         [
             *((210, Then.REJECTED), (400, Then.REJECTED), (401, Then.HOLD_TOKEN), (403, Then.HOLD_TOKEN), (404, Then.REJECTED)),
-            *((429, Then.RETRY_ALL), (500, Then.RETRY), (503, Then.RETRY), (504, Then.UNKNOWN), (7, Then.UNKNOWN), (-1, Then.UNKNOWN)),
+            *((429, Then.RETRY_ALL), (500, Then.RETRY), (503, Then.RETRY), (504, Then.UNKNOWN)),
+            *((7, Then.NOT_UNDERSTOOD), (-1, Then.NOT_UNDERSTOOD)),
         ],
     )
     def test_a_status_of_api_1_3_in_the_body_is_judged(self, status_code: int, then: Then) -> None:
@@ -161,7 +174,7 @@ class WhenAPersonMustFindOutWhoAnswered:
 
     def test_the_title_of_a_proxys_page_is_shown(self) -> None:
         verdict = the_verdict(an_answer(502, b"<html><head><TITLE>\n502 Bad Gateway </title>"))
-        assert isinstance(verdict, Retry)
+        assert isinstance(verdict, Unknown)
         assert verdict.code == "HTTP_502"
         assert "502 Bad Gateway" in verdict.detail
 
@@ -221,7 +234,7 @@ class WhenAnAnswerQuotesASecret:
         assert self.TOKEN not in verdict.detail
 
     def test_a_page_title_is_scrubbed(self) -> None:
-        verdict = the_verdict(an_answer(502, b"<title>ann@example.com</title>"), secrets=["ann@example.com"])
+        verdict = the_verdict(an_answer(500, b"<title>ann@example.com</title>"), secrets=["ann@example.com"])
         assert isinstance(verdict, Retry)
         assert "ann" not in verdict.detail
 
