@@ -26,14 +26,9 @@ class Then(StrEnum):
 
     NOT_UNDERSTOOD = "unknown (not understood)"
     """
-    A whole answer came, and wooshq does not understand it. The message was probably accepted, and everybody may get this answer.
+    A whole answer came, and wooshq does not understand it. The message was probably accepted.
 
-    - The same as `unknown` for the intent and for the recipients of a job's call: in doubt, and sent again at most
-      `WOOSHQ_UNKNOWN_RESENDS` times.
-    - It does not count for the circuit breaker. `WOOSHQ_BREAKER_NOT_UNDERSTOOD` people (3) whose calls got such answers within an hour, over
-      all workers, shut the gate `answers` (`api/gates.py`, `ledger/scripts/gates/report.lua`). Its `why` has a sample of the answer. A
-      shared call of a job counts as all its recipients, a segment as more than enough.
-    - The gate lets one person through at a time, and only a message code opens it: see below.
+    - The same as `unknown`.
     """
     UNKNOWN = "unknown"
     """

@@ -8,10 +8,10 @@ from typing import Final
 
 from wooshq.ledger.intents import CancelOutcome, TakenCancel
 from wooshq_schemas import CancelAnswer, Cancelled, NotUnderstood, Refused, read_cancel_answer
+from wooshq_worker.api.answer.body import parsed
+from wooshq_worker.api.answer.retry_after import not_before
 from wooshq_worker.api.backoff import Backoff, wait_before
-from wooshq_worker.api.body import parsed
 from wooshq_worker.api.outcome import Break, Outcome
-from wooshq_worker.api.retry_after import not_before
 from wooshq_worker.api.signs import HTTP_OF, Code
 from wooshq_worker.intents.cancel.table import RANK, ROW_OF, Row, Seen, Then, row_of_status
 from wooshq_worker.observe.scrub import scrub
