@@ -21,7 +21,7 @@ class Converted:
     """
     What became of one entry, or of the fields around the entries (`number` is None).
 
-    intents: valid, as `enqueue` takes them. notes: what has no counterpart in v2, or another meaning there. refused: why there is no intent.
+    intents: valid, as `enqueue` takes them. notes: what has no equivalent in v2, or another meaning there. refused: why there is no intent.
     """
 
     number: int | None
@@ -40,7 +40,7 @@ def from_1_3(
     """
     outer = body.get("request", body) if isinstance(body, Mapping) else None
     if not isinstance(outer, Mapping) or not isinstance(outer.get("notifications"), list):
-        hint = 'It has "notifications", a list'
+        hint = 'Such a body has a list "notifications"'
         raise IntentInvalid([Problem("notifications", "is required: this is not a createMessage body of API 1.3", hint)])
     around = Reading(outer, "")
     own = around.take("application")
@@ -48,12 +48,12 @@ def from_1_3(
     if own is not None and named is None:
         around.refuse("application", "must be a string")
     if around.take("applications_group") is not None:
-        around.note("applications_group", "has no counterpart in v2", "Send each intent once for every application of the group")
+        around.note("applications_group", "has no equivalent in v2", "Send each intent once for every application of the group")
     if around.take("auth") is not None:
         around.note("auth", "is not part of an intent", "Set PUSHWOOSH_API_TOKEN")
     around.take("notifications")
     for name in around.rest:
-        around.note(name, "has no counterpart that is known in v2")
+        around.note(name, "has no known equivalent in v2")
     yield Converted(None, notes=around.notes, refused=around.refused)
     for number, given in enumerate(outer["notifications"]):
         yield _one(number, given, named, application, list_limit, platforms)
@@ -73,7 +73,8 @@ def _one(number: int, given: object, named: str | None, application: str | None,
             parse_intent(intent, application=application or _ANY, list_limit=list_limit, platforms=platforms)
         except IntentInvalid as error:
             for problem in error.problems:
-                told = Problem(path, f"would be an intent whose {problem.field or 'fields'} {problem.problem}", problem.hint)
+                at = f"{problem.field}: " if problem.field else ""
+                told = Problem(path, f"the intent would not be valid: {at}{problem.problem}", problem.hint)
                 wrong.setdefault(str(told), told)
     refused = [*reading.refused, *wrong.values()]
     return Converted(number, [] if refused else made, reading.notes, refused)

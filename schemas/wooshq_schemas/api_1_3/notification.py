@@ -42,9 +42,9 @@ def intents_of(reading: Reading, application: str | None, list_limit: int, table
     transaction = reading.take("transactionId")
     for name in reading.rest:
         if name in _ONLY_EXACT:
-            reading.note(name, "cannot be said in the plain form and is left out", f"The exact form has {_ONLY_EXACT[name]}")
+            reading.note(name, "does not exist in the plain form and is left out", f"The exact form has {_ONLY_EXACT[name]}")
         else:
-            reading.note(name, "has no counterpart that is known in v2", _GONE.get(name, ""))
+            reading.note(name, "has no known equivalent in v2", _GONE.get(name, ""))
     if reading.refused:
         return []
     made = [
@@ -60,7 +60,9 @@ def _rows(reading: Reading, table: Platforms) -> list[Platform]:
     given = reading.take("platforms")
     if given is None:
         reading.note(
-            "platforms", "is missing: API 1.3 sends to every platform of the application, an intent to IOS and ANDROID", "Name them"
+            "platforms",
+            "is missing: API 1.3 sends to every platform of the application, but an intent goes only to IOS and ANDROID",
+            "Name them",
         )
         return []
     listed = given if isinstance(given, list) else [given]
@@ -88,7 +90,9 @@ def _messages(reading: Reading, rows: Sequence[Platform], table: Platforms) -> l
         reading.note("preset", "is not used beside content", "The exact form takes both: payload.preset and payload.content")
     if not rows and not reading.refused:
         names = " and ".join(row.name for row in table.defaults["push"])
-        reading.note("platforms", f"is missing: API 1.3 sends to every platform of the application, an intent to {names}", "Name them")
+        reading.note(
+            "platforms", f"is missing: API 1.3 sends to every platform of the application, but an intent goes only to {names}", "Name them"
+        )
     if push_rows or not rows:
         out.append(({"push": _push(reading, content, push_rows or table.defaults["push"], table)}, push_rows))
     for kind in _TEXT_KINDS:
@@ -98,7 +102,7 @@ def _messages(reading: Reading, rows: Sequence[Platform], table: Platforms) -> l
         elif own:
             out.append(({kind: {"body": content}}, own))
     if any(row.channel == "email" for row in rows):
-        reading.note("platforms", "names EMAIL: an email of API 1.3 is a createEmailMessage", "Use message.email: subject, body")
+        reading.note("platforms", "has EMAIL, but API 1.3 sends an email with createEmailMessage", "Use message.email: subject, body")
     if len(out) > 1:
         reading.note("platforms", f"became {len(out)} intents: each kind of message has its own")
     if not out and not reading.refused:

@@ -61,7 +61,7 @@ def _field(reading: Reading, name: str, rest: str, row: Platform) -> dict[str, A
     if rest == "silent":
         if is_yes(value):
             reading.note(
-                name, "is for one platform, and in v2 a message is silent for all platforms or for none", "Use message.push.silent"
+                name, "is for one platform, but in v2 a message is silent for all platforms or for none", "Use message.push.silent"
             )
         return {}
     reading.note(name, f"has no name that is known in v2; it is passed as message.push.overrides.{row.name}.{rest}", "Ask Pushwoosh")

@@ -21,7 +21,7 @@ def targets_of(reading: Reading, application: str | None, list_limit: int) -> li
     """The targets, one for each intent; empty if the reading refuses it. list_limit: identifiers in one intent."""
     for name in _NARROWS:
         if reading.take(name) is not None:
-            reading.refuse(name, "has no counterpart in v2, and without it the message would reach more people", "Use a segment's code")
+            reading.refuse(name, "has no equivalent in v2, and without it the message would reach more people", "Use a segment's code")
     given = [name for name in ("users", "devices", "filter", "conditions") if reading.take(name) is not None]
     operator = reading.take("conditions_operator")
     for name in given[1:]:
@@ -37,7 +37,7 @@ def targets_of(reading: Reading, application: str | None, list_limit: int) -> li
             expression = _expression(reading, operator)
             return [{"expression": expression}] if expression else []
     if application is None:
-        reading.refuse("", "has no target, which means everybody, and no application", "Add application, or a target")
+        reading.refuse("", "has no application and no target (no target means everybody)", "Add application, or a target")
         return []
     return [{"expression": f'A("{application}")'}]
 
@@ -59,8 +59,12 @@ def _devices(reading: Reading) -> dict[str, list[str]]:
     tokens = [one for one in devices if _PUSH_TOKEN.fullmatch(one)]
     others = [one for one in devices if not _PUSH_TOKEN.fullmatch(one)]
     if devices:
-        counted = f"{len(tokens)} by their form as push tokens, {len(others)} as device ids (hwids)"
-        reading.note("devices", f"had both kinds in one list in API 1.3: {counted}", "Check the lists in the intents")
+        counted = f"{len(tokens)} push tokens, {len(others)} device ids (hwids)"
+        reading.note(
+            "devices",
+            f"may have both push tokens and device ids. wooshq guessed from their form: {counted}",
+            "Check the lists in the intents",
+        )
     return {"push_tokens": tokens, "hwids": others}
 
 

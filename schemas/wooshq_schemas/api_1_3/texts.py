@@ -17,7 +17,7 @@ def text_of(reading: Reading, name: str) -> Any:
     if value is None or isinstance(value, str):
         return value
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        reading.refuse(name, "must be a string, or an object language → string")
+        reading.refuse(name, "must be a string, or an object with a string for each language")
         return None
     out: dict[str, str] = {}
     for language, text in value.items():

@@ -35,7 +35,7 @@ class WhenABodyIsGiven:
         assert done.returncode == 0
         said = done.stderr.decode()
         assert "notifications.0.android_led: has no name that is known in v2" in said
-        assert "notifications.1.minimize_link: has no counterpart" in said
+        assert "notifications.1.minimize_link: has no known equivalent" in said
         assert "auth: is not part of an intent" in said
         assert b"a-secret-token" not in done.stderr + done.stdout
         with SandboxThread(token=TOKEN) as sandbox:

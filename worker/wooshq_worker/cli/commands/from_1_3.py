@@ -1,4 +1,4 @@
-"""`wooshq from-1.3`: print what a `createMessage` body of API 1.3 says, as intents."""
+"""`wooshq from-1.3`: print the intents for a `createMessage` body of API 1.3."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def add_to(app: typer.Typer) -> None:
 
 def from_1_3(file: Body = None, as_json: Json = False) -> None:
     """
-    Print the intents that a createMessage body of API 1.3 becomes, one per line. Sends nothing.
+    Turn a createMessage body of API 1.3 into intents, and print one per line. Sends nothing.
 
-    Fields without a counterpart in v2 are named on standard error. An entry that would reach more people does not become an intent.
+    Fields that v2 does not have are listed on standard error. An entry that would reach more people than before is refused.
     """
     refused = 0
     try:
