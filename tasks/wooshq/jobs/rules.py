@@ -34,17 +34,17 @@ class JobRules:
         for name in ("rate", "stop_at", "step_wait_s"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
-                raise ValueError(f"{name}: must be a number; for example 0.05, or 100")
+                raise ValueError(f"{name}: must be a number. Example: 0.05, or 100")
         if self.rate is not None and not 0 < self.rate <= 1_000_000:
-            raise ValueError("rate: calls a second, more than 0; for example 100, or 0.5 for one every two seconds")
+            raise ValueError("rate: must be more than 0 calls per second. Example: 100, or 0.5 for one call every two seconds")
         if self.stop_at is not None and not 0 <= self.stop_at < 1:
-            raise ValueError("stop_at: a share of the recipients, at least 0 and less than 1; for example 0.05 for 5 %")
+            raise ValueError("stop_at: must be at least 0 and less than 1. Example: 0.05 for 5 %")
         if self.step_wait_s is not None and self.step_wait_s < 0:
-            raise ValueError("step_wait_s: seconds, not less than 0")
+            raise ValueError("step_wait_s: must be 0 seconds or more")
         if list(self.rollout) != sorted(set(self.rollout)) or any(step < 1 for step in self.rollout):
-            raise ValueError("steps: each must be larger than the one before it; for example 1%,10%,100%")
+            raise ValueError("steps: each step must be larger than the one before it. Example: 1%,10%,100%")
         if not self.rollout and (self.stop_at is not None or self.step_wait_s is not None):
-            raise ValueError("stop_at and step_wait_s need steps; for example steps 1%,10%,100%")
+            raise ValueError("stop_at and step_wait_s need steps. Example: steps 1%,10%,100%")
 
 
 def rollout_of(steps: str | Sequence[int | str], total: int | None) -> tuple[int, ...]:
@@ -57,7 +57,7 @@ def rollout_of(steps: str | Sequence[int | str], total: int | None) -> tuple[int
     parts = [part.strip() for part in steps.split(",")] if isinstance(steps, str) else list(steps)
     percents = [float(found[1]) for part in parts if not isinstance(part, int) and (found := _PERCENT.fullmatch(str(part)))]
     if percents != sorted(set(percents)) or any(not 0 < percent <= 100 for percent in percents):
-        raise ValueError("steps: percentages are more than 0, at most 100, and each larger than the one before; for example 1%,10%,100%")
+        raise ValueError("steps: a percentage must be more than 0, at most 100, and larger than the one before it. Example: 1%,10%,100%")
     numbers = [_recipients_of(part, total) for part in parts]
     if numbers and numbers[-1] < EVERYBODY:
         numbers.append(EVERYBODY)
@@ -71,8 +71,8 @@ def _recipients_of(part: int | str, total: int | None) -> int:
         if float(found[1]) >= 100:
             return EVERYBODY
         if total is None:
-            raise ValueError("steps: a percentage needs the total: give total, or use numbers of recipients instead")
+            raise ValueError("steps: percentages need the total number of recipients. Give total, or use numbers of recipients instead")
         return max(1, int(total * float(found[1]) / 100))
     if str(part).isdecimal():
         return int(part)
-    raise ValueError("steps: use percentages such as 1%,10%,100% or numbers of recipients such as 500,5000")
+    raise ValueError("steps: cannot be understood. Use percentages such as 1%,10%,100% or numbers of recipients such as 500,5000")

@@ -126,7 +126,7 @@ class GateLedger:
         """Shut a gate manually; it stays shut until `open`. Raises ValueError for an unknown gate or an invalid application code."""
         gate = _known(name)
         if application != EVERY and not _APPLICATION.fullmatch(application):
-            raise ValueError("application: is not a valid application code. Use XXXXX-XXXXX, or omit it for all applications")
+            raise ValueError("application: is not a valid application code. Use the form XXXXX-XXXXX, or leave it out for all applications")
         since_ms = int((yield RunScript("gates/shut", (self.keys.fixed("gates"),), (f"{gate}|{application}", why))))
         return Gate(gate, application, "shut", why, moment(since_ms), None)
 

@@ -80,7 +80,7 @@ class Filter:
         for name in ("since", "until"):
             value = getattr(self, name)
             if value is not None and value.tzinfo is None:
-                raise ValueError(f"{name}: needs a time zone, for example 2026-05-01T09:00:00Z")
+                raise ValueError(f"{name}: needs a time zone. Example: 2026-05-01T09:00:00Z")
 
     @property
     def picks_all(self) -> bool:

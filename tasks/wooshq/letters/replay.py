@@ -70,7 +70,7 @@ class ReplayRules:
         if self.lane is not None and self.lane not in LANES:
             raise ValueError(f"lane: must be one of {', '.join(LANES)}")
         if self.rate is not None and not 0 < self.rate <= 1_000_000:
-            raise ValueError("rate: letters a second, more than 0; for example 10, or 0.5 for one every two seconds")
+            raise ValueError("rate: must be more than 0 letters per second. Example: 10, or 0.5 for one letter every two seconds")
 
 
 def replay_letters(

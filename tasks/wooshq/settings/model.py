@@ -249,7 +249,7 @@ class Settings(BaseSettings):
         if self.lease_s <= slowest:
             raise ValueError(
                 f"WOOSHQ_LEASE_S ({self.lease_s:g}) must be longer than WOOSHQ_HTTP_TOTAL_S + WOOSHQ_SHORT_RETRY_S ({slowest:g}): "
-                "otherwise another worker could send the message again while a slow answer is on its way"
+                "otherwise another worker could send the message again while the first worker waits for a slow answer"
             )
         if self.backoff_base_s > self.backoff_ceiling_s:
             raise ValueError("WOOSHQ_BACKOFF_BASE_S must not be longer than WOOSHQ_BACKOFF_CEILING_S")

@@ -20,7 +20,9 @@ def is_amqp(url: str) -> bool:
 def check_redis_url(url: str) -> str:
     """The URL of the ledger's Redis. Raises ValueError."""
     if not is_redis_url(url):
-        raise ValueError("must be redis://, rediss://, unix:// or sentinel://. If the broker is not Redis, name the ledger's Redis here")
+        raise ValueError(
+            "must begin with redis://, rediss://, unix:// or sentinel://. If the broker is not Redis, the ledger still needs a Redis: set its URL here"
+        )
     _check_redis(url)
     return url
 
@@ -33,7 +35,7 @@ def check_broker_url(url: str) -> str:
         for part in url.split(";"):  # Celery takes the URLs of several brokers
             _check_amqp(part)
     else:
-        raise ValueError("must be redis://, rediss://, unix://, sentinel:// or amqp://")
+        raise ValueError("must begin with redis://, rediss://, unix://, sentinel:// or amqp://")
     return url
 
 

@@ -54,7 +54,7 @@ class WhenAJobIsRolledOutInSteps:
 
     def test_invalid_percentages_are_refused_in_words(self, rig: Rig) -> None:
         for wrong in ("0%", "110%", "10%,5%", "10%,10%"):
-            with pytest.raises(ValueError, match="percentages"):
+            with pytest.raises(ValueError, match="a percentage must be"):
                 rig.wooshq.fan_out(TEMPLATE, people(3), steps=wrong, total=3)
 
 

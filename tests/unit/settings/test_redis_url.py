@@ -77,8 +77,8 @@ class WhenAUrlCannotBeRead:
             ("redis://h/0?ssl_ca_certs=/ca.pem", "Write rediss://"),
             ("redis://h1,h2/0", "Several hosts need sentinel://"),
             ("sentinel://h1:26379/0", "must name the primary that the Sentinels watch"),
-            ("http://h/0", "must be redis://, rediss://, unix:// or sentinel://"),
-            (f"amqp://me:{SECRET}@h//", "If the broker is not Redis, name the ledger's Redis here"),
+            ("http://h/0", "must begin with redis://, rediss://, unix:// or sentinel://"),
+            (f"amqp://me:{SECRET}@h//", "If the broker is not Redis, the ledger still needs a Redis: set its URL here"),
         ],
     )
     def test_the_error_says_how_to_write_it_and_shows_no_part_of_it(self, url: str, says: str) -> None:
@@ -96,7 +96,7 @@ class WhenAUrlCannotBeRead:
             (f"amqp://ok@h1//;amqp://me:pa#{SECRET}@h2//", "Write # as %23"),
             (f"pyamqp://me:p[{SECRET}@h//", "must have the form amqp://"),
             (f"redis://:pa#{SECRET}@h/0", "Write # as %23"),
-            (f"sqs://{SECRET}@", "must be redis://, rediss://, unix://, sentinel:// or amqp://"),
+            (f"sqs://{SECRET}@", "must begin with redis://, rediss://, unix://, sentinel:// or amqp://"),
         ],
     )
     def test_a_brokers_url_is_checked_likewise(self, url: str, says: str) -> None:

@@ -18,7 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="Example: python -m wooshq_worker.sandbox --port 0 --token demo --latency-ms 50",
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; only loopback without --allow-other-hosts (default: %(default)s)"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; other addresses than loopback need --allow-other-hosts (default: %(default)s)",
     )
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0: any free port (default: %(default)s)")
     parser.add_argument("--token", default=DEFAULT_TOKEN, help="the valid token (default: %(default)s)")
