@@ -171,7 +171,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(
         Says.ROUTER,
         Then.HOLD_CIRCUIT,
-        "a router or a web server answers, not the API's service, and it never saw the message: check PUSHWOOSH_BASE_URL",
+        "a router or a web server answered, and not the API: not accepted; check PUSHWOOSH_BASE_URL",
     ),
     Row(Says.PROXY_LOST_IT, Then.UNKNOWN, "a proxy lost its connection to the API: the message may have been accepted"),
     Row(Says.PROXY_HAD_NO_CONNECTION, Then.RETRY, "a proxy did not pass the call on to the API: not accepted"),
@@ -275,10 +275,11 @@ RULES: Final[tuple[str, ...]] = (
     "If NOT_FOUND, or status 210 of API 1.3, says that the application does not exist, the sign is `application gone`.",
     "A `status_code` (API 1.3), or a `code` from 400 to 599, is read as that HTTP status. If exactly one gRPC code has that status, it is "
     "read as that gRPC code.",
-    "An error without an envelope: the status decides, and the beginning of the body is kept as words. A 400 that is a web page, or whose "
-    "words are a router's, is ROUTER. So is an envelope with a router's words (gRPC-Gateway's `Not Found`, `Bad Request`), of whatever status.",
-    "502: `unknown`. A 500 or 503 that speaks of a connection behind it is judged by its form (see below). With the API's own envelope (a gRPC "
-    "code from 1 to 16) the rules above count: a proxy does not write it.",
+    "If the body of an error has no envelope, the status decides, and the beginning of the body is kept as its text. The sign is `router` if a "
+    "400 is a web page, or if the text is that of a router. An envelope with the text of a router (gRPC-Gateway's `Not Found`, `Bad Request`) has "
+    "this sign with every status.",
+    "502 is `unknown`. A 500 or 503 that mentions a lost connection is judged by its form (see below). If the body has the API's own envelope (a "
+    "gRPC code from 1 to 16), the rules above count, because a proxy does not write envelopes.",
     "Retry-After and RetryInfo: the longest wait counts, up to the ceiling. Retry-After is seconds, a duration (`4s`, `1m0s`), or a date (of "
     "HTTP, of ISO 8601, or a number above 10⁹, which counts from 1970), compared with the answer's own Date. A value that is in the past, "
     "negative or not readable is ignored.",
@@ -336,9 +337,9 @@ def table_markdown() -> str:
         "",
         "## The 503 of proxies",
         "",
-        "Without the API's own envelope (also a 500 with such words). The first form that is found counts. Any other 503 is `retry`.",
+        "For a 503, or a 500 with such a text, without the API's own envelope. The first form that matches counts. Any other 503 is `retry`.",
         "",
-        "| who says it | may the API have accepted it? | how that is known |",
+        "| proxy | may the API have accepted the message? | why |",
         "| --- | --- | --- |",
         *(f"| {form.name} | {'yes: unknown' if form.carried else 'no: retry'} | {form.why} |" for form in FORMS_503),
         "",

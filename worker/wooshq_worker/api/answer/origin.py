@@ -54,7 +54,7 @@ FORMS_503: Final[tuple[ProxyForm, ...]] = (
         "Envoy, after its own retries",
         r"upstream connect error or disconnect/reset before headers\. retried",
         carried=True,
-        why="only the last try is named; an earlier one may have carried the request",
+        why="it names only its last try; an earlier try may have sent the request",
     ),
     _form(
         "Envoy, before the request was passed on",
@@ -90,7 +90,12 @@ FORMS_503: Final[tuple[ProxyForm, ...]] = (
         carried=True,
         why="the same page for a connection that was refused and for one that was lost",
     ),
-    _form("Fastly", r"first byte timeout|backend (read|write) error|backend timeout", carried=True, why="lost after the request"),
+    _form(
+        "Fastly",
+        r"first byte timeout|backend (read|write) error|backend timeout",
+        carried=True,
+        why="the connection was lost after the request",
+    ),
     _form(
         "Heroku",
         r"herokucdn\.com/error-pages",
@@ -101,7 +106,7 @@ FORMS_503: Final[tuple[ProxyForm, ...]] = (
         "Google Cloud",
         r"response was malformed or connection to the instance had an error",
         carried=True,
-        why="its own words leave it open",
+        why="its text does not say",
     ),
     _form(
         "Azure Front Door",
@@ -110,12 +115,12 @@ FORMS_503: Final[tuple[ProxyForm, ...]] = (
         why="the same page if the origin did not answer in time",
     ),
     _form(
-        "any other that speaks of a connection behind it",
+        "any other that mentions a connection to the API",
         r"\bupstream\b|\b(connection|socket|stream) (was |has been )?(reset|closed|terminated|lost|aborted)"
         r"|\breset by peer\b|\bprematurely\b|\bbroken pipe\b|\bunexpected (eof|end)\b|\bgateway time-?out\b"
         r"|\berror (reading|receiving) (from|response)\b|\b(read|response) time[d-]?\s?out\b",
         carried=True,
-        why="it speaks of a connection that was lost, and not of one that was never made",
+        why="it mentions a connection that was lost, not one that was never made",
     ),
 )
 """The 503 of proxies, without the API's own envelope. The first form that is found counts. A 503 of another form was not carried out."""
