@@ -69,8 +69,8 @@ class Wooshq:
         """
         Accept one intent. When this returns its id, it is in the ledger and will end as sent, dead, expired or cancelled.
 
-        Takes at most about `accept_within_s`. Raises IntentInvalid (with every problem), Conflict (id or idempotency key used with another
-        body), NotAccepted (Redis is out of reach; carries the id to retry with).
+        Takes at most about `accept_within_s`. Raises IntentInvalid (with every problem), Conflict (the id or idempotency key was used with
+        different content), NotAccepted (Redis cannot be reached; the error has the id to retry with).
         """
         return self.do(accept_intent(self.ledger, self.settings, intent))
 
@@ -80,13 +80,13 @@ class Wooshq:
         does not stop the others.
 
         Memory: one batch, 16 bytes an intent for its id, and the problems of the first 10,000 invalid ones. Raises NotAccepted if Redis
-        goes out of reach: its `report` says what was accepted, its `intent_ids` are the batch in doubt. An error of the iterable itself is
-        raised as it is, with a note that says how many were accepted, and with the `report`.
+        cannot be reached: its `report` has the accepted intents, its `intent_ids` are the batch in doubt. An error of the iterable itself is
+        raised unchanged, with a note that says how many were accepted, and with the `report`.
         """
         return self.do(accept_intents(self.ledger, self.settings, Stream(intents)))
 
     def status(self, intent_id: str) -> Status | None:
-        """Where an intent is, with every attempt. None if the id is unknown or forgotten. Raises LedgerUnavailable."""
+        """The state of an intent, with every attempt. None if the id is unknown, or the intent is no longer kept. Raises LedgerUnavailable."""
         return self.do(status_of(self.ledger.keys, intent_id))
 
     def cancel(self, intent_id: str) -> str | None:
@@ -103,12 +103,12 @@ class Wooshq:
         return self.do(self.ledger.gates.every())
 
     def shut_gate(self, name: str, application: str = EVERY, why: str = "shut manually") -> Gate:
-        """Hold back an application's calls (`*`: everyone's) until the gate is opened. Raises ValueError for an unknown name."""
+        """Hold back an application's calls (`*`: of all applications) until the gate is opened. Raises ValueError for an unknown name."""
         return self.do(self.ledger.gates.shut(name, application, why))
 
     def open_gate(self, name: str, application: str = EVERY) -> bool:
         """
-        Open a gate, no matter what shut it. False if it was open. Raises ValueError for an unknown name.
+        Open a gate that anything has shut. False if it was open. Raises ValueError for an unknown name.
 
         application: `*` opens the gate that all applications share; if that one is open, the gate of this name of each application.
         """
@@ -186,7 +186,7 @@ class DeadLetters:
 
     def edit(self, letter_id: str, patch: Mapping[str, Any]) -> tuple[Any, Any]:
         """
-        Change what a replay will send, by a JSON merge patch (RFC 7396). Returns the intent before and after.
+        Change the intent that a replay will send, by a JSON merge patch (RFC 7396). Returns the intent before and after.
 
         The result is validated as a whole; `id` and `idempotency_key` cannot be patched. Raises LetterUnknown, IntentInvalid (nothing
         changed).
@@ -207,7 +207,7 @@ class DeadLetters:
         Replay letters: those of `ids`, or all open ones that meet the conditions. Each is sent once, even if two people replay it.
 
         to_application, to_lane: used instead of the letter's own. rate: letters a second; None for all at once. in_doubt: False skips
-        letters whose recipient may have been reached (reasons `unknown`, `poison`). Raises ValueError if there are neither ids nor
+        letters whose recipient may have received the message (reasons `unknown`, `poison`). Raises ValueError if there are neither ids nor
         conditions.
         """
         rules = ReplayRules(dry_run, to_application, to_lane, rate, in_doubt)
@@ -275,7 +275,7 @@ class Jobs:
         return self._w.do(list_jobs(self.ledger.keys, most=most))
 
     def show(self, job_id: str) -> Job:
-        """Where a job is. Raises JobUnknown."""
+        """The state of a job, with its counters. Raises JobUnknown."""
         return self._w.do(show_job(self.ledger.keys, job_id))
 
     def pause(self, job_id: str, why: str = "paused manually") -> Job:
@@ -292,9 +292,9 @@ class Jobs:
 
     def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None, in_doubt: bool = False) -> Replayed:
         """
-        Replay the job's open dead letters, one call each. Recipients that were reached do not receive it again. Raises JobUnknown.
+        Replay the job's open dead letters, one call each. Recipients that received the message are skipped. Raises JobUnknown.
 
-        in_doubt: True also replays letters whose recipient may have been reached (reasons `unknown`, `poison`): they may receive it twice.
+        in_doubt: True also replays letters in doubt (reasons `unknown`, `poison`): their recipients may receive the message twice.
         """
         return self._w.do(
             calls.retry_failed(self.ledger, self._w.ledger.letters, self._w.settings, job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt)
