@@ -23,7 +23,7 @@ def test_nothing_is_cut_at_80_columns(tmp_path: Path) -> None:
     assert "(s)" not in seen
     assert "10 dead letters, 10 replayed and closed" in seen
     assert "users.list[n]: is not valid" in seen
-    assert "5 people refused; the others in their calls received the message once" in seen
+    assert "5 recipients refused; the others in their calls received the message once" in seen
     assert any(line.startswith("  python -m wooshq_worker doctor ") for line in lines)
 
 

@@ -85,7 +85,7 @@ class WhenAnIntentIsRefusedByTheApi:
         done = rig.wooshq.dead_letters.replay(intent_id)
 
         assert (done.replayed, done.skipped) == (0, 1)
-        assert "newer wooshq" in done.why[intent_id]
+        assert "newer version of wooshq" in done.why[intent_id]
 
 
 def _set_version(rig: Rig, intent_id: str, version: int) -> Any:

@@ -24,6 +24,8 @@ def test_an_install_hides_the_warnings_of_a_users_own_pip_configuration() -> Non
 
 
 def test_the_list_of_targets_is_complete() -> None:
-    shown = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True).stdout
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
     targets = re.findall(r"^\.PHONY: (.*)$", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0].split()
     assert [line.split()[1] for line in shown.splitlines()] == targets

@@ -61,7 +61,8 @@ class WhenTheApiSaysThatItIsTooMuch:
         settings = rig.wooshq.settings
         admitted_before = 2 * (settings.concurrency + settings.ids_per_message)
         assert sum(0 < one < 2.0 for one in at) <= admitted_before, "only calls that were admitted before the answer"
-        before = max(sum(start <= one < start + 0.25 for one in at) for start in at if start < -0.25) / 0.25
+        earlier = [one for one in at if one < 0]
+        before = max(200 / (last - first) for first, last in zip(earlier, earlier[200:], strict=False))
         first = next(one for one in at if one >= 2.0)
         after = sum(first <= one < first + 2.0 for one in at) / 2.0
         assert after < before, "fewer calls than before"
