@@ -23,6 +23,18 @@ _PRAGMAS: Final = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EX
 _INSERT: Final = "INSERT OR IGNORE INTO seen VALUES (?)"
 
 
+def folder_of_tables() -> Path | None:
+    """
+    The system's folder for temporary files. None if there is none that can be written to, as in a container with a read-only root.
+
+    Then memory grows with a job, by about 150 bytes a recipient: that is better than a job that cannot begin, or that ends half-way.
+    """
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return None
+
+
 class Duplicates:
     """
     The keys of one job: each is new once. A context manager, for one thread at a time.
@@ -31,8 +43,10 @@ class Duplicates:
     behind however the process ends.
     """
 
-    def __init__(self, folder: Path, *, keys_in_memory: int = _KEYS_IN_MEMORY) -> None:
-        """folder: for the table, which is made when there are more keys than keys_in_memory, or 8 MiB of them."""
+    def __init__(self, folder: Path | None, *, keys_in_memory: int = _KEYS_IN_MEMORY) -> None:
+        """
+        folder: for the table, which is made when there are more keys than keys_in_memory, or 8 MiB of them. None keeps all in memory.
+        """
         self._folder = folder
         self._keys_in_memory = keys_in_memory
         self._seen: set[str] = set()
@@ -60,12 +74,13 @@ class Duplicates:
         """
         if self._table is None:
             size = sum(map(sys.getsizeof, keys))
-            if len(self._seen) + len(keys) <= self._keys_in_memory and self._bytes + size <= _BYTES_IN_MEMORY:
+            fits = len(self._seen) + len(keys) <= self._keys_in_memory and self._bytes + size <= _BYTES_IN_MEMORY
+            if fits or self._folder is None:
                 self._bytes += size
                 return self._put_into_set(keys)
         try:
             if self._table is None:
-                self._table = self._move_to_disk()
+                self._table = self._move_to_disk(self._folder)
             # One statement a key is the fastest way. Looking first, many rows an INSERT with RETURNING, and JSON arrays took as long or
             # longer, because the tree takes the time.
             put = self._table.cursor().execute
@@ -85,8 +100,8 @@ class Duplicates:
             answers.append(len(seen) > before)
         return answers
 
-    def _move_to_disk(self) -> sqlite3.Connection:
-        number, name = tempfile.mkstemp(prefix="wooshq-once-", dir=self._folder)
+    def _move_to_disk(self, folder: Path | None) -> sqlite3.Connection:
+        number, name = tempfile.mkstemp(prefix="wooshq-once-", dir=folder)
         os.close(number)
         # Not bound to a thread: an async caller's batches may come from one thread after the other.
         table = sqlite3.connect(name, isolation_level=None, check_same_thread=False)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAccepted, Problem, RecipientsChanged
 from wooshq.jobs.begin import OpenJob, begin_job, check_resumed, new_job, reopen_job
-from wooshq.jobs.duplicates import Duplicates
+from wooshq.jobs.duplicates import Duplicates, folder_of_tables
 from wooshq.jobs.packing import Packer
 from wooshq.jobs.rules import JobRules, rollout_of
 from wooshq.jobs.show import show_job
@@ -92,7 +90,7 @@ def start_job(
         if listeners.refused is not None:
             listeners.refused(one)
 
-    with Duplicates(Path(tempfile.gettempdir())) as seen:
+    with Duplicates(folder_of_tables()) as seen:
         feeding = _Feeding(job.template, job.list_limit, seen, note)
         try:
             takes_more = yield from _feed(ledger, settings, job, feeding, recipients, listeners.fed)

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wooshq.errors import FolderUnusable, WooshqError
-from wooshq.jobs.duplicates import Duplicates
+from wooshq.jobs.duplicates import Duplicates, folder_of_tables
 
 MIB = 1 << 20
 NOWHERE = Path("/nowhere/at/all")
@@ -55,6 +56,19 @@ class WhenRecipientsComeMoreThanOnce:
             thread.start()
             thread.join(60)
         assert answers == [[False, True]]
+
+
+class WhenNoFolderCanBeWritten:
+    def test_all_keys_stay_in_memory(self) -> None:
+        many = [f"u{i}" for i in range(100)]
+        with Duplicates(None, keys_in_memory=10) as once:
+            assert once.new([*many, "u1"]) == [*[True] * 100, False]
+            assert once.new(many) == [False] * 100
+
+    def test_it_is_found_out_before_the_job_begins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        assert folder_of_tables() is None
 
 
 class WhenAJobIsSmall:
@@ -109,7 +123,7 @@ class WhenThereAreAMillionRecipients:
         program = """
             import sys
             from pathlib import Path
-            from wooshq.jobs.duplicates import Duplicates
+            from wooshq.jobs.duplicates import Duplicates, folder_of_tables
 
             def most_kib():
                 return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
@@ -128,7 +142,7 @@ class WhenThereAreAMillionRecipients:
         program = """
             import os, signal, sys
             from pathlib import Path
-            from wooshq.jobs.duplicates import Duplicates
+            from wooshq.jobs.duplicates import Duplicates, folder_of_tables
             Duplicates(Path(sys.argv[1]), keys_in_memory=0).new([f"{n:0300}" for n in range(100_000)])
             os.kill(os.getpid(), signal.SIGKILL)
         """

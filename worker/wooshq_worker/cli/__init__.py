@@ -15,7 +15,17 @@ from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, Woosh
 from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq_worker.cli.commands import bulk, dead, fanout, from_1_3, gates, lint, operate, send, status
 from wooshq_worker.cli.terminal.help import Group
-from wooshq_worker.cli.terminal.out import FIND_THE_CAUSE, INTERRUPTED, NOTHING_DONE, USED_WRONGLY, prepare, say, show
+from wooshq_worker.cli.terminal.out import (
+    FIND_THE_CAUSE,
+    INTERRUPTED,
+    NOTHING_DONE,
+    SOME_REFUSED,
+    USED_WRONGLY,
+    output_is_lost,
+    prepare,
+    say,
+    show,
+)
 
 app = typer.Typer(
     name="wooshq",
@@ -77,6 +87,8 @@ def main() -> None:
         if end.code == INTERRUPTED:  # typer turns a Ctrl-C into this
             say("Interrupted.")
         sys.stdout.flush()
+        if output_is_lost() and not end.code:
+            sys.exit(SOME_REFUSED)
         raise
     except (SettingsInvalid, EmbeddedRedisError) as error:
         say(str(error))

@@ -1,9 +1,8 @@
-"""The file of the rows that a fan-out rejects."""
+"""The file of the rows that a fan-out rejects. It is a side output: what goes wrong with it is said, and the job goes on."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, TextIO
@@ -11,7 +10,7 @@ from typing import Final, TextIO
 import typer
 
 from wooshq.jobs.feed import Refused
-from wooshq_worker.cli.terminal.files import file_exists, opened
+from wooshq_worker.cli.terminal.files import create, file_exists, try_to_write, try_to_write_in
 from wooshq_worker.cli.terminal.out import say, several
 
 _OPTION: Final = "--rejects"
@@ -25,8 +24,19 @@ def check(path: Path | None, *, force: bool, inputs: Iterable[Path | None]) -> N
 
     inputs: files that are read, and so must not be written. Raises typer.BadParameter.
     """
-    if path is None:
-        return
+    try:
+        if path is None:
+            try_to_write_in(Path())
+            return
+        _check_named(path, force=force, inputs=inputs)
+        try_to_write(path)
+    except OSError as error:
+        where = path or "The current folder"
+        hint = "" if path else ". A file for rejected rows would be created there: name another file"
+        raise typer.BadParameter(f"{where} cannot be written ({error.strerror}){hint}", param_hint=_OPTION) from None
+
+
+def _check_named(path: Path, *, force: bool, inputs: Iterable[Path | None]) -> None:
     if str(path) == "-":
         raise typer.BadParameter("standard output is for the job: name a file", param_hint=_OPTION)
     for other in inputs:
@@ -34,39 +44,56 @@ def check(path: Path | None, *, force: bool, inputs: Iterable[Path | None]) -> N
             raise typer.BadParameter(f"{path} is an input of this command: name another file", param_hint=_OPTION)
     if path.is_file() and not force:
         raise file_exists(path, _OPTION)
-    place = path if path.exists() else path.parent
-    if path.is_dir() or not place.exists() or not os.access(place, os.W_OK):
-        raise typer.BadParameter(f"{path} cannot be written", param_hint=_OPTION)
 
 
 class Rejects:
-    """The file is created at the first rejected row."""
+    """The file is created at the first rejected row. If it cannot be written, this is said once, and rows are only counted."""
 
     def __init__(self, path: Path | None, *, force: bool) -> None:
         self._path = path
         self._force = force
         self._out: TextIO | None = None
+        self._is_lost = False
         self.count = 0
 
     def add(self, row: Refused, job_id: str | None) -> None:
         """Write a row to the file, and show the first ones. job_id: names the file, unless a path was given."""
         self.count += 1
-        if self._out is None:
-            self._path = self._path or Path(f"{job_id}.rejects.ndjson")
-            self._out = opened(self._path, force=self._force, option=_OPTION).__enter__()
-        errors = [problem.as_dict() for problem in row.problems]
-        self._out.write(json.dumps({"line": row.place, "errors": errors, "row": row.text}, ensure_ascii=False) + "\n")
+        self._path = self._path or Path(f"{job_id}.rejects.ndjson")
+        if not self._is_lost:
+            errors = [problem.as_dict() for problem in row.problems]
+            self._write(self._path, json.dumps({"line": row.place, "errors": errors, "row": row.text}, ensure_ascii=False) + "\n")
         if self.count <= _MOST_SHOWN:
             for problem in row.problems:
                 say(f"line {row.place}: {problem}")
 
+    def _write(self, path: Path, line: str) -> None:
+        try:
+            if self._out is None:
+                self._out = create(path, force=self._force)
+            self._out.write(line)
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        self._is_lost = True
+        self.close()
+        say(f"Rejected rows cannot be written to {self._path} ({error.strerror}). The job continues, and counts them.")
+
     def summarize(self) -> None:
-        """Say how many rows were rejected, and where they are."""
+        """Say how many rows were rejected, and where they are. Closes the file."""
+        self.close()
         if self.count:
             first = f" (the first {_MOST_SHOWN} are shown above)" if self.count > _MOST_SHOWN else ""
-            say(f"{several(self.count, 'row')} {'was' if self.count == 1 else 'were'} rejected{first}. See {self._path}.")
+            where = "" if self._is_lost else f" See {self._path}."
+            say(f"{several(self.count, 'row')} {'was' if self.count == 1 else 'were'} rejected{first}.{where}")
 
     def close(self) -> None:
-        """Close the file, if it was created."""
-        if self._out is not None:
-            self._out.close()
+        """Close the file, if it was created. Can be called again."""
+        out, self._out = self._out, None
+        try:
+            if out is not None:
+                out.close()
+        except OSError as error:
+            if not self._is_lost:
+                self._lose(error)

@@ -13,7 +13,7 @@ import typer
 
 from wooshq import Wooshq
 from wooshq.client import JobHandle
-from wooshq.errors import FeedInterrupted, IntentInvalid, LedgerUnavailable, RecipientsChanged, RecipientsUnreadable
+from wooshq.errors import FeedInterrupted, FolderUnusable, IntentInvalid, LedgerUnavailable, RecipientsChanged, RecipientsUnreadable
 from wooshq.jobs.begin import template_of
 from wooshq.jobs.columns import compare
 from wooshq.jobs.feed import Refused
@@ -29,12 +29,14 @@ from wooshq_worker.cli.terminal.job import NoCallYet, sentence
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
     INTERRUPTED,
+    NOTHING_DONE,
     SOME_REFUSED,
     Json,
     continue_unread,
     data,
     emit,
     finish,
+    output_is_lost,
     people,
     say,
     several,
@@ -101,7 +103,7 @@ def fanout(
     as_json: Json = False,
 ) -> None:
     """Send one message to many recipients, each once, in as few calls as possible. Prints the id of the job, and follows it to its end."""
-    continue_unread()
+    continue_unread(or_unwritten=True)
     _check_start_or_resume(template, resume, rate, steps, stop_at, step_wait, total)
     rejects_.check(rejects, force=force, inputs=(recipients, template))
     rules: dict[str, Any] = {
@@ -209,13 +211,18 @@ class _Run:
                 say(f"{self._template or 'template'}: {problem}")
             say("No job was started.")
             raise typer.Exit(SOME_REFUSED) from None
-        except (RecipientsChanged, RecipientsUnreadable) as error:
+        except (RecipientsChanged, RecipientsUnreadable, FolderUnusable) as error:
             if self._id is None:
                 raise
             say(str(error))
-            if isinstance(error, RecipientsUnreadable):
+            if not isinstance(error, RecipientsChanged):
                 self._say_how_to_continue(self._id)
             raise typer.Exit(SOME_REFUSED) from None
+        except LedgerUnavailable as error:
+            if self._id is None:
+                raise
+            say(f"{error}. Workers continue the job when Redis answers. Follow it: wooshq bulk show {self._id} --watch")
+            raise typer.Exit(NOTHING_DONE) from None
         except FeedInterrupted as error:
             say(str(error))
             raise typer.Exit(SOME_REFUSED) from None
@@ -269,13 +276,18 @@ class _Run:
         self._id = job_id
         if not self._json:
             show(job_id)
+            if output_is_lost():
+                say(f"The job {job_id} continues.")
 
     def _look(self) -> None:
         now = time.monotonic()
         if self._id is None or not (self._progress.is_due or now - self._looked_at >= _LOOK_EVERY_S):
             return
         self._looked_at = now
-        job = self._wooshq.bulk.show(self._id)
+        try:
+            job = self._wooshq.bulk.show(self._id)
+        except LedgerUnavailable:
+            return  # the progress is a side output; feeding itself waits for the ledger longer than one look does
         self._watch(job)
         if job.state == "stopped" and not self._said_stopped:
             self._said_stopped = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TextIO
@@ -19,14 +20,46 @@ def opened(file: Path, *, force: bool, option: str) -> AbstractContextManager[Te
     """
     if str(file) == "-":
         return nullcontext(sys.stdout)
-    overwrites = force or (file.exists() and not file.is_file())
     try:
-        number = os.open(file, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrites else os.O_EXCL), 0o600)
+        return create(file, force=force)
     except FileExistsError:
         raise file_exists(file, option) from None
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}", param_hint=option) from None
+
+
+def create(file: Path, *, force: bool) -> TextIO:
+    """As `opened`, but not for `-`, and it raises OSError."""
+    overwrites = force or (file.exists() and not file.is_file())
+    number = os.open(file, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrites else os.O_EXCL), 0o600)
     return os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def try_to_write(file: Path) -> None:
+    """
+    Raises OSError if a file that does not exist yet cannot be created, or if an existing one cannot be written to. Changes nothing.
+
+    Permissions alone do not tell: a file system may be read-only or full. A pipe or a device is not tried, because something reads it.
+    """
+    try:
+        number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if file.is_file():
+            os.close(os.open(file, os.O_WRONLY))
+        elif file.is_dir() or not os.access(file, os.W_OK):
+            raise
+        return
+    try:
+        os.write(number, b"\n")
+    finally:
+        os.close(number)
+        file.unlink()
+
+
+def try_to_write_in(folder: Path) -> None:
+    """Raises OSError if no file can be written in a folder. Leaves nothing there."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"\n")
 
 
 def file_exists(file: Path, option: str) -> typer.BadParameter:

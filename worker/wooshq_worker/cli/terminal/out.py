@@ -34,11 +34,13 @@ class Stream(io.TextIOWrapper):
     Standard output or error as a command needs it. A character that the terminal does not know is escaped.
 
     If the reader of a pipe leaves (`| head`), a command that only shows something ends with status 0. A command that changes something
-    goes on: see `continue_unread`.
+    goes on: see `continue_unread`. On a full disk a command ends with status 1, at once or at its end.
     """
 
     is_data = True  #: if it cannot be written, the command ends; text for people is dropped instead
     continues_unread = False
+    continues_unwritten = False
+    is_lost = False  #: it could not be written, and the command went on
 
     @classmethod
     def instead_of(cls, stream: TextIO) -> TextIO:
@@ -75,7 +77,9 @@ class Stream(io.TextIOWrapper):
         if error.errno == errno.EPIPE:
             raise SystemExit(ALL_DONE)
         say(f"Standard output cannot be written: {error.strerror or error}.")
-        raise SystemExit(SOME_REFUSED)
+        if not self.continues_unwritten:
+            raise SystemExit(SOME_REFUSED)
+        self.is_lost = True
 
 
 def prepare() -> None:
@@ -86,10 +90,16 @@ def prepare() -> None:
         sys.stderr.is_data = False
 
 
-def continue_unread() -> None:
-    """From now on the command continues even if nobody reads its output."""
+def continue_unread(*, or_unwritten: bool = False) -> None:
+    """From now on the command continues even if nobody reads its output. or_unwritten: also if its output cannot be written (a full disk)."""
     if isinstance(sys.stdout, Stream):
         sys.stdout.continues_unread = True
+        sys.stdout.continues_unwritten = or_unwritten
+
+
+def output_is_lost() -> bool:
+    """Whether standard output could not be written, and the command went on: then not all is done."""
+    return isinstance(sys.stdout, Stream) and sys.stdout.is_lost
 
 
 @contextlib.contextmanager
