@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import redis
 
@@ -28,6 +29,9 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.upper().startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_", "CELERY_")) and name != OTHER_REDIS:
             del os.environ[name]
+    # A limit of 200 ms for each example depends on the speed of the machine.
+    hypothesis.settings.register_profile("wooshq", deadline=None)
+    hypothesis.settings.load_profile("wooshq")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell that runs the tests in the background (`make test &`) has Ctrl-C ignored, and every process that they start inherits it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
