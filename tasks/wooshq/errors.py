@@ -9,7 +9,7 @@ The errors that a caller can meet: one class for each thing that the caller can 
     ├── Conflict               use another key, or the same content
     ├── LetterUnknown          check the id of the dead letter
     ├── JobUnknown             check the id of the job
-    ├── RecipientsChanged      give the same recipients, or begin another job
+    ├── RecipientsChanged      give the same recipients, in the same order
     ├── FeedInterrupted        give the same recipients again, with `resume`
     ├── RecipientsUnreadable   fix the file of recipients
     └── FolderUnusable         make room in a folder, or name another one
@@ -128,7 +128,11 @@ class JobUnknown(WooshqError):
 
 
 class RecipientsChanged(WooshqError):
-    """These are not the recipients with which the job began, so it cannot continue with them. Give the same ones, or begin another job."""
+    """
+    These are not the recipients with which the job began, so it cannot continue with them. Give the same ones, in the same order.
+
+    Another job with them would send a second time to those that were sent to.
+    """
 
 
 class FeedInterrupted(WooshqError):

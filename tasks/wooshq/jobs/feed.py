@@ -248,11 +248,15 @@ def _takes_more(outcome: str, job_id: str, seen: int) -> bool:
 
     Raises RecipientsChanged, JobUnknown, FeedInterrupted (the ledger has lost what it had).
     """
-    if outcome in ("full", "short"):
-        how = "more" if outcome == "full" else "fewer"
+    if outcome == "full":
         raise RecipientsChanged(
-            f"there are {how} recipients than the job {job_id} was started with; no recipient was added. For other recipients start "
-            "another job, with another idempotency_key if the template has one"
+            f"there are more recipients than the job {job_id} was started with; no recipient was added. For the others, start a job with "
+            "only those (and with another idempotency_key if the template has one). A job with all of them would send to some a second time"
+        )
+    if outcome == "short":
+        raise RecipientsChanged(
+            f"there are fewer recipients than the job {job_id} was started with; no recipient was added. Give the same recipients. "
+            "Another job with these would send to some a second time"
         )
     if outcome == "gap":
         raise FeedInterrupted(
@@ -263,7 +267,8 @@ def _takes_more(outcome: str, job_id: str, seen: int) -> bool:
     if outcome == "differs":
         raise RecipientsChanged(
             f"these are not the recipients that the job {job_id} was started with, or they come in another order: they differ within the "
-            f"first {seen:,}. No recipient was added. Give the same recipients, or cancel the job and start another"
+            f"first {seen:,}. No recipient was added. Give the same recipients in the same order. Another job with these would send to some "
+            "a second time"
         )
     if outcome == "gone":
         raise JobUnknown(f"the job {job_id} is no longer kept")

@@ -1,4 +1,4 @@
-"""Which file a job's recipients come from, so that a resume does not continue with another file."""
+"""Which file a job's recipients come from, so that a resume does not continue with other recipients."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ import json
 from pathlib import Path
 
 from wooshq.errors import RecipientsChanged
-from wooshq.recipients.file import Fingerprint
+from wooshq.recipients.file import Fingerprint, RecipientsFile
 
 
-def source_of(path: Path | str, fingerprint: Fingerprint | None) -> str:
-    """The text that a job keeps as its `source`. fingerprint: None for a stream, which cannot be compared."""
-    if fingerprint is None:
+def source_of(path: Path | str, file: RecipientsFile) -> str:
+    """The text that a job keeps as its `source`: for a regular file also its size, its time and its digest. path: as the user wrote it."""
+    if file.fingerprint is None:
         return json.dumps({"name": str(path)})
-    return json.dumps({"name": Path(path).name, "as": fingerprint.as_text()})
+    return json.dumps({"name": Path(path).name, "as": file.fingerprint.as_text(), "digest": file.digest})
 
 
-def check_same_source(kept: str, path: Path | str, fingerprint: Fingerprint | None) -> None:
+def check_same_source(kept: str, path: Path | str, file: RecipientsFile) -> None:
     """
     Compare the file of a resume with the one that the job was started with. kept: the job's `source`.
 
-    Raises RecipientsChanged if size or time of change differ. A stream, or a job without a known file, is not compared.
+    The content counts; it is read only if name, size or time differ. A stream, or a job without a known file, is not compared: the ledger
+    compares what it has of the job's recipients anyway. Raises RecipientsChanged.
     """
-    known = json.loads(kept).get("as") if kept else None
-    if known is not None and fingerprint is not None and Fingerprint.from_text(known) != fingerprint:
-        raise RecipientsChanged(
-            f"{path} has changed since the job was started (another size, or written to since): its recipients may be others. "
-            "Give the same file, or cancel the job and start another"
-        )
+    then = json.loads(kept) if kept else {}
+    if "as" not in then or file.fingerprint is None:
+        return
+    before = Fingerprint.from_text(then["as"])
+    if before == file.fingerprint and then["name"] == Path(path).name:
+        return
+    # A job of an earlier version has no digest. Then the ledger alone compares.
+    if before.size == file.fingerprint.size and then.get("digest") in (None, file.digest):
+        return
+    raise RecipientsChanged(
+        f"{path} does not have the content of the file that the job was started with. Give that file, or a copy of it. Do not start "
+        "another job with these recipients: those that were sent to would get the message again"
+    )

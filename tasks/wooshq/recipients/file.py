@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -21,11 +22,13 @@ from wooshq_schemas.recipients import Recipient
 __all__ = ["BadRow", "Fingerprint", "Limits", "RecipientsFile"]
 
 _LEAVE_IT: Final = "Use a file that nothing changes while it is read"
+_CHECK_IT: Final = "Check the disk or the pipe, and start again"
+_PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """How a file was when its job began. A resume refuses another one. size: bytes on the disk. mtime_ns: since the epoch."""
+    """How a file was when its job began: the same tells that it is the same file. size: bytes on the disk. mtime_ns: since the epoch."""
 
     size: int
     mtime_ns: int
@@ -65,6 +68,7 @@ class RecipientsFile:
         self._file: FileIO | None = None
         self._rows: Rows | None = None
         self._opened: os.stat_result | None = None
+        self._digest: str | None = None
         self.fingerprint = None
         try:
             self._take = self._open(self._path, stdin)
@@ -98,6 +102,21 @@ class RecipientsFile:
         """Lines of the decompressed text, up to the end of the row that `rows` gave last. At the end: all lines."""
         return self._rows.lines_read if self._rows is not None else 0
 
+    @property
+    def digest(self) -> str | None:
+        """
+        What the file contains (BLAKE2b of its bytes, 128 bits). None for a stream. The first call reads the whole file, about 1 s a GB.
+
+        `check_unchanged` then compares contents too. Raises RecipientsUnreadable if reading fails, or if the file changed since it was opened.
+        """
+        if self._digest is None and self._opened is not None and self._file is not None:
+            digest = self._digest_of(self._file.fileno())
+            now = os.fstat(self._file.fileno())
+            if (now.st_size, now.st_mtime_ns) != (self._opened.st_size, self._opened.st_mtime_ns):
+                raise self._changed("it was written to while it was read")
+            self._digest = digest
+        return self._digest
+
     def rows(self) -> Iterator[Recipient | BadRow]:
         """
         The rows, as they are read. Blank rows are skipped; an empty file, or a header alone, has no rows. Can be called once.
@@ -120,7 +139,8 @@ class RecipientsFile:
         """
         Raises RecipientsUnreadable if the regular file changed since it was opened, or if its path leads to another file now.
 
-        A stream cannot be checked. Two writes within one tick of the file system's clock (some ms), with the same size, are not noticed.
+        If `digest` was read before, a file with the same content has not changed, whatever its time and its place on the disk. A stream
+        cannot be checked. Two writes within one tick of the file system's clock (some ms), with the same size, are not noticed.
         """
         if self._opened is None or self._file is None or self._path is None:
             return
@@ -128,14 +148,35 @@ class RecipientsFile:
         if now.st_size != then.st_size:
             change = "shorter" if now.st_size < then.st_size else "longer"
             raise self._changed(f"it became {change} while it was read ({then.st_size:,} bytes, now {now.st_size:,})")
-        if now.st_mtime_ns != then.st_mtime_ns:
+        if now.st_mtime_ns != then.st_mtime_ns and not self._has_same_content(self._file.fileno()):
             raise self._changed("it was written to while it was read")
         try:
             there = os.stat(self._path)
         except OSError:
             raise self._changed("it was deleted or renamed while it was read") from None
-        if (there.st_dev, there.st_ino) != (then.st_dev, then.st_ino):
+        if (there.st_dev, there.st_ino) != (then.st_dev, then.st_ino) and not self._is_copy(self._path):
             raise self._changed("it was replaced by another file while it was read")
+
+    def _is_copy(self, path: Path) -> bool:
+        """Whether the file that is at the path now has the same content."""
+        if self._digest is None:
+            return False
+        with open_file(path) as there:
+            return self._has_same_content(there.fileno())
+
+    def _has_same_content(self, number: int) -> bool:
+        return self._digest is not None and self._digest_of(number) == self._digest
+
+    def _digest_of(self, number: int) -> str:
+        """number: of an open file. Its position does not move."""
+        hashed, at = hashlib.blake2b(digest_size=16), 0
+        try:
+            while piece := os.pread(number, _PIECE, at):
+                hashed.update(piece)
+                at += len(piece)
+        except OSError as error:
+            raise RecipientsUnreadable(f"reading failed ({error.strerror})", _CHECK_IT, source=self._name) from error
+        return hashed.hexdigest()
 
     def _changed(self, problem: str) -> RecipientsUnreadable:
         return RecipientsUnreadable(problem, _LEAVE_IT, source=self._name)
@@ -144,7 +185,7 @@ class RecipientsFile:
         try:
             data = self._take(most)
         except OSError as error:
-            raise RecipientsUnreadable(f"reading failed ({error.strerror})", "Check the disk or the pipe, and start again") from error
+            raise RecipientsUnreadable(f"reading failed ({error.strerror})", _CHECK_IT) from error
         if data is None:
             raise RecipientsUnreadable("is not blocking, and has no data now", "Use a stream that blocks")
         return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -167,6 +168,12 @@ def deleted(path: Path) -> None:
     path.unlink()
 
 
+def rewritten(path: Path) -> None:
+    """In place, with the same bytes."""
+    path.write_bytes(path.read_bytes())
+    touched(path)
+
+
 class WhenAFileIsChangedWhileItIsRead:
     @pytest.mark.parametrize(
         ("change", "says"),
@@ -202,6 +209,37 @@ class WhenAFileIsChangedWhileItIsRead:
             link.symlink_to("b.csv")
             with pytest.raises(RecipientsUnreadable, match="replaced by another file"):
                 file.check_unchanged()
+
+    @pytest.mark.parametrize("same_content", [touched, replaced, rewritten])
+    def test_a_file_with_the_same_content_has_not_changed(self, tmp_path: Path, same_content: Callable[[Path], object]) -> None:
+        path = a_file(tmp_path, b"user\n" + b"u1\n" * 1000)
+        with RecipientsFile(path) as file:
+            assert re.fullmatch("[0-9a-f]{32}", file.digest or "")
+            rows = file.rows()
+            next(rows)
+            same_content(path)
+            assert sum(1 for _ in rows) == 999
+            file.check_unchanged()
+
+    @pytest.mark.parametrize(
+        "change", [lambda path: path.write_bytes(b"user\nu2\n"), lambda path: (path.unlink(), path.write_bytes(b"user\nu2\n"))]
+    )
+    def test_other_content_of_the_same_size_is_a_change(self, tmp_path: Path, change: Callable[[Path], object]) -> None:
+        path = a_file(tmp_path, b"user\nu1\n")
+        with RecipientsFile(path) as file:
+            _ = file.digest
+            change(path)
+            touched(path)
+            list(file.rows())
+            with pytest.raises(RecipientsUnreadable, match=r"written to|replaced"):
+                file.check_unchanged()
+
+    def test_a_file_that_changed_before_its_digest_was_read_is_refused(self, tmp_path: Path) -> None:
+        path = a_file(tmp_path, b"user\nu1\n")
+        with RecipientsFile(path) as file:
+            touched(path)
+            with pytest.raises(RecipientsUnreadable, match="written to"):
+                _ = file.digest
 
     def test_its_fingerprint_changes(self, tmp_path: Path) -> None:
         path = a_file(tmp_path, b"user\nu1\n")

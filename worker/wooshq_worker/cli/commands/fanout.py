@@ -190,7 +190,7 @@ class _Run:
         """Feed the job, and follow it. Raises typer.Exit."""
         self._resumes = resume is not None
         if resume is not None:
-            check_same_source(self._wooshq.bulk.show(resume).source, self._path, self._file.fingerprint)
+            check_same_source(self._wooshq.bulk.show(resume).source, self._path, self._file)
         try:
             checked = self._uncompared = None if template is None else template_of(template, self._wooshq.settings)
             rows = self._rows()
@@ -265,7 +265,7 @@ class _Run:
             refused=self._refuse,
             opened=self._opened,
             fed=self._look,
-            source=source_of(self._path, self._file.fingerprint),
+            source=source_of(self._path, self._file),
             **rules,
         )
 
