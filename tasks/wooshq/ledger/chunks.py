@@ -58,6 +58,7 @@ class TakenChunk:
     rounds: int
     log: str
     proved: bool
+    doubted: str = ""  #: calls without an answer, by place, in the form of `losses`
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class ChunkRecord:
 
     calls: how many were made. accepted: how many of them were accepted. streak: recipients refused since the last accepted call; streak_of:
     the words of the refusal. dead_in_doubt: recipients that are dead and in doubt. stop: why the job must stop. end: the worker releases the
-    chunk, `back` into the queue, or `due` in wait_ms.
+    chunk, `back` into the queue, or `due` in wait_ms. doubted: calls without an answer, by place, as the chunk's row keeps it.
     """
 
     marks: list[tuple[str, int, int]] = field(default_factory=list)
@@ -141,6 +142,7 @@ class ChunkRecord:
     end: Literal["back", "due"] | None = None
     wait_ms: int = 0
     log: str = ""
+    doubted: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.marks or self.calls or self.stop or self.doubts or self.unknown or self.letters or self.end)
@@ -189,8 +191,10 @@ class ChunkLedger:
         answer = yield RunScript("chunks/take", keys, (name.job_id, name.number, token, int(self._s.lease_s * 1000)))
         if not isinstance(answer, list):
             return _text(answer)
-        now, data, marks, losses, rounds, log, proved = answer
-        return TakenChunk(name, token, int(now), data, _text(marks), _text(losses), int(rounds), _text(log), _text(proved) != "0")
+        now, data, marks, losses, rounds, log, proved, doubted = answer
+        return TakenChunk(
+            name, token, int(now), data, _text(marks), _text(losses), int(rounds), _text(log), _text(proved) != "0", _text(doubted)
+        )
 
     def record_and_begin(
         self,
@@ -291,6 +295,8 @@ class ChunkLedger:
         }
         if record.stop is not None:
             said["stop"] = record.stop
+        if record.doubted:
+            said["doubted"] = record.doubted
         if record.end is not None:
             said |= {"end": record.end, "wait_ms": record.wait_ms, "log": record.log}
         return RunScript("chunks/record", keys, (_compact(said),))

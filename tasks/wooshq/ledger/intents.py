@@ -52,6 +52,7 @@ class Claim:
     lost: int  #: how many workers were lost while they held it
     attempts: int  #: calls made for it so far
     rounds: int  #: how often it failed and went to the due set
+    doubts: int = 0  #: calls made for it that got no answer; a lost worker's do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +373,7 @@ def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:
 
 
 def _claim(row: Sequence[Any], token: str) -> Claim:
-    i, body, version, lane, application, at, expires, fence, lost, attempts, rounds = map(_text, row)
+    i, body, version, lane, application, at, expires, fence, lost, attempts, rounds, doubts = map(_text, row)
     return Claim(
         i,
         token,
@@ -386,6 +387,7 @@ def _claim(row: Sequence[Any], token: str) -> Claim:
         int(lost),
         int(attempts),
         int(rounds),
+        int(doubts),
     )
 
 

@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     """An intent that still fails at this age becomes a dead letter `exhausted`."""
     on_unknown: Literal["resend", "dead_letter"] = "resend"
     """Default for the intent's field `on_unknown`: what to do after a call without an answer. `resend` sends again, `dead_letter` makes a dead letter."""
+    unknown_resends: Annotated[int, Field(ge=0, le=1000)] = 1
+    """How often an intent or a recipient is sent to again after calls without an answer; then it becomes a dead letter `unknown`. Lost workers count for `WOOSHQ_POISON_AFTER` instead."""
     suspect_after: Annotated[int, Field(ge=1)] = 2
     """An intent is sent alone after this many workers were lost while they held it."""
     poison_after: Annotated[int, Field(ge=2, le=19)] = 6

@@ -37,7 +37,8 @@ class Then(StrEnum):
     - This claim does not call again: another call may send the message twice (`api/deliver.py`).
     - It counts as a failure: after `WOOSHQ_BREAKER_FAILURES` failures in a row, the circuit breaker opens (`api/gates.py`, `ledger/scripts/gates/report.lua`).
     - The intent is in doubt, which is recorded (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`). `on_unknown` decides:
-      `resend` makes it wait like a `retry`, `dead_letter` makes it a dead letter `unknown`.
+      `resend` makes it wait like a `retry`, `dead_letter` makes it a dead letter `unknown`. An intent that was sent again
+      `WOOSHQ_UNKNOWN_RESENDS` times becomes a dead letter, too (`intents/render.py`).
     - The recipients of a job's call are in doubt, which is recorded (`jobs/call_ended.py`, `ledger/scripts/chunks/record.lua`); `on_unknown`
       decides for them, too.
     """

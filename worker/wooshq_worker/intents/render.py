@@ -43,7 +43,7 @@ class Ready:
     """
     A claim with its request. Moments are monotonic.
 
-    lease_until: after it no request may be written. too_old_at: after it no further attempt is planned. held_ms: how long Pushwoosh holds
+    on_unknown: `dead_letter` also if the intent was resent as often as it may be. lease_until: after it no request may be written. too_old_at: after it no further attempt is planned. held_ms: how long Pushwoosh holds
     the message until its schedule.
     """
 
@@ -75,6 +75,7 @@ class Renderer:
     def __init__(self, settings: Settings) -> None:
         self._platforms = settings.platform_table
         self._on_unknown = settings.on_unknown
+        self._unknown_resends = settings.unknown_resends
         self._max_age_s = settings.max_age_s
         # The last request of a claim must be answered, or have timed out, while the lease lasts.
         self._send_within_s = settings.lease_s - settings.http_total_s
@@ -103,7 +104,7 @@ class Renderer:
             payload=payload,
             body=json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(),
             token=token,
-            on_unknown=intent.on_unknown or self._on_unknown,
+            on_unknown=(intent.on_unknown or self._on_unknown) if claim.doubts < self._unknown_resends else "dead_letter",
             lease_until=at.monotonic + self._send_within_s,
             too_old_at=at.monotonic_of(claim.accepted_at_ms) + self._max_age_s,
             expires_at=None if claim.expires_at_ms is None else at.monotonic_of(claim.expires_at_ms),

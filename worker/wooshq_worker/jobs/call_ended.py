@@ -13,7 +13,7 @@ from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown
 from wooshq_worker.jobs.blame import AllRecipients, NamedRecipients, PerhapsNamed, SomeRecipients, TheMessage, blame
 from wooshq_worker.jobs.call_in_progress import CallInProgress
 from wooshq_worker.jobs.chunk import ActiveChunk
-from wooshq_worker.jobs.plan import Call, alone, halves
+from wooshq_worker.jobs.plan import Call, alone, divided, halves
 
 PROBES: Final = STOP_UNPROVED
 """Single recipients that are tried first when the first call of a job is refused. If all are refused, it is not about recipients."""
@@ -35,12 +35,12 @@ def call_ended(done: CallInProgress, delivery: Delivery, *, at: float) -> None:
         case Dead():
             _refused(done, verdict, delivery)
         case Hold():
-            _call_again(done, delivery)
+            _call_again(done, done.call, delivery)
             chunk.hold(f"gate {verdict.gate}")
         case Retry():
             if verdict.application_waits:
                 chunk.hold("gate not_before")
-            _retry_or_give_up(done, verdict, delivery, at)
+            _retry_or_give_up(done, done.call, verdict, delivery, at)
         case Unknown():
             _in_doubt(done, verdict, delivery, at)
         case _:
@@ -76,34 +76,40 @@ def _sent(done: CallInProgress, verdict: Sent) -> None:
     chunk.mark(Mark.UNKNOWN, unknown_places)
 
 
-def _call_again(done: CallInProgress, delivery: Delivery) -> None:
+# In each of these, `call` is the call that ended, or a part of it.
+
+
+def _call_again(done: CallInProgress, call: Call, delivery: Delivery) -> None:
     """The recipients are called again in the next round of the chunk."""
-    chunk, call = done.chunk, done.call
+    chunk = done.chunk
     chunk.mark(Mark.AGAIN, call.places())
     chunk.failed.update(call.places())
     chunk.failed_calls.add(call.ranges, delivery.attempts)
 
 
-def _retry_or_give_up(done: CallInProgress, verdict: Retry | Unknown, delivery: Delivery, at: float) -> None:
+def _retry_or_give_up(done: CallInProgress, call: Call, verdict: Retry | Unknown, delivery: Delivery, at: float) -> None:
     if at < done.chunk.job.too_old_at:
-        _call_again(done, delivery)
+        _call_again(done, call, delivery)
         return
-    done.chunk.record.dead_in_doubt += done.call.size if isinstance(verdict, Unknown) else 0
-    _dead(done, done.call, Reason.EXHAUSTED, verdict.code, verdict.detail, delivery)
+    done.chunk.record.dead_in_doubt += call.size if isinstance(verdict, Unknown) else 0
+    _dead(done, call, Reason.EXHAUSTED, verdict.code, verdict.detail, delivery)
 
 
 def _in_doubt(done: CallInProgress, verdict: Unknown, delivery: Delivery, at: float) -> None:
-    record = done.chunk.record
-    record.doubts.append(Doubt(verdict.doubt, list(done.identifiers)))
-    if done.chunk.job.on_unknown == "dead_letter":
-        record.dead_in_doubt += done.call.size
-        _dead(done, done.call, Reason.UNKNOWN, verdict.code, verdict.detail, delivery)
-        return
-    _retry_or_give_up(done, verdict, delivery, at)
+    """A recipient that was sent to again as often as it may be is dead. The others are called again."""
+    chunk, call = done.chunk, done.call
+    chunk.record.doubts.append(Doubt(verdict.doubt, list(done.identifiers)))
+    over, again = divided(call, {place for place in call.places() if chunk.doubts.get(place, 0) >= chunk.job.unknown_resends})
+    chunk.doubts.update({place: chunk.doubts.get(place, 0) + 1 for place in call.places()})
+    if over is not None:
+        chunk.record.dead_in_doubt += over.size
+        _dead(done, over, Reason.UNKNOWN, verdict.code, verdict.detail, delivery)
+    if again is not None:
+        _retry_or_give_up(done, again, verdict, delivery, at)
 
 
 def _dead(done: CallInProgress, call: Call, reason: Reason, code: str, detail: str, delivery: Delivery) -> None:
-    """Mark the recipients of `call`, a part of the call that ended, as dead; with a letter for each."""
+    """Mark the recipients as dead, with a letter for each."""
     chunk = done.chunk
     chunk.mark(Mark.DEAD, call.places())
     attempts = [attempt.as_dict() for attempt in delivery.attempts]

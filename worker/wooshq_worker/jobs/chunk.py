@@ -9,7 +9,7 @@ from typing import Final
 
 from wooshq.jobs.units import unpack
 from wooshq.ledger.chunks import ChunkRecord, TakenChunk
-from wooshq.ledger.lost_workers import ranges_of
+from wooshq.ledger.lost_workers import ranges_of, read, written
 from wooshq.ledger.states import Mark
 from wooshq_worker.jobs.failed_calls import FailedCalls
 from wooshq_worker.jobs.job import JobInfo
@@ -40,6 +40,7 @@ class ActiveChunk:
         self.held = ""
         self.failed: set[int] = set()  #: places that a call of this worker did not reach; the next round is for them
         self.failed_calls = FailedCalls(taken.log)
+        self.doubts = read(taken.doubted)  #: place → calls without an answer
         self.changed = asyncio.Event()  #: the task of the chunk waits for it
         self.record = ChunkRecord()  #: what is to be recorded next
         self.shared_calls_refused = 0  #: since the last accepted call
@@ -99,6 +100,8 @@ class ActiveChunk:
         whole, self.record = self.record, ChunkRecord()
         if not whole:
             return []
+        if whole.doubts:
+            whole.doubted = written(self.doubts)
         if len(whole.letters) <= _LETTERS:
             return [whole]
         parts = [ChunkRecord(letters=whole.letters[at : at + _LETTERS]) for at in range(0, len(whole.letters), _LETTERS)]

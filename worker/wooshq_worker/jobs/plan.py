@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -172,8 +172,19 @@ def halves(call: Call) -> tuple[Call, Call]:
     return cut(call, call.size // 2)
 
 
+def divided(call: Call, places: Collection[int]) -> tuple[Call | None, Call | None]:
+    """A call as two calls: for these recipients, and for the others. None for a call without recipients."""
+    chosen = [place for place in call.places() if place in places]
+    rest = [place for place in call.places() if place not in places]
+    return _call_of(call.unit, chosen), _call_of(call.unit, rest)
+
+
 def alone(call: Call, places: Iterable[int]) -> tuple[list[Call], Call | None]:
     """A call for each of these recipients alone, and one for the others, if there are others."""
     chosen = set(places)
     rest = [place for place in call.places() if place not in chosen]
-    return [Call(call.unit, ((place, place),)) for place in sorted(chosen)], Call(call.unit, ranges_of(rest)) if rest else None
+    return [Call(call.unit, ((place, place),)) for place in sorted(chosen)], _call_of(call.unit, rest)
+
+
+def _call_of(unit: int, places: Sequence[int]) -> Call | None:
+    return Call(unit, ranges_of(places)) if places else None

@@ -46,6 +46,15 @@ class WhenAClaimIsValid:
         assert isinstance(setting, Ready)
         assert setting.on_unknown == "dead_letter"
 
+    @pytest.mark.parametrize(
+        ("doubts", "resends", "then"), [(0, 1, "resend"), (1, 1, "dead_letter"), (2, 3, "resend"), (0, 0, "dead_letter")]
+    )
+    def test_an_intent_is_sent_again_after_lost_answers_as_often_as_the_setting_says(self, doubts: int, resends: int, then: str) -> None:
+        for body in (INTENT, {**INTENT, "on_unknown": "resend"}):
+            ready = rendered(replace(CLAIM, body=json.dumps(body), doubts=doubts), unknown_resends=resends)
+            assert isinstance(ready, Ready)
+            assert ready.on_unknown == then
+
 
 class WhenItCannotBeSent:
     def test_without_a_token_there_is_no_request(self) -> None:

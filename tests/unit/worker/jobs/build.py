@@ -26,7 +26,7 @@ def a_job(**changes: Any) -> JobInfo:
         "id": str(uuid.uuid4()),
         "template": parse_template({"message": {"push": {"title": "Hi"}}}, application=APPLICATION),
         "application": APPLICATION,
-        "on_unknown": "resend",
+        "unknown_resends": 1,
         "expires_at": None,
         "too_old_at": float("inf"),
     }
@@ -40,12 +40,13 @@ def a_chunk(
     proved: bool = True,
     suspects: Mapping[int, int] | None = None,
     lease_s: float = float("inf"),
+    doubted: str = "",
     **job: Any,
 ) -> ActiveChunk:
-    """marks: '' if no recipient was called yet. job: fields of its job."""
+    """marks: '' if no recipient was called yet. doubted: calls without an answer, by place. job: fields of its job."""
     made = a_job(**job)
     size = sum(len(unit.identifiers) for unit in units)
-    taken = TakenChunk(ChunkName(made.id, 0), "token", 0, pack(0, units).data, marks or "." * size, "", 0, "", proved)
+    taken = TakenChunk(ChunkName(made.id, 0), "token", 0, pack(0, units).data, marks or "." * size, "", 0, "", proved, doubted)
     return ActiveChunk(taken, made, asked_at=0, lease_s=lease_s, suspects=suspects or {})
 
 

@@ -59,10 +59,32 @@ class WhenNoAnswerCame:
         assert (chunk.record.letters, chunk.failed) == ([], {0, 1, 2})
 
     def test_they_become_dead_letters_if_the_job_says_so(self) -> None:
-        chunk = ended(a_chunk(shared(3), on_unknown="dead_letter"), Unknown("RESET", "no answer"))
+        chunk = ended(a_chunk(shared(3), unknown_resends=0), Unknown("RESET", "no answer"))
         assert (chunk.record.marks, chunk.record.dead_in_doubt) == ([(DEAD, 0, 2)], 3)
         assert {letter.reason for letter in chunk.record.letters} == {"unknown"}
         assert len(chunk.record.doubts) == 1
+
+
+class WhenNoAnswerCameAgain:
+    def test_only_recipients_that_were_sent_to_again_as_often_as_they_may_be_are_dead(self) -> None:
+        chunk = ended(a_chunk(shared(4), marks="rrr.", doubted="1*0-1"), Unknown("NO_MESSAGE_CODE", "not understood", understood=False))
+        assert chunk.record.marks == [(DEAD, 0, 1), (AGAIN, 2, 3)]
+        assert (chunk.record.dead_in_doubt, len(chunk.record.doubts[0].identifiers)) == (2, 4)
+        assert [(letter.reason, json.loads(letter.body)["to"]["users"]) for letter in chunk.record.letters] == [
+            ("unknown", ["u0"]),
+            ("unknown", ["u1"]),
+        ]
+        assert chunk.failed == {2, 3}
+        (record,) = chunk.take_records()
+        assert record.doubted == "2*0-1 1*2-3"
+
+    def test_the_setting_says_how_often_that_may_be(self) -> None:
+        chunk = ended(a_chunk(shared(2), unknown_resends=3, doubted="2*0-0 3*1-1"), Unknown("SILENT", "no answer"))
+        assert chunk.record.marks == [(DEAD, 1, 1), (AGAIN, 0, 0)]
+
+    def test_a_retry_does_not_count(self) -> None:
+        chunk = ended(a_chunk(shared(2), doubted="1*0-1"), Retry("UNAVAILABLE", "away"))
+        assert (chunk.record.marks, chunk.doubts) == ([(AGAIN, 0, 1)], {0: 1, 1: 1})
 
 
 class WhenTheJobIsTooOldForARetry:
@@ -84,7 +106,7 @@ class WhenTheJobIsTooOldForARetry:
 
 class WhenThereAreManyLetters:
     def test_each_record_has_a_bounded_number_and_the_marks_come_last(self) -> None:
-        chunk = ended(a_chunk(shared(120), on_unknown="dead_letter"), Unknown("RESET", "no answer"))
+        chunk = ended(a_chunk(shared(120), unknown_resends=0), Unknown("RESET", "no answer"))
         records = chunk.take_records()
         assert [len(record.letters) for record in records] == [50, 50, 20, 0]
         assert [bool(record.marks) for record in records] == [False, False, False, True]

@@ -21,7 +21,7 @@
 -- ARGV[1]   JSON: {job, chunk, token, no, lease_ms, keep_ms, dead_ms, v, marks: 'S0-9 D10-10 …', calls, accepted, streak, streak_of,
 --           stop_after, stop_unproved, stop?, doubts: [{cause, n, who}], unknown: [identifier…], letters: [{id, body, app, lane, reason,
 --           detail, code, payload, attempts: […]}], dead_in_doubt (recipients that are dead and in doubt), end?: 'back' | 'due', wait_ms?,
---           log?}
+--           log?, doubted? (calls without an answer, by place: the field as it is now)}
 -- derived   letter:<letter> (of a dead recipient)
 -- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying' (where the chunk is now)}
 -- cost      O(recipients named + letters × log ledger); the caller bounds them
@@ -64,6 +64,7 @@ for _, d in ipairs(r.doubts) do
   redis.call('HINCRBY', KEYS[3], 'unknown', d.n)
   redis.call('HINCRBY', KEYS[10], 'unknown', d.n)
 end
+if r.doubted then redis.call('HSET', KEYS[1], 'doubted', r.doubted) end
 if r.dead_in_doubt > 0 then redis.call('HINCRBY', KEYS[3], 'dead_in_doubt', r.dead_in_doubt) end
 for i = 1, #r.unknown, 1000 do redis.call('RPUSH', KEYS[12], unpack(r.unknown, i, math.min(i + 999, #r.unknown))) end
 

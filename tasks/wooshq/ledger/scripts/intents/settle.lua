@@ -34,6 +34,7 @@ for i = 3, #ARGV do
     for _, attempt in ipairs(s.attempts) do remember(row, attempt) end
     if s.doubt then
       doubt(KEYS[5], s.id, now, ARGV[2], s.doubt)
+      redis.call('HINCRBY', row, 'doubts', 1)
       redis.call('HINCRBY', KEYS[6], 'unknown', 1)
     end
     if s.event == 'accepted' then

@@ -44,7 +44,7 @@ end
 
 -- Ends a chunk in which every recipient has ended. Its marks are kept; its recipients are not.
 local function end_chunk(chunk, marks, job, room, keep_ms)
-  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'due')
+  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'doubted', 'due')
   redis.call('HSET', chunk, 'state', 'done')
   redis.call('PEXPIRE', chunk, keep_ms)
   redis.call('PEXPIRE', marks, keep_ms)
