@@ -18,6 +18,8 @@ from wooshq.results import Result, moment
 T = TypeVar("T")
 _PAGE: Final = 500
 _PAGE_OF_DOUBTS: Final = 20
+_LEFT: Final = "<left>"
+"""In the reason that `end_rollout_step.lua` writes: the number of recipients that are left. It changes while a job is fed."""
 NO_SUCH_JOB: Final = "no job has this id. Check the id (wooshq bulk list). The job may have ended longer ago than WOOSHQ_RETENTION_S"
 
 
@@ -139,7 +141,7 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, s
     def n(name: str) -> int:
         return int(float(row.get(name) or 0))
 
-    ended = sum(n(COUNTER_OF[mark]) for mark in FINAL_MARKS)
+    left = n("total") - sum(n(COUNTER_OF[mark]) for mark in FINAL_MARKS)
     state = row["state"]
     stale = now_ms - n("w_at") > 5000
     recent = n("w_n") * 1000 / max(1000, now_ms - n("w_at"))
@@ -160,13 +162,13 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, s
         ended_at=moment(row.get("ended")),
         cancelled=n("cancelled"),
         sending=n("sending"),
-        left=n("total") - ended,
+        left=left,
         calls_needed=n("needed"),
         refused=n("refused"),
         duplicates=n("duplicates"),
         application=row.get("app", ""),
         campaign=row.get("campaign", ""),
-        why=row.get("why", ""),
+        why=row.get("why", "").replace(_LEFT, f"{left:,}"),
         waiting_for=_gate_of(row, gates) if state == JobState.RUNNING and "ended" not in row else "",
         step=f"{row['step']} of {len(steps)}" if steps and "allow" in row else "",
         goes_on_at=moment(row.get("goes_on")),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.fan_outs import TEMPLATE, adds_up, people, personal
 from tests.rig import GENEROUS_S, Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
+from wooshq_worker.cli.terminal.job import sentence
 
 
 class WhenAJobIsRolledOutInSteps:
@@ -23,15 +26,30 @@ class WhenAJobIsRolledOutInSteps:
         assert (job.state, job.sent) == ("done", 1000)
         assert set(api.accepted.values()) == {1}
 
-    def test_it_stops_if_too_many_are_refused_and_says_how_many_were_not_sent_to(self, rig: Rig, api: StandIn) -> None:
+    def test_it_stops_if_too_many_are_refused_and_says_how_many_are_left(self, rig: Rig, api: StandIn) -> None:
         api.answer = lambda call, n: refusal(400, 3, f"refused {n}") if any(int(p[1:]) % 4 == 0 for p in call.recipients) else None
         rig.start_worker()
         made = rig.wooshq.fan_out(TEMPLATE, personal(4000), steps=[100, 1000], stop_at=0.1)
         job = made.wait(GENEROUS_S)
         assert job.state == "stopped"
         assert job.sent + job.dead <= 100
-        assert "were not sent to" in job.why
+        assert f"; {job.left:,} are left" in job.why
         assert adds_up(rig, job)
+
+    def test_it_counts_recipients_that_were_read_after_the_step_ended(self, rig: Rig) -> None:
+        rig.start_worker()
+        ids: list[str] = []
+
+        def waits_for_the_step() -> Iterator[str]:
+            yield from people(20_000)
+            wait_until(lambda: rig.wooshq.bulk.show(ids[0]).state == "paused")
+            yield from (f"v{i}" for i in range(30_000))
+
+        job = rig.wooshq.fan_out(TEMPLATE, waits_for_the_step(), steps=[10], opened=ids.append).show()
+        assert (job.state, job.total, job.left) == ("paused", 50_000, 49_990)
+        assert "49,990 wait for the next step" in job.why
+        assert "49,990 wait for the next step" in rig.cli("bulk", "show", job.id).stdout.decode()
+        assert "49,990 left" in sentence(job)
 
     def test_it_goes_on_by_itself_if_it_was_told_to(self, rig: Rig, api: StandIn) -> None:
         rig.start_worker()

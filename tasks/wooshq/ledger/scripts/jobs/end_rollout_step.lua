@@ -33,10 +33,11 @@ local begun, before = tonumber(v[3]), tonumber(v[9] or 0)
 local c = redis.call('HMGET', KEYS[1], 'sent', 'dead', 'unknown_identifiers', 'expired', 'cancelled')
 local ended = 0
 for i = 1, 5 do ended = ended + tonumber(c[i] or 0) end
-local asked, spared = begun - before, tonumber(v[11]) - begun
+local asked = begun - before
 -- A recipient whose answers were lost several times is in doubt as often.
 local bad = math.min(asked, gone_wrong(KEYS[1]) - tonumber(v[10] or 0))
 
+-- <left> in the text: recipients may still be fed, so the number is filled in when somebody reads it.
 local function hold(state, why)
   redis.call('ZREM', KEYS[2], ARGV[1])
   redis.call('HSET', KEYS[1], 'state', state, 'why', why)
@@ -47,8 +48,8 @@ end
 local allow = tonumber(v[2])
 local size = math.min(allow, v[12] and tonumber(v[11]) or allow) - before
 if v[6] and bad > tonumber(v[6]) * size then
-  return hold('stopped', string.format('step %d of %d: %d of %d recipients were refused or are in doubt (limit %g %%); %d were not sent to',
-    at, #steps, bad, asked, tonumber(v[6]) * 100, spared))
+  return hold('stopped', string.format('step %d of %d: %d of %d recipients were refused or are in doubt (limit %g %%); <left> are left',
+    at, #steps, bad, asked, tonumber(v[6]) * 100))
 end
 if begun < allow or ended < begun then return 'waits' end
 if at >= #steps then
@@ -57,7 +58,7 @@ if at >= #steps then
   if redis.call('ZCARD', KEYS[4]) > 0 then redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[1]) end
   return 'last'
 end
-hold('paused', string.format('step %d of %d has ended: %d of %d recipients were refused or are in doubt; %d wait for the next step', at,
-  #steps, bad, asked, spared))
+hold('paused', string.format('step %d of %d has ended: %d of %d recipients were refused or are in doubt; <left> wait for the next step', at,
+  #steps, bad, asked))
 if v[7] then redis.call('HSET', KEYS[1], 'goes_on', now + tonumber(v[7])) end
 return 'paused'
