@@ -18,7 +18,7 @@ LAYERS: Final = ("schemas/wooshq_schemas", "tasks/wooshq", "worker/wooshq_worker
 
 def page(text: str) -> str:
     """The page with each generated part written anew. A part stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
-    parts = {"map": map_of_rooms(), **{name: diagram(moves) for name, moves in MACHINES.items()}}
+    parts = {"map": map_of_folders(), **{name: diagram(moves) for name, moves in MACHINES.items()}}
     for name, part in parts.items():
         text, found = re.subn(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", _put(part), text, flags=re.DOTALL)
         if found != 1:
@@ -50,22 +50,29 @@ def _state(state: StrEnum | None) -> str:
     return state.name.lower() if isinstance(state, Mark) else str(state)
 
 
-def map_of_rooms() -> str:
-    """Every room with the sentence on top of it and the files in it, as the code has them."""
+def map_of_folders() -> str:
+    """Every folder with the sentence on top of it and the files in it, as the code has them."""
     lines: list[str] = []
     for layer in LAYERS:
-        for room in (ROOT / layer, *sorted(_rooms_below(ROOT / layer))):
-            files = sorted(f"`{file.stem}`" for file in room.glob("*.py") if not file.stem.startswith("_"))
-            lines.append(f"- **{room.relative_to(ROOT)}**: {_sentence(room)} {' '.join(files)}")
+        for folder in (ROOT / layer, *sorted(_folders_below(ROOT / layer))):
+            files = sorted(f"`{file.stem}`" for file in folder.glob("*.py") if not file.stem.startswith("_"))
+            lines.append(f"- **{folder.relative_to(ROOT)}**: {_sentence(folder)} {' '.join(files)}".rstrip())
+            lines.extend(_lua_folders(folder))
     return "\n".join([*lines, ""])
 
 
-def _rooms_below(folder: Path) -> Iterator[Path]:
-    return (room.parent for room in folder.rglob("__init__.py") if room.parent != folder)
+def _folders_below(folder: Path) -> Iterator[Path]:
+    return (file.parent for file in folder.rglob("__init__.py") if file.parent != folder)
 
 
-def _sentence(room: Path) -> str:
-    doc = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
+def _lua_folders(folder: Path) -> Iterator[str]:
+    """The folders of scripts in a folder, which have no Python file to say a sentence."""
+    for below in sorted({script.parent for script in folder.glob("*/*.lua")}):
+        yield f"- **{below.relative_to(ROOT)}**: {' '.join(sorted(f'`{script.stem}`' for script in below.glob('*.lua')))}"
+
+
+def _sentence(folder: Path) -> str:
+    doc = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
     return doc.split("\n\n")[0].replace("\n", " ")
 
 

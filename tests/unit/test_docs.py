@@ -30,11 +30,11 @@ class WhenThePagesAreRead:
         for name in named_in(path.read_text(encoding="utf-8")):
             assert (ROOT / name).exists() or (path.parent / name).exists(), f"{path.name} names {name}"
 
-    def test_every_room_is_on_the_map_with_a_sentence(self) -> None:
+    def test_every_folder_is_on_the_map_with_a_sentence(self) -> None:
         text = PAGE.read_text(encoding="utf-8")
         for layer in LAYERS:
-            for room in (ROOT / layer).rglob("__init__.py"):
-                assert re.search(rf"^- \*\*{room.parent.relative_to(ROOT)}\*\*: [A-Za-z].*\.", text, re.MULTILINE), room
+            for folder in (ROOT / layer).rglob("__init__.py"):
+                assert re.search(rf"^- \*\*{folder.parent.relative_to(ROOT)}\*\*: [A-Za-z].*\.", text, re.MULTILINE), folder
 
 
 class WhenADiagramIsDrawn:

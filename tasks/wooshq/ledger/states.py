@@ -72,7 +72,7 @@ class Reason(StrEnum):
 
     INVALID = "invalid"  #: it does not pass our own validation
     REJECTED = "rejected"  #: the API refused this message
-    EXHAUSTED = "exhausted"  #: its retries are used up
+    EXHAUSTED = "exhausted"  #: it still failed at the age `WOOSHQ_MAX_AGE_S`
     UNKNOWN = "unknown"  #: no answer came, and `on_unknown` is `dead_letter`, or it was sent again as often as it may be
     POISON = "poison"  #: workers were lost again and again while they held it
     TOO_LARGE = "too_large"  #: larger than we store, or than the API takes

@@ -1,1 +1,1 @@
-"""Tests of the worker's rooms with real processes and sockets, a folder each."""
+"""Tests of the worker's folders with real processes and sockets, a folder each."""

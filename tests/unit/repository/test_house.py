@@ -1,4 +1,4 @@
-"""The house is in order: rooms are small, files and functions are short, and every room says what may live in it."""
+"""The house is in order: folders are small, files and functions are short, and every folder says what may live in it."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ REPOSITORY = Path(__file__).parents[3]
 TREES = ("schemas", "tasks", "worker", "tests", "benchmarks", "docs")
 
 MOST_ENTRIES = 14
-"""Files and folders of one room."""
+"""Files and folders of one folder."""
 MOST_LINES = 500
 """Of one file."""
 MOST_LINES_OF_A_FUNCTION = 60
 """With its signature and its docstring."""
 
 #: Exceptions, each with its reason. One that is no longer needed fails below.
-LARGE_ROOMS = {
+LARGE_FOLDERS = {
     "tests/data/examples": "request bodies of the API's reference, one file each: data",
 }
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
-ROOMS_WITHOUT_A_SENTENCE: dict[str, str] = {}
+FOLDERS_WITHOUT_A_SENTENCE: dict[str, str] = {}
 
 
-def rooms() -> Iterator[Path]:
+def folders() -> Iterator[Path]:
     for tree in TREES:
         yield from (folder for folder in sorted((REPOSITORY / tree).rglob("**/")) if "__pycache__" not in folder.parts)
 
 
-def entries(room: Path) -> list[Path]:
-    return sorted(entry for entry in room.iterdir() if entry.name != "__pycache__" and not entry.name.startswith("."))
+def entries(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.name != "__pycache__" and not entry.name.startswith("."))
 
 
 def sources(*suffixes: str) -> Iterator[Path]:
-    yield from (entry for room in rooms() for entry in entries(room) if entry.suffix in suffixes)
+    yield from (entry for folder in folders() for entry in entries(folder) if entry.suffix in suffixes)
 
 
 def name(path: Path) -> str:
@@ -52,8 +52,8 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
             yield f"{name(path)}::{node.name}", node.end_lineno - node.lineno + 1
 
 
-def test_no_room_has_more_than_14_entries() -> None:
-    assert {name(room) for room in rooms() if len(entries(room)) > MOST_ENTRIES} == LARGE_ROOMS.keys()
+def test_no_folder_has_more_than_14_entries() -> None:
+    assert {name(folder) for folder in folders() if len(entries(folder)) > MOST_ENTRIES} == LARGE_FOLDERS.keys()
 
 
 def test_no_source_file_has_more_than_500_lines() -> None:
@@ -66,17 +66,17 @@ def test_no_function_has_more_than_60_lines() -> None:
     assert long == LONG_FUNCTIONS.keys()
 
 
-def test_every_room_says_in_one_sentence_what_may_live_in_it() -> None:
+def test_every_folder_says_in_one_sentence_what_may_live_in_it() -> None:
     silent = set()
-    for room in rooms():
-        if any(entry.suffix == ".py" for entry in entries(room)):
-            front = room / "__init__.py"
+    for folder in folders():
+        if any(entry.suffix == ".py" for entry in entries(folder)):
+            front = folder / "__init__.py"
             said = ast.get_docstring(ast.parse(front.read_text(encoding="utf-8"))) if front.exists() else None
             if not (said or "").partition("\n\n")[0].endswith("."):
-                silent.add(name(room))
-    assert silent == ROOMS_WITHOUT_A_SENTENCE.keys()
+                silent.add(name(folder))
+    assert silent == FOLDERS_WITHOUT_A_SENTENCE.keys()
 
 
-@pytest.mark.parametrize("exceptions", [LARGE_ROOMS, LONG_FILES, LONG_FUNCTIONS, ROOMS_WITHOUT_A_SENTENCE])
+@pytest.mark.parametrize("exceptions", [LARGE_FOLDERS, LONG_FILES, LONG_FUNCTIONS, FOLDERS_WITHOUT_A_SENTENCE])
 def test_every_exception_has_its_reason(exceptions: dict[str, str]) -> None:
     assert all(exceptions.values())

@@ -1,1 +1,1 @@
-"""Tests of the worker's rooms, a folder each."""
+"""Tests of the worker's folders, a folder each."""

@@ -69,7 +69,7 @@ class Then(StrEnum):
     """
     RETRY_ALL = "retry, whole application waits"
     """
-    The API limits the rate (429, or 425): every call of this application would get the same answer.
+    The API limits the rate (status 429 or 425, or code 8, RESOURCE_EXHAUSTED): every call of this application would get the same answer.
 
     - No short retry in this claim (`api/deliver.py`).
     - Gate `not_before` shuts in this process at once, until the time that Retry-After names, or for `WOOSHQ_BREAKER_OPEN_S`

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-ROOMS = ("intents", "cancels", "letters", "gates", "jobs", "chunks")
+FOLDERS = ("intents", "cancels", "letters", "gates", "jobs", "chunks")
 """The folders with scripts, one for each noun. `shared` holds the parts that scripts use."""
 _USES = re.compile(r"^-- uses (\w+)$", re.MULTILINE)
 
@@ -24,7 +24,7 @@ class Source:
 
 @cache
 def source_of(name: str) -> Source:
-    """The script `name`, as `<room>/<name>`. Raises FileNotFoundError if it does not exist."""
+    """The script `name`, as `<folder>/<name>`. Raises FileNotFoundError if it does not exist."""
     own = _read(f"{name}.lua")
     parts: dict[str, str] = {}
     _add_parts(own, parts)
@@ -35,9 +35,9 @@ def source_of(name: str) -> Source:
 
 
 def names() -> list[str]:
-    """All scripts, as `<room>/<name>`."""
+    """All scripts, as `<folder>/<name>`."""
     return sorted(
-        f"{room}/{entry.name[:-4]}" for room in ROOMS for entry in (files(__name__) / room).iterdir() if entry.name.endswith(".lua")
+        f"{folder}/{entry.name[:-4]}" for folder in FOLDERS for entry in (files(__name__) / folder).iterdir() if entry.name.endswith(".lua")
     )
 
 

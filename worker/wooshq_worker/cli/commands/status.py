@@ -1,4 +1,4 @@
-"""`wooshq status`, `wooshq cancel`: show where intents are, and cancel those that no recipient has received."""
+"""`wooshq status`: show where intents are, with every attempt."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import typer
 from rich.text import Text
 
 from wooshq import Wooshq
-from wooshq.intents.cancel import CANCELLING
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
     SOME_REFUSED,
+    UNKNOWN_ID,
     Json,
     attempts,
-    continue_unread,
     data,
     emit,
     field,
@@ -49,19 +48,11 @@ _SO_FAR: Final = {
     "bulk_jobs": "fan-out jobs started",
     "bulk_sent": "recipients sent to by fan-out jobs",
 }
-#: State → why an intent in it cannot be cancelled.
-_TOO_LATE: Final = {
-    "sending": "too late, it is being sent",
-    "sent": "too late, it was sent",
-    "dead": "too late, it is a dead letter. If it should not be sent, use wooshq dead discard",
-    "expired": "it has expired and was not sent",
-}
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the command."""
     app.command(cls=Command, epilog=examples(f"wooshq status {EXAMPLE_ID}", "wooshq status"))(status)
-    app.command(cls=Command, epilog=examples(f"wooshq cancel {EXAMPLE_ID}"))(cancel)
 
 
 def status(
@@ -79,7 +70,7 @@ def status(
             found = wooshq.status(intent_id)
             if found is None:
                 unknown += 1
-                say(f"{intent_id}: {_UNKNOWN}")
+                say(f"{intent_id}: {UNKNOWN_ID}")
             elif as_json:
                 emit(found)
             else:
@@ -96,9 +87,6 @@ def _asked(cancel: Mapping[str, Any]) -> str:
     return f"{short(cancel['asked_at'])} UTC: {outcome}" + (f" ({cancel['detail']})" if cancel["detail"] else "")
 
 
-_UNKNOWN: Final = "no intent has this id. Check the id. The intent may have ended longer ago than WOOSHQ_RETENTION_S."
-
-
 def _overview(counts: Mapping[str, int]) -> None:
     """Print two lists: where intents are now, and what happened since the ledger was created."""
     others = [name for name in counts if name not in _NOW and name not in _SO_FAR]
@@ -108,46 +96,3 @@ def _overview(counts: Mapping[str, int]) -> None:
         data.print(Text(title, style="bold"))
         for name, says in names.items():
             show(f"  {counts.get(name, 0):>{wide}}  {says}")
-
-
-#: What came of the request to Pushwoosh → the intent's word in the output.
-_AFTER_ASKING: Final = {"cancelled": "cancelled", "asked": CANCELLING, "refused": "sent", "unknown": "sent"}
-
-
-def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of intents.")], as_json: Json = False) -> None:
-    """Cancel intents that were not sent yet. If Pushwoosh keeps a sent message until its schedule, ask Pushwoosh to cancel it."""
-    continue_unread()
-    with Wooshq() as wooshq:
-        left = 0
-        for intent_id in ids:
-            state = wooshq.cancel(intent_id.lower())
-            answer = _ask_now(wooshq, intent_id.lower()) if state == CANCELLING else None
-            if answer is not None:
-                state = _AFTER_ASKING[answer["outcome"]]
-            left += state != "cancelled"
-            told = {"id": intent_id, "state": state} | ({"cancel": answer} if answer is not None else {})
-            emit(told) if as_json else show(f"{intent_id} {state or 'unknown'}")
-            if answer is not None:
-                say(f"{intent_id}: {_said(state, answer['detail'] or 'no answer yet')}")
-            elif state is None:
-                say(f"{intent_id}: {_UNKNOWN}")
-            elif state in _TOO_LATE:
-                say(f"{intent_id}: {_TOO_LATE[state]}.")
-        finish(SOME_REFUSED if left else ALL_DONE)
-
-
-def _ask_now(wooshq: Wooshq, intent_id: str) -> dict[str, Any] | None:
-    """What came of the request to Pushwoosh."""
-    from wooshq_worker.intents.cancel.now import cancel_now  # it needs an HTTP client, which takes long to import
-
-    found = cancel_now(wooshq, intent_id)
-    return None if found is None else found.cancel
-
-
-def _said(state: str | None, detail: str) -> str:
-    """What Pushwoosh answered, for a person."""
-    if state == "cancelled":
-        return "it was sent, but Pushwoosh kept it until its schedule. Pushwoosh has now cancelled it."
-    if state == CANCELLING:
-        return f"{detail}. The workers ask Pushwoosh again until the schedule of the message; wooshq status shows the answer."
-    return f"it was sent, and Pushwoosh was asked to cancel it: {detail}."

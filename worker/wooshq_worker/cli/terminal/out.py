@@ -23,6 +23,7 @@ NOTHING_DONE: Final = 3
 INTERRUPTED: Final = 130
 
 FIND_THE_CAUSE: Final = "To find the cause, run wooshq doctor."
+UNKNOWN_ID: Final = "no intent has this id. Check the id. The intent may have ended longer ago than WOOSHQ_RETENTION_S."
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, for machines.")]
 
 people = Console(stderr=True, highlight=False, emoji=False)
