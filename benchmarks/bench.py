@@ -66,7 +66,9 @@ class Bench:
         out = self._api.__enter__().stdout
         assert out is not None
         self.api_url = out.readline().decode().strip()
-        self.wooshq = Wooshq(Settings(_env_file=None, application=APPLICATION, data_dir=self.folder, **self._settings))  # type: ignore[call-arg]
+        self.wooshq = Wooshq(
+            Settings(_env_file=None, application=APPLICATION, redis_url="embedded", data_dir=self.folder, **self._settings)  # type: ignore[call-arg]
+        )
         self.wooshq.counts()
         self.redis = redis.Redis.from_url(self.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db="))
         return self
@@ -84,6 +86,7 @@ class Bench:
             "PUSHWOOSH_API_TOKEN": "bench",
             "PUSHWOOSH_APPLICATION": APPLICATION,
             "PUSHWOOSH_BASE_URL": self.api_url,
+            "WOOSHQ_REDIS_URL": "embedded",
             "WOOSHQ_DATA_DIR": str(self.folder),
             **{f"WOOSHQ_{name.upper()}": str(value) for name, value in self._settings.items()},
         }

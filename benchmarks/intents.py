@@ -27,7 +27,7 @@ def run(out: Figures, *, quick: bool) -> None:
 
 def _accepting(out: Figures, bench: Bench, many: int, rounds: int) -> None:
     """Only accepting: no worker reads this namespace."""
-    aside = Settings(_env_file=None, application=APPLICATION, data_dir=bench.folder, namespace="aside")  # type: ignore[call-arg]
+    aside = Settings(_env_file=None, application=APPLICATION, redis_url="embedded", data_dir=bench.folder, namespace="aside")  # type: ignore[call-arg]
     in_batches: list[float] = []
     one_by_one: list[float] = []
     with Wooshq(aside) as wooshq:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from wooshq.intents.status import Status
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.settings import variables
+from wooshq.settings.redis_url import is_redis_url
+from wooshq.settings.server_url import EMBEDDED
 
 APPLICATION = "AAAAA-BBBBB"
 TOKEN = "test-token-0123456789"
@@ -39,6 +41,7 @@ class Rig:
             "api_token": TOKEN,
             "application": APPLICATION,
             "base_url": base_url,
+            **_a_redis(settings),
             "data_dir": folder / "data",
             "accept_within_s": 30.0,  # a slow machine must not look like a Redis that hangs
             "backoff_base_s": 0.2,
@@ -176,4 +179,10 @@ def an_intent(user: str = "u1", **changes: Any) -> dict[str, Any]:
 
 def some_settings(**names: Any) -> Settings:
     """Settings of an installation with one application. Nothing comes from a `.env` file."""
-    return Settings(**{"_env_file": None, "application": APPLICATION, **names})
+    return Settings(**{"_env_file": None, "application": APPLICATION, **_a_redis(names), **names})
+
+
+def _a_redis(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The embedded Redis, unless the settings name another one."""
+    named = names.get("redis_url") or is_redis_url(names.get("broker_url") or "")
+    return {} if named else {"redis_url": EMBEDDED}

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+from wooshq.errors import SettingsInvalid
 from wooshq.installation.embedded import ACQUIRE_S, EmbeddedRedis
 from wooshq.settings import Settings
 from wooshq.settings.redis_url import is_redis_url, redis_url
+from wooshq.settings.server_url import EMBEDDED
+
+NOT_NAMED: Final = "WOOSHQ_REDIS_URL is not set, so this uses the embedded Redis. Only processes that use the same folder see its messages"
+"""For a command or a worker that uses the embedded Redis without being asked to."""
+NAME_IT: Final = f"Set WOOSHQ_REDIS_URL to your own Redis, or to {EMBEDDED} if this is right"
 
 
 @dataclass(frozen=True)
@@ -30,19 +37,35 @@ class Places:
 
 def places(settings: Settings, *, within_s: float = ACQUIRE_S) -> Places:
     """
-    The places that the settings name. If one URL is unset, the other one is used for both. If that cannot be, the embedded Redis is used.
+    The places that the settings name. If one URL is unset, the other one is used for both.
 
-    within_s: how long the embedded Redis may take to be ready. Raises EmbeddedRedisError if it cannot be used.
+    The embedded Redis is used only if the settings ask for it. If a web app that forgot its URL got one, it would give out ids that no worker
+    ever sees.
+
+    within_s: how long the embedded Redis may take to be ready. Raises SettingsInvalid if no Redis is named, EmbeddedRedisError if the
+    embedded one cannot be used.
     """
     broker, ledger = settings.broker_url, settings.redis_url
-    if ledger is None and broker is not None and is_redis_url(broker):
+    if ledger is None:
+        if broker is None or not is_redis_url(broker):
+            raise _no_redis_named(settings)
         ledger = broker
-    if broker is None and ledger is not None:
-        broker = ledger
-    embedded = None
-    if broker is None or ledger is None:
-        embedded = EmbeddedRedis(settings.data_dir, within_s=within_s)
-        url = embedded.acquire()
-        ledger = ledger or url
-        broker = broker or embedded.broker_url
-    return Places(ledger, broker, embedded)
+    if ledger != EMBEDDED:
+        return Places(ledger, broker or ledger)
+    embedded = EmbeddedRedis(settings.data_dir, within_s=within_s)
+    return Places(embedded.acquire(), broker or embedded.broker_url, embedded)
+
+
+def or_embedded(settings: Settings) -> Settings:
+    """The settings of a command: if they name neither a Redis nor a broker, they ask for the embedded Redis."""
+    if settings.redis_url is not None or settings.broker_url is not None:
+        return settings
+    return settings.model_copy(update={"redis_url": EMBEDDED})
+
+
+def _no_redis_named(settings: Settings) -> SettingsInvalid:
+    broker = "" if settings.broker_url is None else " The broker is not Redis, and the ledger needs a Redis."
+    return SettingsInvalid(
+        f"WOOSHQ_REDIS_URL is not set.{broker} Set it to the Redis that your workers use. "
+        f"For the embedded Redis in {settings.data_dir.absolute()}, set WOOSHQ_REDIS_URL={EMBEDDED}"
+    )

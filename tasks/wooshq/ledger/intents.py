@@ -269,6 +269,10 @@ class IntentLedger:
         """Become the keeper, or stay it. False if another worker is the keeper."""
         return bool((yield RunScript("intents/be_keeper", (self.keys.fixed("keeper"),), (token, int(for_s * 1000)))))
 
+    def has_keeper(self) -> Steps[bool]:
+        """Whether a worker is running. Every worker runs a keeper, and one of them holds this lock; it ends three seconds after that worker."""
+        return bool((yield Ask([("EXISTS", self.keys.fixed("keeper"))]))[0])
+
     def come_due(self, name: str, limit: int) -> Steps[list[str]]:
         """Members of `leases`, `due`, `expiry` and the like whose time has come, the longest due first."""
         return [_text(i) for i in (yield RunScript("intents/come_due", (self.keys.fixed(name),), (limit,)))]

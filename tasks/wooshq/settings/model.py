@@ -68,9 +68,9 @@ class Settings(BaseSettings):
 
     # Where things are
     broker_url: str | None = None
-    """URL of the Celery broker: `amqp://`, or one that `WOOSHQ_REDIS_URL` allows. Default: the ledger's Redis if it is set, otherwise the embedded Redis."""
+    """URL of the Celery broker: `amqp://`, or a URL that `WOOSHQ_REDIS_URL` allows. Default: the ledger's Redis."""
     redis_url: str | None = None
-    """URL of the ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`. Default: the broker if it is Redis, otherwise the embedded Redis."""
+    """URL of the ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`; or `embedded` for the embedded Redis. Default: the broker if it is Redis."""
     data_dir: Path = Path(".wooshq")
     """Folder of the embedded Redis."""
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = DEFAULT_NAMESPACE

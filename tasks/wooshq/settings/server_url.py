@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from wooshq.settings.redis_url import is_redis_url, redis_url, to_be_escaped
 
+EMBEDDED: Final = "embedded"
+"""The value of WOOSHQ_REDIS_URL that asks for the embedded Redis."""
+
 _AMQP: Final = ("amqp://", "amqps://", "pyamqp://")
 _FILES: Final = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 
@@ -18,10 +21,13 @@ def is_amqp(url: str) -> bool:
 
 
 def check_redis_url(url: str) -> str:
-    """The URL of the ledger's Redis. Raises ValueError."""
+    """The URL of the ledger's Redis, or `embedded`. Raises ValueError."""
+    if url == EMBEDDED:
+        return url
     if not is_redis_url(url):
         raise ValueError(
-            "must begin with redis://, rediss://, unix:// or sentinel://. If the broker is not Redis, the ledger still needs a Redis: set its URL here"
+            f"must begin with redis://, rediss://, unix:// or sentinel://, or be the word {EMBEDDED}. "
+            "If the broker is not Redis, the ledger still needs a Redis: set its URL here"
         )
     _check_redis(url)
     return url

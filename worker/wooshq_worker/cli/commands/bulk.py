@@ -13,6 +13,7 @@ from wooshq import Wooshq
 from wooshq.errors import JobUnknown
 from wooshq.jobs.show import Job
 from wooshq.letters.replay import MAY_BE_REACHED
+from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.files import opened
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
 from wooshq_worker.cli.terminal.job import NoCallYet, full
@@ -54,7 +55,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first."""
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         found = wooshq.bulk.list(most=most)
     if as_json:
         for job in found:
@@ -86,7 +87,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a job: how many recipients were sent to, how many failed, and what the job waits for."""
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         job = _or_end(wooshq, job_id)
         if watch:
             job = _watch(wooshq, job.id, as_json)
@@ -105,7 +106,7 @@ def show(
 
 def _watch(wooshq: Wooshq, job_id: str, as_json: bool) -> Job:
     at = 0.0
-    no_call_yet = NoCallYet()
+    no_call_yet = NoCallYet(wooshq)
     with JobProgress(shown=not (as_json and data.is_terminal)) as progress:
         while True:
             job = wooshq.bulk.show(job_id)
@@ -152,7 +153,7 @@ def pause(
 ) -> None:
     """Pause a job in every worker. Calls in progress end; no new call starts."""
     continue_unread()
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
         _moved(_at_rest(wooshq, wooshq.bulk.pause(job_id, why)), ("paused",), as_json)
 
@@ -161,7 +162,7 @@ def pause(
 def resume(job_id: JobId, as_json: Json = False) -> None:
     """Resume a job that is paused or stopped. A roll-out continues with its next step."""
     continue_unread()
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
         _moved(wooshq.bulk.resume(job_id), ("running", "feeding", "done"), as_json)
 
@@ -170,7 +171,7 @@ def resume(job_id: JobId, as_json: Json = False) -> None:
 def cancel(job_id: JobId, as_json: Json = False) -> None:
     """Cancel a job. Recipients not yet sent to are skipped."""
     continue_unread()
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
         _moved(_at_rest(wooshq, wooshq.bulk.cancel(job_id)), ("cancelled",), as_json)
 
@@ -190,7 +191,7 @@ def retry_failed(
 ) -> None:
     """Replay a job's dead letters, with one call for each. Recipients that received the message are skipped."""
     continue_unread()
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
         done = wooshq.bulk.retry_failed(job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt)
     if as_json:

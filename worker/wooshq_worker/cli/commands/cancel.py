@@ -8,6 +8,7 @@ import typer
 
 from wooshq import Wooshq
 from wooshq.intents.cancel import CANCELLING
+from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
 from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, UNKNOWN_ID, Json, continue_unread, emit, finish, say, show
 
@@ -30,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of intents.")], as_json: Json = False) -> None:
     """Cancel intents that were not sent yet. If Pushwoosh keeps a sent message until its schedule, ask Pushwoosh to cancel it."""
     continue_unread()
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         left = 0
         for intent_id in ids:
             state = wooshq.cancel(intent_id.lower())

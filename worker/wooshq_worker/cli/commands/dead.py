@@ -17,6 +17,7 @@ from wooshq.errors import IntentInvalid, LetterUnknown
 from wooshq.letters.filter import Conditions
 from wooshq_worker.cli.commands import export
 from wooshq_worker.cli.filters import filtered
+from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
@@ -85,7 +86,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List matching letters, newest first."""
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         found = wooshq.dead_letters.list(most=most + 1, **wanted)
     letters = found[:most]
     if as_json:
@@ -109,7 +110,7 @@ def groups(
     as_json: Json = False,
 ) -> None:
     """Count matching letters by reason, detail and application: the short overview of an incident."""
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         found = wooshq.dead_letters.groups(**wanted)
     if as_json:
         for group in found:
@@ -123,7 +124,7 @@ def groups(
 @app.command(cls=Command, epilog=examples(f"wooshq dead show {EXAMPLE_ID}"))
 def show(letter_id: LetterId, as_json: Json = False) -> None:
     """Show one letter in full: intent, payload, and every attempt, including those of its replays."""
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         try:
             letter = wooshq.dead_letters.show(letter_id.lower())
         except LetterUnknown as error:
@@ -152,7 +153,7 @@ def edit(
 ) -> None:
     """Change the intent that a replay will send, and show the difference. An invalid result is refused."""
     change = _patch(patch)
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         try:
             before, after = wooshq.dead_letters.edit(letter_id.lower(), change)
         except IntentInvalid as error:
@@ -214,7 +215,7 @@ def replay(
 ) -> None:
     """Replay dead letters. Each is sent once, even if two people replay it. Give ids or a filter."""
     named = [i.lower() for i in ids or ()]
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         with people.status("replaying") if people.is_terminal else people:
             done = wooshq.dead_letters.replay(
                 *named, dry_run=dry_run, to_application=to_application, to_lane=to_lane, rate=rate, **wanted
@@ -247,7 +248,7 @@ def discard(
 ) -> None:
     """Discard letters that should not be sent. They stay visible until WOOSHQ_DEAD_RETENTION_S is over. Give ids or a filter."""
     named = [i.lower() for i in ids or ()]
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         done = wooshq.dead_letters.discard(*named, why=why, dry_run=dry_run, **wanted)
         missing = _say_missing(wooshq, named, done.selected, wanted)
     if as_json:

@@ -15,6 +15,7 @@ from wooshq.letters.filter import Conditions
 from wooshq.letters.letter import Letter, WholeLetter
 from wooshq_schemas.recipient_lists import recipients_in_intent
 from wooshq_worker.cli.filters import filtered
+from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.files import file_exists, opened
 from wooshq_worker.cli.terminal.help import examples
 from wooshq_worker.cli.terminal.out import say, several
@@ -41,7 +42,7 @@ def export(
     """Write matching letters to a file, newest first. The file holds personal data, so only its owner can read it."""
     if file.is_file() and not force:  # not after a search that may take long
         raise file_exists(file, "FILE")
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         letters = wooshq.dead_letters.list(**wanted)  # their intents are fetched one by one, to save memory
         with opened(file, force=force, option="FILE") as out:
             written = _write(wooshq, letters, out, as_csv=file.suffix.lower() == ".csv")

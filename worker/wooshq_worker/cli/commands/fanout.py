@@ -24,6 +24,7 @@ from wooshq.recipients.rows import BadRow
 from wooshq_schemas import Template
 from wooshq_schemas.recipients import Recipient
 from wooshq_worker.cli import rejects as rejects_
+from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.job import NoCallYet, sentence
 from wooshq_worker.cli.terminal.out import (
@@ -112,7 +113,7 @@ def fanout(
         "step_wait_s": None if step_wait is None else duration_s(step_wait, "--step-wait"),
     }
     source = None if str(recipients) == "-" else recipients
-    with RecipientsFile(source) as file, Wooshq() as wooshq:
+    with RecipientsFile(source) as file, open_wooshq() as wooshq:
         text = None if template is None else _read_template(template, stdin_is_taken=source is None)
         if steps is not None and "%" in steps and total is None:
             total = _count(recipients)
@@ -180,7 +181,7 @@ class _Run:
         self._json = as_json
         self._detach = detach
         self._id: str | None = None
-        self._no_call_yet = NoCallYet()
+        self._no_call_yet = NoCallYet(wooshq)
         self._looked_at = 0.0
         self._said_stopped = False
         self._progress = JobProgress(shown=not (as_json and data.is_terminal))

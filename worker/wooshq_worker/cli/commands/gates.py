@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
-from wooshq import Wooshq
 from wooshq.ledger.gates import EVERY, MEANS, GateName
 from wooshq_schemas.lint import is_application_code
+from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import Command, Group, examples
 from wooshq_worker.cli.terminal.out import Json, emit, say, several, short
 from wooshq_worker.cli.terminal.tables import Column, table
@@ -48,7 +48,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     """Show every gate that is not open."""
     if context.invoked_subcommand is not None:
         return
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         found = wooshq.gates()
     if as_json:
         for gate in found:
@@ -63,7 +63,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
 @app.command("open", cls=Command, epilog=examples("wooshq gates open circuit --application AAAAA-BBBBB"))
 def open_(name: Name, application: Application = EVERY, as_json: Json = False) -> None:
     """Open a gate. If the API still fails, its next answers shut the gate again."""
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         opened = wooshq.open_gate(name, application)
     if as_json:
         emit({"gate": name, "application": application, "opened": opened})
@@ -81,7 +81,7 @@ def shut(
     """Shut a gate: messages wait until it opens. Nothing is lost, but intents can expire while they wait."""
     if application != EVERY and not is_application_code(application):
         raise typer.BadParameter("is not an application code. Use the form XXXXX-XXXXX, in capitals and digits", param_hint="--application")
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         gate = wooshq.shut_gate(name, application, why)
     emit(gate) if as_json else say(f"The gate {name} is shut for {_whose(application)}: {why}.")
 

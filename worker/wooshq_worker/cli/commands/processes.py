@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from wooshq import Wooshq
+from wooshq.installation.places import or_embedded
 from wooshq.settings import load_settings
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.out import ALL_DONE, NOTHING_DONE, SOME_REFUSED, Json, data, emit, finish, one_line, say, show
@@ -82,9 +83,10 @@ def doctor(
     """Check settings, token, API, Redis and its durability, clock, broker and workers. Says what to fix."""
     from wooshq_worker.doctor.examine import examine
 
-    wooshq = Wooshq(load_settings())
+    settings = load_settings()
+    wooshq = Wooshq(or_embedded(settings))
     try:
-        findings = examine(wooshq, offline=offline)
+        findings = examine(wooshq, offline=offline, redis_is_named=wooshq.settings is settings)
     finally:
         wooshq.close()
     for finding in findings:

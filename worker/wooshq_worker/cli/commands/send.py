@@ -14,8 +14,10 @@ from wooshq.errors import LedgerUnavailable, NotAccepted, Problem
 from wooshq.intents.entry import too_large
 from wooshq.intents.report import Report
 from wooshq.intents.status import Status
+from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.lines import File, InputLine, PrettyPrinted, in_batches, read_lines
+from wooshq_worker.cli.terminal.no_worker import NoWorkerYet
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
     FIND_THE_CAUSE,
@@ -59,7 +61,7 @@ def send(
 ) -> None:
     """Send messages: accept one intent per line. Prints the id of each intent, and the problems of each refused line."""
     continue_unread()
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         sending = _Sending(wooshq, wait=wait, as_json=as_json)
         try:
             for batch in in_batches(read_lines(file, wooshq.settings.max_intent_bytes), wooshq.settings.accept_batch):
@@ -181,6 +183,7 @@ class _Sending:
     def follow(self, timeout_s: float) -> None:
         """Print each status when its intent ends. timeout_s: stop after so many seconds."""
         ends = time.monotonic() + timeout_s
+        no_worker_yet = NoWorkerYet(self._wooshq)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         # A bar would break JSON on the same terminal.
         shown = people.is_terminal and bool(self._waiting) and not (self._json and data.is_terminal)
@@ -194,6 +197,7 @@ class _Sending:
                         progress.advance(bar)
                         self._end(intent_id, now)
                 if self._waiting:
+                    no_worker_yet.look()
                     time.sleep(min(_POLL_S, max(0.0, ends - time.monotonic())))
         if self._waiting:
             self._failed += len(self._waiting)

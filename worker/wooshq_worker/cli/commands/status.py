@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from wooshq import Wooshq
+from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
@@ -60,7 +60,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show the state of intents, with every attempt."""
-    with Wooshq() as wooshq:
+    with open_wooshq() as wooshq:
         if not ids:
             counts = wooshq.counts()
             emit(counts) if as_json else _overview(counts)

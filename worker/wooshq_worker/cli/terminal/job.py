@@ -6,8 +6,10 @@ import time
 from datetime import datetime
 from typing import Final
 
+from wooshq import Wooshq
 from wooshq.jobs.show import Job
 from wooshq.ledger.states import JobState
+from wooshq_worker.cli.terminal.no_worker import NoWorkerYet
 from wooshq_worker.cli.terminal.out import field, say, several, short
 
 #: A job without a call for this long, although nothing holds it: perhaps no worker is running.
@@ -96,14 +98,17 @@ def full(job: Job) -> None:
 
 
 class NoCallYet:
-    """Says once that a job makes no calls although nothing holds it: without a worker it waits for ever."""
+    """Says once that a job makes no calls although nothing holds it, and sooner if no worker is running."""
 
-    def __init__(self) -> None:
+    def __init__(self, wooshq: Wooshq) -> None:
+        self._no_worker_yet = NoWorkerYet(wooshq)
         self._since = time.monotonic()
         self._said = False
 
     def look(self, job: Job) -> None:
         """job: its current state."""
+        if not job.is_at_rest:
+            self._no_worker_yet.look()
         has_begun = job.total - job.left or job.sending or job.calls
         if has_begun or job.waiting_for or job.state not in ("running", "feeding") or not job.total:
             self._since = time.monotonic()
