@@ -4,8 +4,8 @@ wooshq accepts message intents and sends them through Pushwoosh's Messaging API 
     from wooshq import enqueue
     intent_id = enqueue({"to": {"users": ["u1"]}, "message": {"push": {"title": "Hi", "body": "Your order left"}}})
 
-The functions read their settings from the environment at the first call. `Wooshq(settings)` has the same calls for your own
-configuration, and `wooshq.aio` has them for asyncio.
+The functions read their settings from the environment at the first call, and keep them until `reset()`. `Wooshq(settings)` has the
+same calls for your own configuration, and `wooshq.aio` has them for asyncio.
 """
 
 from wooshq.client import Wooshq
@@ -35,6 +35,7 @@ enqueue = _default.enqueue
 enqueue_many = _default.enqueue_many
 fan_out = _default.fan_out
 gates = _default.gates
+reset = _default.reset
 status = _default.status
 
 __all__ = [
@@ -61,5 +62,6 @@ __all__ = [
     "enqueue_many",
     "fan_out",
     "gates",
+    "reset",
     "status",
 ]

@@ -120,6 +120,16 @@ class AsyncWooshq:
         await asyncio.to_thread(self.installation.close)
         await self._clients.close()
 
+    async def reset(self) -> None:
+        """
+        Close everything, and read the settings of the environment again at the next call. For tests, and for programs that change them.
+
+        Settings that were given to this object stay. Call it while no other call is in progress.
+        """
+        await asyncio.to_thread(self.installation.reset)
+        await self._clients.close()
+        self._ledger = self.bulk._ledger = None
+
     async def __aenter__(self) -> AsyncWooshq:
         """Opens Redis now, and waits until an embedded one has loaded its file. Raises EmbeddedRedisError, SettingsInvalid."""
         await asyncio.to_thread(lambda: self.installation.places)
@@ -369,6 +379,7 @@ enqueue = _default.enqueue
 enqueue_many = _default.enqueue_many
 fan_out = _default.fan_out
 gates = _default.gates
+reset = _default.reset
 status = _default.status
 
-__all__ = ["AsyncWooshq", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "status"]
+__all__ = ["AsyncWooshq", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "reset", "status"]

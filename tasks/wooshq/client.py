@@ -125,9 +125,22 @@ class Wooshq:
     def close(self) -> None:
         """Publish what waits, close connections, and release the embedded Redis."""
         self.installation.close()
+        self._close_redis()
+
+    def _close_redis(self) -> None:
         if self._redis is not None:
             self._redis.close()
             self._redis = None
+
+    def reset(self) -> None:
+        """
+        Close everything, and read the settings of the environment again at the next call. For tests, and for programs that change them.
+
+        Settings that were given to this object stay. Call it while no other call is in progress.
+        """
+        self.installation.reset()
+        self._close_redis()
+        self._ledger = self.bulk._ledger = None
 
     def __enter__(self) -> Wooshq:
         """Opens Redis now, and waits until an embedded one has loaded its file. Raises EmbeddedRedisError, SettingsInvalid."""

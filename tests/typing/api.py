@@ -25,6 +25,7 @@ from wooshq import (
     enqueue_many,
     fan_out,
     gates,
+    reset,
     status,
 )
 
@@ -93,10 +94,12 @@ def a_configuration_of_ones_own(settings: Settings) -> None:
         assert_type(client.open_gate("circuit"), bool)
         for gate in gates():
             assert_type(gate.why, str)
+    reset()
 
 
 async def the_same_in_asyncio(settings: Settings, some: AsyncIterator[dict[str, Any]]) -> None:
     assert_type(await wooshq.aio.enqueue({}), str)
+    await wooshq.aio.reset()
     assert_type((await wooshq.aio.enqueue_many(some)).accepted, int)
     assert_type(await wooshq.aio.status("id"), Status | None)
     assert_type((await wooshq.aio.dead_letters.replay(reason="rejected")).replayed, int)

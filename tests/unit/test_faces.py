@@ -85,7 +85,7 @@ class WhenNamesAreImported:
         assert set(wooshq.__all__) == {
             "Conflict", "FeedInterrupted", "FolderUnusable", "IntentInvalid", "JobUnknown", "LedgerUnavailable", "LetterUnknown",
             "NotAccepted", "Problem", "RecipientsChanged", "RecipientsUnreadable", "Settings", "SettingsInvalid", "Status", "Wooshq",
-            "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "status",
+            "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "reset", "status",
         }  # fmt: skip
 
     def test_aio_lists_the_same_calls(self) -> None:

@@ -52,7 +52,7 @@ class Installation:
 
     def __init__(self, settings: Settings | None = None) -> None:
         """settings: None for those of the environment, read at first use."""
-        self._settings = settings
+        self._settings = self._given = settings
         self._lock = threading.RLock()
         self._places: Places | None = None
         self._opening: _Opening | None = None
@@ -127,3 +127,9 @@ class Installation:
             self._places.release()
             self._places = None
         self._opening = None
+
+    def reset(self) -> None:
+        """`close`, and forget the settings of the environment: the next use reads them again."""
+        with self._lock:  # an embedded Redis that is being opened belongs to the old settings
+            self.close()
+            self._settings = self._given
