@@ -6,7 +6,9 @@ from wooshq_schemas.intent.door import NewerModel, load_stored, parse_intent, pa
 from wooshq_schemas.intent.model import MODEL_VERSION, Intent, Lane
 from wooshq_schemas.lint import Warn, lint
 from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
-from wooshq_schemas.recipients import Columns, Recipient, RecipientLike, recipient_of
+from wooshq_schemas.recipients.columns import Columns
+from wooshq_schemas.recipients.mapping import recipient_of
+from wooshq_schemas.recipients.recipient import Recipient, RecipientLike
 from wooshq_schemas.render import render
 from wooshq_schemas.request import CancelRequest, NotifyRequest
 from wooshq_schemas.template.door import parse_template

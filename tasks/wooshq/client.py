@@ -34,6 +34,7 @@ from wooshq.letters.find import group_letters, list_letters, show_letter
 from wooshq.letters.letter import Group, Letter, WholeLetter
 from wooshq.letters.replay import Replayed, ReplayRules, replay_letters
 from wooshq.settings import Settings
+from wooshq_schemas.recipients.notes import Notes
 
 T = TypeVar("T")
 
@@ -339,7 +340,7 @@ class Jobs:
 
 
 class JobHandle:
-    """A job to watch, pause and cancel. refused, duplicates, errors: what was found in the stream that it was made from."""
+    """A job to watch, pause and cancel. refused, duplicates, errors, notes: what was found in the stream that it was made from."""
 
     def __init__(self, jobs: Jobs, job: FedJob) -> None:
         self._jobs = jobs
@@ -352,6 +353,8 @@ class JobHandle:
         """Recipients that came again; each was taken once."""
         self.errors: dict[int, tuple[Problem, ...]] = job.errors
         """Place in the stream → problems, for the first 10,000 items that are not recipients."""
+        self.notes: Notes = job.notes
+        """What was noted about recipients that were taken, such as a locale that Pushwoosh does not know."""
 
     def show(self) -> Job:
         """Where the job is. Raises JobUnknown."""

@@ -19,6 +19,7 @@ from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Sleep, Steps
 from wooshq.recipients.rows import BadRow
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid, Recipient, RecipientLike, Template, recipient_of
+from wooshq_schemas.recipients.notes import Notes
 
 _TOGETHER: Final = 2000
 """Recipients that are checked in one go."""
@@ -73,6 +74,7 @@ class FedJob:
     refused: int = 0  #: items that are not recipients
     duplicates: int = 0  #: recipients that came again; each was taken once
     errors: dict[int, tuple[Problem, ...]] = field(default_factory=dict)  #: place → problems, of the first 10,000 refused
+    notes: Notes = field(default_factory=Notes)  #: what was noted about recipients that were taken
 
 
 def start_job(
@@ -102,7 +104,7 @@ def start_job(
         if takes_more:
             ended = yield from _patiently(job.id, lambda: feeding.ended(ledger, job.id))
             _takes_more(ended, job.id, feeding.seen)
-    fed.refused, fed.duplicates = feeding.refused, feeding.duplicates
+    fed.refused, fed.duplicates, fed.notes = feeding.refused, feeding.duplicates, feeding.notes
     return fed
 
 
@@ -204,6 +206,7 @@ class _Feeding:
         self.seen = 0  #: items of the stream so far, recipients or not
         self.refused = 0
         self.duplicates = 0
+        self.notes = Notes()
 
     def take(self, given: Sequence[Given]) -> Iterator[Chunk]:
         """Take the next items, in their order. Yields the chunks that are full."""
@@ -216,7 +219,7 @@ class _Feeding:
                 self._refused(Refused(one.line, one.problems, one.text))
                 continue
             try:
-                recipients.append(recipient_of(one))
+                recipients.append(recipient_of(one, self.notes))
             except IntentInvalid as error:
                 self._refused(Refused(place, error.problems))
         new = self._seen.new([f"{recipient.to}\0{recipient.identifier}" for recipient in recipients])

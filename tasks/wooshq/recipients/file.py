@@ -17,7 +17,8 @@ from wooshq.recipients.limits import Limits
 from wooshq.recipients.opening import open_file, standard_input
 from wooshq.recipients.recognise import rows_in
 from wooshq.recipients.rows import BadRow, Rows
-from wooshq_schemas.recipients import Recipient
+from wooshq_schemas.recipients.notes import Notes
+from wooshq_schemas.recipients.recipient import Recipient
 
 __all__ = ["BadRow", "Fingerprint", "Limits", "RecipientsFile"]
 
@@ -70,6 +71,8 @@ class RecipientsFile:
         self._opened: os.stat_result | None = None
         self._digest: str | None = None
         self.fingerprint = None
+        self.notes = Notes()
+        """What was noted about the rows that `rows` gave so far."""
         try:
             self._take = self._open(self._path, stdin)
         except RecipientsUnreadable as error:
@@ -127,7 +130,7 @@ class RecipientsFile:
         if self._rows is not None:
             raise ValueError("the rows of a RecipientsFile can be read once; open the file again")
         try:
-            self._rows = rows_in(self._read, self._limits)
+            self._rows = rows_in(self._read, self._limits, self.notes)
             yield from self._rows
         except RecipientsUnreadable as error:
             error.source = self._name

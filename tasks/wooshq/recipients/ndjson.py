@@ -9,17 +9,20 @@ from wooshq.errors import IntentInvalid, Problem
 from wooshq.recipients.limits import Limits
 from wooshq.recipients.lines import LongLine, Text, split
 from wooshq.recipients.rows import BadRow, bad_row, not_a_recipient, too_long
-from wooshq_schemas.recipients import Recipient, recipient_of
+from wooshq_schemas.recipients.mapping import recipient_of
+from wooshq_schemas.recipients.notes import Notes
+from wooshq_schemas.recipients.recipient import Recipient
 from wooshq_schemas.validation.json_text import loads
 
 
 class NdjsonRows:
     """The rows of an NDJSON text. Blank lines are skipped."""
 
-    def __init__(self, text: Text, limits: Limits) -> None:
+    def __init__(self, text: Text, limits: Limits, notes: Notes) -> None:
         self.lines_read = 0
         self._text = text
         self._limits = limits
+        self._notes = notes
 
     def __iter__(self) -> Iterator[Recipient | BadRow]:
         for segment in self._text.segments:
@@ -30,7 +33,7 @@ class NdjsonRows:
             for line in split(segment, self._text.newline):
                 self.lines_read += 1
                 try:
-                    recipient = recipient_of(self._value(line))
+                    recipient = recipient_of(self._value(line), self._notes)
                 except IntentInvalid as error:
                     if line.strip():
                         yield not_a_recipient(self.lines_read, line, error, self._text.is_not_text)

@@ -14,7 +14,8 @@ from wooshq.recipients.limits import Limits
 from wooshq.recipients.lines import Text, segments
 from wooshq.recipients.ndjson import NdjsonRows
 from wooshq.recipients.rows import Rows
-from wooshq_schemas.recipients import LIST_OF
+from wooshq_schemas.recipients.notes import Notes
+from wooshq_schemas.recipients.recipient import LIST_OF
 
 #: The most bytes that are looked at to recognise a format.
 _HEAD: Final = 1 << 16
@@ -54,11 +55,11 @@ _OTHERS_BY_NULS: Final[Mapping[tuple[bool, ...], tuple[str, str]]] = {
 _JSON_ARRAY: Final = re.compile(rb"\[\s*(?:[\[{\"\]]|\Z)")
 
 
-def rows_in(read: Callable[[int], bytes], limits: Limits) -> Rows:
+def rows_in(read: Callable[[int], bytes], limits: Limits, notes: Notes) -> Rows:
     """
     The rows of a file, whatever its format is.
 
-    read: gives at most so many bytes of the file, and none only at its end. Raises RecipientsUnreadable if the format cannot be read.
+    read: gives at most so many bytes of the file, and none only at its end. notes: counts what is noted about rows. Raises RecipientsUnreadable if the format cannot be read.
     """
     stream = _Peeking(read)
     if stream.peek(len(MAGIC)).startswith(MAGIC):
@@ -76,8 +77,8 @@ def rows_in(read: Callable[[int], bytes], limits: Limits) -> Rows:
     newline = "\r" if b"\r" in head and b"\n" not in head else "\n"
     text = Text(segments(stream.read, newline.encode(), limits.longest_line), newline, is_not_text)
     if begins.startswith(b"{"):
-        return NdjsonRows(text, limits)
-    return CsvRows(text, _delimiter(begins.partition(newline.encode())[0]), limits)
+        return NdjsonRows(text, limits, notes)
+    return CsvRows(text, _delimiter(begins.partition(newline.encode())[0]), limits, notes)
 
 
 class _Peeking:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from wooshq.errors import IntentInvalid, Problem
 from wooshq.recipients.encoding import NOT_TEXT
 from wooshq.recipients.limits import Limits
-from wooshq_schemas.recipients import Recipient
+from wooshq_schemas.recipients.recipient import Recipient
 from wooshq_schemas.validation.problem import MOST_PROBLEMS
 
 _LONGEST_TEXT: Final = 1_000

@@ -110,6 +110,17 @@ class WhenAFileIsGiven:
         assert "Note: the message does not use the column name." in said
         assert "{shop}" not in said
 
+    def test_a_locale_that_the_api_does_not_have_costs_nobody_and_is_noted(self, rig: Rig, api: StandIn, tmp_path: Path) -> None:
+        rig.start_worker()
+        template = tmp_path / "texts.json"
+        template.write_text(json.dumps({"message": {"push": {"title": {"default": "Sale", "de": "Verkauf"}}}}))
+        path = tmp_path / "people.csv"
+        path.write_text("user,locale\nu1,fil-PH\nu2,haw-US\nu3,yue-Hant-HK\nu4,de-AT\n")
+        done = rig.cli("fanout", "--template", str(template), "--recipients", str(path))
+        assert done.returncode == 0, done.stderr
+        assert "Note: In 3 rows, the locale is not one that Pushwoosh knows." in " ".join(done.stderr.decode().split())
+        assert api.accepted == dict.fromkeys(("u1", "u2", "u3", "u4"), 1)
+
     @pytest.mark.parametrize("text", ["", "user\n", "\n\n"])
     def test_a_file_without_recipients_starts_no_job(self, rig: Rig, template: str, tmp_path: Path, text: str) -> None:
         path = tmp_path / "people.csv"

@@ -32,6 +32,10 @@ class WhenTheRecipientsAreNotAStream:
         made = rig.wooshq.fan_out(TEMPLATE, [{"user": "u1", "n": 10**5000}, {"user": "u2", "n": 1}])
         assert (list(made.errors), made.show().total) == ([0], 1)
 
+    def test_a_locale_that_the_api_does_not_have_is_noted_and_costs_nobody(self, rig: Rig) -> None:
+        made = rig.wooshq.fan_out(TEMPLATE, [{"user": "u1", "locale": "fil-PH"}, {"user": "u2", "locale": 7}, {"user": "u3"}])
+        assert (made.errors, made.notes.counts, made.show().total) == ({}, {"locale": 2}, 3)
+
     @pytest.mark.parametrize("wrong", [{"rate": "5"}, {"rate": True}, {"step_wait_s": float("inf"), "steps": [1]}])
     def test_a_rule_that_is_not_a_number_is_refused_in_words(self, rig: Rig, wrong: Any) -> None:
         with pytest.raises(ValueError, match="must be a number"):

@@ -33,7 +33,7 @@ class WhenAProblemIsReported:
             f'"{SECRET}"x\n',
             f'user\n {SECRET}\n{SECRET},{SECRET}\n"{SECRET}"x\n{SECRET}\0\n{SECRET}\udcff\n{SECRET}\r{SECRET}\n',
             f'user,name\nu1,"{SECRET}\nu2,{SECRET}',
-            f"user,locale\nu1,{SECRET}\n",
+            f"user,locale\n,{SECRET}\n",
             f'{{"user": "{SECRET}"\n',
             f'{{"user": "{SECRET}", "user": "{SECRET}", "locale": "{SECRET}"}}\n{{"user": [{SECRET}]}}\n"{SECRET} \n{{"usr": "{SECRET}"}}\n',
             f'{{"user": ["{SECRET}"]}}\n{{"user": "u1", "email": "{SECRET}"}}\n{{"user": "u1", "x": ["{SECRET}"]}}\n{{"email": "{SECRET} "}}\n',

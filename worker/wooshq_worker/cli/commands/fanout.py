@@ -22,7 +22,7 @@ from wooshq.jobs.source import check_same_source, source_of
 from wooshq.recipients.file import RecipientsFile
 from wooshq.recipients.rows import BadRow
 from wooshq_schemas import Template
-from wooshq_schemas.recipients import Recipient
+from wooshq_schemas.recipients.recipient import Recipient
 from wooshq_worker.cli import rejects as rejects_
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import Command, examples
@@ -304,6 +304,8 @@ class _Run:
             say("The idempotency_key of the template was used before, so no new job was started. This is the earlier job.")
         if job.duplicates:
             say(f"{several(job.duplicates, 'duplicate recipient')} {'was' if job.duplicates == 1 else 'were'} skipped.")
+        for note in self._file.notes.sentences():
+            say(f"Note: {note}")
         if self._json:
             emit(ended)
         else:

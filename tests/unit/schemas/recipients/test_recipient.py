@@ -51,7 +51,6 @@ class WhenAFileHasAHeader:
             ([" u1", "de", "x"], "user: has spaces at its start or end"),
             (["u" * 1025, "de", "x"], "user: is longer than 1024 characters"),
             (["u\0", "de", "x"], "user: has a NUL character"),
-            (["u1", "german", "x"], "locale: is not a locale"),
             (["u1", "de", "x\0"], "city: has a NUL character"),
         ],
     )
@@ -73,8 +72,8 @@ class WhenARecipientIsAMapping:
     def test_whole_numbers_become_placeholders_and_other_types_are_refused(self) -> None:
         assert recipient_of({"user": "u1", "points": 7, "name": "Ann"}).placeholders == (("name", "Ann"), ("points", "7"))
         with pytest.raises(IntentInvalid) as error:
-            recipient_of({"user": "u1", "a": None, "b": True, "c": 1.5, "d": [], "locale": 7})
-        assert [line.partition(":")[0] for line in lines_of(error)] == ["a", "b", "c", "d", "locale"]
+            recipient_of({"user": "u1", "a": None, "b": True, "c": 1.5, "d": []})
+        assert [line.partition(":")[0] for line in lines_of(error)] == ["a", "b", "c", "d"]
 
     @given(json_values | st.dictionaries(st.sampled_from(["user", "hwid", "email", "locale", "x"]), json_values))
     def test_every_value_is_a_recipient_or_is_refused(self, value: Any) -> None:
@@ -94,23 +93,6 @@ class WhenARecipientIsAMapping:
         except IntentInvalid:
             return
         assert by_row == recipient_of(dict(zip(header, cells, strict=True)))
-
-
-@pytest.mark.parametrize(
-    ("given", "locale"),
-    [
-        ("en", "en"),
-        ("EN", "en"),
-        ("fr-CA", "fr"),
-        ("pt_BR", "pt"),
-        ("zh-TW", "zh-Hant"),
-        ("zh_Hans_CN", "zh-Hans"),
-        ("zh", "zh"),
-        ("default", "default"),
-    ],
-)
-def test_a_locale_becomes_one_that_the_api_knows(given: str, locale: str) -> None:
-    assert recipient_of({"user": "u1", "locale": given}).locale == locale
 
 
 def test_the_hint_for_a_number_shows_it_as_a_string() -> None:

@@ -1,0 +1,52 @@
+"""The header of a file that has a recipient in each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wooshq_schemas.recipients.checks import LONGEST_IDENTIFIER, checked
+from wooshq_schemas.recipients.notes import Notes
+from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, one_is_needed
+from wooshq_schemas.validation.names import shown
+from wooshq_schemas.validation.problem import IntentInvalid, Problem
+from wooshq_schemas.validation.storable import wrong_text
+
+
+class Columns:
+    """The header of a file that has a recipient in each row. `recipient` runs for millions of rows, so the header is analysed once."""
+
+    def __init__(self, names: Sequence[str], notes: Notes | None = None) -> None:
+        """notes: counts what was noted about the rows. Raises IntentInvalid with all problems of the header."""
+        problems = [Problem("", *wrong) for name in names if (wrong := wrong_text(name))]
+        problems += [
+            Problem(shown(name), "is the name of two columns", "Rename or remove one")
+            for name in sorted({name for name in names if names.count(name) > 1})
+        ]
+        named = [name for name in names if name in LIST_OF]
+        if len(named) != 1:
+            problems.append(one_is_needed(names, named))
+        problems += [Problem("", "has a column without a name", "Name it or remove it") for name in names if not name.strip()]
+        if problems:
+            raise IntentInvalid(problems)
+        self.names = tuple(names)
+        self._notes = notes
+        self._kind = named[0]
+        self._to = LIST_OF[self._kind]
+        self._at = self.names.index(self._kind)
+        self._locale_at = self.names.index(LOCALE) if LOCALE in names else None
+        others = [(name, at) for at, name in enumerate(names) if name not in (self._kind, LOCALE)]
+        self._placeholders = tuple(sorted(others))
+        self._bare = len(names) == 1
+
+    def recipient(self, cells: Sequence[str]) -> Recipient:
+        """The recipient in a row. Raises IntentInvalid with all problems of the row."""
+        if len(cells) != len(self.names):
+            has = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+            raise IntentInvalid([Problem("", f"has {has}, but the header has {len(self.names)} columns", "Fix the row")])
+        identifier = cells[self._at]
+        # A shortcut: most rows are only an identifier that is obviously valid.
+        if self._bare and self._kind != "email" and 0 < len(identifier) <= LONGEST_IDENTIFIER and identifier.isalnum():
+            return Recipient(identifier, self._to)
+        locale = cells[self._locale_at] or None if self._locale_at is not None else None
+        placeholders = tuple([(name, cells[at]) for name, at in self._placeholders])
+        return checked(self._kind, identifier, locale, placeholders, self._notes)

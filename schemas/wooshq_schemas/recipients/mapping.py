@@ -1,0 +1,67 @@
+"""A recipient from a mapping: a line of NDJSON, or what a program gives to `fan_out`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from wooshq_schemas.recipients.checks import checked
+from wooshq_schemas.recipients.notes import Notes
+from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, RecipientLike, one_is_needed
+from wooshq_schemas.validation.names import shown
+from wooshq_schemas.validation.problem import IntentInvalid, Problem
+
+#: Stands for a locale that is not a string. It is treated as any other text that is not a locale.
+_NOT_A_LOCALE: Final = "?"
+
+
+def recipient_of(given: RecipientLike, notes: Notes | None = None) -> Recipient:
+    """
+    A recipient from a mapping with one of `user`, `hwid`, `push_token`, `email`. Raises IntentInvalid with all problems.
+
+    notes: counts what was noted.
+    """
+    if isinstance(given, Recipient):
+        return given
+    if isinstance(given, str):
+        return checked("user", given, None, (), notes)
+    if not isinstance(given, Mapping):
+        raise IntentInvalid([Problem("", "is not a recipient", 'Example: {"user": "u1"} or "u1"')])
+    named = [name for name in given if name in LIST_OF]
+    if len(named) != 1:
+        raise IntentInvalid([one_is_needed([name for name in given if isinstance(name, str)], named)])
+    problems: list[Problem] = []
+    placeholders: list[tuple[str, str]] = []
+    locale = None
+    for name, value in given.items():
+        if not isinstance(name, str):
+            problems.append(Problem("", "has a key that is not a string", "Keys of JSON objects must be strings"))
+        elif name == LOCALE:
+            locale = None if value is None or value == "" else value if isinstance(value, str) else _NOT_A_LOCALE
+        elif name == named[0]:
+            if not isinstance(value, str):
+                written = _written(value)
+                problems.append(Problem(name, "must be a string", f'Use "{written}"' if written is not None else ""))
+        elif isinstance(value, str):
+            placeholders.append((name, value))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            if (written := _written(value)) is not None:
+                placeholders.append((name, written))
+            else:
+                problems.append(Problem(shown(name), "has too many digits", "Write it as a string"))
+        else:
+            hint = "Leave it out" if value is None else "Write it as a string"
+            problems.append(Problem(shown(name), "must not be null" if value is None else "must be a string or a whole number", hint))
+    if problems:
+        raise IntentInvalid(problems)
+    return checked(named[0], given[named[0]], locale, tuple(sorted(placeholders)), notes)
+
+
+def _written(value: object) -> str | None:
+    """An integer as text; None for other values, and for integers with more digits than Python writes (4,300)."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    try:
+        return str(value)
+    except ValueError:
+        return None
