@@ -56,7 +56,15 @@ class _EnvFile:
         return "\n".join(re.sub(_OURS, self._with_file, line, count=1) for line in problems)
 
     def _with_file(self, variable: re.Match[str]) -> str:
-        return f"{variable[0]} (in {self.path})" if variable[0].upper() in self.values else variable[0]
+        name = self._as_set(variable[0].upper())
+        return f"{name} (in {self.path})" if name in self.values else name
+
+    def _as_set(self, variable: str) -> str:
+        """The name under which the variable is set: each setting can also be set as `WOOSHQ_` and the name of its field."""
+        field = next((field for field, name in variables().items() if name == variable), variable)
+        other = f"WOOSHQ_{field}".upper()
+        is_set = {name.upper() for name in os.environ} | set(self.values)
+        return other if other in is_set and variable not in is_set else variable
 
 
 def _read_env_file(name: object) -> _EnvFile:

@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wooshq.settings.server_url import check_broker_url, check_redis_url
 from wooshq_schemas.platforms import Platforms
 from wooshq_schemas.validation.names import nearest, shown
 
 DEFAULT_NAMESPACE = "wq"
+_QUOTES = "\"'"
 _EXAMPLE_URL = "Use https://api.pushwoosh.com or the address of your region"
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -182,9 +183,27 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     """`json`, `console` or `auto`. `auto` means console on a terminal, otherwise JSON lines."""
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """An empty variable is unset, because docker-compose sets `NAME: ${NAME:-}` so. In the environment, it also hides that of the file."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        assert isinstance(dotenv_settings, EnvSettingsSource)
+        hidden = {name for name, value in env_settings.env_vars.items() if _is_blank(name, value)}
+        for source in (env_settings, dotenv_settings):
+            source.env_vars = {n: v for n, v in source.env_vars.items() if n not in hidden and not _is_blank(n, v)}
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
     @field_validator("api_token", "api_tokens", "sentry_dsn", "broker_url", "redis_url", "application", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: Any, info: Any) -> Any:
+        """The same for settings made in Python."""
         if isinstance(value, str) and not value.strip():
             return {} if info.field_name == "api_tokens" else None
         return value
@@ -223,6 +242,8 @@ class Settings(BaseSettings):
             text = token.get_secret_value()
             if not text.isascii() or not text.isprintable() or " " in text or not text:
                 raise ValueError("must be printable ASCII without spaces and line breaks. Copy the token again from the Pushwoosh panel")
+            if text[0] in _QUOTES or text[-1] in _QUOTES:
+                raise ValueError("must not begin or end with a quote. Remove it")
         return value
 
     @field_validator("base_url")
@@ -306,7 +327,12 @@ def is_loopback(host: str) -> bool:
 
 def is_in_quotes(text: str) -> bool:
     """Whether the whole text stands in single or double quotes."""
-    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES
+
+
+def _is_blank(name: str, value: str | None) -> bool:
+    """Whether the variable counts as unset. Only that of `submit_queue` means something if it is empty: no queue."""
+    return not (value or "").strip() and name.lower() != "wooshq_submit_queue"
 
 
 @cache

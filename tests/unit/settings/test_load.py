@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from wooshq.errors import SettingsInvalid
-from wooshq.settings import Settings, load_settings
+from wooshq.settings import Settings, load_settings, variables
 
 SECRET = "s3cret-välue"
 
@@ -40,6 +40,8 @@ class WhenAVariableIsWrong:
             (f"WOOSHQ_RATES={SECRET}", "WOOSHQ_RATES (in {file}): is not valid JSON"),
             ('WOOSHQ_PLATFORMS={"desktop": {"number": 1}}', "WOOSHQ_PLATFORMS (in {file}): "),
             ("WOOSHQ_LEASE_S=1", "WOOSHQ_LEASE_S (in {file}) (1) must be longer than"),
+            ("WOOSHQ_API_TOKENS=[", "WOOSHQ_API_TOKENS (in {file}): is not valid JSON"),
+            ("WOOSHQ_BASE_URL=ftp://h", "WOOSHQ_BASE_URL (in {file}): must be https"),
             (f"WOOSHQ_REDIS_URL=redis://:pa#{SECRET}@h/0", "WOOSHQ_REDIS_URL (in {file}): has a user or a password"),
         ],
     )
@@ -76,6 +78,11 @@ class WhenDockerKeptTheQuotesOfAnEnvFile:
         assert "Remove them: `docker --env-file` keeps quotes" in said
         assert "abcdef" not in said
 
+    @pytest.mark.parametrize("value", ['"abcdef', "abcdef'"])
+    def test_a_token_with_one_of_two_quotes_is_refused_too(self, env_file: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+        monkeypatch.setenv("PUSHWOOSH_API_TOKEN", value)
+        assert refused() == "PUSHWOOSH_API_TOKEN: must not begin or end with a quote. Remove it"
+
     def test_the_env_file_of_wooshq_itself_may_have_quotes(self, env_file: Path) -> None:
         env_file.write_text('PUSHWOOSH_APPLICATION="AAAAA-BBBBB"\n')
         assert load_settings().application == "AAAAA-BBBBB"
@@ -99,6 +106,33 @@ class WhenALineBreakWasCopied:
     def test_a_token_with_one_is_refused_too(self, env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PUSHWOOSH_API_TOKEN", "abcdef\n")
         assert "without spaces and line breaks" in refused()
+
+
+EVERY_VARIABLE = sorted({*variables().values(), *(f"WOOSHQ_{field}".upper() for field in variables())} - {"WOOSHQ_SUBMIT_QUEUE"})
+
+
+class WhenAVariableIsEmpty:
+    """docker-compose sets `NAME: ${NAME:-}` to an empty text."""
+
+    @pytest.mark.parametrize("variable", EVERY_VARIABLE)
+    def test_it_is_like_a_variable_that_is_not_set(self, env_file: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+        monkeypatch.delenv("WOOSHQ_DATA_DIR")
+        default = load_settings()
+        for value in ("", " "):
+            monkeypatch.setenv(variable, value)
+            assert load_settings() == default
+        monkeypatch.delenv(variable)
+        env_file.write_text(f"{variable}=\n")
+        assert load_settings() == default
+
+    def test_in_the_environment_it_also_hides_the_value_of_the_file(self, env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        env_file.write_text("SENTRY_DSN=https://k@sentry.example/1\nWOOSHQ_CONCURRENCY=7\n")
+        monkeypatch.setenv("SENTRY_DSN", "")
+        assert (load_settings().sentry_dsn, load_settings().concurrency) == (None, 7)
+
+    def test_an_empty_name_of_the_extra_queue_means_no_queue(self, env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WOOSHQ_SUBMIT_QUEUE", "")
+        assert load_settings().submit_queue_name is None
 
 
 class WhenTheFileItselfIsWrong:
