@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from kombu.transport.redis import Channel, Transport
 from wooshq.installation.connections import TlsConnection
 from wooshq.installation.sentinel import Primary, PrimaryTls, Sentinels
 from wooshq.settings.redis_url import RedisUrl, is_redis_url, redis_url
+
+log = logging.getLogger("wooshq.broker")
 
 _AMQP_OPTIONS: Final[Mapping[str, Any]] = {"confirm_publish": True, "confirm_timeout": 2.0, "read_timeout": 30.0, "write_timeout": 5.0}
 
@@ -76,6 +79,30 @@ class RedisChannel(Channel):
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         # Fewer round trips of a new connection, and fewer rights: see `connect.py`.
         return {**super()._connparams(asynchronous), "protocol": 2, "driver_info": None}
+
+    def close(self) -> None:
+        """
+        Close the channel and all its connections to Redis, also if they are lost. Never raises.
+
+        kombu's own close ends at the first error, and a second one then fails in another way. If it gives back unacknowledged messages,
+        it opens a connection for them, and leaves that open.
+        """
+        try:
+            super().close()
+        except Exception as error:  # of a lost connection; what was not acknowledged comes back after the visibility timeout
+            log.debug("a channel of a lost connection was closed (%s)", type(error).__name__)
+            self._forget()
+        self._disconnect_pools()
+        self._close_clients()
+
+    def _forget(self) -> None:
+        self.closed = True
+        self._in_poll = self._in_listen = None
+        if self._qos is not None:
+            self._qos._on_collect.cancel()  # multiprocessing would keep the channel until the process ends
+        if (transport := self.connection) is not None:
+            transport.cycle.discard(self)
+            transport.close_channel(self)
 
 
 class RedisTransport(Transport):

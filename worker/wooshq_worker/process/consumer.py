@@ -27,10 +27,12 @@ class Consumer(CeleryConsumer):
     Celery's own handlers would end the worker over a malformed message, and log the whole of one that they refuse (known faults 11, F48).
     """
 
+    connection: Any  #: Celery's, to the broker; None between two connections
     others: dict[str, KombuConsumer]  #: queue → its consumer, of all queues but that of `task_consumer`; see `queues.py`
 
     def __init__(self, *args: Any, controller: Any, **kwargs: Any) -> None:
         self.engine: Engine = controller.engine  # set by `EngineStep`
+        self.others = {}
         self._done: deque[Message] = deque()
         self._is_woken = False
         super().__init__(*args, controller=controller, **kwargs)
@@ -44,6 +46,20 @@ class Consumer(CeleryConsumer):
             "wooshq_worker.process.queues:QueueChannels",
             "celery.worker.consumer.consumer:Evloop",
         ]
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """
+        For Celery: drop a connection that is lost. Never raises, so every loss ends in a new connection.
+
+        Celery closes it twice. The second time, kombu's channels have no connection, and those with unacknowledged messages fail.
+        """
+        try:
+            super().on_connection_error_after_connected(exc)
+        except Exception as error:
+            log.info("lost_connection_not_closed", error=type(error).__name__)
+            self.connection = None
+        if self.hub is not None:
+            self.hub.on_tick.clear()  # kombu puts each new connection there, and takes none out; nothing else uses it
 
     def create_task_handler(self, promise: Any = None) -> Callable[[Message], None]:
         """For Celery: what its own consumer, which has one queue left, does with a message."""

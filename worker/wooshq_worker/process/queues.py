@@ -37,6 +37,7 @@ class QueueChannels(bootsteps.StartStopStep):
         super().__init__(c, **kwargs)
 
     def start(self, c: Consumer) -> None:
+        self._channels = []  # those of an earlier connection ended with it
         consumed = c.app.amqp.queues.consume_from
         c.engine.lanes_consumed = frozenset(lane for lane, name in c.app.lanes.items() if name in consumed)
         first = c.app.lanes["transactional"] if c.app.lanes["transactional"] in consumed else next(iter(consumed))
