@@ -127,6 +127,7 @@ class ChunkRecord:
     calls: how many were made. accepted: how many of them were accepted. streak: recipients refused since the last accepted call; streak_of:
     the words of the refusal. dead_in_doubt: recipients that are dead and in doubt. stop: why the job must stop. end: the worker releases the
     chunk, `back` into the queue, or `due` in wait_ms. doubted: calls without an answer, by place, as the chunk's row keeps it.
+    behind: all recipients that are left are in doubt.
     """
 
     marks: list[tuple[str, int, int]] = field(default_factory=list)
@@ -143,6 +144,7 @@ class ChunkRecord:
     wait_ms: int = 0
     log: str = ""
     doubted: str = ""
+    behind: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.marks or self.calls or self.stop or self.doubts or self.unknown or self.letters or self.end)
@@ -299,6 +301,8 @@ class ChunkLedger:
             said["doubted"] = record.doubted
         if record.end is not None:
             said |= {"end": record.end, "wait_ms": record.wait_ms, "log": record.log}
+            if record.behind:
+                said["behind"] = True
         return RunScript("chunks/record", keys, (_compact(said),))
 
     def revoke(self, name: ChunkName, token: str, seen: str, mine: str) -> Steps[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -21,6 +21,17 @@ _APPLICATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 SLOTS_AHEAD_MS: Final = 250
 """How far ahead a worker is given slots under a ceiling: the longest that an admitted call may still wait in the worker."""
 
+NOT_UNDERSTOOD_SHUT: Final = 3
+NOT_UNDERSTOOD_PEOPLE_SHUT: Final = 100
+"""Calls whose answers are not understood, or recipients of such calls, that shut the gate `answers`: the next call would get the same."""
+IN_DOUBT_SHUT: Final = 1000
+"""Recipients of lost answers in a row that shut the gate `circuit`, even if they were few calls."""
+_FORGET_MS: Final = 600_000
+"""After so long without another one, answers that were not understood are forgotten."""
+_SLOWER: Final = 10
+_ANSWERS_SLOWER: Final = 120
+"""How many times longer than `breaker_ceiling_s` two probes may be apart if each of them may leave somebody in doubt (5 min and 1 h)."""
+
 EVERY = "*"
 """In place of an application: the gate is for all applications."""
 
@@ -32,6 +43,7 @@ class GateName(StrEnum):
     TOKEN = "token"  #: the API refuses our token
     APPLICATION = "application"  #: the API does not know the application
     NOT_BEFORE = "not_before"  #: the API answered 429, and said when to come back
+    ANSWERS = "answers"  #: the API's answers are not understood
     HAND = "hand"  #: shut manually, and opened manually
 
 
@@ -40,6 +52,7 @@ MEANS: Mapping[GateName, str] = {
     GateName.TOKEN: "the API refuses the token; opens when a call succeeds",
     GateName.APPLICATION: "the API does not know the application; opens when a call succeeds",
     GateName.NOT_BEFORE: "the API answered 429 and named a time; opens at this time",
+    GateName.ANSWERS: "the API's answers are not understood; opens when one is understood",
     GateName.HAND: "shut manually; opens only when you open it",
 }
 """What each gate means when it is shut, for an operator."""
@@ -57,12 +70,13 @@ class Gate(Result):
     until: str | None
     until_ms: int = field(default=0, metadata={"shown": False})
     testing_until_ms: int = field(default=0, metadata={"shown": False})
+    own_probes: int | None = field(default=None, metadata={"shown": False})
 
     def lets_through(self, now_ms: int, probes: int) -> int:
         """How many intents it lets through at `now_ms`: 0, or its probes."""
         if self.until_ms == 0 or now_ms < self.until_ms or now_ms < self.testing_until_ms:
             return 0
-        return probes
+        return self.own_probes or probes
 
 
 def read(flat: Mapping[str, str] | Sequence[Any], now_ms: int) -> list[Gate]:
@@ -83,6 +97,7 @@ def read(flat: Mapping[str, str] | Sequence[Any], now_ms: int) -> list[Gate]:
                 until=moment(kept["until_ms"] or None),
                 until_ms=int(kept["until_ms"]),
                 testing_until_ms=testing_until,
+                own_probes=kept.get("probes"),
             )
         )
     return sorted(gates, key=lambda g: (g.application, g.gate))
@@ -101,6 +116,34 @@ class Shut:
     gate: str
     why: str
     not_before_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """
+    What the API answered for an application. well: calls that it answered. failed: calls that failed, or got an answer of another server.
+
+    in_doubt: recipients of failed calls that may have been accepted. not_understood: calls whose answer came and was not understood;
+    not_understood_people: their recipients; sample: one of these answers, scrubbed.
+    """
+
+    well: int = 0
+    failed: int = 0
+    in_doubt: int = 0
+    not_understood: int = 0
+    not_understood_people: int = 0
+    sample: str = ""
+
+    def plus(self, more: Heard) -> Heard:
+        """Both together. The sample is the first one."""
+        return Heard(
+            self.well + more.well,
+            self.failed + more.failed,
+            self.in_doubt + more.in_doubt,
+            self.not_understood + more.not_understood,
+            self.not_understood_people + more.not_understood_people,
+            self.sample or more.sample,
+        )
 
 
 class GateLedger:
@@ -149,19 +192,26 @@ class GateLedger:
             return False
         applications = [field.partition("|")[2] for field in fields]
         k = self.keys
-        opened, _ = yield Ask([("HDEL", k.fixed("gates"), *fields), ("HDEL", k.fixed("failures"), *applications)])
+        counted = [f"{prefix}{application}" for application in applications for prefix in ("", "people|", "answers|")]
+        opened, _ = yield Ask([("HDEL", k.fixed("gates"), *fields), ("HDEL", k.fixed("failures"), *counted)])
         return bool(opened)
 
-    def report(self, application: str, *, well: int, failed: int, shuts: Sequence[Shut] = ()) -> Steps[list[str]]:
+    def report(self, application: str, heard: Heard, shuts: Sequence[Shut] = ()) -> Steps[list[str]]:
         """Tell the gates what the API answered. Returns the events that followed: 'opened <gate>', 'shut <gate>'."""
-        args: list[str | int] = [
-            application,
-            well,
-            failed,
-            self._s.breaker_failures,
-            int(self._s.breaker_open_s * 1000),
-            int(self._s.breaker_ceiling_s * 1000),
-        ]
+        said = {
+            "app": application,
+            **asdict(heard),
+            "failures_shut": self._s.breaker_failures,
+            "in_doubt_shut": IN_DOUBT_SHUT,
+            "not_understood_shut": NOT_UNDERSTOOD_SHUT,
+            "not_understood_people_shut": NOT_UNDERSTOOD_PEOPLE_SHUT,
+            "forget_ms": _FORGET_MS,
+            "first_ms": int(self._s.breaker_open_s * 1000),
+            "longest_ms": int(self._s.breaker_ceiling_s * 1000),
+            "slower": _SLOWER,
+            "answers_slower": _ANSWERS_SLOWER,
+        }
+        args: list[str | int] = [json.dumps(said, ensure_ascii=False, separators=(",", ":"))]
         for shut in shuts:
             args += (shut.gate, int(shut.not_before_s * 1000), shut.why)
         k = self.keys

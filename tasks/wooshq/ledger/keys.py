@@ -89,7 +89,7 @@ FIXED: Mapping[str, str] = {
     "letters": "zset: letter id → when it was filed last, ms",
     "held_applications": "set: applications that have held intents",
     "gates": "hash: `<gate>|<application>` → JSON; absent means open",
-    "failures": "hash: application → failures in a row",
+    "failures": "hash: application → failures in a row; `people|<application>`, `answers|<application>`: see report.lua",
     "doubts": "stream: every intent, and every call of a job, that is in doubt",
     "counts": "hash: event → how often it happened since the ledger began",
     "taken": "hash: lane → when the newest intent that was claimed had been queued, ms",

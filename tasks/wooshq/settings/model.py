@@ -133,13 +133,13 @@ class Settings(BaseSettings):
 
     # Gates
     breaker_failures: Count = 20
-    """Consecutive failures of one application that open its circuit breaker, which shuts the gate `circuit`."""
+    """Consecutive failures of one application that open its circuit breaker, which shuts the gate `circuit`. So do 1,000 recipients whose calls got no answer."""
     breaker_open_s: Seconds = 2.0
     """First wait before a shut gate is probed. It doubles while probes fail."""
     breaker_ceiling_s: Seconds = 30.0
-    """Maximum wait between two probes of a shut gate."""
+    """Maximum wait between two probes of a shut gate. If a probe may send a message twice, 10 times as long; for the gate `answers`, 120 times."""
     probes: Annotated[int, Field(gt=0, le=100)] = 2
-    """Calls that may probe a shut gate at the same time when its wait is over."""
+    """Calls that may probe a shut gate at the same time when its wait is over. Only one if a probe may send a message twice."""
     release_per_s: Count = 1000
     """Intents per second, for each application, that are released when a gate opens."""
 

@@ -14,6 +14,7 @@ from tests.rig import an_intent, some_settings
 from wooshq import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.intents.entry import entry_of, new_id
+from wooshq.intents.status import status_of
 from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement
 from wooshq.ledger.letters import Replay
 from wooshq.ledger.run import run
@@ -50,6 +51,18 @@ def desk(redis_url: str) -> Iterator[Desk]:
     made = Desk(redis_url, dead_retention_s=600, retention_s=600, max_age_s=500)
     yield made
     made.redis.close()
+
+
+class WhenAnIntentIsTriedForDays:
+    def test_the_first_and_the_last_attempts_are_kept_and_all_are_counted(self, desk: Desk) -> None:
+        (intent_id,) = desk.accepted()
+        for hundred in range(3):
+            (claim,) = desk.do(desk.ledger.claim([intent_id], new_id())).claimed
+            assert claim.attempts == 100 * hundred
+            attempts = [{"at": "2026-05-01T09:00:00.000Z", "outcome": "hold", "code": str(100 * hundred + n)} for n in range(100)]
+            desk.do(desk.ledger.settle([Settlement(claim, Event.HANDED_BACK, attempts)]))
+        status = desk.do(status_of(desk.ledger.keys, intent_id))
+        assert [int(attempt["code"]) for attempt in status.attempts] == [*range(10), *range(210, 300)]
 
 
 class WhenIntentsAreLarge:

@@ -14,7 +14,7 @@ from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import new_id
 from wooshq.ledger import scripts
 from wooshq.ledger.chunks import ChunkName, Doubt
-from wooshq.ledger.gates import Shut
+from wooshq.ledger.gates import Heard, Shut
 from wooshq.ledger.intents import CancelOutcome, Claim, Settlement
 from wooshq.ledger.states import Event, Mark, Reason
 
@@ -52,13 +52,13 @@ def a_gate_holds_an_intent_until_it_opens(walk: Walker) -> None:
 def a_gate_lets_probes_through_and_opens(walk: Walker) -> None:
     gates = walk.ledger.gates
     claim = walk.claimed(walk.accepted())
-    assert walk.do(gates.report(APPLICATION, well=0, failed=1, shuts=[Shut("not_before", "slow down", 10.0)])) == ["shut not_before"]
-    assert walk.do(gates.report(APPLICATION, well=0, failed=walk.settings.breaker_failures)) == ["shut circuit"]
+    assert walk.do(gates.report(APPLICATION, Heard(failed=1), [Shut("not_before", "slow down", 10.0)])) == ["shut not_before"]
+    assert walk.do(gates.report(APPLICATION, Heard(failed=walk.settings.breaker_failures))) == ["shut circuit"]
     key = walk.keys.fixed("gates")
     for field, kept in walk.watched.redis.hgetall(key).items():
         walk.watched.redis.hset(key, field, kept.replace(b'"until_ms":1', b'"until_ms":0.1'))
     assert walk.do(walk.ledger.admit([claim], claim.token))[0].outcome == "probe"
-    assert set(walk.do(gates.report(APPLICATION, well=1, failed=0))) == {"opened circuit", "opened not_before"}
+    assert set(walk.do(gates.report(APPLICATION, Heard(well=1)))) == {"opened circuit", "opened not_before"}
 
 
 def a_worker_settles_in_every_other_way(walk: Walker) -> None:

@@ -17,6 +17,7 @@ from wooshq.intents.entry import entry_of, new_id
 from wooshq.jobs.packing import Unit, pack
 from wooshq.jobs.show import show_job
 from wooshq.ledger.chunks import ChunkName, ChunkRecord, TakenChunk
+from wooshq.ledger.gates import Heard
 from wooshq.ledger.intents import IntentLedger, Settlement
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.run import run
@@ -75,7 +76,7 @@ class Desk:
             token = new_id()
             claims = self.do(self.intents.claim(ids[at : at + 64], token)).claimed
             assert {one.outcome for one in self.do(self.intents.admit(claims, token))} == {"go"}
-            self.do(self.intents.gates.report(APPLICATION, well=0, failed=1))
+            self.do(self.intents.gates.report(APPLICATION, Heard(failed=1)))
             events = [Event.FAILED if n % 10 == 0 else Event.ACCEPTED for n in range(len(claims))]
             settled = [Settlement(claim, event, message_code="M-1") for claim, event in zip(claims, events, strict=True)]
             assert all(self.do(self.intents.settle(settled)))

@@ -96,7 +96,7 @@ async def deliver(
             status = outcome.status if isinstance(outcome, Answer) else None
             verdict = judge(outcome, now=now(), retry_after_ceiling_s=retry_after_ceiling_s, secrets=secrets)
         except Exception as error:  # a bug in wooshq; its message may quote a recipient, so only its type is kept
-            verdict = Unknown("BUG", f"{type(error).__name__} in wooshq's own code: the request may have been sent")
+            verdict = Unknown("BUG", f"{type(error).__name__} in wooshq's own code: the request may have been sent", understood=False)
         attempts.append(attempt_of(verdict, at=at, http_status=status, took_s=monotonic() - started))
         on_verdict(verdict)
         return verdict

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
-from wooshq.ledger.gates import Shut
+from wooshq.ledger.gates import IN_DOUBT_SHUT, NOT_UNDERSTOOD_PEOPLE_SHUT, NOT_UNDERSTOOD_SHUT, Heard, Shut
 from wooshq.ledger.intents import IntentLedger
 from wooshq.settings import Settings
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict
@@ -45,10 +45,9 @@ class LocalGates:
         self._report_kind = report_kind
         self._on_news = on_news
         self._shut_here: dict[str, _ShutHere] = {}
-        self._failed_in_row: dict[str, int] = {}
-        # Not yet reported, by application: successes, failures, and gates that answers shut.
-        self._well: Counter[str] = Counter()
-        self._failed: Counter[str] = Counter()
+        self._since_well: defaultdict[str, Heard] = defaultdict(Heard)  # what this process heard since the API's last good answer
+        # Not yet reported, by application: what was heard, and gates that answers shut.
+        self._heard: dict[str, Heard] = {}
         self._shuts: dict[str, dict[str, Shut]] = {}
         self._watched: set[str] = set()  # applications whose successes the ledger must know: they may open a gate
 
@@ -65,25 +64,45 @@ class LocalGates:
         if known is not None and (probe or (known.reported_at is not None and known.reported_at <= asked_at)):
             del self._shut_here[application]
 
-    def on_verdict(self, application: str, verdict: Verdict) -> None:
-        """Note how a call ended. Enough failures in a row shut the circuit here at once; the ledger's circuit breaker follows."""
+    def on_verdict(self, application: str, verdict: Verdict, recipients: Callable[[], int]) -> None:
+        """
+        Note how a call ended. Enough failures in a row shut a gate here at once; the ledger's gate follows. recipients: of the call.
+
+        An answer that was not understood counts for the gate `answers`. A refusal that the API itself did not write is no sign that the API
+        answers.
+        """
         match verdict:
-            case Sent() | Dead():  # the API answers
-                self._failed_in_row.pop(application, None)
+            case Sent() | Dead(by_api=True):
+                self._since_well.pop(application, None)
                 if application in self._watched:
-                    self._well[application] += 1
-                    self._on_news()
+                    self._hear(application, Heard(well=1))
             case Hold():
                 self.shut(application, verdict.gate, verdict.detail, verdict.not_before_s or 0.0)
             case Retry(application_waits=True):
                 self.shut(application, "not_before", verdict.detail, verdict.not_before_s or 0.0)
-            case Unknown() | Retry(costs_attempt=True):
-                failed = self._failed_in_row[application] = self._failed_in_row.get(application, 0) + 1
-                self._failed[application] += 1
-                self._watched.add(application)
-                self._on_news()
-                if failed >= self._s.breaker_failures:
+            case Unknown(understood=False):
+                heard = Heard(
+                    not_understood=1, not_understood_people=recipients(), sample=f"the API's answers are not understood: {verdict.detail}"
+                )
+                so_far = self._failed(application, heard)
+                if so_far.not_understood >= NOT_UNDERSTOOD_SHUT or so_far.not_understood_people >= NOT_UNDERSTOOD_PEOPLE_SHUT:
+                    self._shut(application, "answers", self._s.breaker_open_s)
+            case Unknown() | Dead() | Retry(costs_attempt=True):
+                heard = Heard(failed=1, in_doubt=recipients() if isinstance(verdict, Unknown) else 0)
+                so_far = self._failed(application, heard)
+                if so_far.failed >= self._s.breaker_failures or so_far.in_doubt >= IN_DOUBT_SHUT:
                     self._shut(application, "circuit", self._s.breaker_open_s)
+
+    def _failed(self, application: str, heard: Heard) -> Heard:
+        """Note a failure. What failed since the API's last good answer."""
+        self._watched.add(application)
+        self._hear(application, heard)
+        so_far = self._since_well[application] = self._since_well[application].plus(heard)
+        return so_far
+
+    def _hear(self, application: str, heard: Heard) -> None:
+        self._heard[application] = self._heard.get(application, Heard()).plus(heard)
+        self._on_news()
 
     def shut(self, application: str, gate: str, why: str, not_before_s: float = 0.0) -> None:
         """Shut a gate here now, and in the ledger soon. If several answers shut it, the longest wait counts."""
@@ -106,31 +125,35 @@ class LocalGates:
     @property
     def has_news(self) -> bool:
         """Whether there is something to report to the ledger."""
-        return bool(self._shuts or self._failed or self._well)
+        return bool(self._shuts or self._heard)
 
     async def report(self) -> None:
         """Report the news to the ledger; one round trip for each application with news. Raises LedgerUnavailable; call again then."""
-        for application in {*self._well, *self._failed, *self._shuts}:
+        for application in {*self._heard, *self._shuts}:
             await self._report(application)
-        self._well += Counter()  # drops zeros
-        self._failed += Counter()
 
     async def _report(self, application: str) -> None:
-        well, failed = self._well[application], self._failed[application]
+        heard = self._heard.pop(application, Heard())
         shuts = dict(self._shuts.get(application, {}))  # more may come during the round trip
         shut_here = self._shut_here.get(application)
-        events = await self._client.do(self._ledger.gates.report(application, well=well, failed=failed, shuts=list(shuts.values())))
-        # Only now: if the ledger was unavailable, they must be reported again.
-        self._well[application] -= well
-        self._failed[application] -= failed
+        try:
+            events = await self._client.do(self._ledger.gates.report(application, heard, list(shuts.values())))
+        except BaseException:  # it must be reported again
+            self._heard[application] = heard.plus(self._heard.get(application, Heard()))
+            raise
         if self._shuts.get(application) == shuts:
             self._shuts.pop(application, None)
         if shut_here is not None:
             shut_here.reported_at = time.monotonic()
         for event in events:
-            what, gate = event.split()
-            log.warning(f"gate_{what}", gate=gate, application=application)
-            if what == "shut":
-                self._report_kind(kind="gate_shut", reason=gate, code="", application=application, lane="")
-        if well and not failed and not shuts:
+            self._note(application, *event.split())
+        if heard.well and not (heard.failed or heard.not_understood or shuts):
             self._watched.discard(application)
+
+    def _note(self, application: str, what: str, gate: str) -> None:
+        """A gate was opened or shut by this report."""
+        log.warning(f"gate_{what}", gate=gate, application=application)
+        if what == "shut":
+            if application not in self._shut_here:  # calls that were admitted before wait in this process
+                self._shut_here[application] = _ShutHere(gate, time.monotonic() + self._s.breaker_open_s, time.monotonic())
+            self._report_kind(kind="gate_shut", reason=gate, code="", application=application, lane="")

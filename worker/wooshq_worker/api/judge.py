@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
@@ -44,7 +44,8 @@ def judge(
     wait_s = not_before(outcome.headers, found.retry_delay_s, now, retry_after_ceiling_s)
     verdict = _verdict(found.row, found.code, found.said, wait_s, secrets)
     if isinstance(verdict, Dead):
-        return replace(verdict, refused=said if isinstance(said, Refused) else None)
+        by_api = isinstance(body, Mapping) or verdict.reason == "too_large"  # a size is always the message's own
+        return replace(verdict, refused=said if isinstance(said, Refused) else None, by_api=by_api)
     return verdict
 
 

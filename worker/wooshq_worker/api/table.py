@@ -26,16 +26,22 @@ class Then(StrEnum):
 
     NOT_UNDERSTOOD = "unknown (not understood)"
     """
-    A whole answer came, and wooshq does not understand it. The message was probably accepted.
+    A whole answer came, and wooshq does not understand it. The message was probably accepted. The next call would get the same answer.
 
-    - The same as `unknown`.
+    - Three such answers in ten minutes, or 100 recipients of such calls, shut the gate `answers` of the application. It shows one of the
+      answers. It shuts in this process at once (`api/gates.py`), and then for all workers (`ledger/scripts/gates/report.lua`).
+    - The gate lets one probe through at a time, for one recipient of a job (`ledger/scripts/chunks/begin.lua`), and none for an intent that is
+      in doubt while another one waits (`ledger/scripts/intents/admit.lua`). Two probes are up to an hour apart.
+    - It does not count for the gate `circuit`. Otherwise the same as `unknown`.
     """
     UNKNOWN = "unknown"
     """
     The request may have been accepted, and no answer says so.
 
     - This claim does not call again: another call may send the message twice (`api/deliver.py`).
-    - It counts as a failure: after `WOOSHQ_BREAKER_FAILURES` failures in a row, the circuit breaker opens (`api/gates.py`, `ledger/scripts/gates/report.lua`).
+    - It counts as a failure: after `WOOSHQ_BREAKER_FAILURES` failures in a row, or 1,000 recipients of such calls, the circuit breaker opens
+      (`api/gates.py`, `ledger/scripts/gates/report.lua`). A probe may leave somebody in doubt, so one goes at a time, to one recipient of a job,
+      and two probes are up to ten times as far apart.
     - The intent is in doubt, which is recorded (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`). `on_unknown` decides:
       `resend` makes it wait like a `retry`, `dead_letter` makes it a dead letter `unknown`. An intent that was sent again
       `WOOSHQ_UNKNOWN_RESENDS` times becomes a dead letter, too (`intents/render.py`).
@@ -115,7 +121,8 @@ class Then(StrEnum):
     """
     The API refuses this message and will refuse it again.
 
-    - The API answers, so the circuit breaker counts a success (`api/gates.py`).
+    - The API answers, so the circuit breaker counts a success (`api/gates.py`). If the body is not a JSON object, something else may have
+      written it (a firewall), and the circuit breaker counts a failure.
     - The intent becomes a dead letter `rejected` (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`), and is reported to
       Sentry (`intents/settler.py`).
     - A shared call of a job is halved until each bad recipient is alone (`jobs/blame.py`, `jobs/call_ended.py`); they become dead letters

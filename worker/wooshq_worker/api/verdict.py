@@ -37,13 +37,19 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """The API will never accept this message. refused: the API's own envelope, not scrubbed; it never leaves this process."""
+    """
+    The API will never accept this message.
+
+    refused: the API's own envelope, not scrubbed; it never leaves this process. by_api: False if something else may have written the
+    answer (a firewall's page, no body at all): then it does not show that the API answers.
+    """
 
     outcome: ClassVar[Literal["dead"]] = "dead"
     reason: Literal["rejected", "too_large"]
     code: str
     detail: str
     refused: Refused | None = field(default=None, compare=False, repr=False)
+    by_api: bool = True
 
 
 @dataclass(frozen=True, slots=True)

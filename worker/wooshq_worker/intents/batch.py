@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -16,6 +16,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.intents import CLAIM_BYTES, Claims, IntentLedger, Settlement
 from wooshq.ledger.states import Event
 from wooshq.settings import Settings
+from wooshq_schemas.recipient_lists import recipients_in_request
 from wooshq_worker.api.backoff import Backoff
 from wooshq_worker.api.deliver import Delivery, ShortRetries, deliver
 from wooshq_worker.api.secrets import secrets_of_body
@@ -27,6 +28,9 @@ from wooshq_worker.intents.settler import Settler
 from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.batch")
+
+_SEGMENT: Final = 1000
+"""Recipients that a call to a segment counts for: nobody knows how many they are."""
 
 
 class Group(Protocol):
@@ -150,7 +154,7 @@ class Batches:
             policy=self._short,
             retry_after_ceiling_s=self._s.retry_after_ceiling_s,
             may_go=lambda: self._may_go(ready),
-            on_verdict=lambda verdict: self._gates.on_verdict(application, verdict),
+            on_verdict=lambda verdict: self._gates.on_verdict(application, verdict, lambda: _people(ready)),
             secrets=lambda: secrets_of_body(ready.payload, ready.token),
         )
 
@@ -172,6 +176,11 @@ class Batches:
             yield
         finally:
             self.bytes_held -= size
+
+
+def _people(ready: Ready) -> int:
+    """How many recipients a call may reach. A segment may be everybody."""
+    return _SEGMENT if "segment" in ready.payload else max(1, len(recipients_in_request(ready.payload)))
 
 
 def _log_not_sent(ready: Ready, delivery: Delivery) -> None:

@@ -31,7 +31,8 @@ class ActiveChunk:
         self.name = taken.name
         self.token = taken.token
         self.job = job
-        self.plan = Plan(unpack(taken.data), taken.marks, suspects, has_rollout=job.has_rollout)
+        self.doubts = read(taken.doubted)  #: place → calls without an answer
+        self.plan = Plan(unpack(taken.data), taken.marks, suspects, doubted=self.doubts, has_rollout=job.has_rollout)
         self.rounds = taken.rounds
         self.lease_until = asked_at + lease_s
         self.calls_in_progress = 0
@@ -40,7 +41,6 @@ class ActiveChunk:
         self.held = ""
         self.failed: set[int] = set()  #: places that a call of this worker did not reach; the next round is for them
         self.failed_calls = FailedCalls(taken.log)
-        self.doubts = read(taken.doubted)  #: place → calls without an answer
         self.changed = asyncio.Event()  #: the task of the chunk waits for it
         self.record = ChunkRecord()  #: what is to be recorded next
         self.shared_calls_refused = 0  #: since the last accepted call
@@ -89,6 +89,10 @@ class ActiveChunk:
             self.mark(mark, call.places())
         self.mark(mark, sorted(self.failed))
         self.failed.clear()
+
+    def is_behind(self) -> bool:
+        """Whether all recipients that are left are in doubt. No call is in progress."""
+        return bool(self.doubts) and all(place in self.doubts for place in (*self.failed, *self.plan.places()))
 
     @property
     def outcomes_to_record(self) -> int:

@@ -251,10 +251,11 @@ class HoldChunk:
             for rest in chunk.take_records():
                 if not await self._write(rest, []):
                     return
+        is_behind = chunk.is_behind()
         chunk.plan.take_all()  # their marks stay
         # In a roll-out step without room for others, the failed recipients still wait for their backoff.
         has_round = chunk.failed and (not chunk.held or chunk.held == "rollout step")
-        record = ChunkRecord(end="due" if has_round else "back", log=chunk.failed_calls.to_json())
+        record = ChunkRecord(end="due" if has_round else "back", log=chunk.failed_calls.to_json(), behind=is_behind)
         if has_round:
             record.wait_ms = int(wait_before(chunk.rounds + 2, self._backoff, jitter=random.random()) * 1000) + 1
         await self._write(record, [])

@@ -104,7 +104,7 @@ class CallPool:
             policy=self._short,
             retry_after_ceiling_s=self._s.retry_after_ceiling_s,
             may_go=partial(self._why_not, chunk),
-            on_verdict=partial(self._gates.on_verdict, application),
+            on_verdict=partial(self._gates.on_verdict, application, recipients=lambda: call.size),
             secrets=started.secrets,
         )
         call_ended(started, delivery, at=time.monotonic())

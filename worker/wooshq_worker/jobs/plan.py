@@ -41,12 +41,23 @@ class _Placed:
 class Plan:
     """The calls of a chunk that wait, in the order in which they start."""
 
-    def __init__(self, units: Sequence[Unit], marks: str, suspects: Mapping[int, int] | None = None, *, has_rollout: bool = False) -> None:
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        marks: str,
+        suspects: Mapping[int, int] | None = None,
+        *,
+        doubted: Collection[int] = (),
+        has_rollout: bool = False,
+    ) -> None:
         """
         marks: a `Mark` for each recipient; a recipient with a final one needs no call.
 
         has_rollout: recipients that were called before share no call with the others, and are called first. A roll-out step waits for them,
         and may have no room for the others.
+
+        doubted: places whose last call got no answer. They share no call with the others, and are called last: if the next answer is lost, too,
+        others are in doubt, and nobody is sent to twice. In a roll-out they are called with those that were called before.
 
         suspects: place → how many suspects like it may be called at once. One of them may be the reason why workers were lost. They are
         called before all others, the smallest groups first.
@@ -65,14 +76,15 @@ class Plan:
                 Call(n, ((placed.first, placed.first + len(placed.unit.identifiers) - 1),)) for n, placed in enumerate(self._placed)
             )
         else:
-            self._plan_rest(marks, has_rollout=has_rollout)
+            self._plan_rest(marks, doubted, has_rollout=has_rollout)
         self.was_again = frozenset(place for place, mark in enumerate(marks) if mark == Mark.AGAIN)
         """Recipients that were called before this worker took the chunk."""
 
-    def _plan_rest(self, marks: str, *, has_rollout: bool) -> None:
+    def _plan_rest(self, marks: str, doubted: Collection[int], *, has_rollout: bool) -> None:
         """Plan calls for the recipients that have not ended."""
         called_before: list[Call] = []
         suspects: list[Call] = []
+        in_doubt: list[Call] = []
         for n, placed in enumerate(self._placed):
             places = range(placed.first, placed.first + len(placed.unit.identifiers))
             still = [place for place in places if marks[place] in (Mark.WAITING, Mark.AGAIN)]
@@ -82,9 +94,14 @@ class Plan:
             again = [place for place in others if has_rollout and marks[place] == Mark.AGAIN]
             if again:
                 called_before.append(Call(n, ranges_of(again)))
-            if len(again) < len(others):
-                self._waiting.append(Call(n, ranges_of([place for place in others if not (has_rollout and marks[place] == Mark.AGAIN)])))
+            behind = [place for place in others if not has_rollout and place in doubted]
+            if behind:
+                in_doubt.append(Call(n, ranges_of(behind)))
+            if len(again) + len(behind) < len(others):
+                apart = {*again, *behind}
+                self._waiting.append(Call(n, ranges_of([place for place in others if place not in apart])))
         self._waiting.extendleft(reversed(called_before))
+        self._waiting.extend(in_doubt)
         self._waiting_suspects.extend(sorted(suspects, key=self._at_once))
 
     def __len__(self) -> int:
@@ -120,6 +137,11 @@ class Plan:
         self._waiting_suspects.clear()
         self._waiting.clear()
         return taken
+
+    def places(self) -> Iterator[int]:
+        """The places of all calls that wait."""
+        for call in (*self._waiting_suspects, *self._waiting):
+            yield from call.places()
 
     def unit(self, call: Call) -> Unit:
         """The unit that the recipients of a call belong to."""

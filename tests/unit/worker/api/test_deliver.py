@@ -218,6 +218,7 @@ class WhenSomethingInsideBreaks:
         delivery = await World([ValueError("ann@example.com")]).deliver()
         assert isinstance(delivery.verdict, Unknown)
         assert delivery.verdict.code == "BUG"
+        assert not delivery.verdict.understood, "the next call would end in the same way"
         assert "ann" not in str(delivery)
         assert "ValueError" in delivery.verdict.detail
 

@@ -161,6 +161,26 @@ class WhenTheApplicationIsGone:
         )
 
 
+class WhenAMessageIsRefused:
+    @pytest.mark.parametrize(
+        ("status", "body", "by_api"),
+        [
+            (400, an_envelope(3), True),
+            (400, {"title": "Bad content", "detail": "too long"}, True),
+            (200, {"status_code": 210, "status_message": "bad content"}, True),
+            (406, b"Not acceptable! See incident 4711.", False),
+            (451, b"<html><title>Blocked</title></html>", False),
+            (418, b"", False),
+            (400, ["no"], False),
+            (413, b"<html><title>413 Request Entity Too Large</title></html>", True),
+        ],
+    )
+    def test_the_answer_shows_that_the_api_works_only_if_the_api_may_have_written_it(self, status: int, body: object, by_api: bool) -> None:
+        verdict = the_verdict(an_answer(status, body))
+        assert isinstance(verdict, Dead)
+        assert verdict.by_api is by_api
+
+
 class WhenAPersonMustFindOutWhoAnswered:
     def test_a_redirect_names_the_other_host_but_not_its_path(self) -> None:
         verdict = the_verdict(an_answer(307, headers={"location": "http://evil.example/take?token=abc"}))

@@ -68,7 +68,7 @@ async def test_a_longer_retry_after_that_comes_while_a_shorter_one_is_reported_i
     ledger.may_answer.set()
     assert await settler.settled(GENEROUS_S)
     task.cancel()
-    assert [args[7] for script, args in ledger.ran if script == "gates/report"] == [1000, 600_000]
+    assert [args[2] for script, args in ledger.ran if script == "gates/report"] == [1000, 600_000]
 
 
 async def test_a_gate_is_reported_before_the_intents_that_wait_for_it_are_settled() -> None:

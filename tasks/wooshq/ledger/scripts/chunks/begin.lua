@@ -65,6 +65,8 @@ local function may()
   local want = #ARGV - 11
   local probing = gates['*'] or gates[ARGV[6]]
   if probing or not job[7] then want = math.min(want, 1) end
+  -- A probe is for one recipient: if its answer is lost, too, one more person is in doubt, and not a thousand.
+  local most = probing and 1 or math.huge
   -- Only new recipients take room in a roll-out step. Those begun before are sent to until the step has ended.
   local room = job[3] and tonumber(job[3]) - tonumber(job[4]) or math.huge
   if room < math.huge then want = calls_within(want, room) end
@@ -80,11 +82,11 @@ local function may()
     last = 0
     for a, b in string.gmatch(ARGV[11 + i], '(%d+)-(%d+)') do
       a, b = tonumber(a), tonumber(b)
-      local upto = room < math.huge and last_within(a, b, room) or b
+      local upto = math.min(room < math.huge and last_within(a, b, room) or b, a + most - 1)
       if upto >= a then
         room = room - set_marks(KEYS[2], a, upto, 's', '.', deltas)
         set_marks(KEYS[2], a, upto, 's', 'r', deltas)
-        last = last + upto - a + 1
+        last, most = last + upto - a + 1, most - (upto - a + 1)
       end
       if upto < b then break end
     end

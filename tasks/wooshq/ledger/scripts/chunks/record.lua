@@ -21,7 +21,7 @@
 -- ARGV[1]   JSON: {job, chunk, token, no, lease_ms, keep_ms, dead_ms, v, marks: 'S0-9 D10-10 …', calls, accepted, streak, streak_of,
 --           stop_after, stop_unproved, stop?, doubts: [{cause, n, who}], unknown: [identifier…], letters: [{id, body, app, lane, reason,
 --           detail, code, payload, attempts: […]}], dead_in_doubt (recipients that are dead and in doubt), end?: 'back' | 'due', wait_ms?,
---           log?, doubted? (calls without an answer, by place: the field as it is now)}
+--           log?, doubted? (calls without an answer, by place: the field as it is now), behind? (all recipients that are left are in doubt)}
 -- derived   letter:<letter> (of a dead recipient)
 -- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying' (where the chunk is now)}
 -- cost      O(recipients named + letters × log ledger); the caller bounds them
@@ -98,13 +98,14 @@ elseif r['end'] and string.find(redis.call('GET', KEYS[2]), 's', 1, true) then
 elseif r['end'] then
   at = r['end'] == 'due' and 'retrying' or 'queued'
   redis.call('ZREM', KEYS[4], member)
-  redis.call('HDEL', KEYS[1], 'lease')
+  redis.call('HDEL', KEYS[1], 'lease', 'behind')
+  if r.behind then redis.call('HSET', KEYS[1], 'behind', 1) end
   redis.call('HSET', KEYS[1], 'state', at, 'log', r.log)
   if at == 'retrying' then
     redis.call('HINCRBY', KEYS[1], 'rounds', 1)
     redis.call('ZADD', KEYS[5], now + r.wait_ms, member)
   else
-    redis.call('ZADD', KEYS[6], r.chunk, r.chunk)
+    redis.call('ZADD', KEYS[6], queue_place(r.chunk, r.behind), r.chunk)
     if state == 'running' then redis.call('ZADD', KEYS[7], 'NX', now, r.job) end
   end
 end

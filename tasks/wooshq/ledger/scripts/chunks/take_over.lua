@@ -50,6 +50,6 @@ if all_final(KEYS[2]) then
   return 'done'
 end
 redis.call('HSET', KEYS[1], 'state', 'queued')
-redis.call('ZADD', KEYS[5], r.chunk, r.chunk)
+redis.call('ZADD', KEYS[5], queue_place(r.chunk, redis.call('HGET', KEYS[1], 'behind')), r.chunk)
 if redis.call('HGET', KEYS[3], 'state') == 'running' then redis.call('ZADD', KEYS[6], 'NX', 0, r.job) end
 return 'moved'

@@ -29,7 +29,7 @@ local share, horizon = tonumber(ARGV[5]), tonumber(ARGV[6])
 for i = 0, (#ARGV - 8) / 3 - 1 do
   local id, app, ceiling = ARGV[9 + 3 * i], ARGV[10 + 3 * i], ARGV[11 + 3 * i]
   local row, held, pace = KEYS[6 + 3 * i], KEYS[7 + 3 * i], KEYS[8 + 3 * i]
-  local v = redis.call('HMGET', row, 'state', 'lease', 'begun', 'expires', 'last', 'gate', 'lane')
+  local v = redis.call('HMGET', row, 'state', 'lease', 'begun', 'expires', 'last', 'gate', 'lane', 'doubts')
   local outcome
   if v[1] ~= 'sending' or v[2] ~= ARGV[1] then
     outcome = 'lost'
@@ -44,12 +44,13 @@ for i = 0, (#ARGV - 8) / 3 - 1 do
     outcome = 'expired'
   else
     local by = shut_gate(gates['*'], now, probes) or shut_gate(gates[app], now, probes)
+      or waits_behind_others(gates[app], v[8], held)
     if by then
       redis.call('ZREM', KEYS[1], id)
       redis.call('HDEL', row, 'lease')
       redis.call('HSET', row, 'state', 'held', 'gate', by.name, 'last', ARGV[1])
       local at = redis.call('HGET', row, 'at')
-      redis.call('ZADD', held, tonumber(at) + (v[7] == 'bulk' and 1e14 or 0), id)
+      redis.call('ZADD', held, held_rank(at, v[7], v[8]), id)
       redis.call('SADD', KEYS[4], app)
       outcome = 'held ' .. by.name
     else

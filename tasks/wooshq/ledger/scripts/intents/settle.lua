@@ -3,6 +3,7 @@
 -- uses full
 -- uses letters
 -- uses history
+-- uses gates
 -- KEYS[1]   leases                zset
 -- KEYS[2]   due                   zset
 -- KEYS[3]   expiry                zset
@@ -27,7 +28,7 @@ local out = {}
 for i = 3, #ARGV do
   local s = cjson.decode(ARGV[i])
   local row, held = KEYS[10 + (i - 3) * 2], KEYS[11 + (i - 3) * 2]
-  local v = redis.call('HMGET', row, 'state', 'lease', 'last', 'lane', 'at')
+  local v = redis.call('HMGET', row, 'state', 'lease', 'last', 'lane', 'at', 'doubts')
   if v[1] == 'sending' and v[2] == s.token then
     redis.call('ZREM', KEYS[1], s.id)
     redis.call('HSET', row, 'last', s.token)
@@ -55,7 +56,7 @@ for i = 3, #ARGV do
         redis.call('HINCRBY', KEYS[6], 'retrying', 1)
       elseif s.event == 'shut' then
         redis.call('HSET', row, 'state', 'held', 'gate', s.gate)
-        redis.call('ZADD', held, tonumber(v[5]) + (v[4] == 'bulk' and 1e14 or 0), s.id)
+        redis.call('ZADD', held, held_rank(v[5], v[4], s.doubt or v[6]), s.id)
         redis.call('SADD', KEYS[7], s.app)
       else
         redis.call('HSET', row, 'state', 'queued')

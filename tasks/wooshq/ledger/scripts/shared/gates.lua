@@ -12,12 +12,30 @@ local function gates_by_application(key)
   return found
 end
 
--- The first of these gates that lets nothing through now, or nil. A gate whose time has come lets its probes through.
+-- The first of these gates that lets nothing through now, or nil. A gate whose time has come lets its probes through: `probes` of them, or
+-- as many as the gate itself says (a probe that may leave somebody in doubt goes alone).
 local function shut_gate(list, now, probes)
   for _, entry in ipairs(list or {}) do
     local g = entry.g
     if g.until_ms == 0 or now < g.until_ms then return entry end
-    if g.testing and now < (g.probe_until or 0) and g.testing >= probes then return entry end
+    if g.testing and now < (g.probe_until or 0) and g.testing >= (g.probes or probes) then return entry end
+  end
+end
+
+-- The place of an intent among those that a gate holds: transactional first, then the oldest. An intent in doubt comes after all others, so
+-- that no probe sends to somebody a second time while there is another one to send to.
+local function held_rank(accepted, lane, doubts)
+  return tonumber(accepted) + (lane == 'bulk' and 1e14 or 0) + (doubts and 2e14 or 0)
+end
+
+-- The gate that still holds an intent in doubt although its time has come, or nil: others wait for it, and its probe goes to one of them.
+local function waits_behind_others(list, doubts, held)
+  if not doubts then return nil end
+  for _, entry in ipairs(list or {}) do
+    if entry.g.probes then
+      local first = redis.call('ZRANGE', held, 0, 0, 'WITHSCORES')
+      if first[2] and tonumber(first[2]) < 2e14 then return entry end
+    end
   end
 end
 

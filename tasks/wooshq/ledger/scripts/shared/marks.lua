@@ -31,6 +31,12 @@ local function all_final(key)
   return not string.find(redis.call('GET', key) or '', '[.sr]')
 end
 
+-- The place of a chunk in its job's queue. A chunk of which all recipients are in doubt (`behind`) comes last, so that a call that tests a
+-- gate goes to a recipient that may not have received the message yet.
+local function queue_place(number, behind)
+  return tonumber(number) + (behind and 1e9 or 0)
+end
+
 -- The job's rate: recipients that ended per second.
 local function count_rate(job, n, now)
   local v = redis.call('HMGET', job, 'w_at', 'w_n')
@@ -44,7 +50,7 @@ end
 
 -- Ends a chunk in which every recipient has ended. Its marks are kept; its recipients are not.
 local function end_chunk(chunk, marks, job, room, keep_ms)
-  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'doubted', 'due')
+  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'doubted', 'behind', 'due')
   redis.call('HSET', chunk, 'state', 'done')
   redis.call('PEXPIRE', chunk, keep_ms)
   redis.call('PEXPIRE', marks, keep_ms)
