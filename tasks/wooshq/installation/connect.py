@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from wooshq.installation import sentinel
-from wooshq.installation.connections import BoundedConnection, BoundedTls, BoundedUnix
+from wooshq.installation.connections import AsyncTls, BoundedConnection, BoundedTls, BoundedUnix
 from wooshq.settings.redis_url import RedisUrl, redis_url
 
 CONNECTIONS: Final = 64
@@ -49,7 +49,7 @@ def aclient(url: str, within_s: float) -> aredis.Redis:
     server = redis_url(url)
     connection_class = _kind(
         server,
-        (aredis.UnixDomainSocketConnection, sentinel.AsyncPrimary, sentinel.AsyncPrimaryTls, aredis.Connection, aredis.SSLConnection),
+        (aredis.UnixDomainSocketConnection, sentinel.AsyncPrimary, sentinel.AsyncPrimaryTls, aredis.Connection, AsyncTls),
     )
     pool = aredis.BlockingConnectionPool(
         connection_class=connection_class,

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import redis
+import redis.asyncio as aredis
+
+from wooshq.installation.tls import TlsOptions
 
 
 class _Until(threading.local):
@@ -76,11 +79,20 @@ class BoundedConnection(redis.Connection):
 
 class TlsConnection(redis.SSLConnection):
     """
-    A connection over TLS that has read what the server sends after the handshake.
+    A connection over TLS that shares its context, and that has read what the server sends after the handshake.
 
     In TLS 1.3 these are session tickets. They arrive before the first answer. redis-py looks whether a new connection has something to
     read, would take them for a leftover answer, and would refuse the connection.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._tls = TlsOptions.of(options)
+
+    def _wrap_socket_with_ssl(self, sock: Any) -> Any:
+        if self._tls is None:
+            return super()._wrap_socket_with_ssl(sock)  # type: ignore[no-untyped-call]
+        return self._tls.context().wrap_socket(sock, server_hostname=self.host)
 
     def on_connect_check_health(self, check_health: bool = True) -> None:
         super().on_connect_check_health(check_health)
@@ -88,6 +100,19 @@ class TlsConnection(redis.SSLConnection):
         if not has_asked:
             self.send_command("PING", check_health=False)  # type: ignore[no-untyped-call]
             self.read_response()
+
+
+class AsyncTls(aredis.SSLConnection):
+    """A connection over TLS for asyncio that shares its context."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._tls = TlsOptions.of(options)
+
+    async def _connect(self) -> None:
+        if self._tls is not None:
+            self.ssl_context.context = self._tls.context()
+        await super()._connect()  # type: ignore[no-untyped-call]
 
 
 class BoundedTls(TlsConnection):

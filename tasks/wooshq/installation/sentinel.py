@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.retry import Retry
 
-from wooshq.installation.connections import BoundedConnection, BoundedTls, TlsConnection
+from wooshq.installation.connections import AsyncTls, BoundedConnection, BoundedTls, TlsConnection
 from wooshq.settings.redis_url import RedisUrl
 
 Address: TypeAlias = tuple[str, int]
@@ -93,7 +93,7 @@ class Sentinels:
             connection.disconnect()  # type: ignore[no-untyped-call]
 
     async def _aask(self, address: Address) -> Any:
-        kind = aredis.SSLConnection if self._with_tls else aredis.Connection
+        kind = AsyncTls if self._with_tls else aredis.Connection
         connection = kind(host=address[0], port=address[1], retry=ARetry(NoBackoff(), 0), **self._options)
         try:
             await connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._master)
@@ -200,5 +200,5 @@ class AsyncPrimary(_AsyncFindsPrimary, aredis.Connection):
     """For the ledger's async client."""
 
 
-class AsyncPrimaryTls(_AsyncFindsPrimary, aredis.SSLConnection):
+class AsyncPrimaryTls(_AsyncFindsPrimary, AsyncTls):
     """For the ledger's async client, over TLS."""
