@@ -27,16 +27,17 @@ _NOT_NOW = (
     "NOREPLICAS",
     "NOAUTH",
     "WRONGPASS",
-    "NOPERM",
     "MOVED",
     "CROSSSLOT",
 )
+
+#: What different versions of Redis say if a script may not use a command or a key. The script may have written something before.
+_NO_RIGHT_IN_A_SCRIPT = ("ACL failure in script", "can't run this command", "can't access at least one of the keys")
 
 #: The same answers, if redis-py made a class of the word and removed it from the text.
 _NOT_NOW_KINDS = (
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.ReadOnlyError,
-    redis.exceptions.NoPermissionError,
     redis.exceptions.MasterDownError,
     redis.exceptions.ClusterDownError,
     redis.exceptions.TryAgainError,
@@ -55,6 +56,10 @@ def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | 
         return LedgerUnavailable(f"Redis at {where} did not answer ({_reason(error)})", maybe_done=asked)
     if isinstance(error, ResponseError):
         text = str(error)
+        in_a_script = any(words in text for words in _NO_RIGHT_IN_A_SCRIPT)
+        if in_a_script or isinstance(error, redis.exceptions.NoPermissionError):
+            why = f"Redis at {where} does not let its user do what wooshq needs; wooshq doctor lists the missing rights"
+            return LedgerUnavailable(why, maybe_done=in_a_script)
         word = next((w for w in _NOT_NOW if w in text[:400]), None)
         if word is None and isinstance(error, _NOT_NOW_KINDS):
             word = type(error).__name__

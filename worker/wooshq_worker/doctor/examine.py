@@ -9,7 +9,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.installation.connect import client
 from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq.installation.places import NAME_IT, NOT_NAMED
-from wooshq_worker.doctor import api, broker, configuration, redis_server, work
+from wooshq_worker.doctor import api, broker, configuration, redis_server, rights, work
 from wooshq_worker.doctor.finding import Finding
 
 
@@ -31,7 +31,8 @@ def examine(wooshq: Wooshq, *, offline: bool = False, redis_is_named: bool = Tru
     if not redis_is_named:
         findings.append(Finding("installation", "warn", NOT_NAMED, NAME_IT))
     variable = redis_server.variable_of(settings)
-    findings += redis_server.check(client(places.redis_url, 5.0), places.where, variable, embedded=places.embedded is not None)
+    needs = rights.of_the_ledger(settings.namespace)
+    findings += redis_server.check(client(places.redis_url, 5.0), places.where, variable, needs, embedded=places.embedded is not None)
     findings.append(broker.check(wooshq))
     try:
         findings += work.check(wooshq)

@@ -1,9 +1,9 @@
-"""Can Redis hold the ledger: version, role, memory, durability, eviction, clock?"""
+"""Can Redis hold the ledger: rights, version, role, memory, durability, eviction, clock?"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -11,7 +11,8 @@ import redis
 from wooshq.ledger.replies import text
 from wooshq.settings import Settings
 from wooshq_worker.doctor.finding import Finding, Level
-from wooshq_worker.doctor.refused import is_refused
+from wooshq_worker.doctor.refused import is_refused, lacks_a_right
+from wooshq_worker.doctor.rights import Need, finding, missing
 
 _OLDEST: Final = (6, 2)
 #: Part of the memory that Redis may use: more than this is a warning.
@@ -19,31 +20,52 @@ _NEARLY_FULL: Final = 0.8
 _MOST_SKEW_S: Final = 2
 
 
-def check(server: redis.Redis, where: str, variable: str, *, embedded: bool) -> Iterator[Finding]:
-    """where: the server's address, for people. variable: the one that names it."""
+def check(server: redis.Redis, where: str, variable: str, needs: Sequence[Need], *, embedded: bool) -> Iterator[Finding]:
+    """
+    where: the server's address, for people. variable: the one that names it. needs: the rights that its user must have.
+
+    A worker needs neither INFO nor CONFIG. If Redis does not show them to this user, it may still be well.
+    """
     try:
         with server:
-            info: Any = server.info()
-            config = _config(server)
-            seconds, micros = server.time()
+            lacking = missing(server, needs)
+            info, config = _info(server), _config(server)
+            now: Any = None if "+time" in lacking else server.time()
     except (redis.RedisError, OSError) as error:
-        if is_refused(error):
-            yield Finding("redis", "bad", f"{where} refuses the user or the password", f"Fix them in {variable}")
-        else:
-            yield Finding("redis", "bad", f"{where} cannot be reached ({type(error).__name__})", f"Start it, or fix {variable}")
+        yield from _out_of_reach(error, where, variable)
         return
-    yield _version(str(info["redis_version"]), "embedded" if embedded else where)
+    yield finding("redis", lacking) if lacking else _version(info.get("redis_version"), "embedded" if embedded else where)
     if info.get("role") not in ("master", None):
         yield Finding("redis", "bad", "it is a replica and accepts no writes", f"Point {variable} at the primary")
-    yield memory(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0)))
-    yield _durability(info, config)
-    yield _eviction(config.get("maxmemory-policy"))
-    yield _clock(abs(seconds + micros / 1e6 - time.time()))
+    if "used_memory" in info:
+        yield memory(int(info["used_memory"]), int(info.get("maxmemory", 0)))
+    yield durability(info, config)
+    yield eviction(info.get("maxmemory_policy") or config.get("maxmemory-policy"))
+    if now is not None:
+        yield _clock(abs(now[0] + now[1] / 1e6 - time.time()))
+
+
+def _out_of_reach(error: redis.RedisError | OSError, where: str, variable: str) -> Iterator[Finding]:
+    if lacks_a_right(error):  # on connecting, before anything was asked
+        yield finding("redis", ["+select"])
+    elif is_refused(error):
+        yield Finding("redis", "bad", f"{where} refuses the user or the password", f"Fix them in {variable}")
+    else:
+        yield Finding("redis", "bad", f"{where} cannot be reached ({type(error).__name__})", f"Start it, or fix {variable}")
 
 
 def variable_of(settings: Settings) -> str:
     """The variable that names the ledger's Redis."""
     return "WOOSHQ_REDIS_URL" if settings.redis_url is not None or settings.broker_url is None else "WOOSHQ_BROKER_URL"
+
+
+def _info(server: redis.Redis) -> dict[str, Any]:
+    """Empty if Redis does not show it: managed services rename INFO, or take the right away."""
+    try:
+        found: Any = server.info()
+    except redis.ResponseError:
+        return {}
+    return dict(found)
 
 
 def _config(server: redis.Redis) -> dict[str, str]:
@@ -57,7 +79,10 @@ def _config(server: redis.Redis) -> dict[str, str]:
         return {}
 
 
-def _version(version: str, where: str) -> Finding:
+def _version(version: object, where: str) -> Finding:
+    if version is None:
+        return Finding("redis", "ok", f"{where}; it does not show its version")
+    version = str(version)
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
         return Finding("redis", "bad", f"{where} is version {version}", "Use version 6.2 or later")
     return Finding("redis", "ok", f"{where}, version {version}")
@@ -78,13 +103,19 @@ def _megabytes(n: int) -> str:
     return f"{n / 1024**2:,.1f} MB"
 
 
-def _durability(info: Any, config: dict[str, str]) -> Finding:
-    if not info.get("aof_enabled"):
+def durability(info: Mapping[str, Any], config: Mapping[str, str]) -> Finding:
+    """info, config: what Redis says in INFO and CONFIG; empty if it does not show them."""
+    if "aof_enabled" not in info:
+        says = "unknown: Redis does not show it"
+        return Finding("durability", "warn", says, "Make sure that Redis has an append-only file (appendonly yes)")
+    if not info["aof_enabled"]:
         says = "there is no append-only file, so a restart loses what was accepted"
         return Finding("durability", "bad", says, "Run CONFIG SET appendonly yes, and set the same in redis.conf")
     if info.get("aof_last_write_status", "ok") != "ok":
         return Finding("durability", "bad", "Redis cannot write its append-only file", "Check the disk and Redis's log")
-    fsync = config.get("appendfsync", "unknown")
+    if "appendfsync" not in config:
+        return Finding("durability", "ok", "append-only; Redis does not show appendfsync")
+    fsync = config["appendfsync"]
     loss = {
         "always": "nothing is lost",
         "everysec": "a power failure may lose the last second or two",
@@ -95,9 +126,10 @@ def _durability(info: Any, config: dict[str, str]) -> Finding:
     return Finding("durability", level, f"append-only, fsync {fsync}: {loss.get(fsync, 'how much may be lost is unknown')}", mend)
 
 
-def _eviction(policy: str | None) -> Finding:
+def eviction(policy: str | None) -> Finding:
+    """policy: maxmemory-policy; None if Redis does not show it."""
     if policy is None:
-        return Finding("eviction", "warn", "the policy is unknown: Redis does not show it", "Make sure that maxmemory-policy is noeviction")
+        return Finding("eviction", "warn", "unknown: Redis does not show its policy", "Make sure that maxmemory-policy is noeviction")
     if policy != "noeviction":
         mend = "Run CONFIG SET maxmemory-policy noeviction, and set the same in redis.conf"
         return Finding("eviction", "bad", f"the policy is {policy}: Redis may delete intents", mend)

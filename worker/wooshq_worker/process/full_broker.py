@@ -9,7 +9,7 @@ from redis.client import Pipeline
 from redis.exceptions import OutOfMemoryError, RedisError
 
 _THROUGH: Final = """
-redis.call('PERSIST', '')
+redis.call('PERSIST', 'unacked')
 local out, i = {}, 1
 while i <= #ARGV do
   local n = tonumber(ARGV[i])
@@ -22,7 +22,7 @@ return out
 ARGV: commands, each as the number of its words and then its words. Returns their answers.
 
 A full Redis (`maxmemory` reached, `noeviction`) refuses every transaction, and a script whose first write may need memory; it lets all later
-writes of a script through (known fault F27). So the first write needs none.
+writes of a script through (known fault F27). So the first write needs none; it does nothing to a key that never expires.
 """
 
 
