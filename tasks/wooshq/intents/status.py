@@ -119,7 +119,7 @@ def _waits(state: State, row: Mapping[str, str], gates: list[Gate]) -> tuple[str
     if state is State.SENDING:
         return "the API's answer", None
     if state is State.RETRYING:
-        return "the time of its next attempt", moment(row.get("due"))
+        return row.get("waits_for") or "the time of its next attempt", moment(row.get("due"))
     if state is State.HELD:
         mine = [g for g in gates if g.application in (row.get("app"), "*")]
         # If the gate that held it has opened, it may wait for another one that shut meanwhile.

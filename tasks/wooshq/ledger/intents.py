@@ -53,6 +53,7 @@ class Claim:
     attempts: int  #: calls made for it so far
     rounds: int  #: how often it failed and went to the due set
     doubts: int = 0  #: calls made for it that got no answer; a lost worker's do not count
+    waited_ms: int = 0  #: how long it waited for gates and for slots: this is not a part of its age
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Settlement:
     code: str = ""
     payload: str | None = None
     wait_ms: int = 0
+    waits_for: str = ""  #: of `failed`: it did not fail, and waits for this; then it costs neither a round of the backoff nor age
     gate: str = ""
 
     def as_json(self, retention_ms: int) -> str:
@@ -116,6 +118,8 @@ class Settlement:
                 out["payload"] = self.payload
         elif self.event is Event.FAILED:
             out["wait_ms"] = self.wait_ms
+            if self.waits_for:
+                out["waits_for"] = self.waits_for
         elif self.event is Event.SHUT:
             out["gate"] = self.gate
         if self.doubt:
@@ -377,7 +381,7 @@ def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:
 
 
 def _claim(row: Sequence[Any], token: str) -> Claim:
-    i, body, version, lane, application, at, expires, fence, lost, attempts, rounds, doubts = map(_text, row)
+    i, body, version, lane, application, at, expires, fence, lost, attempts, rounds, doubts, waited_ms = map(_text, row)
     return Claim(
         i,
         token,
@@ -392,6 +396,7 @@ def _claim(row: Sequence[Any], token: str) -> Claim:
         int(attempts),
         int(rounds),
         int(doubts),
+        int(waited_ms),
     )
 
 

@@ -31,7 +31,7 @@ class Event(StrEnum):
     FILED = "filed"  #: it is known only as a dead letter: not a valid intent, or a job's recipient that will not be reached
     CLAIMED = "claimed"  #: a worker takes it
     ACCEPTED = "accepted"  #: the API accepts it
-    FAILED = "failed"  #: the call failed, or there is no slot for it yet
+    FAILED = "failed"  #: the call failed, or it waits for a slot
     SHUT = "shut"  #: a gate is shut
     GIVEN_UP = "given_up"  #: it will not be tried again
     HANDED_BACK = "handed_back"  #: the worker stops before it has sent it

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     retry_after_ceiling_s: Seconds = 3600.0
     """Maximum Retry-After. If the API asks for a longer wait, wooshq waits this long."""
     max_age_s: Seconds = 3 * 86400.0
-    """An intent that still fails at this age becomes a dead letter `exhausted`."""
+    """An intent that still fails at this age becomes a dead letter `exhausted`. Time that it waits for a gate or for the rate limit does not count."""
     on_unknown: Literal["resend", "dead_letter"] = "resend"
     """Default for the intent's field `on_unknown`: what to do after a call without an answer. `resend` sends again, `dead_letter` makes a dead letter."""
     unknown_resends: Annotated[int, Field(ge=0, le=1000)] = 1

@@ -29,6 +29,7 @@ from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.batch")
 
+_SLOT: Final = "a slot: its application makes as many calls a second as it may"
 _SEGMENT: Final = 1000
 """Recipients that a call to a segment counts for: nobody knows how many they are."""
 
@@ -122,7 +123,7 @@ class Batches:
                 admitted.append(Admitted(one, admission.wait_ms / 1000))
                 continue
             if admission.outcome == "wait":  # no slot under the rate: it waits in the due set, where waiting costs nothing
-                self._settler.add(Settlement(one.claim, Event.FAILED, wait_ms=admission.wait_ms))
+                self._settler.add(Settlement(one.claim, Event.FAILED, wait_ms=admission.wait_ms, waits_for=_SLOT))
             log.debug("not_admitted", intent_id=one.claim.intent_id, outcome=admission.outcome)
             group.ended(1)
         return admitted

@@ -43,8 +43,8 @@ class Ready:
     """
     A claim with its request. Moments are monotonic.
 
-    on_unknown: `dead_letter` also if the intent was resent as often as it may be. lease_until: after it no request may be written. too_old_at: after it no further attempt is planned. held_ms: how long Pushwoosh holds
-    the message until its schedule.
+    on_unknown: `dead_letter` also if the intent was sent again as often as it may be. lease_until: after it no request may be written.
+    too_old_at: after it no further attempt is planned. held_ms: how long Pushwoosh holds the message until its schedule.
     """
 
     claim: Claim
@@ -90,7 +90,7 @@ class Renderer:
             token = self._tokens.get(claim.application) or self._token
             return NoToken(claim) if token is None else self._ready(claim, intent, payload, token, at)
         except NewerModel:
-            return Settlement(claim, Event.FAILED, wait_ms=_NEWER_WAITS_MS)
+            return Settlement(claim, Event.FAILED, wait_ms=_NEWER_WAITS_MS, waits_for="a worker of the version that accepted it")
         except IntentInvalid as error:
             detail = "; ".join(str(problem) for problem in error.problems)[:500]
             return Settlement(claim, Event.GIVEN_UP, reason=Reason.INVALID, detail=detail)
@@ -106,7 +106,7 @@ class Renderer:
             token=token,
             on_unknown=(intent.on_unknown or self._on_unknown) if claim.doubts < self._unknown_resends else "dead_letter",
             lease_until=at.monotonic + self._send_within_s,
-            too_old_at=at.monotonic_of(claim.accepted_at_ms) + self._max_age_s,
+            too_old_at=at.monotonic_of(claim.accepted_at_ms + claim.waited_ms) + self._max_age_s,
             expires_at=None if claim.expires_at_ms is None else at.monotonic_of(claim.expires_at_ms),
             held_ms=0 if intent.schedule is None and intent.request is None else _held_ms(payload, at.ms),
         )

@@ -24,6 +24,26 @@ class WhenAnApplicationHasARate:
         assert {len(status.attempts) for status in statuses} == {1}, "waiting for a slot costs no attempt"
         assert set(api.accepted.values()) == {1}
 
+    @pytest.mark.settings(rate_per_s=20, short_tries=1)
+    def test_waiting_for_a_slot_is_not_a_failure_and_makes_no_later_wait_longer(self, rig: Rig, api: StandIn) -> None:
+        api.answer = lambda call, n: refusal(503, 14, "unavailable") if call.recipients == ["late"] else None
+        rig.wooshq.enqueue_many(an_intent(f"b{n}", lane="bulk") for n in range(30))
+        late = rig.wooshq.enqueue(an_intent("late", lane="bulk"))
+        rig.start_worker()
+        waiting: set[str | None] = set()
+        row = rig.wooshq.ledger.keys.intent(late)
+
+        def has_failed() -> bool:
+            waiting.add(rig.status(late).waiting_for)
+            return rig.redis().hget(row, "rounds") is not None
+
+        wait_until(has_failed)
+        assert rig.redis().hget(row, "rounds") == b"1"
+        assert "a slot: its application makes as many calls a second as it may" in waiting
+        assert int(rig.redis().hget(row, "waited_ms")) > 0
+        api.answer = lambda call, n: None
+        assert rig.ended([late])[0].state == "sent"
+
     @pytest.mark.settings(rate_per_s=20)
     def test_a_full_bulk_lane_does_not_hold_up_a_one_time_code(self, rig: Rig, api: StandIn) -> None:
         """The bulk lane has work for half a minute; each code passes it, although others are a part of the same rate."""

@@ -38,6 +38,11 @@ class WhenAClaimIsValid:
         assert isinstance(ready, Ready)
         assert (ready.lease_until, ready.expires_at, ready.too_old_at) == (45.0, 8.0, 3595.0)
 
+    def test_time_that_it_waited_for_gates_and_slots_is_not_a_part_of_its_age(self) -> None:
+        ready = rendered(replace(CLAIM, waited_ms=50_000), max_age_s=60)
+        assert isinstance(ready, Ready)
+        assert ready.too_old_at == 5.0 - 10.0 + 60.0 + 50.0
+
     def test_the_intents_own_on_unknown_comes_before_the_setting(self) -> None:
         own = rendered(replace(CLAIM, body=json.dumps({**INTENT, "on_unknown": "dead_letter"})))
         assert isinstance(own, Ready)

@@ -48,7 +48,7 @@ for i = 0, (#ARGV - 8) / 3 - 1 do
     if by then
       redis.call('ZREM', KEYS[1], id)
       redis.call('HDEL', row, 'lease')
-      redis.call('HSET', row, 'state', 'held', 'gate', by.name, 'last', ARGV[1])
+      redis.call('HSET', row, 'state', 'held', 'gate', by.name, 'held_at', now, 'last', ARGV[1])
       local at = redis.call('HGET', row, 'at')
       redis.call('ZADD', held, held_rank(at, v[7], v[8]), id)
       redis.call('SADD', KEYS[4], app)

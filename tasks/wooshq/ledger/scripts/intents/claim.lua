@@ -6,7 +6,8 @@
 -- KEYS[4]   queued:bulk           zset
 -- KEYS[5…]  intent:<id>           hash, one per intent
 -- ARGV      token of this call, length of the lease ms, bytes of bodies at most (one body is always taken), then one id per intent
--- returns   {<now, ms>, {<id>, <body>, <v>, <lane>, <app>, <accepted, ms>, <expires, ms or ''>, <fence>, <lost>, <attempts>, <rounds>, <calls without an answer>} |
+-- returns   {<now, ms>, {<id>, <body>, <v>, <lane>, <app>, <accepted, ms>, <expires, ms or ''>, <fence>, <lost>, <attempts>, <rounds>, <calls without an answer>,
+--             <how long it waited for gates and slots, ms>} |
 --            {<id>, 'left' (the bytes were used up) | 'gone' | <state> (not claimed)} *}, one per intent after the time
 -- cost      O(intents × log queued); the caller bounds how many
 -- moves     intent queued → sending (claimed)
@@ -17,7 +18,8 @@ local out = {now}
 local room = tonumber(ARGV[3])
 
 local function claim(id, row)
-  local v = redis.call('HMGET', row, 'state', 'body', 'v', 'lane', 'app', 'at', 'expires', 'lease', 'fence', 'lost', 'n', 'rounds', 'doubts')
+  local v = redis.call('HMGET', row, 'state', 'body', 'v', 'lane', 'app', 'at', 'expires', 'lease', 'fence', 'lost', 'n', 'rounds', 'doubts',
+    'waited_ms')
   if v[1] == 'queued' then
     local queued = v[4] == 'bulk' and KEYS[4] or KEYS[3]
     local since = redis.call('ZSCORE', queued, id)
@@ -32,7 +34,7 @@ local function claim(id, row)
     return {id, v[1] or 'gone'}
   end
   room = room - #v[2]
-  return {id, v[2], v[3], v[4], v[5], v[6], v[7] or '', v[9], v[10] or '0', v[11] or '0', v[12] or '0', v[13] or '0'}
+  return {id, v[2], v[3], v[4], v[5], v[6], v[7] or '', v[9], v[10] or '0', v[11] or '0', v[12] or '0', v[13] or '0', v[14] or '0'}
 end
 
 for i = 4, #ARGV do

@@ -20,7 +20,7 @@ for i, id in ipairs(ARGV) do
   if at and tonumber(at) <= now then
     redis.call('ZREM', KEYS[1], id)
     if v[1] == 'retrying' then
-      redis.call('HDEL', row, 'due')
+      redis.call('HDEL', row, 'due', 'waits_for')
       redis.call('HSET', row, 'state', 'queued')
       redis.call('ZADD', v[2] == 'bulk' and KEYS[3] or KEYS[2], now, id)
       out[i] = v[2]

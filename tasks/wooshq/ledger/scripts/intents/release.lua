@@ -15,10 +15,11 @@ local now = now_ms()
 local out = {}
 for i = 2, #ARGV do
   local id, row = ARGV[i], KEYS[3 + i]
-  local v = redis.call('HMGET', row, 'state', 'lane')
+  local v = redis.call('HMGET', row, 'state', 'lane', 'held_at')
   out[i - 1] = ''
   if redis.call('ZREM', KEYS[1], id) == 1 and v[1] == 'held' then
-    redis.call('HDEL', row, 'gate')
+    redis.call('HDEL', row, 'gate', 'held_at')
+    if v[3] then redis.call('HINCRBY', row, 'waited_ms', math.max(0, now - tonumber(v[3]))) end
     redis.call('HSET', row, 'state', 'queued')
     redis.call('ZADD', v[2] == 'bulk' and KEYS[4] or KEYS[3], now, id)
     out[i - 1] = v[2]

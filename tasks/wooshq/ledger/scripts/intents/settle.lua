@@ -15,7 +15,8 @@
 -- KEYS[9]   queued:bulk           zset
 -- KEYS[10…] two per intent: intent:<id> hash, held:<application> zset
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one JSON object per intent:
---           {id, token, event, app, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, gate?}
+--           {id, token, event, app, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, waits_for? (it
+--           did not fail, and waits for this), gate?}
 -- derived   letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
 -- returns   {'settled' | 'lost' (another worker has it, or it is final) *}, one per intent
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many
@@ -51,11 +52,16 @@ for i = 3, #ARGV do
       redis.call('HDEL', row, 'lease', 'begun')
       if s.event == 'failed' then
         redis.call('HSET', row, 'state', 'retrying', 'due', now + s.wait_ms)
-        redis.call('HINCRBY', row, 'rounds', 1)
         redis.call('ZADD', KEYS[2], now + s.wait_ms, s.id)
-        redis.call('HINCRBY', KEYS[6], 'retrying', 1)
+        if s.waits_for then
+          redis.call('HSET', row, 'waits_for', s.waits_for)
+          redis.call('HINCRBY', row, 'waited_ms', s.wait_ms)
+        else
+          redis.call('HINCRBY', row, 'rounds', 1)
+          redis.call('HINCRBY', KEYS[6], 'retrying', 1)
+        end
       elseif s.event == 'shut' then
-        redis.call('HSET', row, 'state', 'held', 'gate', s.gate)
+        redis.call('HSET', row, 'state', 'held', 'gate', s.gate, 'held_at', now)
         redis.call('ZADD', held, held_rank(v[5], v[4], s.doubt or v[6]), s.id)
         redis.call('SADD', KEYS[7], s.app)
       else

@@ -37,7 +37,7 @@ local function replay(letter, row, dead, line)
     redis.call('ZADD', KEYS[4], expires, new)
   end
   if goes > now then
-    redis.call('HSET', row, 'state', 'retrying', 'due', goes)
+    redis.call('HSET', row, 'state', 'retrying', 'due', goes, 'waits_for', 'its turn at the rate of the replay', 'waited_ms', goes - now)
     redis.call('ZADD', KEYS[3], goes, new)
   else
     redis.call('ZADD', lane == 'bulk' and KEYS[2] or KEYS[1], now, new)
