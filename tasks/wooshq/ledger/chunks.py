@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from wooshq.ledger.gates import SLOTS_AHEAD_MS, GateLedger
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.lost_workers import ranges_of
+from wooshq.ledger.lost_workers import PlaceRange, ranges_of
 from wooshq.ledger.lost_workers import written as losses_as_text
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.steps import RunScript, Steps, Together
@@ -59,6 +59,26 @@ class TakenChunk:
     log: str
     proved: bool
     doubted: str = ""  #: calls without an answer, by place, in the form of `losses`
+    later: str = ""  #: recipients that must wait for a Retry-After, see `Later`
+    age_ms: int = 0  #: how long its recipients are retried already, without the time in the queue
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Recipients of a chunk that may not be sent to before a moment, because the API said so. until_ms: of the ledger's clock."""
+
+    until_ms: int
+    ranges: Sequence[PlaceRange]
+
+    def __str__(self) -> str:
+        return f"{self.until_ms} {','.join([f'{first}-{last}' for first, last in self.ranges])}"
+
+    @classmethod
+    def of(cls, text: str) -> Later | None:
+        """From the field of a chunk's row; None for ''."""
+        until, _, ranges = text.partition(" ")
+        pairs = (part.partition("-") for part in ranges.split(",") if part)
+        return cls(int(until), [(int(first), int(last)) for first, _, last in pairs]) if until else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +147,8 @@ class ChunkRecord:
     calls: how many were made. accepted: how many of them were accepted. streak: recipients refused since the last accepted call; streak_of:
     the words of the refusal. dead_in_doubt: recipients that are dead and in doubt. stop: why the job must stop. end: the worker releases the
     chunk, `back` into the queue, or `due` in wait_ms. doubted: calls without an answer, by place, as the chunk's row keeps it.
-    behind: all recipients that are left are in doubt.
+    behind: all recipients that are left are in doubt. later: recipients that must wait for a Retry-After. age_ms: how long its recipients are
+    retried already. waits: of `due`: nothing failed, the chunk waits for a Retry-After.
     """
 
     marks: list[tuple[str, int, int]] = field(default_factory=list)
@@ -145,6 +166,9 @@ class ChunkRecord:
     log: str = ""
     doubted: str = ""
     behind: bool = False
+    later: Later | None = None
+    age_ms: int = 0
+    waits: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.marks or self.calls or self.stop or self.doubts or self.unknown or self.letters or self.end)
@@ -193,9 +217,20 @@ class ChunkLedger:
         answer = yield RunScript("chunks/take", keys, (name.job_id, name.number, token, int(self._s.lease_s * 1000)))
         if not isinstance(answer, list):
             return _text(answer)
-        now, data, marks, losses, rounds, log, proved, doubted = answer
+        now, data, marks, losses, rounds, log, proved, doubted, later, age_ms = answer
         return TakenChunk(
-            name, token, int(now), data, _text(marks), _text(losses), int(rounds), _text(log), _text(proved) != "0", _text(doubted)
+            name,
+            token,
+            int(now),
+            data,
+            _text(marks),
+            _text(losses),
+            int(rounds),
+            _text(log),
+            _text(proved) != "0",
+            _text(doubted),
+            _text(later),
+            int(age_ms),
         )
 
     def record_and_begin(
@@ -301,8 +336,8 @@ class ChunkLedger:
             said["doubted"] = record.doubted
         if record.end is not None:
             said |= {"end": record.end, "wait_ms": record.wait_ms, "log": record.log}
-            if record.behind:
-                said["behind"] = True
+            said |= {"age_ms": record.age_ms, "later": str(record.later or "")}
+            said |= {name: True for name, is_so in (("behind", record.behind), ("waits", record.waits)) if is_so}
         return RunScript("chunks/record", keys, (_compact(said),))
 
     def revoke(self, name: ChunkName, token: str, seen: str, mine: str) -> Steps[bool]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fan_outs import TEMPLATE, adds_up, people, personal
 from tests.rig import GENEROUS_S, Rig, wait_until
-from tests.stand_in import Reply, StandIn, refusal
+from tests.stand_in import Call, Reply, StandIn, refusal
 
 pytestmark = pytest.mark.stand_in(latency_s=0.02)
 
@@ -24,6 +24,24 @@ class WhenTheApiHasTrouble:
         assert (job.state, job.sent, job.retrying) == ("done", 800, 0)
         assert set(api.accepted.values()) == {1}
         assert adds_up(rig, job)
+
+    @pytest.mark.settings(short_retry_s=0.5)
+    def test_a_503_with_retry_after_is_obeyed_and_the_others_do_not_wait(self, rig: Rig, api: StandIn) -> None:
+        failed_at: dict[str, float] = {}
+
+        def once(call: Call, n: int) -> Reply | None:
+            if call.recipients[0] not in ("u3", "u7") or call.recipients[0] in failed_at:
+                return None
+            failed_at[call.recipients[0]] = call.at
+            return refusal(503, 14, "unavailable", Retry_After="3")
+
+        api.answer = once
+        rig.start_worker()
+        job = rig.wooshq.fan_out(TEMPLATE, personal(20)).wait(GENEROUS_S)
+        assert (job.sent, job.dead) == (20, 0)
+        again = {call.recipients[0]: call.at for call in api.calls if call.recipients[0] in failed_at}
+        assert all(again[person] - failed_at[person] >= 3 for person in failed_at)
+        assert sum(call.at < min(failed_at.values()) + 3 for call in api.calls) == 20
 
     def test_a_token_that_is_refused_holds_the_job_and_costs_nobody_anything(self, rig: Rig, api: StandIn) -> None:
         api.answer = lambda call, n: refusal(401, 16, "invalid token")

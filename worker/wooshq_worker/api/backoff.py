@@ -16,6 +16,14 @@ class Backoff:
     ceiling_s: float
 
 
+def wait_until(not_before_s: float, *, jitter: float) -> float:
+    """
+    Seconds to wait for a Retry-After of `not_before_s`: never less, and spread over the time after it, so that not all come back in the same
+    second. 0 if it is over. jitter: as in `wait_before`.
+    """
+    return not_before_s + 0.05 + jitter * min(5.0, not_before_s / 4) if not_before_s > 0 else 0.0
+
+
 def wait_before(attempt: int, policy: Backoff, *, jitter: float) -> float:
     """
     Seconds in [0, policy.ceiling_s) to wait before an attempt: exponential, with full jitter, so that workers do not retry in step.

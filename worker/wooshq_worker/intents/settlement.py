@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from wooshq.ledger.intents import Settlement
 from wooshq.ledger.states import Event, Reason
-from wooshq_worker.api.backoff import Backoff, wait_before
+from wooshq_worker.api.backoff import Backoff, wait_before, wait_until
 from wooshq_worker.api.deliver import Delivery, Withheld
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown
 from wooshq_worker.intents.render import Ready
@@ -68,10 +68,7 @@ def _dead(ready: Ready, attempts: Sequence[dict[str, Any]], reason: Reason, verd
 def _wait_s(ready: Ready, not_before_s: float | None, backoff: Backoff, jitter: float) -> float:
     """Exponential with full jitter, and never before the API's own "not before"."""
     wait_s = wait_before(ready.claim.rounds + 2, backoff, jitter=jitter)
-    if not_before_s:
-        # Spread over the time after it, so that not all of them come back in the same second.
-        wait_s = max(wait_s, not_before_s + 0.05 + jitter * min(5.0, not_before_s / 4))
-    return wait_s
+    return max(wait_s, wait_until(not_before_s, jitter=jitter)) if not_before_s else wait_s
 
 
 def _doubt(verdict: Dead | Retry | Unknown) -> str | None:

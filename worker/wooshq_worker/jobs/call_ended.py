@@ -35,7 +35,7 @@ def call_ended(done: CallInProgress, delivery: Delivery, *, at: float) -> None:
         case Dead():
             _refused(done, verdict, delivery)
         case Hold():
-            _call_again(done, done.call, delivery)
+            _call_again(done, done.call, verdict, delivery, at)
             chunk.hold(f"gate {verdict.gate}")
         case Retry():
             if verdict.application_waits:
@@ -79,17 +79,15 @@ def _sent(done: CallInProgress, verdict: Sent) -> None:
 # In each of these, `call` is the call that ended, or a part of it.
 
 
-def _call_again(done: CallInProgress, call: Call, delivery: Delivery) -> None:
-    """The recipients are called again in the next round of the chunk."""
-    chunk = done.chunk
-    chunk.mark(Mark.AGAIN, call.places())
-    chunk.failed.update(call.places())
-    chunk.failed_calls.add(call.ranges, delivery.attempts)
+def _call_again(done: CallInProgress, call: Call, verdict: Hold | Retry | Unknown, delivery: Delivery, at: float) -> None:
+    """The recipients are called again in the next round of the chunk, and not before a Retry-After."""
+    done.chunk.call_again(list(call.places()), at + verdict.not_before_s if verdict.not_before_s else None)
+    done.chunk.failed_calls.add(call.ranges, delivery.attempts)
 
 
 def _retry_or_give_up(done: CallInProgress, call: Call, verdict: Retry | Unknown, delivery: Delivery, at: float) -> None:
-    if at < done.chunk.job.too_old_at:
-        _call_again(done, call, delivery)
+    if done.chunk.age_s(at) < done.chunk.job.max_age_s:
+        _call_again(done, call, verdict, delivery, at)
         return
     done.chunk.record.dead_in_doubt += call.size if isinstance(verdict, Unknown) else 0
     _dead(done, call, Reason.EXHAUSTED, verdict.code, verdict.detail, delivery)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Final
 
 from wooshq.jobs.units import unpack
-from wooshq.ledger.chunks import ChunkRecord, TakenChunk
+from wooshq.ledger.chunks import ChunkRecord, Later, TakenChunk
 from wooshq.ledger.lost_workers import ranges_of, read, written
 from wooshq.ledger.states import Mark
 from wooshq_worker.jobs.failed_calls import FailedCalls
@@ -32,23 +33,53 @@ class ActiveChunk:
         self.token = taken.token
         self.job = job
         self.doubts = read(taken.doubted)  #: place → calls without an answer
-        self.plan = Plan(unpack(taken.data), taken.marks, suspects, doubted=self.doubts, has_rollout=job.has_rollout)
         self.rounds = taken.rounds
+        self._taken_at = asked_at
+        self._age_s = taken.age_ms / 1000
+        self._ledger_offset = datetime.fromtimestamp(taken.now_ms / 1000, UTC) - timedelta(seconds=asked_at)
+        self.failed: set[int] = set()  #: places that a call did not reach; the next round is for them
+        self.later_until: float | None = None  #: monotonic; before it the next round must not begin
+        self.has_failed = False  #: a call of this worker failed
+        later = Later.of(taken.later)
+        if later is not None and later.until_ms > taken.now_ms:
+            self.later_until = asked_at + (later.until_ms - taken.now_ms) / 1000
+            self.failed.update(
+                place for first, last in later.ranges for place in range(first, last + 1) if taken.marks[place] == Mark.AGAIN
+            )
+        self._later = set(self.failed)  #: those of `failed` that wait for it
+        self.plan = Plan(unpack(taken.data), taken.marks, suspects, doubted=self.doubts, later=self._later, has_rollout=job.has_rollout)
         self.lease_until = asked_at + lease_s
         self.calls_in_progress = 0
         self.proved = taken.proved
         self.lost = False
         self.held = ""
-        self.failed: set[int] = set()  #: places that a call of this worker did not reach; the next round is for them
         self.failed_calls = FailedCalls(taken.log)
         self.changed = asyncio.Event()  #: the task of the chunk waits for it
         self.record = ChunkRecord()  #: what is to be recorded next
         self.shared_calls_refused = 0  #: since the last accepted call
-        self._ledger_offset = datetime.fromtimestamp(taken.now_ms / 1000, UTC) - timedelta(seconds=asked_at)
 
     def ledger_time(self, monotonic: float) -> datetime:
         """A moment by the ledger's clock."""
         return self._ledger_offset + timedelta(seconds=monotonic)
+
+    def age_s(self, at: float) -> float:
+        """How long its recipients are retried already, at a moment (monotonic): since the first round, without the time in the queue."""
+        return self._age_s + (at - self._taken_at if self.rounds else 0.0)
+
+    def call_again(self, places: Collection[int], not_before: float | None) -> None:
+        """These recipients are called again in the next round, not before a moment (monotonic)."""
+        self.mark(Mark.AGAIN, sorted(places))
+        self.failed.update(places)
+        self.has_failed = True
+        if not_before is not None:
+            self.later_until = max(not_before, self.later_until or 0.0)
+            self._later.update(places)
+
+    def later(self, at: float) -> Later | None:
+        """The recipients that must still wait at a moment (monotonic)."""
+        if self.later_until is None or self.later_until <= at or not self._later:
+            return None
+        return Later(ceil(self.ledger_time(self.later_until).timestamp() * 1000), ranges_of(sorted(self._later)))
 
     @property
     def makes_one_call_at_a_time(self) -> bool:
@@ -89,6 +120,7 @@ class ActiveChunk:
             self.mark(mark, call.places())
         self.mark(mark, sorted(self.failed))
         self.failed.clear()
+        self._later.clear()
 
     def is_behind(self) -> bool:
         """Whether all recipients that are left are in doubt. No call is in progress."""

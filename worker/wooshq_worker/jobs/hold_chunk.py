@@ -16,7 +16,7 @@ from wooshq.ledger.chunks import Begun, ChunkLedger, ChunkRecord
 from wooshq.ledger.gates import SLOTS_AHEAD_MS
 from wooshq.ledger.states import Mark
 from wooshq.settings import Settings
-from wooshq_worker.api.backoff import Backoff, wait_before
+from wooshq_worker.api.backoff import Backoff, wait_before, wait_until
 from wooshq_worker.api.gates import LocalGates
 from wooshq_worker.jobs.chunk import ActiveChunk
 from wooshq_worker.jobs.log import JobLog
@@ -251,11 +251,23 @@ class HoldChunk:
             for rest in chunk.take_records():
                 if not await self._write(rest, []):
                     return
-        is_behind = chunk.is_behind()
+        now, is_behind = time.monotonic(), chunk.is_behind()
         chunk.plan.take_all()  # their marks stay
         # In a roll-out step without room for others, the failed recipients still wait for their backoff.
         has_round = chunk.failed and (not chunk.held or chunk.held == "rollout step")
-        record = ChunkRecord(end="due" if has_round else "back", log=chunk.failed_calls.to_json(), behind=is_behind)
+        record = ChunkRecord(
+            end="due" if has_round else "back",
+            log=chunk.failed_calls.to_json(),
+            behind=is_behind,
+            later=chunk.later(now),
+            age_ms=int(chunk.age_s(now) * 1000),
+        )
         if has_round:
-            record.wait_ms = int(wait_before(chunk.rounds + 2, self._backoff, jitter=random.random()) * 1000) + 1
+            jitter = random.random()
+            wait_s = wait_before(chunk.rounds + 2, self._backoff, jitter=jitter) if chunk.has_failed else 0.0
+            if chunk.later_until is not None:
+                wait_s = max(wait_s, wait_until(chunk.later_until - now, jitter=jitter))
+            record.wait_ms = int(wait_s * 1000) + 1
+            record.waits = not chunk.has_failed
+            record.age_ms += record.wait_ms if chunk.has_failed else 0
         await self._write(record, [])

@@ -17,7 +17,8 @@ from wooshq_schemas import Template
 @dataclass(frozen=True, slots=True)
 class JobInfo:
     """
-    expires_at, too_old_at: monotonic seconds; after too_old_at no call is retried. has_rollout: the job is sent in roll-out steps.
+    expires_at: monotonic seconds. max_age_s: recipients that were retried for so long are not retried again. has_rollout: the job is sent in
+    roll-out steps.
 
     unknown_resends: how often a recipient may be sent to again after calls without an answer; 0 if `on_unknown` is `dead_letter`.
     """
@@ -27,7 +28,7 @@ class JobInfo:
     application: str
     unknown_resends: int
     expires_at: float | None
-    too_old_at: float
+    max_age_s: float
     has_rollout: bool = False
 
     @classmethod
@@ -43,7 +44,7 @@ class JobInfo:
             application=row["app"],
             unknown_resends=settings.unknown_resends if row.get("on_unknown", settings.on_unknown) == "resend" else 0,
             expires_at=asked_at + (float(row["expires"]) - now_ms) / 1000 if "expires" in row else None,
-            too_old_at=asked_at + (float(row["at"]) - now_ms) / 1000 + settings.max_age_s,
+            max_age_s=settings.max_age_s,
             has_rollout="steps" in row,
         )
 

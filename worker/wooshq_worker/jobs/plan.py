@@ -48,6 +48,7 @@ class Plan:
         suspects: Mapping[int, int] | None = None,
         *,
         doubted: Collection[int] = (),
+        later: Collection[int] = (),
         has_rollout: bool = False,
     ) -> None:
         """
@@ -58,6 +59,8 @@ class Plan:
 
         doubted: places whose last call got no answer. They share no call with the others, and are called last: if the next answer is lost, too,
         others are in doubt, and nobody is sent to twice. In a roll-out they are called with those that were called before.
+
+        later: places that need no call yet.
 
         suspects: place → how many suspects like it may be called at once. One of them may be the reason why workers were lost. They are
         called before all others, the smallest groups first.
@@ -76,18 +79,18 @@ class Plan:
                 Call(n, ((placed.first, placed.first + len(placed.unit.identifiers) - 1),)) for n, placed in enumerate(self._placed)
             )
         else:
-            self._plan_rest(marks, doubted, has_rollout=has_rollout)
+            self._plan_rest(marks, doubted, frozenset(later), has_rollout=has_rollout)
         self.was_again = frozenset(place for place, mark in enumerate(marks) if mark == Mark.AGAIN)
         """Recipients that were called before this worker took the chunk."""
 
-    def _plan_rest(self, marks: str, doubted: Collection[int], *, has_rollout: bool) -> None:
+    def _plan_rest(self, marks: str, doubted: Collection[int], later: Collection[int], *, has_rollout: bool) -> None:
         """Plan calls for the recipients that have not ended."""
         called_before: list[Call] = []
         suspects: list[Call] = []
         in_doubt: list[Call] = []
         for n, placed in enumerate(self._placed):
             places = range(placed.first, placed.first + len(placed.unit.identifiers))
-            still = [place for place in places if marks[place] in (Mark.WAITING, Mark.AGAIN)]
+            still = [place for place in places if marks[place] in (Mark.WAITING, Mark.AGAIN) and place not in later]
             for at_once in sorted({self._suspects[place] for place in still if place in self._suspects}):
                 suspects += in_parts(Call(n, ranges_of([place for place in still if self._suspects.get(place) == at_once])), at_once)
             others = [place for place in still if place not in self._suspects]

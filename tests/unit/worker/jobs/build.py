@@ -28,7 +28,7 @@ def a_job(**changes: Any) -> JobInfo:
         "application": APPLICATION,
         "unknown_resends": 1,
         "expires_at": None,
-        "too_old_at": float("inf"),
+        "max_age_s": float("inf"),
     }
     return JobInfo(**fields | changes)
 
@@ -41,13 +41,30 @@ def a_chunk(
     suspects: Mapping[int, int] | None = None,
     lease_s: float = float("inf"),
     doubted: str = "",
+    later: str = "",
+    rounds: int = 0,
+    age_s: float = 0,
+    taken_at: float = 0,
     **job: Any,
 ) -> ActiveChunk:
-    """marks: '' if no recipient was called yet. doubted: calls without an answer, by place. job: fields of its job."""
+    """marks: '' if no recipient was called yet. doubted, later: as its row has them. taken_at: monotonic. job: fields of its job."""
     made = a_job(**job)
     size = sum(len(unit.identifiers) for unit in units)
-    taken = TakenChunk(ChunkName(made.id, 0), "token", 0, pack(0, units).data, marks or "." * size, "", 0, "", proved, doubted)
-    return ActiveChunk(taken, made, asked_at=0, lease_s=lease_s, suspects=suspects or {})
+    taken = TakenChunk(
+        ChunkName(made.id, 0),
+        "token",
+        0,
+        pack(0, units).data,
+        marks or "." * size,
+        "",
+        rounds,
+        "",
+        proved,
+        doubted,
+        later,
+        int(age_s * 1000),
+    )
+    return ActiveChunk(taken, made, asked_at=taken_at, lease_s=lease_s, suspects=suspects or {})
 
 
 def shared(n: int) -> list[Unit]:

@@ -90,18 +90,23 @@ class WhenNoAnswerCameAgain:
 
 class WhenTheJobIsTooOldForARetry:
     def test_the_recipients_are_dead_and_their_letters_list_the_failed_calls(self) -> None:
-        chunk = a_chunk(shared(2), too_old_at=100)
-        ended(chunk, Retry("UNAVAILABLE", "away"), at=99)
+        chunk = a_chunk(shared(2), marks="rr", max_age_s=100, rounds=1, age_s=50, taken_at=1000)
+        ended(chunk, Retry("UNAVAILABLE", "away"), at=1049)
         chunk.take_records()
         chunk.plan.put_first([Call(0, ((0, 1),))])
         chunk.failed.clear()
-        ended(chunk, Retry("INTERNAL", "failed"), at=100)
+        ended(chunk, Retry("INTERNAL", "failed"), at=1050)
         assert (chunk.record.marks, chunk.record.dead_in_doubt, chunk.failed) == ([(DEAD, 0, 1)], 0, set())
         assert [letter.reason for letter in chunk.record.letters] == ["exhausted"] * 2
         assert [[attempt["code"] for attempt in letter.attempts] for letter in chunk.record.letters] == [["UNAVAILABLE", "INTERNAL"]] * 2
 
+    def test_a_recipient_that_was_not_retried_yet_is_retried_however_old_the_job_is(self) -> None:
+        """A job of three million recipients at ten calls a second takes longer than the age; its last ones are retried, too."""
+        chunk = ended(a_chunk(shared(2), max_age_s=100), Retry("UNAVAILABLE", "away"), at=1_000_000)
+        assert (chunk.record.marks, chunk.failed) == ([(AGAIN, 0, 1)], {0, 1})
+
     def test_they_count_as_in_doubt_if_no_answer_came(self) -> None:
-        chunk = ended(a_chunk(shared(2), too_old_at=100), Unknown("RESET", "no answer"), at=100)
+        chunk = ended(a_chunk(shared(2), marks="rr", max_age_s=100, rounds=1, age_s=100), Unknown("RESET", "no answer"))
         assert (chunk.record.marks, chunk.record.dead_in_doubt) == ([(DEAD, 0, 1)], 2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from tests.rig import some_settings
 from tests.unit.worker.jobs.build import a_chunk, a_delivery, personal, shared
 from wooshq.errors import LedgerUnavailable
-from wooshq.ledger.chunks import Begun, ChunkRecord
+from wooshq.ledger.chunks import Begun, ChunkRecord, Later
 from wooshq_worker.api.deliver import Withheld
-from wooshq_worker.api.verdict import Retry, Sent, Verdict
+from wooshq_worker.api.verdict import Hold, Retry, Sent, Unknown, Verdict
 from wooshq_worker.jobs import hold_chunk
 from wooshq_worker.jobs.call_ended import call_ended
 from wooshq_worker.jobs.call_in_progress import CallInProgress
@@ -51,7 +52,7 @@ class World:
             asyncio.get_running_loop().call_soon(self._end, chunk, call)
 
     def _end(self, chunk: ActiveChunk, call: Call) -> None:
-        call_ended(CallInProgress.start(chunk, call, "api-token", at=0), a_delivery(self.verdict), at=0)
+        call_ended(CallInProgress.start(chunk, call, "api-token", at=0), a_delivery(self.verdict), at=time.monotonic())
         chunk.calls_in_progress -= 1
         chunk.changed.set()
 
@@ -202,6 +203,58 @@ class WhenCallsFailed:
         world = World(Retry("RESOURCE_EXHAUSTED", "too many", application_waits=True))
         await world.hold(a_chunk(personal(3)))
         assert world.last_record.end == "back"
+
+    @pytest.mark.parametrize(
+        "verdict",
+        [
+            Retry("UNAVAILABLE", "away", 900.0),
+            Unknown("DEADLINE_EXCEEDED", "no answer", 900.0),
+            Retry("RESOURCE_EXHAUSTED", "slow down", 900.0),
+        ],
+    )
+    async def test_its_next_round_is_never_before_retry_after_and_soon_after_it(self, verdict: Verdict) -> None:
+        world = World(verdict)
+        await world.hold(a_chunk(personal(3)))
+        record = world.last_record
+        assert (record.end, record.waits) == ("due", False)
+        assert 899_000 < record.wait_ms < 906_000
+        assert record.later is not None
+        assert record.later.ranges == ((0, 2),)
+
+    @pytest.mark.parametrize(
+        "verdict", [Retry("RESOURCE_EXHAUSTED", "slow down", 900.0, application_waits=True), Hold("token", "X", "no", 900.0)]
+    )
+    async def test_if_it_goes_back_for_another_reason_only_the_recipients_of_the_call_wait(self, verdict: Verdict) -> None:
+        world = World(verdict)
+        world.answers = [Begun("go", 1, 1, proved=True)]
+        await world.hold(a_chunk(personal(3)))
+        record = world.last_record
+        assert record.end == "back"
+        assert record.later is not None
+        assert record.later.ranges == ((0, 0),)
+
+    async def test_the_worker_that_takes_the_chunk_next_calls_only_the_others(self) -> None:
+        world = World()
+        later = Later(900_000, ((1, 1), (3, 3)))
+        await world.hold(a_chunk(personal(4), marks=".rrr", later=str(later), taken_at=time.monotonic()))
+        assert world.begun == [["u0", "u2"]]
+        record = world.last_record
+        assert (record.end, record.waits) == ("due", True), "waiting is no round of the backoff"
+        assert 890_000 < record.wait_ms < 906_000
+        assert record.later is not None
+        assert record.later.ranges == later.ranges
+
+    async def test_when_its_time_has_come_all_are_called(self) -> None:
+        world = World()
+        await world.hold(a_chunk(personal(2), marks="rr", later=str(Later(0, ((0, 1),)))))
+        assert world.begun == [["u0", "u1"]]
+
+    async def test_the_age_counts_from_the_first_round_and_not_in_the_queue(self) -> None:
+        for rounds, age_s, at_least in ((0, 0.0, 0), (1, 50.0, 50_000)):
+            world = World(Retry("UNAVAILABLE", "away"))
+            chunk = a_chunk(personal(1), marks="r", rounds=rounds, age_s=age_s, taken_at=time.monotonic())
+            await world.hold(chunk)
+            assert at_least + world.last_record.wait_ms <= world.last_record.age_ms < at_least + world.last_record.wait_ms + 60_000
 
     async def test_it_waits_for_its_round_if_its_rollout_step_has_no_room_for_others(self) -> None:
         world = World(Retry("UNAVAILABLE", "away"))

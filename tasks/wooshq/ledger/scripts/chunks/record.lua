@@ -21,7 +21,9 @@
 -- ARGV[1]   JSON: {job, chunk, token, no, lease_ms, keep_ms, dead_ms, v, marks: 'S0-9 D10-10 …', calls, accepted, streak, streak_of,
 --           stop_after, stop_unproved, stop?, doubts: [{cause, n, who}], unknown: [identifier…], letters: [{id, body, app, lane, reason,
 --           detail, code, payload, attempts: […]}], dead_in_doubt (recipients that are dead and in doubt), end?: 'back' | 'due', wait_ms?,
---           log?, doubted? (calls without an answer, by place: the field as it is now), behind? (all recipients that are left are in doubt)}
+--           log?, doubted? (calls without an answer, by place: the field as it is now), behind? (all recipients that are left are in doubt),
+--           later? (recipients that must wait for a Retry-After, as take.lua answers; or ''), age_ms? (how long recipients are retried already), waits?
+--           (of `due`: nothing failed, it waits)}
 -- derived   letter:<letter> (of a dead recipient)
 -- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying' (where the chunk is now)}
 -- cost      O(recipients named + letters × log ledger); the caller bounds them
@@ -99,10 +101,11 @@ elseif r['end'] then
   at = r['end'] == 'due' and 'retrying' or 'queued'
   redis.call('ZREM', KEYS[4], member)
   redis.call('HDEL', KEYS[1], 'lease', 'behind')
+  redis.call('HSET', KEYS[1], 'later', r.later, 'age_ms', r.age_ms)
   if r.behind then redis.call('HSET', KEYS[1], 'behind', 1) end
   redis.call('HSET', KEYS[1], 'state', at, 'log', r.log)
   if at == 'retrying' then
-    redis.call('HINCRBY', KEYS[1], 'rounds', 1)
+    if not r.waits then redis.call('HINCRBY', KEYS[1], 'rounds', 1) end
     redis.call('ZADD', KEYS[5], now + r.wait_ms, member)
   else
     redis.call('ZADD', KEYS[6], queue_place(r.chunk, r.behind), r.chunk)

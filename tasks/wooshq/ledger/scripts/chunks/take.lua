@@ -8,14 +8,15 @@
 -- KEYS[6]   marks:<job>:<chunk>  string
 -- ARGV      job, chunk, token, length of the lease ms
 -- returns   {<now, ms>, <packed recipients>, <marks>, <losses or ''>, <rounds>, <log or ''>, <'0' until a call of the job was accepted>,
---            <calls without an answer, by place, or ''>} |
+--            <calls without an answer, by place, or ''>, <recipients that must wait: 'until, ms a-b,a-b' or ''>,
+--            <how long its recipients are retried already, ms>} |
 --           'state' (the job does not run) | 'taken' | 'unproved' (another worker makes the job's first calls)
 -- cost      O(log chunks + size)
 -- moves     chunk queued → sending (taken)
 -- again     same answer but the time, changes nothing: the token is in the chunk
 -- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
-local v = redis.call('HMGET', KEYS[5], 'lease', 'data', 'losses', 'rounds', 'log', 'doubted')
+local v = redis.call('HMGET', KEYS[5], 'lease', 'data', 'losses', 'rounds', 'log', 'doubted', 'later', 'age_ms')
 local job = redis.call('HMGET', KEYS[1], 'state', 'leased', 'proved')
 if v[1] ~= ARGV[3] then
   if job[1] ~= 'running' then
@@ -34,4 +35,4 @@ if v[1] ~= ARGV[3] then
     redis.call('ZADD', KEYS[3], 'XX', now, ARGV[1])
   end
 end
-return {now, v[2], redis.call('GET', KEYS[6]), v[3] or '', v[4] or '0', v[5] or '', job[3] or '0', v[6] or ''}
+return {now, v[2], redis.call('GET', KEYS[6]), v[3] or '', v[4] or '0', v[5] or '', job[3] or '0', v[6] or '', v[7] or '', v[8] or '0'}

@@ -50,7 +50,7 @@ end
 
 -- Ends a chunk in which every recipient has ended. Its marks are kept; its recipients are not.
 local function end_chunk(chunk, marks, job, room, keep_ms)
-  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'doubted', 'behind', 'due')
+  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'doubted', 'behind', 'later', 'due')
   redis.call('HSET', chunk, 'state', 'done')
   redis.call('PEXPIRE', chunk, keep_ms)
   redis.call('PEXPIRE', marks, keep_ms)
