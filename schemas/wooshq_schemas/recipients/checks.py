@@ -14,7 +14,10 @@ from wooshq_schemas.validation.storable import wrong_text
 
 LONGEST_IDENTIFIER: Final = 1024
 """Characters."""
-_LONGEST_NAME: Final = 256
+LONGEST_NAME: Final = 256
+"""Characters of the name of a placeholder."""
+NAME_TOO_LONG: Final = ("is not a valid name of a placeholder", f"Use 1 to {LONGEST_NAME} characters")
+"""(problem, hint)"""
 _ADDRESS: Final = re.compile(r"[^@\s]{1,256}@[^@\s]{1,256}")
 
 
@@ -26,8 +29,8 @@ def checked(kind: str, identifier: str, locale: str | None, placeholders: tuple[
     """
     problems = _wrong_identifier(kind, identifier)
     for name, value in placeholders:
-        if not name or len(name) > _LONGEST_NAME:
-            problems.append(Problem(shown(name), "is not a valid name of a placeholder", f"Use 1 to {_LONGEST_NAME} characters"))
+        if not name or len(name) > LONGEST_NAME:
+            problems.append(Problem(shown(name), *NAME_TOO_LONG))
         problems += [Problem(shown(name), *wrong) for text in (name, value) if (wrong := wrong_text(text))]
     if problems:
         raise IntentInvalid(problems)

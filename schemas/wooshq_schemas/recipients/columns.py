@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wooshq_schemas.recipients.checks import LONGEST_IDENTIFIER, checked
+from wooshq_schemas.recipients.checks import LONGEST_IDENTIFIER, LONGEST_NAME, NAME_TOO_LONG, checked
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, one_is_needed
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 from wooshq_schemas.validation.names import shown
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
 from wooshq_schemas.validation.storable import wrong_text
@@ -15,17 +16,22 @@ from wooshq_schemas.validation.storable import wrong_text
 class Columns:
     """The header of a file that has a recipient in each row. `recipient` runs for millions of rows, so the header is analysed once."""
 
-    def __init__(self, names: Sequence[str], notes: Notes | None = None) -> None:
-        """notes: counts what was noted about the rows. Raises IntentInvalid with all problems of the header."""
-        problems = [Problem("", *wrong) for name in names if (wrong := wrong_text(name))]
+    def __init__(self, names: Sequence[str], rules: RowRules = ALL_COLUMNS, notes: Notes | None = None) -> None:
+        """
+        Columns without a name are ignored, as are those that `rules` does not read.
+
+        notes: counts what was noted about the rows. Raises IntentInvalid with all problems of the header.
+        """
+        read = [name for name in names if name.strip() and (name in LIST_OF or name == LOCALE or rules.reads(name))]
+        problems = [Problem("", *wrong) for name in read if (wrong := wrong_text(name))]
         problems += [
             Problem(shown(name), "is the name of two columns", "Rename or remove one")
-            for name in sorted({name for name in names if names.count(name) > 1})
+            for name in sorted({name for name in read if read.count(name) > 1})
         ]
         named = [name for name in names if name in LIST_OF]
         if len(named) != 1:
             problems.append(one_is_needed(names, named))
-        problems += [Problem("", "has a column without a name", "Name it or remove it") for name in names if not name.strip()]
+        problems += [Problem(shown(name), *NAME_TOO_LONG) for name in read if len(name) > LONGEST_NAME]
         if problems:
             raise IntentInvalid(problems)
         self.names = tuple(names)
@@ -34,15 +40,14 @@ class Columns:
         self._to = LIST_OF[self._kind]
         self._at = self.names.index(self._kind)
         self._locale_at = self.names.index(LOCALE) if LOCALE in names else None
-        others = [(name, at) for at, name in enumerate(names) if name not in (self._kind, LOCALE)]
+        others = [(name, at) for at, name in enumerate(names) if name in read and name not in (self._kind, LOCALE)]
         self._placeholders = tuple(sorted(others))
-        self._bare = len(names) == 1
+        self._bare = not others and self._locale_at is None
 
     def recipient(self, cells: Sequence[str]) -> Recipient:
         """The recipient in a row. Raises IntentInvalid with all problems of the row."""
         if len(cells) != len(self.names):
-            has = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-            raise IntentInvalid([Problem("", f"has {has}, but the header has {len(self.names)} columns", "Fix the row")])
+            cells = self._of_the_right_length(cells)
         identifier = cells[self._at]
         # A shortcut: most rows are only an identifier that is obviously valid.
         if self._bare and self._kind != "email" and 0 < len(identifier) <= LONGEST_IDENTIFIER and identifier.isalnum():
@@ -50,3 +55,11 @@ class Columns:
         locale = cells[self._locale_at] or None if self._locale_at is not None else None
         placeholders = tuple([(name, cells[at]) for name, at in self._placeholders])
         return checked(self._kind, identifier, locale, placeholders, self._notes)
+
+    def _of_the_right_length(self, cells: Sequence[str]) -> Sequence[str]:
+        """Empty cells at the end are left out: spreadsheets write them, if a row once had more cells. Raises IntentInvalid."""
+        wanted = len(self.names)
+        if len(cells) > wanted and not any(cells[wanted:]):
+            return cells[:wanted]
+        has = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        raise IntentInvalid([Problem("", f"has {has}, but the header has {wanted} columns", "Fix the row")])

@@ -8,24 +8,27 @@ from typing import Final
 from wooshq_schemas.recipients.checks import checked
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, RecipientLike, one_is_needed
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
+from wooshq_schemas.recipients.values import text_of
 from wooshq_schemas.validation.names import shown
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
 
+_ALWAYS: Final = frozenset({*LIST_OF, LOCALE})
 #: Stands for a locale that is not a string. It is treated as any other text that is not a locale.
 _NOT_A_LOCALE: Final = "?"
 
 
-def recipient_of(given: RecipientLike, notes: Notes | None = None) -> Recipient:
+def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Notes | None = None) -> Recipient:
     """
     A recipient from a mapping with one of `user`, `hwid`, `push_token`, `email`. Raises IntentInvalid with all problems.
 
-    notes: counts what was noted.
+    Values that are not strings become text, see `text_of`: no value, such as null, is an empty text. notes: counts what was noted.
     """
     if isinstance(given, Recipient):
         return given
     if isinstance(given, str):
         return checked("user", given, None, (), notes)
-    if not isinstance(given, Mapping):
+    if type(given) is not dict and not isinstance(given, Mapping):
         raise IntentInvalid([Problem("", "is not a recipient", 'Example: {"user": "u1"} or "u1"')])
     named = [name for name in given if name in LIST_OF]
     if len(named) != 1:
@@ -33,7 +36,8 @@ def recipient_of(given: RecipientLike, notes: Notes | None = None) -> Recipient:
     problems: list[Problem] = []
     placeholders: list[tuple[str, str]] = []
     locale = None
-    for name, value in given.items():
+    items = given.items() if rules.only is None else [item for item in given.items() if item[0] in _ALWAYS or item[0] in rules.only]
+    for name, value in items:
         if not isinstance(name, str):
             problems.append(Problem("", "has a key that is not a string", "Keys of JSON objects must be strings"))
         elif name == LOCALE:
@@ -44,14 +48,12 @@ def recipient_of(given: RecipientLike, notes: Notes | None = None) -> Recipient:
                 problems.append(Problem(name, "must be a string", f'Use "{written}"' if written is not None else ""))
         elif isinstance(value, str):
             placeholders.append((name, value))
-        elif isinstance(value, int) and not isinstance(value, bool):
-            if (written := _written(value)) is not None:
-                placeholders.append((name, written))
-            else:
-                problems.append(Problem(shown(name), "has too many digits", "Write it as a string"))
+        elif (written := text_of(value)) is not None:
+            placeholders.append((name, written))
+        elif isinstance(value, int):
+            problems.append(Problem(shown(name), "has too many digits", "Write it as a string"))
         else:
-            hint = "Leave it out" if value is None else "Write it as a string"
-            problems.append(Problem(shown(name), "must not be null" if value is None else "must be a string or a whole number", hint))
+            problems.append(Problem(shown(name), "must be a string or a number", "Write it as a string"))
     if problems:
         raise IntentInvalid(problems)
     return checked(named[0], given[named[0]], locale, tuple(sorted(placeholders)), notes)

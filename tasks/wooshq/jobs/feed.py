@@ -219,7 +219,7 @@ class _Feeding:
                 self._refused(Refused(one.line, one.problems, one.text))
                 continue
             try:
-                recipients.append(recipient_of(one, self.notes))
+                recipients.append(recipient_of(one, notes=self.notes))
             except IntentInvalid as error:
                 self._refused(Refused(place, error.problems))
         new = self._seen.new([f"{recipient.to}\0{recipient.identifier}" for recipient in recipients])

@@ -15,6 +15,7 @@ from wooshq.recipients.rows import BadRow, bad_row, not_a_recipient, too_long
 from wooshq_schemas.recipients.columns import Columns
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF, Recipient
+from wooshq_schemas.recipients.rules import RowRules
 
 _BOM: Final = "\ufeff"
 _HEADER_AGAIN: Final = Problem("", "repeats the header", "Remove the line")
@@ -39,11 +40,12 @@ class CsvRows:
     longer than a line may be, only its first line is a bad row. The other lines are read again, each as a row of its own.
     """
 
-    def __init__(self, text: Text, delimiter: str, limits: Limits, notes: Notes) -> None:
+    def __init__(self, text: Text, delimiter: str, limits: Limits, rules: RowRules, notes: Notes) -> None:
         self._lines = _KeptLines(text, limits.longest_line)
         self._is_not_text = text.is_not_text
         self._delimiter = delimiter
         self._limits = limits
+        self._rules = rules
         self._notes = notes
         self._read_again = 0
 
@@ -119,7 +121,7 @@ class CsvRows:
             problem = f"has more than {self._limits.columns:,} columns"
             raise self._refused(Problem("", problem, "Remove the columns that the template does not use"))
         try:
-            return Columns(header, self._notes)
+            return Columns(header, self._rules, self._notes)
         except IntentInvalid as error:
             # Without a known column, the line may be a recipient instead of a header. Then the error shows none of its cells.
             is_header = not LIST_OF.keys().isdisjoint(header)

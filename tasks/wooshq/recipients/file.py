@@ -19,6 +19,7 @@ from wooshq.recipients.recognise import rows_in
 from wooshq.recipients.rows import BadRow, Rows
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import Recipient
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
 __all__ = ["BadRow", "Fingerprint", "Limits", "RecipientsFile"]
 
@@ -120,9 +121,11 @@ class RecipientsFile:
             self._digest = digest
         return self._digest
 
-    def rows(self) -> Iterator[Recipient | BadRow]:
+    def rows(self, rules: RowRules = ALL_COLUMNS) -> Iterator[Recipient | BadRow]:
         """
         The rows, as they are read. Blank rows are skipped; an empty file, or a header alone, has no rows. Can be called once.
+
+        rules: how a row becomes a recipient.
 
         Raises RecipientsUnreadable, with the line where reading stopped, if the file as a whole cannot be used: before the first row, or
         after the rows that were complete. After this error, and after an error of `check_unchanged`, the rows given are not all rows.
@@ -130,7 +133,7 @@ class RecipientsFile:
         if self._rows is not None:
             raise ValueError("the rows of a RecipientsFile can be read once; open the file again")
         try:
-            self._rows = rows_in(self._read, self._limits, self.notes)
+            self._rows = rows_in(self._read, self._limits, rules, self.notes)
             yield from self._rows
         except RecipientsUnreadable as error:
             error.source = self._name

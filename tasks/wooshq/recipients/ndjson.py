@@ -12,16 +12,18 @@ from wooshq.recipients.rows import BadRow, bad_row, not_a_recipient, too_long
 from wooshq_schemas.recipients.mapping import recipient_of
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import Recipient
+from wooshq_schemas.recipients.rules import RowRules
 from wooshq_schemas.validation.json_text import loads
 
 
 class NdjsonRows:
     """The rows of an NDJSON text. Blank lines are skipped."""
 
-    def __init__(self, text: Text, limits: Limits, notes: Notes) -> None:
+    def __init__(self, text: Text, limits: Limits, rules: RowRules, notes: Notes) -> None:
         self.lines_read = 0
         self._text = text
         self._limits = limits
+        self._rules = rules
         self._notes = notes
 
     def __iter__(self) -> Iterator[Recipient | BadRow]:
@@ -33,7 +35,7 @@ class NdjsonRows:
             for line in split(segment, self._text.newline):
                 self.lines_read += 1
                 try:
-                    recipient = recipient_of(self._value(line), self._notes)
+                    recipient = recipient_of(self._value(line), self._rules, self._notes)
                 except IntentInvalid as error:
                     if line.strip():
                         yield not_a_recipient(self.lines_read, line, error, self._text.is_not_text)

@@ -16,6 +16,7 @@ from wooshq.recipients.ndjson import NdjsonRows
 from wooshq.recipients.rows import Rows
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF
+from wooshq_schemas.recipients.rules import RowRules
 
 #: The most bytes that are looked at to recognise a format.
 _HEAD: Final = 1 << 16
@@ -55,7 +56,7 @@ _OTHERS_BY_NULS: Final[Mapping[tuple[bool, ...], tuple[str, str]]] = {
 _JSON_ARRAY: Final = re.compile(rb"\[\s*(?:[\[{\"\]]|\Z)")
 
 
-def rows_in(read: Callable[[int], bytes], limits: Limits, notes: Notes) -> Rows:
+def rows_in(read: Callable[[int], bytes], limits: Limits, rules: RowRules, notes: Notes) -> Rows:
     """
     The rows of a file, whatever its format is.
 
@@ -77,8 +78,8 @@ def rows_in(read: Callable[[int], bytes], limits: Limits, notes: Notes) -> Rows:
     newline = "\r" if b"\r" in head and b"\n" not in head else "\n"
     text = Text(segments(stream.read, newline.encode(), limits.longest_line), newline, is_not_text)
     if begins.startswith(b"{"):
-        return NdjsonRows(text, limits, notes)
-    return CsvRows(text, _delimiter(begins.partition(newline.encode())[0]), limits, notes)
+        return NdjsonRows(text, limits, rules, notes)
+    return CsvRows(text, _delimiter(begins.partition(newline.encode())[0]), limits, rules, notes)
 
 
 class _Peeking:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.recipients.reading import BOM, MIB, a_file, in_short, refusal_of, rows_in, rows_of, until_it_breaks
-from wooshq.recipients.file import BadRow, Limits
+from wooshq.recipients.file import BadRow, Limits, RecipientsFile
 from wooshq_schemas import Recipient
+from wooshq_schemas.recipients.rules import RowRules
 
 CLOSE = "A cell that begins with a quote must end with a quote"
 
@@ -69,7 +70,6 @@ class WhenAFileIsCsv:
             (b"usr\nu1\n", "Did you mean user?"),
             (b"user,email\nu1,a@b.c\n", "these were given: user, email"),
             (b"user,x,x\nu1,1,2\n", "x: is the name of two columns"),
-            (b"user,\nu1,\n", "has a column without a name"),
             (b"user,stra\xdfe\nu1,x\n", "is not UTF-8. Save the file as UTF-8"),
             (b'user,"name\nu1,x\n', "has a quote that is not closed"),
             (b'user,"na"me\nu1,x\n', "has text after a closing quote"),
@@ -81,6 +81,17 @@ class WhenAFileIsCsv:
     )
     def test_a_header_that_cannot_be_used_is_refused_with_the_reason(self, content: bytes, says: str) -> None:
         assert says in refusal_of(content)
+
+    def test_a_column_without_a_name_is_ignored(self) -> None:
+        # As spreadsheets write empty columns, and pandas its index.
+        assert rows_of(b",user,city,\n0,u1,Bonn,\n1,u2,Lyon,x\n2,u3,Rome,,,\n") == [
+            Recipient(user, placeholders=(("city", city),)) for user, city in (("u1", "Bonn"), ("u2", "Lyon"), ("u3", "Rome"))
+        ]
+
+    def test_a_column_that_the_rules_do_not_read_costs_no_recipient(self, tmp_path: Path) -> None:
+        content = b"user,city,notes,notes\nu1,Bonn,\xff,\0\nu2,Lyon,x,\xfc\n"
+        with RecipientsFile(a_file(tmp_path, content)) as file:
+            assert in_short(list(file.rows(RowRules(only=frozenset({"city"}))))) == ["u1", "u2"]
 
     def test_without_a_header_the_error_shows_no_recipient(self) -> None:
         assert "zoe" not in refusal_of(b"zoe@example.com,zoe@example.com,zoe\n")
@@ -107,7 +118,7 @@ class WhenARowOfACsvIsBad:
             (b"u2," + b"x" * 200_000, "has a cell that is too long", "u2," + "x" * 997),
             (b"u2," + b"x" * 2 * MIB, "is longer than 1,048,576 bytes", "u2," + "x" * 997),
             (b'u2,"' + b"x" * 2 * MIB, "is longer than 1,048,576 bytes", 'u2,"' + "x" * 996),
-            (b"u2,\xe2\x80\xae\x1b[31m,", "has 3 cells", "u2,\\u202e\\x1b[31m,"),
+            (b"u2,\xe2\x80\xae\x1b[31m,x", "has 3 cells", "u2,\\u202e\\x1b[31m,x"),
             (b"u2," + "ä".encode() * MIB, "is longer than 1,048,576 bytes", "u2," + "ä" * 997),
         ],
     )

@@ -37,15 +37,15 @@ class WhenALocaleIsUnderstood:
     )
     def test_it_becomes_one_of_the_api_and_nothing_is_noted(self, given: str, locale: str) -> None:
         notes = Notes()
-        assert Columns(["user", "locale"], notes).recipient(["u1", given]).locale == locale
-        assert recipient_of({"user": "u1", "locale": given}, notes).locale == locale
+        assert Columns(["user", "locale"], notes=notes).recipient(["u1", given]).locale == locale
+        assert recipient_of({"user": "u1", "locale": given}, notes=notes).locale == locale
         assert notes.sentences() == []
 
     @pytest.mark.parametrize("given", ["", " ", "null", "None", "NaN", "undefined", "N/A", "C", "POSIX"])
     def test_a_text_that_means_no_locale_is_no_locale(self, given: str) -> None:
         notes = Notes()
-        assert Columns(["user", "locale"], notes).recipient(["u1", given]).locale is None
-        assert recipient_of({"user": "u1", "locale": given}, notes).locale is None
+        assert Columns(["user", "locale"], notes=notes).recipient(["u1", given]).locale is None
+        assert recipient_of({"user": "u1", "locale": given}, notes=notes).locale is None
         assert notes.sentences() == []
 
 
@@ -55,13 +55,13 @@ class WhenALocaleIsNotOneOfTheApi:
     )
     def test_the_recipient_gets_the_default_and_it_is_counted(self, given: str) -> None:
         notes = Notes()
-        assert Columns(["user", "locale"], notes).recipient(["u1", given]).locale == "default"
-        assert recipient_of({"user": "u1", "locale": given}, notes).locale == "default"
+        assert Columns(["user", "locale"], notes=notes).recipient(["u1", given]).locale == "default"
+        assert recipient_of({"user": "u1", "locale": given}, notes=notes).locale == "default"
         assert notes.counts == {Note.LOCALE: 2}
 
     def test_one_sentence_says_how_many_and_shows_no_value(self) -> None:
         notes = Notes()
-        columns = Columns(["user", "locale"], notes)
+        columns = Columns(["user", "locale"], notes=notes)
         columns.recipient(["u1", "fil-PH"])
         assert notes.sentences() == [
             "In 1 row, the locale is not one that Pushwoosh knows. These recipients get the texts of the locale default."
@@ -75,9 +75,9 @@ class WhenALocaleIsNotOneOfTheApi:
     def test_a_row_that_is_refused_is_not_counted(self) -> None:
         notes = Notes()
         with pytest.raises(IntentInvalid):
-            Columns(["user", "locale"], notes).recipient(["", "fil-PH"])
+            Columns(["user", "locale"], notes=notes).recipient(["", "fil-PH"])
         with pytest.raises(IntentInvalid):
-            recipient_of({"user": "", "locale": "fil-PH"}, notes)
+            recipient_of({"user": "", "locale": "fil-PH"}, notes=notes)
         assert notes.counts == {}
 
     @given(st.text(max_size=12) | st.sampled_from(["de", "zh-Hant"]))
