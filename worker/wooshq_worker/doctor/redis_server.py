@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -20,38 +20,42 @@ _NEARLY_FULL: Final = 0.8
 _MOST_SKEW_S: Final = 2
 
 
-def check(server: redis.Redis, where: str, variable: str, needs: Sequence[Need], *, embedded: bool) -> Iterator[Finding]:
-    """
-    where: the server's address, for people. variable: the one that names it. needs: the rights that its user must have.
-
-    A worker needs neither INFO nor CONFIG. If Redis does not show them to this user, it may still be well.
-    """
+def check(server: redis.Redis, where: str, variable: str, needs: Sequence[Need], *, embedded: bool) -> list[Finding]:
+    """`look`; a server that cannot be used is a finding. embedded: it is the embedded Redis."""
     try:
         with server:
-            lacking = missing(server, needs)
-            info, config = _info(server), _config(server)
-            now: Any = None if "+time" in lacking else server.time()
+            return look(server, "embedded" if embedded else where, variable, needs)
     except (redis.RedisError, OSError) as error:
-        yield from _out_of_reach(error, where, variable)
-        return
-    yield finding("redis", lacking) if lacking else _version(info.get("redis_version"), "embedded" if embedded else where)
+        return [_out_of_reach(error, where, variable)]
+
+
+def look(server: redis.Redis, where: str, variable: str, needs: Sequence[Need]) -> list[Finding]:
+    """
+    where: the server, for people. variable: the one that names it. needs: the rights that its user must have.
+
+    A worker needs neither INFO nor CONFIG. If Redis does not show them to this user, it may still be well. Raises redis.RedisError or
+    OSError.
+    """
+    lacking = missing(server, needs)
+    info, config = _info(server), _config(server)
+    findings = [finding("redis", lacking) if lacking else _version(info.get("redis_version"), where)]
     if info.get("role") not in ("master", None):
-        yield Finding("redis", "bad", "it is a replica and accepts no writes", f"Point {variable} at the primary")
+        findings.append(Finding("redis", "bad", "it is a replica and accepts no writes", f"Point {variable} at the primary"))
     if "used_memory" in info:
-        yield memory(int(info["used_memory"]), int(info.get("maxmemory", 0)))
-    yield durability(info, config)
-    yield eviction(info.get("maxmemory_policy") or config.get("maxmemory-policy"))
-    if now is not None:
-        yield _clock(abs(now[0] + now[1] / 1e6 - time.time()))
+        findings.append(memory(int(info["used_memory"]), int(info.get("maxmemory", 0))))
+    findings += [durability(info, config), eviction(info.get("maxmemory_policy") or config.get("maxmemory-policy"))]
+    if "+time" not in lacking:
+        now: Any = server.time()
+        findings.append(_clock(abs(now[0] + now[1] / 1e6 - time.time())))
+    return findings
 
 
-def _out_of_reach(error: redis.RedisError | OSError, where: str, variable: str) -> Iterator[Finding]:
+def _out_of_reach(error: redis.RedisError | OSError, where: str, variable: str) -> Finding:
     if lacks_a_right(error):  # on connecting, before anything was asked
-        yield finding("redis", ["+select"])
-    elif is_refused(error):
-        yield Finding("redis", "bad", f"{where} refuses the user or the password", f"Fix them in {variable}")
-    else:
-        yield Finding("redis", "bad", f"{where} cannot be reached ({type(error).__name__})", f"Start it, or fix {variable}")
+        return finding("redis", ["+select"])
+    if is_refused(error):
+        return Finding("redis", "bad", f"{where} refuses the user or the password", f"Fix them in {variable}")
+    return Finding("redis", "bad", f"{where} cannot be reached ({type(error).__name__})", f"Start it, or fix {variable}")
 
 
 def variable_of(settings: Settings) -> str:

@@ -22,7 +22,8 @@ from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
 from wooshq_worker.process import broken_envelopes, celery_options
 from wooshq_worker.process.engine import Engine
-from wooshq_worker.process.watchdog import Watchdog
+from wooshq_worker.process.health.redis_check import RedisCheck
+from wooshq_worker.process.health.watchdog import Watchdog
 
 log = structlog.get_logger("wooshq.worker")
 
@@ -58,8 +59,10 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         _log_start(settings, queues_and_more.get("queues", list(app.amqp.queues)), wooshq.installation.places)
         end = _EndSignal(engine, worker)
         Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
+        redis_check = RedisCheck(wooshq)
         _freeze_garbage()
         worker.start()
+        redis_check.end()
         # Celery calls every Ctrl-C a failure; a worker that drained did not fail.
         return 0 if end.is_interrupt and worker.exitcode == 1 else int(worker.exitcode or 0)
     finally:
