@@ -14,6 +14,8 @@ from wooshq.letters.letter import Letter
 from wooshq_schemas.recipient_lists import recipients_in_intent
 
 _PLACE: Final = re.compile(r"\[\d+\]")
+#: Numbers of an incident or a request: long ones only, because a short one may be the code of a preset.
+_OF_ONE_ANSWER: Final = re.compile(r"\b(?=[0-9a-fA-F-]*\d)[0-9a-fA-F-]{12,}\b")
 
 
 class Conditions(TypedDict, total=False):
@@ -101,7 +103,7 @@ class Filter:
             and self.application in (None, letter.application)
             and self.lane in (None, letter.lane)
             and self.bulk in (None, letter.bulk_id)
-            and self.detail in (None, letter.detail, without_places(letter.detail))
+            and self.detail in (None, letter.detail, comparable(letter.detail))
             and self.state in (None, letter.state)
             and (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
@@ -133,6 +135,6 @@ def _inner(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-def without_places(detail: str) -> str:
-    """A detail without the place in a list, so that letters with the same cause compare equal: `users.list[n]: is not valid`."""
-    return _PLACE.sub("[n]", detail)
+def comparable(detail: str) -> str:
+    """A detail without what differs from answer to answer, so that letters with the same cause compare equal: `users.list[n]: is not valid`."""
+    return _OF_ONE_ANSWER.sub("#", _PLACE.sub("[n]", detail))

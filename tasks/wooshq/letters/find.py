@@ -13,7 +13,7 @@ from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_row, text, text_or_none
 from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Ask, Steps
-from wooshq.letters.filter import ConditionsAndIds, Filter, without_places
+from wooshq.letters.filter import ConditionsAndIds, Filter, comparable
 from wooshq.letters.letter import Group, Letter, WholeLetter
 from wooshq.results import moment
 
@@ -34,7 +34,7 @@ def group_letters(keys: Keys, conditions: ConditionsAndIds) -> Steps[list[Group]
         wanted = replace(wanted, state=LetterState.OPEN)
     groups: dict[tuple[str, str, str | None], list[int]] = {}
     for letter in (yield from find(keys, wanted)):
-        key = (letter.reason, without_places(letter.detail), letter.application)
+        key = (letter.reason, comparable(letter.detail), letter.application)
         groups.setdefault(key, []).append(letter.filed_ms)
     found = [Group(*key, len(times), moment(min(times)), moment(max(times))) for key, times in groups.items()]
     return sorted(found, key=lambda group: (-group.count, group.reason, group.detail))

@@ -12,7 +12,7 @@ from wooshq_schemas import Accepted, NotUnderstood, Refused
 from wooshq_worker.api.answer.body import NOT_JSON, glimpse, is_page, is_usable_code, parsed, storable, understood
 from wooshq_worker.api.answer.origin import is_own_envelope, is_routers, proxy_form
 from wooshq_worker.api.answer.retry_after import not_before
-from wooshq_worker.api.answer.words import beginning, sentences
+from wooshq_worker.api.answer.words import are_bare, beginning, says_more, sentences
 from wooshq_worker.api.outcome import Answer, Break, Outcome
 from wooshq_worker.api.signs import HTTP_OF, Code, Http, Says, Sign, http
 from wooshq_worker.api.table import RANK, ROW_OF, Row, Then, row_of_status
@@ -68,9 +68,9 @@ def _find_row(answer: Answer, body: object, said: Accepted | Refused | NotUnders
         elif is_2xx:
             return Sent(said.message_code, tuple(map(storable, said.unknown_identifiers)))
         else:
-            return _found(Says.MESSAGE_CODE_IN_ERROR)
+            return _found(Says.MESSAGE_CODE_IN_ERROR, beginning(answer.body))
     if isinstance(said, Refused) and not _says_ok(said):
-        found = _row_of_envelope(answer.status, said, _words(said, body))
+        found = _row_of_envelope(answer.status, said, _words(said, body, answer.body))
         return found if is_own_envelope(said) else _row_of_proxy(found, beginning(answer.body))
     if not is_2xx:
         return _row_of_error(answer, body)
@@ -91,7 +91,7 @@ def _row_of_error(answer: Answer, body: object) -> _Found:
     found = _Found(row_of_status(answer.status), f"HTTP_{answer.status}", words)
     if answer.status == 400 and (is_page(answer) or is_routers(words)):
         return _found(Says.ROUTER, words)
-    return _row_of_proxy(found, beginning(answer.body))
+    return _row_of_proxy(replace(found, said=_with_beginning(words, body, answer.body)), beginning(answer.body))
 
 
 def _row_of_proxy(found: _Found, text: str) -> _Found:
@@ -181,14 +181,22 @@ def _says_application_is_gone(said: Refused) -> bool:
     return "application" in fields or _APPLICATION_IS_GONE.search(said.message[:4096]) is not None
 
 
-def _words(said: Refused, body: object) -> str:
+def _with_beginning(words: str, body: object, raw: bytes) -> str:
+    """The words; and how the body begins, if they say no more than the status does, and the body says more."""
+    if not are_bare(words) or (body is not NOT_JSON and not says_more(body, words)):
+        return words
+    begins = beginning(raw)
+    return words if begins in words else " — ".join(filter(None, (words, begins)))
+
+
+def _words(said: Refused, body: object, raw: bytes) -> str:
     """The API's message, and whatever the body says that the message does not: violations, lists of errors, a reason."""
     named = [
         f"{path}: {what}" if path else what for path, what in said.violations[:20] if not (path in said.message and what in said.message)
     ]
     words = " — ".join(part for part in (said.message, "; ".join(named)) if part)
     more = [one for one in sentences(body) if one not in words]
-    return " — ".join(part for part in (words, *more) if part)
+    return _with_beginning(" — ".join(part for part in (words, *more) if part), body, raw)
 
 
 def _verdict(row: Row, code: str, said: str, not_before_s: float | None, secrets: Callable[[], Collection[str]]) -> Verdict:

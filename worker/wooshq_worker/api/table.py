@@ -283,7 +283,8 @@ RULES: Final[tuple[str, ...]] = (
     "If NOT_FOUND, or status 210 of API 1.3, says that the application does not exist, the sign is `application gone`.",
     "A `status_code` (API 1.3), or a `code` from 400 to 599, is read as that HTTP status. If exactly one gRPC code has that status, it is "
     "read as that gRPC code.",
-    "If the body of an error has no envelope, the status decides, and the beginning of the body is kept as its text. The sign is `router` if a "
+    "The text of an answer is kept: what the fields of its JSON say, the title and the text of a page, or how the body begins.",
+    "If the body of an error has no envelope, the status decides. The sign is `router` if a "
     "400 is a web page, or if the text is that of a router. An envelope with the text of a router (gRPC-Gateway's `Not Found`, `Bad Request`) has "
     "this sign with every status.",
     "502 is `unknown`. A 500 or 503 that mentions a lost connection is judged by its form (see below). If the body has the API's own envelope (a "

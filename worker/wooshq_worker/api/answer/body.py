@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wooshq_schemas import Accepted, NotUnderstood, Refused, read_answer
+from wooshq_worker.api.answer.words import text_of_page
 from wooshq_worker.api.outcome import Answer
 
 NOT_JSON: Final = object()
@@ -49,7 +50,7 @@ def is_page(answer: Answer) -> bool:
 
 
 def glimpse(answer: Answer) -> str:
-    """The host that a redirect points to, or the title of a page. It tells a person which server answered."""
+    """The host that a redirect points to, or the title of a page and how its text begins. It tells a person which server answered."""
     if 300 <= answer.status <= 399:
         for location in answer.headers.get("location", ()):
             try:
@@ -58,6 +59,9 @@ def glimpse(answer: Answer) -> str:
             except ValueError:
                 return "to an address that is not valid"
     if is_page(answer):
-        title = _TITLE.search(answer.body[:16384].decode("utf-8", "replace"))
-        return f"a page titled {title[1].strip()!r}" if title and title[1].strip() else "a page"
+        page = answer.body[:16384].decode("utf-8-sig", "replace")
+        title = _TITLE.search(page)
+        named = f"a page titled {title[1].strip()!r}" if title and title[1].strip() else "a page"
+        text = text_of_page(page)
+        return f"{named}: {text}" if text and not (title and text == title[1].strip()) else named
     return ""

@@ -8,10 +8,11 @@ from typing import Final
 
 from wooshq.ledger.intents import CancelOutcome, TakenCancel
 from wooshq_schemas import CancelAnswer, Cancelled, NotUnderstood, Refused, read_cancel_answer
-from wooshq_worker.api.answer.body import parsed
+from wooshq_worker.api.answer.body import NOT_JSON, glimpse, parsed
 from wooshq_worker.api.answer.retry_after import not_before
+from wooshq_worker.api.answer.words import beginning, sentences
 from wooshq_worker.api.backoff import Backoff, wait_before
-from wooshq_worker.api.outcome import Break, Outcome
+from wooshq_worker.api.outcome import Answer, Break, Outcome
 from wooshq_worker.api.signs import HTTP_OF, Code
 from wooshq_worker.intents.cancel.table import RANK, ROW_OF, Row, Seen, Then, row_of_status
 from wooshq_worker.observe.scrub import scrub
@@ -38,21 +39,28 @@ def judge_cancel(outcome: Outcome, *, now: datetime, retry_after_ceiling_s: floa
     """Never raises, whatever the answer is. now: aware UTC. token: never quoted."""
     if isinstance(outcome, Break):
         return Judged(ROW_OF[outcome.kind])
-    said = _read(outcome.body)
+    body = parsed(outcome.body)
+    said = _read(body)
     is_2xx = 200 <= outcome.status <= 299
     if isinstance(said, Refused):
         wait_s = not_before(outcome.headers, said.retry_delay_s, now, retry_after_ceiling_s)
-        words = scrub(said.message[:_WORDS], {token}) if said.message else ""
-        return Judged(_row_of_envelope(outcome.status, said), words, wait_s)
+        return Judged(_row_of_envelope(outcome.status, said), _words(said.message, outcome, body, token), wait_s)
     if is_2xx:
         is_whole = isinstance(said, Cancelled) and outcome.cut is None
-        return Judged(ROW_OF[Seen.OBJECT if is_whole else Seen.NOT_UNDERSTOOD])
-    return Judged(row_of_status(outcome.status), "", not_before(outcome.headers, None, now, retry_after_ceiling_s))
+        return Judged(ROW_OF[Seen.OBJECT]) if is_whole else Judged(ROW_OF[Seen.NOT_UNDERSTOOD], _words("", outcome, body, token))
+    words = _words(glimpse(outcome), outcome, body, token)
+    return Judged(row_of_status(outcome.status), words, not_before(outcome.headers, None, now, retry_after_ceiling_s))
 
 
-def _read(body: bytes) -> CancelAnswer:
+def _words(said: str, answer: Answer, body: object, token: str) -> str:
+    """What the answer says, scrubbed: the words that were found, those in its JSON, or how its body begins."""
+    words = said or " — ".join(sentences(body) if body is not NOT_JSON else []) or beginning(answer.body)
+    return scrub(words, {token})[:_WORDS] if words else ""
+
+
+def _read(body: object) -> CancelAnswer:
     try:
-        return read_cancel_answer(parsed(body))
+        return read_cancel_answer(body)
     except (ArithmeticError, TypeError, ValueError) as error:  # a number that Python cannot use
         return NotUnderstood(f"reading it failed with {type(error).__name__}")
 

@@ -93,6 +93,18 @@ class WhenTheReferenceSaysIt:
         assert told.outcome == "refused"
         assert message in told.detail
 
+    @pytest.mark.parametrize(
+        "answer, words",
+        [
+            (an_answer(422, {"errors": [{"field": "message_code", "message": "is gone"}]}), "message_code: is gone"),
+            (an_answer(418, b"too late to cancel"), "too late to cancel"),
+            (an_answer(403, b"<title>Blocked</title><p>Incident 4711</p>"), "a page titled 'Blocked': Incident 4711"),
+            (an_answer(200, ["cancelled"]), "cancelled"),
+        ],
+    )
+    def test_so_are_the_words_of_any_other_answer(self, answer: Outcome, words: str) -> None:
+        assert words in recorded(answer).detail
+
     def test_500_is_asked_again(self) -> None:
         told = recorded(an_answer(500, an_envelope(13)))
         assert (told.outcome, told.was_answered, told.wait_ms) == ("again", False, 1001)
