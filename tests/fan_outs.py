@@ -9,6 +9,7 @@ from tests.rig import Rig
 from wooshq.jobs.show import Job
 
 TEMPLATE: dict[str, Any] = {"message": {"push": {"title": "Sale"}}, "campaign": "spring"}
+PERSONAL: dict[str, Any] = {"message": {"push": {"title": "Sale for {name}"}}, "campaign": "spring"}
 
 
 def people(n: int) -> Iterator[str]:
@@ -17,7 +18,7 @@ def people(n: int) -> Iterator[str]:
 
 
 def personal(n: int) -> Iterator[dict[str, str]]:
-    """Recipients that each need a request of their own."""
+    """Recipients for PERSONAL: each needs a request of its own."""
     return ({"user": f"u{i}", "name": f"N{i}"} for i in range(n))
 
 

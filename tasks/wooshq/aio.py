@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, Unpack
 
 from wooshq.errors import LedgerUnavailable, Problem
@@ -17,6 +17,7 @@ from wooshq.intents.entry import IntentLike
 from wooshq.intents.report import Report
 from wooshq.intents.status import Status, status_of
 from wooshq.jobs import calls
+from wooshq.jobs.check import Checks
 from wooshq.jobs.feed import FedJob, Given, JobOptions, Listeners, Refused, start_job
 from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recount_job, show_job, unknown_identifiers_page
 from wooshq.ledger.gates import EVERY, Gate
@@ -253,6 +254,8 @@ class AsyncJobs:
         total: int | None = None,
         stop_at: float | None = None,
         step_wait_s: float | None = None,
+        allow_missing: bool = False,
+        also: Collection[str] | None = None,
         resume: str | None = None,
         refused: Callable[[Refused], object] | None = None,
         opened: Callable[[str], object] = lambda job_id: None,
@@ -263,16 +266,17 @@ class AsyncJobs:
         Send a template (an intent without `to`) to each recipient once. When this returns, all recipients are in the ledger.
 
         recipients: any iterable of mappings (`{"user": "u1", "name": "Ann"}`) or user ids. Memory does not grow with them; if the workers
-        are slower, this waits. rate: calls a second. steps, total, stop_at, step_wait_s: a roll-out, see `JobRules` and `rollout_of`.
+        are slower, this waits. Only values that the texts name are sent, and those of `also`. rate: calls a second. steps, total, stop_at,
+        step_wait_s: a roll-out, see `JobRules` and `rollout_of`. allow_missing: start although a text names a value that no recipient has.
         resume: id of a job whose feeding was interrupted; give the same recipients, and no rules. source: kept with the job, for people.
         refused: called with each item that is not a recipient; such items stop nothing. opened: called with the job's id. fed: called now
         and then while this waits.
 
-        Raises TypeError (recipients is not a stream of recipients), IntentInvalid (the template), ValueError (the rules), Conflict (the
-        idempotency key was used with another template), NotAccepted (Redis is out of reach; no job was started), FeedInterrupted (later;
-        carries the id to resume with), RecipientsChanged, JobUnknown.
+        Raises TypeError (recipients is not a stream of recipients), IntentInvalid (the template), ValueError (the rules), JobRefused (the
+        first recipients do not fit the template), Conflict (the idempotency key was used with another template), NotAccepted (Redis is out
+        of reach; no job was started), FeedInterrupted (later; carries the id to resume with), RecipientsChanged, JobUnknown.
         """
-        options = JobOptions(rate, steps, total, stop_at, step_wait_s, resume, source)
+        options = JobOptions(rate, steps, total, stop_at, step_wait_s, resume, source, Checks(allow_missing, also))
         listeners = Listeners(refused, opened, fed)
         job = await self._w.do(start_job(self.ledger, self._w.settings, template, AsyncStream(recipients), options, listeners))
         return AsyncJobHandle(self, job)
@@ -349,6 +353,8 @@ class AsyncJobHandle:
         """Place in the stream → problems, for the first 10,000 items that are not recipients."""
         self.notes: Notes = job.notes
         """What was noted about recipients that were taken, such as a locale that Pushwoosh does not know."""
+        self.columns_not_sent = job.columns_not_sent
+        """Columns that the first recipients have, and that are not sent because no text names them."""
 
     async def show(self) -> Job:
         """Where the job is. Raises JobUnknown."""

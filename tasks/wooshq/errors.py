@@ -9,6 +9,7 @@ The errors that a caller can meet: one class for each thing that the caller can 
     ├── Conflict               use another key, or the same content
     ├── LetterUnknown          check the id of the dead letter
     ├── JobUnknown             check the id of the job
+    ├── JobRefused             fix the recipients or the template, or allow the job
     ├── RecipientsChanged      give the same recipients, in the same order
     ├── FeedInterrupted        give the same recipients again, with `resume`
     ├── RecipientsUnreadable   fix the file of recipients
@@ -19,7 +20,7 @@ The errors that a caller can meet: one class for each thing that the caller can 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pydantic import ValidationError
@@ -32,6 +33,7 @@ __all__ = [
     "FeedInterrupted",
     "FolderUnusable",
     "IntentInvalid",
+    "JobRefused",
     "JobUnknown",
     "LedgerUnavailable",
     "LetterUnknown",
@@ -125,6 +127,18 @@ class LetterUnknown(WooshqError):
 
 class JobUnknown(WooshqError):
     """No job has this id: the id is wrong, or the job's retention time is over."""
+
+
+class JobRefused(WooshqError):
+    """
+    A job was not started, because its recipients do not fit its template. Nobody was sent to. Fix them, or allow the job.
+
+    problems: everything that is wrong. The message has one line for each.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class RecipientsChanged(WooshqError):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fan_outs import TEMPLATE, personal
+from tests.fan_outs import PERSONAL, TEMPLATE, personal
 from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 from wooshq.jobs.show import Job
@@ -47,8 +47,8 @@ class WhenWorkersAreKilled:
     @pytest.mark.parametrize("shared", [False, True], ids=["each their own call", "calls of many"])
     def test_everybody_is_reached_and_only_those_in_doubt_twice(self, rig: Rig, api: StandIn, shared: bool) -> None:
         n = 8000
-        people: Any = ({"user": f"u{i}", "n": i // 20} for i in range(n)) if shared else personal(n)
-        made = rig.wooshq.fan_out(TEMPLATE, people)
+        people: Any = ({"user": f"u{i}", "name": i // 20} for i in range(n)) if shared else personal(n)
+        made = rig.wooshq.fan_out(PERSONAL, people)
         for _ in range(8):
             worker = rig.start_worker()
             reached = len(api.calls)
@@ -64,13 +64,13 @@ class WhenWorkersAreKilled:
     def test_a_worker_that_was_only_paused_sends_nothing_that_another_took_over(self, rig: Rig, api: StandIn) -> None:
         """SIGSTOP past its leases (known faults F14, F15)."""
         sleeper = rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(4000))
+        made = rig.wooshq.fan_out(PERSONAL, personal(4000))
         wait_until(lambda: len(api.calls) > 200)
         os.kill(sleeper.pid, signal.SIGSTOP)
         rig.start_worker()
         made.wait(GENEROUS_S)
         os.kill(sleeper.pid, signal.SIGCONT)
-        later = rig.wooshq.fan_out(TEMPLATE, ({"user": f"v{i}", "name": i} for i in range(1000)))
+        later = rig.wooshq.fan_out(PERSONAL, ({"user": f"v{i}", "name": i} for i in range(1000)))
         later.wait(GENEROUS_S)
         del api.accepted["nobody"]
         assert len(api.accepted) == 5000
@@ -78,7 +78,7 @@ class WhenWorkersAreKilled:
         assert sleeper.poll() is None
 
     def test_a_recipient_that_kills_the_worker_every_time_ends_as_poison_and_the_others_go_out(self, rig: Rig, api: StandIn) -> None:
-        made = rig.wooshq.fan_out(TEMPLATE, [*personal(20), {"user": "poison", "name": "x"}, *personal(40)])
+        made = rig.wooshq.fan_out(PERSONAL, [*personal(20), {"user": "poison", "name": "x"}, *personal(40)])
         worker = rig.start_worker()
         killed = 0
 
@@ -119,7 +119,7 @@ class WhenWorkersAreKilled:
 
 class WhenAChunkCannotBeRead:
     def test_the_keeper_does_everything_else(self, rig: Rig, api: StandIn) -> None:
-        damaged = rig.wooshq.fan_out(TEMPLATE, personal(10))
+        damaged = rig.wooshq.fan_out(PERSONAL, personal(10))
         keys = rig.wooshq.bulk.ledger.keys
         name = ChunkName(damaged.id, 0)
         rig.wooshq.do(rig.wooshq.bulk.ledger.chunks.take(name, "lost"))
@@ -127,7 +127,7 @@ class WhenAChunkCannotBeRead:
         rig.start_worker()
         intent_id = rig.wooshq.enqueue(an_intent("u1"))
         rig.ended([intent_id])
-        lost = rig.wooshq.fan_out(TEMPLATE, personal(10))
+        lost = rig.wooshq.fan_out(PERSONAL, personal(10))
         with rig.broker() as broker:
             broker.flushdb()
         assert lost.wait(GENEROUS_S).sent == 10
@@ -141,7 +141,7 @@ def _ask(*commands: tuple[Any, ...]) -> Steps[list[Any]]:
 class WhenRedisIsKilled:
     def test_feeding_goes_on_and_everybody_is_reached(self, rig: Rig, api: StandIn) -> None:
         rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(4000))
+        made = rig.wooshq.fan_out(PERSONAL, personal(4000))
         wait_until(lambda: len(api.calls) > 400)
         with rig.redis() as server:
             os.kill(int(server.info("server")["process_id"]), signal.SIGKILL)
@@ -155,7 +155,7 @@ class WhenRedisIsKilled:
 
 class WhenTheBrokerForgets:
     def test_a_flushed_broker_costs_nothing_but_time(self, rig: Rig, api: StandIn) -> None:
-        made = rig.wooshq.fan_out(TEMPLATE, personal(2000))
+        made = rig.wooshq.fan_out(PERSONAL, personal(2000))
         with rig.broker() as broker:
             broker.flushdb()
         rig.start_worker()

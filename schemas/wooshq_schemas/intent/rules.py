@@ -132,7 +132,7 @@ def _schedule_rules(data: Mapping[str, Any], now: datetime) -> Broken:
     schedule = data["schedule"]
     if not isinstance(schedule, dict):
         return
-    name, at = "at", _moment(schedule.get("at"))
+    name, at = "at", moment(schedule.get("at"))
     after = schedule.get("after")
     if at is None and isinstance(after, str) and (wait_s := seconds_of(after)) is not None:
         name, at = "after", now + timedelta(seconds=min(wait_s, MAX_TTL_S))
@@ -140,7 +140,7 @@ def _schedule_rules(data: Mapping[str, Any], now: datetime) -> Broken:
         return
     if at - now < timedelta(seconds=-_PAST_S):
         yield ("schedule", name), "is in the past", "Leave schedule out to send now"
-    expires, ttl_s = _moment(data.get("expires_at")), data.get("ttl_s")
+    expires, ttl_s = moment(data.get("expires_at")), data.get("ttl_s")
     left = expires - now if expires is not None else None
     if left is None and type(ttl_s) is int and 0 < ttl_s <= MAX_TTL_S:
         left = timedelta(seconds=ttl_s)
@@ -152,10 +152,11 @@ def _schedule_rules(data: Mapping[str, Any], now: datetime) -> Broken:
         )
 
 
-def _moment(value: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
+    """The time that a field gives; None if it gives none, or one that the check of the field reports."""
     if isinstance(value, datetime):
         return value if value.tzinfo is not None else None
     try:
         return moment_of(value) if isinstance(value, str) else None
-    except PydanticCustomError:  # the check of the field reports it
+    except PydanticCustomError:
         return None

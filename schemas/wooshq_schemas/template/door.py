@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from wooshq_schemas.intent.door import parse_intent
 from wooshq_schemas.intent.exact_form import normal
+from wooshq_schemas.intent.rules import moment
 from wooshq_schemas.platforms import PLATFORMS, Platforms
 from wooshq_schemas.recipient_lists import LISTS
 from wooshq_schemas.template.addressing import INTENT_ONLY, addressed, unaddressed
@@ -47,6 +48,7 @@ def parse_template(
     problems = [Problem(name, *_WHY_NOT[name]) for name in INTENT_ONLY if name in given]
     rest = {name: value for name, value in given.items() if name not in INTENT_ONLY}
     problems += _wrong_request(rest)
+    problems += _expired(rest, now)
     try:
         intent = addressed(rest, "users", [ANY_RECIPIENT], {})
         checked = json.loads(parse_intent(intent, now=now, application=application, platforms=platforms).to_json())
@@ -55,6 +57,14 @@ def parse_template(
     if problems:
         raise IntentInvalid(problems)
     return Template(unaddressed(checked), platforms=platforms)
+
+
+def _expired(data: Mapping[str, Any], now: datetime | None) -> list[Problem]:
+    """A single intent may come too late. For a fan-out whose time is over before it starts, somebody wrote the wrong time."""
+    at = moment(data.get("expires_at"))
+    if at is None or now is None or at > now:
+        return []
+    return [Problem("expires_at", "is in the past: nobody would be sent to", "Use a later time, or ttl_s")]
 
 
 def _wrong_request(data: Mapping[str, Any]) -> list[Problem]:

@@ -85,6 +85,15 @@ class Template:
         return placeholders_in(self._data.get("message", self._data.get("request")))
 
     @property
+    def is_for_email(self) -> bool | None:
+        """Whether it goes to email addresses; None if this cannot be seen, because Pushwoosh stores its content."""
+        if "message" in self._data:
+            return None if "preset" in self._data["message"] else "email" in self._data["message"]
+        inner = self._data["request"]["transactional"]
+        hidden = "preset" in inner.get("payload", {}) or "EMAIL" in inner.get("platforms", ())
+        return None if hidden else "email_payload" in inner
+
+    @property
     def own_placeholders(self) -> frozenset[str]:
         """Placeholders that the template gives, for recipients that do not have their own."""
         return frozenset(self._placeholders)

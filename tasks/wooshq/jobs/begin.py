@@ -11,6 +11,7 @@ from typing import Any
 
 from wooshq.errors import Conflict, JobUnknown
 from wooshq.intents.entry import new_id
+from wooshq.jobs.check import Checks
 from wooshq.jobs.rules import JobRules
 from wooshq.jobs.show import NO_SUCH_JOB
 from wooshq.ledger.jobs import JobLedger, NewJob
@@ -22,11 +23,12 @@ from wooshq_schemas import Template, parse_template
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
-    """A job that takes recipients. is_new: False if it was started earlier."""
+    """A job that takes recipients. columns: the placeholders that are sent; None for all. is_new: False if it was started earlier."""
 
     id: str
     template: Template
     list_limit: int
+    columns: frozenset[str] | None
     is_new: bool
 
 
@@ -36,7 +38,7 @@ def template_of(given: Any, settings: Settings, *, now: datetime | None = None) 
 
 
 def new_job(
-    template: Any, settings: Settings, rules: JobRules, *, source: str = "", now: datetime | None = None
+    template: Any, settings: Settings, rules: JobRules, checks: Checks, *, source: str = "", now: datetime | None = None
 ) -> tuple[NewJob, Template]:
     """Check a template, and make the job that it starts. Raises IntentInvalid with every problem."""
     made = template if isinstance(template, Template) else template_of(template, settings, now=now)
@@ -58,6 +60,7 @@ def new_job(
         stop_at=rules.stop_at,
         step_wait_ms=None if rules.step_wait_s is None else int(rules.step_wait_s * 1000),
         source=source,
+        columns=checks.columns(made),
     )
     return job, made
 
@@ -77,7 +80,7 @@ def begin_job(ledger: JobLedger, job: NewJob, template: Template) -> Steps[OpenJ
         raise Conflict("idempotency_key", answer[1:], fields)
     if answer:
         return (yield from reopen_job(ledger, answer))
-    return OpenJob(job.id, template, job.list_limit, is_new=True)
+    return OpenJob(job.id, template, job.list_limit, job.columns, is_new=True)
 
 
 def reopen_job(ledger: JobLedger, job_id: str) -> Steps[OpenJob]:
@@ -85,7 +88,8 @@ def reopen_job(ledger: JobLedger, job_id: str) -> Steps[OpenJob]:
     row = as_row((yield Ask([("HGETALL", ledger.keys.job(job_id))]))[0])
     if not row:
         raise JobUnknown(NO_SUCH_JOB)
-    return OpenJob(job_id, Template.load_stored(row["template"], int(row["v"])), int(row["limit"]), is_new=False)
+    columns = frozenset(json.loads(row["columns"])) if "columns" in row else None  # a job of an earlier version sends all
+    return OpenJob(job_id, Template.load_stored(row["template"], int(row["v"])), int(row["limit"]), columns, is_new=False)
 
 
 def check_resumed(*, steps: Sized, **given: object) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAccepted, Problem, RecipientsChanged
 from wooshq.jobs.begin import OpenJob, begin_job, check_resumed, new_job, reopen_job
+from wooshq.jobs.check import Checks, Look
 from wooshq.jobs.duplicates import Duplicates, folder_of_tables
 from wooshq.jobs.packing import Packer
 from wooshq.jobs.rules import JobRules, rollout_of
@@ -18,7 +19,7 @@ from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Sleep, Steps, Stream, T
 from wooshq.recipients.rows import BadRow
 from wooshq.settings import Settings
-from wooshq_schemas import IntentInvalid, Recipient, RecipientLike, Template, recipient_of
+from wooshq_schemas import IntentInvalid, Recipient, RecipientLike, recipient_of
 from wooshq_schemas.recipients.notes import Notes
 
 _TOGETHER: Final = 2000
@@ -54,6 +55,7 @@ class JobOptions:
     step_wait_s: float | None = None
     resume: str | None = None
     source: str = ""
+    checks: Checks = field(default_factory=Checks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class FedJob:
     duplicates: int = 0  #: recipients that came again; each was taken once
     errors: dict[int, tuple[Problem, ...]] = field(default_factory=dict)  #: place → problems, of the first 10,000 refused
     notes: Notes = field(default_factory=Notes)  #: what was noted about recipients that were taken
+    columns_not_sent: tuple[str, ...] = ()  #: columns that the recipients have, and that no text names
 
 
 def start_job(
@@ -82,9 +85,9 @@ def start_job(
 ) -> Flow[FedJob]:
     """See `Wooshq.fan_out`."""
     check_recipients(recipients)
-    job = yield from _begin(ledger, settings, template, options)
+    job, head = yield from _begin(ledger, settings, template, recipients, options)
     listeners.opened(job.id)
-    fed = FedJob(job.id, is_new=job.is_new)
+    fed = FedJob(job.id, is_new=job.is_new, columns_not_sent=head.columns_not_sent)
 
     def note(one: Refused) -> None:
         if len(fed.errors) < _MOST_ERRORS:
@@ -93,9 +96,9 @@ def start_job(
             listeners.refused(one)
 
     with Duplicates(folder_of_tables()) as seen:
-        feeding = _Feeding(job.template, job.list_limit, seen, note)
+        feeding = _Feeding(job, seen, note)
         try:
-            takes_more = yield from _feed(ledger, settings, job, feeding, recipients, listeners.fed)
+            takes_more = yield from _feed(ledger, settings, job, feeding, head, recipients, listeners.fed)
         except (FeedInterrupted, NotAccepted):
             raise
         except Exception as error:
@@ -121,37 +124,88 @@ def check_recipients(stream: Stream | AsyncStream) -> None:
         raise TypeError(f"recipients: {type(given).__name__} is not an iterable; {hint}")
 
 
-def _begin(ledger: JobLedger, settings: Settings, template: Any, options: JobOptions) -> Steps[OpenJob]:
-    """The job to feed: a new one, or the one to resume."""
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The first items of a stream: they are read before the job begins. goes_on: False if these are all."""
+
+    items: Sequence[Given] = ()
+    goes_on: bool = True
+    columns_not_sent: tuple[str, ...] = ()
+
+
+def _begin(
+    ledger: JobLedger, settings: Settings, template: Any, recipients: Stream | AsyncStream, options: JobOptions
+) -> Flow[tuple[OpenJob, _Head]]:
+    """The job to feed, and the head of its stream: a new job, or the one to resume."""
     if options.resume is not None:
-        check_resumed(rate=options.rate, steps=options.steps, total=options.total, stop_at=options.stop_at, step_wait_s=options.step_wait_s)
+        check_resumed(
+            rate=options.rate,
+            steps=options.steps,
+            total=options.total,
+            stop_at=options.stop_at,
+            step_wait_s=options.step_wait_s,
+            also=options.checks.also,
+        )
+        return (yield from _reached(reopen_job(ledger, options.resume))), _Head()
+    rules = JobRules(options.rate, rollout_of(options.steps, options.total), options.stop_at, options.step_wait_s)
+    job, checked = new_job(template, settings, rules, options.checks, source=options.source)
+    # If the ledger is out of reach, nothing of the stream is used up: it can be given again.
+    yield from _reached(ledger.answers())
+    head = yield from _read_head(recipients, Look(checked, options.checks))
+    return (yield from _reached(begin_job(ledger, job, checked))), head
+
+
+def _reached(steps: Steps[T]) -> Flow[T]:
+    """Carry out steps before anything is accepted."""
     try:
-        if options.resume is not None:
-            return (yield from reopen_job(ledger, options.resume))
-        rules = JobRules(options.rate, rollout_of(options.steps, options.total), options.stop_at, options.step_wait_s)
-        job, checked = new_job(template, settings, rules, source=options.source)
-        return (yield from begin_job(ledger, job, checked))
+        return (yield from steps)
     except LedgerUnavailable as error:
         raise NotAccepted(f"{error}. No job was started; it is safe to call again.") from error
 
 
+def _read_head(recipients: Stream | AsyncStream, look: Look) -> Flow[_Head]:
+    """The first items. Raises JobRefused, before the job begins, if they do not fit its template."""
+    items, goes_on = yield from _pull(recipients)
+    for one in items:
+        try:
+            if not isinstance(one, BadRow):
+                look.add(recipient_of(one))
+        except IntentInvalid:
+            pass  # it is refused when it is fed
+    look.refuse()
+    return _Head(items, goes_on, look.columns_not_sent)
+
+
+def _pull(recipients: Stream | AsyncStream) -> Flow[tuple[list[Given], bool]]:
+    """The next items, and whether there may be more."""
+    batch: list[Given] = []
+
+    def add(one: Given) -> bool:
+        batch.append(one)
+        return len(batch) >= _TOGETHER
+
+    goes_on = yield Pull(recipients, add)
+    return batch, goes_on
+
+
 def _feed(
-    ledger: JobLedger, settings: Settings, job: OpenJob, feeding: _Feeding, recipients: Stream | AsyncStream, fed: Callable[[], object]
+    ledger: JobLedger,
+    settings: Settings,
+    job: OpenJob,
+    feeding: _Feeding,
+    head: _Head,
+    recipients: Stream | AsyncStream,
+    fed: Callable[[], object],
 ) -> Flow[bool]:
     """Put all recipients in. False if the job takes no more because it was cancelled."""
-    goes_on = True
-    while goes_on:
-        batch: list[Given] = []
-
-        def add(one: Given, batch: list[Given] = batch) -> bool:
-            batch.append(one)
-            return len(batch) >= _TOGETHER
-
-        goes_on = yield Pull(recipients, add)
+    batch, goes_on = head.items, head.goes_on
+    while batch or goes_on:
         for chunk in feeding.take(batch):
             if not (yield from _put(ledger, settings, job.id, chunk, fed, feeding.seen)):
                 return False
-        fed()
+        if batch:
+            fed()
+        batch, goes_on = (yield from _pull(recipients)) if goes_on else ((), False)
     for chunk in feeding.end():
         if not (yield from _put(ledger, settings, job.id, chunk, fed, feeding.seen)):
             return False
@@ -198,9 +252,9 @@ def _patiently(job_id: str, steps: Callable[[], Steps[T]]) -> Flow[T]:
 class _Feeding:
     """One job's stream as it becomes chunks. The same stream makes the same chunks again, so feeding can be resumed."""
 
-    def __init__(self, template: Template, list_limit: int, seen: Duplicates, refused: Callable[[Refused], None]) -> None:
+    def __init__(self, job: OpenJob, seen: Duplicates, refused: Callable[[Refused], None]) -> None:
         """refused: called with each item that is not a recipient, as it comes."""
-        self._packer = Packer(list_limit, template.locale_of)
+        self._packer = Packer(job.list_limit, job.template.locale_of, columns=job.columns)
         self._seen = seen
         self._refuse = refused
         self.seen = 0  #: items of the stream so far, recipients or not

@@ -26,10 +26,21 @@ class Packer:
     recipient waits: the number that may wait grows only as long as it pays.
     """
 
-    def __init__(self, list_limit: int, locale_of: Callable[[str | None], str | None], *, most_waiting: int = MOST_WAITING) -> None:
-        """list_limit: identifiers that one call may carry. locale_of: the locale that a recipient gets (`Template.locale_of`)."""
+    def __init__(
+        self,
+        list_limit: int,
+        locale_of: Callable[[str | None], str | None],
+        *,
+        columns: frozenset[str] | None = None,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        """
+        list_limit: identifiers that one call may carry. locale_of: the locale that a recipient gets (`Template.locale_of`). columns: the
+        placeholders that are sent; None for all.
+        """
         self._limit = list_limit
         self._locale_of = locale_of
+        self._columns = columns
         self._most = most_waiting
         self._patience = min(_FIRST_PATIENCE, most_waiting)
         self._groups: dict[_Key, list[str]] = {}
@@ -41,8 +52,10 @@ class Packer:
 
     def add(self, recipients: Iterable[Recipient]) -> Iterator[Chunk]:
         """Take recipients. Yields the chunks that are full."""
-        groups, limit, locale_of = self._groups, self._limit, self._locale_of
+        groups, limit, locale_of, columns = self._groups, self._limit, self._locale_of, self._columns
         for identifier, to, locale, placeholders in recipients:
+            if placeholders and columns is not None:
+                placeholders = tuple([one for one in placeholders if one[0] in columns])
             key = (to, None if locale is None else locale_of(locale), placeholders)
             group = groups.get(key)
             if group is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,6 +34,8 @@ class NewJob:
     stop_at: float | None = None
     step_wait_ms: int | None = None
     source: str = ""
+    columns: frozenset[str] = frozenset()
+    """The placeholders that are sent."""
 
 
 class JobLedger:
@@ -62,6 +65,7 @@ class JobLedger:
             "stop_at": job.stop_at,
             "step_wait": job.step_wait_ms,
             "source": job.source or None,
+            "columns": json.dumps(sorted(job.columns)),
         }
         pairs = [part for name, value in fields.items() if value is not None for part in (name, value)]
         ttl, expires = ("" if value is None else value for value in (job.ttl_ms, job.expires_at_ms))
@@ -73,6 +77,10 @@ class JobLedger:
                 )
             )
         )
+
+    def answers(self) -> Steps[None]:
+        """Raises LedgerUnavailable if the ledger is out of reach."""
+        yield Ask([("TIME",)])
 
     def wait_for_room(self, job_id: str, within_s: float) -> Steps[bool]:
         """Wait until a chunk has ended. False if none did."""

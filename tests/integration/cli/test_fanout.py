@@ -97,19 +97,6 @@ class WhenAFileIsGiven:
         assert (path.read_bytes(), there.read_text()) == (before, "kept")
         assert rig.cli("bulk", "list", "--json").stdout == b""
 
-    def test_columns_and_placeholders_are_compared_before_anyone_is_sent_to(self, rig: Rig, tmp_path: Path) -> None:
-        rig.start_worker()
-        template = tmp_path / "personal.json"
-        template.write_text(json.dumps({"message": {"push": {"title": "Hi {nome}", "body": "{shop}"}}, "placeholders": {"shop": "Berlin"}}))
-        path = tmp_path / "people.csv"
-        path.write_text("user,name\nu1,Ann\n")
-        done = rig.cli("fanout", "--template", str(template), "--recipients", str(path))
-        said = done.stderr.decode()
-        assert done.returncode == 0
-        assert "Note: the message uses {nome}, but there is no column nome. The columns are: name." in said
-        assert "Note: the message does not use the column name." in said
-        assert "{shop}" not in said
-
     def test_a_locale_that_the_api_does_not_have_costs_nobody_and_is_noted(self, rig: Rig, api: StandIn, tmp_path: Path) -> None:
         rig.start_worker()
         template = tmp_path / "texts.json"
@@ -164,7 +151,7 @@ class WhenAFileIsGiven:
         rig.start_worker()
         path = tmp_path / "people.ndjson"
         path.write_text("".join(json.dumps({"user": f"u{i}", "n": i}) + "\n" for i in range(3000)))
-        seen = rig.terminal("fanout", "--template", template, "--recipients", str(path), ever=True)
+        seen = rig.terminal("fanout", "--template", template, "--recipients", str(path), "--also", "n", ever=True)
         assert "3,000 of 3,000 sent" in seen
         assert re.search(r"\d sent, [\d,]+/s, \d+ s left", seen)
         assert all(len(line) <= 80 for line in seen.splitlines())
@@ -260,7 +247,7 @@ class WhenAJobIsHeld:
         path = tmp_path / "people.ndjson"
         path.write_text("".join(json.dumps({"user": f"u{i}", "n": i}) + "\n" for i in range(20_000)))
         # 40 s of calls: the job is still running when it is paused and cancelled.
-        done = rig.cli("fanout", "--template", template, "--recipients", str(path), "--rate", "500", "--detach", "--json")
+        done = rig.cli("fanout", "--template", template, "--recipients", str(path), "--also", "n", "--rate", "500", "--detach", "--json")
         job = json.loads(done.stdout)
         assert (job["total"], done.returncode) == (20_000, 0)
         wait_until(lambda: len(api.calls) > 100)
@@ -279,7 +266,7 @@ class WhenAJobIsHeld:
     def test_watch_with_json_prints_an_object_per_second(self, rig: Rig, api: StandIn, template: str, tmp_path: Path) -> None:
         path = tmp_path / "people.ndjson"
         path.write_text("".join(json.dumps({"user": f"u{i}", "n": i}) + "\n" for i in range(200)))
-        done = rig.cli("fanout", "--template", template, "--recipients", str(path), "--rate", "60", "--detach", "--json")
+        done = rig.cli("fanout", "--template", template, "--recipients", str(path), "--also", "n", "--rate", "60", "--detach", "--json")
         started = time.monotonic()
         watching = rig.start("bulk", "show", json.loads(done.stdout)["id"], "--watch", "--json")
         assert watching.stdout is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fan_outs import TEMPLATE, personal
+from tests.fan_outs import PERSONAL, personal
 from tests.integration.installation.servers import SentinelServer, Server, a_free_port
 from tests.rig import Rig, an_intent, some_settings, wait_until
 from tests.stand_in import StandIn
@@ -182,7 +182,7 @@ class WhenThePrimaryIsKilledInTheMiddleOfARun:
     def test_everything_that_was_accepted_ends_and_doubles_are_on_record(self, guarded: Guarded, tmp_path: Path, api: StandIn) -> None:
         rig = Rig(tmp_path, api.url, redis_url=guarded.url(), broker_url=guarded.url(db="1"))
         with supervised(rig, workers=2):
-            job = rig.wooshq.fan_out(TEMPLATE, personal(2000))
+            job = rig.wooshq.fan_out(PERSONAL, personal(2000))
             report = rig.wooshq.enqueue_many(an_intent(f"single{n}") for n in range(2000))
             wait_until(lambda: len(api.calls) > 500, saw=rig.logs)
             guarded.kill_primary()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fan_outs import TEMPLATE, people, personal
+from tests.fan_outs import PERSONAL, TEMPLATE, people, personal
 from tests.rig import GENEROUS_S, Rig
 from tests.stand_in import StandIn
 from wooshq import Conflict, FeedInterrupted, IntentInvalid, RecipientsChanged
@@ -50,7 +50,7 @@ class WhenFeedingIsInterrupted:
 
         ids: list[str] = []
         with pytest.raises(OSError, match="the disk is gone") as error:
-            rig.wooshq.fan_out(TEMPLATE, breaks(), opened=ids.append)
+            rig.wooshq.fan_out(PERSONAL, breaks(), opened=ids.append)
         assert ids[0] in error.value.__notes__[0]
         assert rig.wooshq.bulk.show(ids[0]).state == "feeding"
         rig.start_worker()

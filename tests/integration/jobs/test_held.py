@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.fan_outs import TEMPLATE, adds_up, people, personal
+from tests.fan_outs import PERSONAL, TEMPLATE, adds_up, people, personal
 from tests.rig import GENEROUS_S, Rig, wait_until
 from tests.stand_in import StandIn
 from wooshq import JobUnknown
@@ -18,7 +18,7 @@ class WhenAPersonHoldsAJob:
     def test_a_pause_takes_effect_at_once_in_every_worker_and_says_how_many_had_gone_out(self, rig: Rig, api: StandIn) -> None:
         rig.start_worker()
         rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(6000))
+        made = rig.wooshq.fan_out(PERSONAL, personal(6000))
         wait_until(lambda: len(api.calls) > 300)
         paused = made.pause("lunch")
         called = len(api.calls)
@@ -39,7 +39,7 @@ class WhenAPersonHoldsAJob:
     def test_a_cancel_ends_it_at_once_and_every_recipient_is_accounted_for(self, rig: Rig, api: StandIn) -> None:
         rig.start_worker()
         rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(20_000))
+        made = rig.wooshq.fan_out(PERSONAL, personal(20_000))
         wait_until(lambda: len(api.calls) > 300)
         made.cancel()
         called = len(api.calls)
@@ -71,7 +71,7 @@ class WhenTheTimeOfAJobIsOver:
         assert rig.wooshq.fan_out(TEMPLATE, ["first"]).wait(GENEROUS_S).sent == 1  # the worker is there before the time begins
         ttl_s, rate = 4, 50
         accepted_at = time.monotonic()
-        job = rig.wooshq.fan_out({**TEMPLATE, "ttl_s": ttl_s}, personal(1000), rate=rate).wait(GENEROUS_S)
+        job = rig.wooshq.fan_out({**PERSONAL, "ttl_s": ttl_s}, personal(1000), rate=rate).wait(GENEROUS_S)
         assert job.state == "done"
         assert 0 < job.sent <= rate * (ttl_s + 1), "as many as its rate lets out in its time"
         assert job.expired == 1000 - job.sent

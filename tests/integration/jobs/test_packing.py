@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.fan_outs import TEMPLATE, adds_up, people, personal
+from tests.fan_outs import PERSONAL, TEMPLATE, adds_up, people, personal
 from tests.rig import APPLICATION, GENEROUS_S, Rig
 from tests.stand_in import Call, StandIn
 from wooshq.aio import AsyncWooshq
@@ -59,7 +59,7 @@ class WhenSomeRecipientsShareTheirRequest:
         cities = ["Bonn", "Köln", "Ulm"]
         some = [{"user": f"u{i}", "city": cities[i % 3], "locale": ["en", "de", "fr"][i // 3 % 3]} for i in range(9000)]
         template = {"message": {"push": {"title": {"en": "Sale", "de": "Rabatt"}}}}
-        job = rig.wooshq.fan_out(template, some).wait(GENEROUS_S)
+        job = rig.wooshq.fan_out(template, some, also=["city"]).wait(GENEROUS_S)
         assert (job.sent, job.calls) == (9000, 9)
         for call in api.calls:
             asked = {(row["city"], row["locale"]) for row in some if row["user"] in set(call.recipients)}
@@ -71,7 +71,7 @@ class WhenSomeRecipientsShareTheirRequest:
 
     def test_each_recipient_gets_their_own_call_if_nobody_shares(self, rig: Rig, api: StandIn) -> None:
         rig.start_worker()
-        job = rig.wooshq.fan_out(TEMPLATE, personal(1500)).wait(GENEROUS_S)
+        job = rig.wooshq.fan_out(PERSONAL, personal(1500)).wait(GENEROUS_S)
         assert (job.sent, job.calls) == (1500, 1500)
         assert all(placeholders(call) == {"name": call.recipients[0].replace("u", "N")} for call in api.calls)
         assert set(api.accepted.values()) == {1}

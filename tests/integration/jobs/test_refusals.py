@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.fan_outs import TEMPLATE, adds_up, people, personal
+from tests.fan_outs import PERSONAL, TEMPLATE, adds_up, people, personal
 from tests.rig import GENEROUS_S, Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 
@@ -55,9 +55,9 @@ class WhenTheApiRefusesSome:
         api.answer = lambda call, n: refusal(400, 3, "title too rude")
         rig.start_worker()
         rig.start_worker()
-        for stream in (people(20_000), personal(3000)):
+        for template, stream in ((TEMPLATE, people(20_000)), (PERSONAL, personal(3000))):
             called = len(api.calls)
-            job = rig.wooshq.fan_out(TEMPLATE, stream).wait(GENEROUS_S)
+            job = rig.wooshq.fan_out(template, stream).wait(GENEROUS_S)
             assert (job.state, job.sent) == ("stopped", 0)
             assert "title too rude" in job.why
             assert len(api.calls) - called <= 12

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fan_outs import TEMPLATE, adds_up, people, personal
+from tests.fan_outs import PERSONAL, TEMPLATE, adds_up, people, personal
 from tests.rig import GENEROUS_S, Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 from wooshq_worker.cli.terminal.job import sentence
@@ -29,7 +29,7 @@ class WhenAJobIsRolledOutInSteps:
     def test_it_stops_if_too_many_are_refused_and_says_how_many_are_left(self, rig: Rig, api: StandIn) -> None:
         api.answer = lambda call, n: refusal(400, 3, f"refused {n}") if any(int(p[1:]) % 4 == 0 for p in call.recipients) else None
         rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(4000), steps=[100, 1000], stop_at=0.1)
+        made = rig.wooshq.fan_out(PERSONAL, personal(4000), steps=[100, 1000], stop_at=0.1)
         job = made.wait(GENEROUS_S)
         assert job.state == "stopped"
         assert job.sent + job.dead <= 100
@@ -90,7 +90,7 @@ class WhenARecipientInAStepNeedsASecondCall:
 
         api.answer = away_at_first
         rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(100), steps=[10, 50])
+        made = rig.wooshq.fan_out(PERSONAL, personal(100), steps=[10, 50])
         for reached in (10, 50):
             job = made.wait(GENEROUS_S)
             assert (job.state, job.sent) == ("paused", reached), job.why
@@ -102,7 +102,7 @@ class WhenARecipientInAStepNeedsASecondCall:
     def test_because_the_answer_was_lost(self, rig: Rig, api: StandIn, shared: bool) -> None:
         api.answer = lambda call, n: Reply(cut=True) if n == 1 else None
         rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, people(2000) if shared else personal(2000), steps="1%,10%,100%", total=2000)
+        made = rig.wooshq.fan_out(*((TEMPLATE, people(2000)) if shared else (PERSONAL, personal(2000))), steps="1%,10%,100%", total=2000)
         for reached in (20, 200):
             job = made.wait(GENEROUS_S)
             assert (job.state, job.sent) == ("paused", reached), job.why
@@ -131,7 +131,7 @@ class WhenAPersonResumesARollout:
         away = {f"u{i}" for i in range(1, 10)}
         api.answer = lambda call, n: refusal(503, 14, "away") if away & set(call.recipients) else None
         rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(500), steps=[10], stop_at=0.1)
+        made = rig.wooshq.fan_out(PERSONAL, personal(500), steps=[10], stop_at=0.1)
         wait_until(lambda: made.show().retrying + made.show().sending == 9, saw=made.show)
         made.pause()
         made.resume()
@@ -149,7 +149,7 @@ class WhenAPersonResumesARollout:
 
         api.answer = answer
         rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(300), steps=[100], stop_at=0.1, rate=40)
+        made = rig.wooshq.fan_out(PERSONAL, personal(300), steps=[100], stop_at=0.1, rate=40)
         job = made.wait(GENEROUS_S)
         assert (job.state, job.sent + job.dead < 100) == ("stopped", True), job
         made.resume()
@@ -161,7 +161,7 @@ class WhenAPersonResumesARollout:
         lost = {"u3", "u7", "u8"}
         api.answer = lambda call, n: Reply(cut=True) if lost & set(call.recipients) else None
         rig.start_worker()
-        made = rig.wooshq.fan_out({**TEMPLATE, "on_unknown": "dead_letter"}, personal(200), steps=[100], stop_at=0.05)
+        made = rig.wooshq.fan_out({**PERSONAL, "on_unknown": "dead_letter"}, personal(200), steps=[100], stop_at=0.05)
         job = made.wait(GENEROUS_S)
         assert (job.state, job.dead, job.unknown) == ("paused", 3, 3), job.why
         assert "3 of 100" in job.why

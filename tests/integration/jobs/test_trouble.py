@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.fan_outs import TEMPLATE, adds_up, people, personal
+from tests.fan_outs import PERSONAL, TEMPLATE, adds_up, people, personal
 from tests.rig import GENEROUS_S, Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 
@@ -20,7 +20,7 @@ class WhenTheApiHasTrouble:
         dice = itertools.cycle([None, refusal(503, 14, "unavailable"), None, refusal(500, 13, "internal"), None])
         api.answer = lambda call, n: next(dice)
         rig.start_worker()
-        job = rig.wooshq.fan_out(TEMPLATE, personal(800)).wait(GENEROUS_S)
+        job = rig.wooshq.fan_out(PERSONAL, personal(800)).wait(GENEROUS_S)
         assert (job.state, job.sent, job.retrying) == ("done", 800, 0)
         assert set(api.accepted.values()) == {1}
         assert adds_up(rig, job)
@@ -47,7 +47,7 @@ class WhenTheApiHasTrouble:
         api.answer = lambda call, n: refusal(401, 16, "invalid token")
         rig.start_worker()
         began = time.monotonic()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(500))
+        made = rig.wooshq.fan_out(PERSONAL, personal(500))
         wait_until(lambda: rig.wooshq.gates(), saw=made.show)
         wait_until(lambda: "token" in made.show().waiting_for)
         assert len(api.calls) < 10 + 4 * (time.monotonic() - began), "a few calls at once, then two probes every half second"
@@ -70,7 +70,7 @@ class WhenTheApiHasTrouble:
     def test_recipients_in_doubt_become_dead_letters_if_the_template_says_so(self, rig: Rig, api: StandIn) -> None:
         api.answer = lambda call, n: Reply(cut=True) if n == 3 else None
         rig.start_worker()
-        job = rig.wooshq.fan_out({**TEMPLATE, "on_unknown": "dead_letter"}, personal(200)).wait(GENEROUS_S)
+        job = rig.wooshq.fan_out({**PERSONAL, "on_unknown": "dead_letter"}, personal(200)).wait(GENEROUS_S)
         assert (job.sent, job.dead, job.unknown) == (199, 1, 1)
         (letter,) = rig.wooshq.dead_letters.list(bulk=job.id)
         assert letter.reason == "unknown"
@@ -85,7 +85,7 @@ class WhenTheApiHasTrouble:
 class WhenAWorkerIsToldToEnd:
     def test_it_gives_its_chunks_back_and_the_next_worker_goes_on(self, rig: Rig, api: StandIn) -> None:
         worker = rig.start_worker()
-        made = rig.wooshq.fan_out(TEMPLATE, personal(3000))
+        made = rig.wooshq.fan_out(PERSONAL, personal(3000))
         wait_until(lambda: len(api.calls) > 300)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(GENEROUS_S) == 0

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from tests.fan_outs import TEMPLATE, personal
+from tests.fan_outs import PERSONAL, personal
 from tests.rig import Rig, an_intent, wait_until
 from tests.stand_in import StandIn, refusal
 from wooshq import NotAccepted
@@ -47,7 +47,7 @@ def fill(rig: Rig) -> None:
     for n in range(INTENTS):
         rig.wooshq.enqueue(an_intent(f"i{n}", meta_data={"x": PAYLOAD}))
         rig.wooshq.flush()
-    rig.wooshq.fan_out(TEMPLATE, personal(RECIPIENTS))
+    rig.wooshq.fan_out(PERSONAL, personal(RECIPIENTS))
     rig.wooshq.flush()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fan_outs import TEMPLATE, adds_up, people, personal
+from tests.fan_outs import PERSONAL, TEMPLATE, adds_up, people, personal
 from tests.rig import APPLICATION, GENEROUS_S, Rig, an_intent, wait_until
 from tests.stand_in import Reply, StandIn
 
@@ -35,7 +35,7 @@ class WhenNoAnswerEverSaysWhetherItWasAccepted:
     def test_a_recipient_of_a_job_is_sent_to_again_once_and_then_has_a_dead_letter(self, rig: Rig, api: StandIn) -> None:
         api.answer = lambda call, n: Reply(cut=True) if call.recipients == ["u3"] else None
         rig.start_worker()
-        job = rig.wooshq.fan_out(TEMPLATE, personal(20)).wait(GENEROUS_S)
+        job = rig.wooshq.fan_out(PERSONAL, personal(20)).wait(GENEROUS_S)
         assert (job.sent, job.dead, job.unknown) == (19, 1, 2)
         assert calls_for_each(api) == {f"u{i}": 2 if i == 3 else 1 for i in range(20)}
         (letter,) = rig.wooshq.dead_letters.list(bulk=job.id)

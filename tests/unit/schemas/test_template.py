@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -61,6 +61,15 @@ class WhenItIsMade:
         with pytest.raises(IntentInvalid) as error:
             a_template(data)
         assert field in {problem.field for problem in error.value.problems}
+
+    @pytest.mark.parametrize("at", [NOW, NOW - timedelta(days=1), "2020-01-01T00:00:00Z", "2020-01-01T00:00:00+02:00"])
+    def test_an_expiry_in_the_past_is_refused(self, at: Any) -> None:
+        with pytest.raises(IntentInvalid, match="expires_at: is in the past"):
+            a_template(expires_at=at.isoformat() if isinstance(at, datetime) else at)
+
+    def test_an_expiry_in_the_future_is_not(self) -> None:
+        assert a_template(expires_at=(NOW + timedelta(seconds=1)).isoformat()).expires_at is not None
+        assert parse_template({"message": {"push": TEXTS}, "expires_at": "2020-01-01T00:00:00Z"}, application=APPLICATION, now=None)
 
     def test_its_json_loads_as_the_same_template(self) -> None:
         template = a_template(placeholders={"shop": "Bonn"}, tags={"team": "a"})

@@ -13,9 +13,16 @@ import typer
 
 from wooshq import Wooshq
 from wooshq.client import JobHandle
-from wooshq.errors import FeedInterrupted, FolderUnusable, IntentInvalid, LedgerUnavailable, RecipientsChanged, RecipientsUnreadable
+from wooshq.errors import (
+    FeedInterrupted,
+    FolderUnusable,
+    IntentInvalid,
+    JobRefused,
+    LedgerUnavailable,
+    RecipientsChanged,
+    RecipientsUnreadable,
+)
 from wooshq.jobs.begin import template_of
-from wooshq.jobs.columns import compare
 from wooshq.jobs.feed import Refused
 from wooshq.jobs.show import Job
 from wooshq.jobs.source import check_same_source, source_of
@@ -62,52 +69,67 @@ def add_to(app: typer.Typer) -> None:
     )(fanout)
 
 
+File = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        help="CSV with a header or NDJSON, plain or gzipped; - for standard input. It needs one column user, hwid, push_token or email. "
+        "A column locale is optional. Every other column has the values of a placeholder: the column city fills {city}.",
+    ),
+]
+TemplateFile = Annotated[Path | None, typer.Option(metavar="FILE", help="The message: an intent without to, as JSON.")]
+AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Start although the message uses a placeholder without a column.")]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Also send the values of this column. Without it, only columns that the message uses are sent."),
+]
+Rate = Annotated[float | None, typer.Option(metavar="N", help="Calls per second. Default: as many as the application's limits allow.")]
+Steps = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help="Roll out in steps: 1%,10%,100%, or numbers of recipients. After each step the job waits for wooshq bulk resume.",
+    ),
+]
+StopAt = Annotated[
+    str | None, typer.Option(metavar="PERCENT", help="Stop if more than this percentage of a step is dead or in doubt, such as 5%.")
+]
+StepWait = Annotated[str | None, typer.Option(metavar="TIME", help="Start the next step automatically after this time, such as 10m.")]
+Total = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Total recipients, for percentages in --steps (counted from the file if omitted).")
+]
+RejectsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write rejected rows to this file (default: JOB.rejects.ndjson).")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing rejects file.")]
+Resume = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="Continue this job if the command ended before it read all recipients. Give the same file."),
+]
+Detach = Annotated[bool, typer.Option("--detach", help="Exit when all recipients have been read. Workers continue to send.")]
+
+
 def fanout(
-    recipients: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            help="CSV with a header or NDJSON, plain or gzipped; - for standard input. It needs one column user, hwid, push_token or email. "
-            "A column locale is optional. Every other column has the values of a placeholder: the column city fills {city}.",
-        ),
-    ],
-    template: Annotated[Path | None, typer.Option(metavar="FILE", help="The message: an intent without to, as JSON.")] = None,
-    rate: Annotated[
-        float | None, typer.Option(metavar="N", help="Calls per second. Default: as many as the application's limits allow.")
-    ] = None,
-    steps: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Roll out in steps: 1%,10%,100%, or numbers of recipients. After each step the job waits for wooshq bulk resume.",
-        ),
-    ] = None,
-    stop_at: Annotated[
-        str | None, typer.Option(metavar="PERCENT", help="Stop if more than this percentage of a step is dead or in doubt, such as 5%.")
-    ] = None,
-    step_wait: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Start the next step automatically after this time, such as 10m.")
-    ] = None,
-    total: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Total recipients, for percentages in --steps (counted from the file if omitted)."),
-    ] = None,
-    rejects: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write rejected rows to this file (default: JOB.rejects.ndjson).")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing rejects file.")] = False,
-    resume: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Continue this job if the command ended before it read all recipients. Give the same file."),
-    ] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Exit when all recipients have been read. Workers continue to send.")] = False,
+    recipients: File,
+    template: TemplateFile = None,
+    allow_missing: AllowMissing = False,
+    also: Also = None,
+    rate: Rate = None,
+    steps: Steps = None,
+    stop_at: StopAt = None,
+    step_wait: StepWait = None,
+    total: Total = None,
+    rejects: RejectsFile = None,
+    force: Force = False,
+    resume: Resume = None,
+    detach: Detach = False,
     as_json: Json = False,
 ) -> None:
     """Send one message to many recipients, each once, in as few calls as possible. Prints the id of the job, and follows it to its end."""
     continue_unread(or_unwritten=True)
-    _check_start_or_resume(template, resume, rate, steps, stop_at, step_wait, total)
+    _check_start_or_resume(template, resume, rate, steps, stop_at, step_wait, total, also, allow_missing or None)
     rejects_.check(rejects, force=force, inputs=(recipients, template))
     rules: dict[str, Any] = {
+        "allow_missing": allow_missing,
+        "also": also,
         "rate": rate,
         "stop_at": None if stop_at is None else fraction(stop_at, "--stop-at"),
         "step_wait_s": None if step_wait is None else duration_s(step_wait, "--step-wait"),
@@ -130,7 +152,7 @@ def _check_start_or_resume(template: Path | None, resume: str | None, *settings:
         why = "give one of the two: --template FILE starts a job, --resume ID continues one"
         raise typer.BadParameter(why, param_hint="--template")
     if resume is not None and any(given is not None for given in settings):
-        why = "a job keeps the settings that it was started with: omit --rate, --steps, --stop-at, --step-wait and --total"
+        why = "a job keeps the settings that it was started with: give only --recipients, --rejects, --force and --detach"
         raise typer.BadParameter(why, param_hint="--resume")
 
 
@@ -176,7 +198,6 @@ class _Run:
         self._path = path
         self._rejects = rejects
         self._template = template
-        self._uncompared: Template | None = None  # the template, until its placeholders were compared with the columns
         self._resumes = False
         self._json = as_json
         self._detach = detach
@@ -193,7 +214,7 @@ class _Run:
         if resume is not None:
             check_same_source(self._wooshq.bulk.show(resume).source, self._path, self._file)
         try:
-            checked = self._uncompared = None if template is None else template_of(template, self._wooshq.settings)
+            checked = None if template is None else template_of(template, self._wooshq.settings)
             rows = self._rows()
             # Reading the first row now: a file that cannot be read starts no job.
             first = list(itertools.islice(rows, 1))
@@ -207,9 +228,10 @@ class _Run:
             if self._id is not None:
                 self._say_how_to_continue(self._id)
             raise typer.Exit(INTERRUPTED) from None
-        except IntentInvalid as error:
+        except (IntentInvalid, JobRefused) as error:
+            where = f"{self._template or 'template'}: " if isinstance(error, IntentInvalid) else ""
             for problem in error.problems:
-                say(f"{self._template or 'template'}: {problem}")
+                say(f"{where}{problem}")
             say("No job was started.")
             raise typer.Exit(SOME_REFUSED) from None
         except (RecipientsChanged, RecipientsUnreadable, FolderUnusable) as error:
@@ -233,30 +255,8 @@ class _Run:
 
     def _rows(self) -> Iterator[Recipient | BadRow]:
         """The file's rows. Raises RecipientsUnreadable if the file changed during the reading."""
-        rows = self._file.rows()
-        for row in rows:
-            if self._uncompared is not None and isinstance(row, Recipient):
-                self._compare(self._uncompared, row)
-                self._uncompared = None
-            yield row
-            if self._uncompared is None:
-                break
-        yield from rows
+        yield from self._file.rows()
         self._file.check_unchanged()
-
-    def _compare(self, template: Template, recipient: Recipient) -> None:
-        """Note where the columns and the template's placeholders differ, before anyone is sent to."""
-        match = compare(template, {name for name, _ in recipient.placeholders})
-        if match is None:
-            return
-        columns = f" The columns are: {', '.join(match.given)}." if match.given else ""
-        for name in match.missing:
-            say(f"Note: the message uses {{{name}}}, but there is no column {name}.{columns} wooshq sends no value for it.")
-        for name in match.unused:
-            say(
-                f"Note: the message does not use the column {name}. Its values are sent to the API, and recipients "
-                "whose values differ cannot share a call. Remove the column to make fewer calls."
-            )
 
     def _feed(self, template: Template | None, resume: str | None, rows: Iterable[Recipient | BadRow], rules: dict[str, Any]) -> JobHandle:
         return self._wooshq.fan_out(
@@ -300,6 +300,8 @@ class _Run:
 
     def _summarize(self, job: JobHandle, ended: Job) -> None:
         self._rejects.summarize()
+        if job.columns_not_sent:
+            say(f"Note: not sent, because the message does not use it: {', '.join(job.columns_not_sent)}. --also NAME sends a column.")
         if not job.is_new and not self._resumes:
             say("The idempotency_key of the template was used before, so no new job was started. This is the earlier job.")
         if job.duplicates:

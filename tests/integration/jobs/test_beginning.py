@@ -1,0 +1,132 @@
+"""A fan-out that must not begin does not begin, and only values that its texts name leave the house."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.fan_outs import PERSONAL, TEMPLATE, personal
+from tests.rig import GENEROUS_S, Rig
+from tests.stand_in import StandIn
+from wooshq import JobRefused
+
+ROW = {"user": "u1", "name": "Ann", "mail": "ann@example.com", "spend": "17", "city": "Bonn"}
+
+
+def said(done: Any) -> str:
+    return " ".join(done.stderr.decode().split())
+
+
+class WhenATextNamesAColumnThatNobodyHas:
+    def test_nobody_is_sent_to(self, rig: Rig) -> None:
+        with pytest.raises(JobRefused, match=r"Did you mean \{name\}\?"):
+            rig.wooshq.fan_out({"message": {"push": {"title": "Hi {nmae}"}}}, personal(5000))
+        assert rig.wooshq.bulk.list() == []
+
+    def test_it_can_be_allowed(self, rig: Rig) -> None:
+        job = rig.wooshq.fan_out(PERSONAL, ["u1", "u2"], allow_missing=True)
+        assert job.show().total == 2
+
+    def test_an_error_in_the_first_recipients_starts_no_job(self, rig: Rig) -> None:
+        def breaks() -> Iterator[dict[str, str]]:
+            yield from personal(10)
+            raise OSError("the disk is gone")
+
+        with pytest.raises(OSError, match="the disk is gone"):
+            rig.wooshq.fan_out(PERSONAL, breaks())
+        assert rig.wooshq.bulk.list() == []
+
+    def test_the_command_says_so_and_exits(self, rig: Rig) -> None:
+        (rig.folder / "t.json").write_text(
+            json.dumps({"message": {"push": {"title": "Hi {nome}", "body": "{shop}"}}, "placeholders": {"shop": "x"}})
+        )
+        (rig.folder / "p.csv").write_text("user,name\nu1,Ann\n")
+        args = ["fanout", "--template", "t.json", "--recipients", "p.csv", "--detach"]
+        done = rig.cli(*args)
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert "nome: the message uses {nome}, but no recipient has this column. The columns are: name. Did you mean {name}?" in said(done)
+        assert "No job was started." in said(done)
+        assert "shop" not in said(done)
+        assert rig.wooshq.bulk.list() == []
+        assert rig.cli(*args, "--allow-missing").returncode == 0
+
+
+class WhenRecipientsHaveMoreColumnsThanTheTextsName:
+    def test_the_others_stay_in_the_house(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        job = rig.wooshq.fan_out({"message": {"push": {"title": "Hi", "body": "In {city}"}}}, [ROW, {**ROW, "user": "u2", "name": "Bob"}])
+        assert job.wait(GENEROUS_S).sent == 2
+        (call,) = api.calls
+        assert call.body["transactional"]["dynamic_content_placeholders"] == {"city": "Bonn"}
+        assert not {"Ann", "ann@example.com", "17"} & set(json.dumps(call.body).split('"'))
+        assert job.columns_not_sent == ("mail", "name", "spend")
+
+    def test_they_are_not_in_the_ledger_either(self, rig: Rig) -> None:
+        rig.wooshq.fan_out(TEMPLATE, [ROW])
+        kept = b"".join(_everything(rig))
+        assert b'"u1"' in kept
+        assert b"ann@example.com" not in kept
+
+    def test_one_that_is_named_is_sent_too(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        (rig.folder / "t.json").write_text(json.dumps({"message": {"push": {"title": "In {city}"}}}))
+        (rig.folder / "p.csv").write_text(",".join(ROW) + "\n" + ",".join(ROW.values()) + "\n")
+        done = rig.cli("fanout", "--template", "t.json", "--recipients", "p.csv", "--also", "spend", "--also", "name")
+        assert done.returncode == 0, done.stderr
+        assert api.calls[0].body["transactional"]["dynamic_content_placeholders"] == {"city": "Bonn", "spend": "17", "name": "Ann"}
+        assert "not sent, because the message does not use it: mail." in said(done)
+
+    def test_a_job_that_is_resumed_sends_the_columns_with_which_it_began(self, rig: Rig, api: StandIn) -> None:
+        def breaks() -> Iterator[Any]:
+            yield from itertools.islice(rows(), 3000)
+            raise OSError
+
+        def rows() -> Iterator[Any]:
+            return ({"user": f"u{i}", "name": f"N{i}", "spend": f"{i}"} for i in range(4000))
+
+        ids: list[str] = []
+        with pytest.raises(OSError):
+            rig.wooshq.fan_out(PERSONAL, breaks(), also=["spend"], opened=ids.append)
+        with pytest.raises(ValueError, match="leave out also"):
+            rig.wooshq.fan_out(None, rows(), also=["spend"], resume=ids[0])
+        rig.start_worker()
+        assert rig.wooshq.fan_out(None, rows(), resume=ids[0]).wait(GENEROUS_S).sent == 4000
+        assert {len(call.body["transactional"]["dynamic_content_placeholders"]) for call in api.calls} == {2}
+        assert set(api.accepted.values()) == {1}
+
+
+class WhenATemplateCannotReachItsRecipients:
+    def test_an_email_column_beside_a_push_is_refused(self, rig: Rig) -> None:
+        (rig.folder / "t.json").write_text(json.dumps(TEMPLATE))
+        (rig.folder / "p.csv").write_text("email\nann@example.com\n")
+        done = rig.cli("fanout", "--template", "t.json", "--recipients", "p.csv", "--detach")
+        assert (done.returncode, "an email address cannot receive this message" in said(done)) == (1, True)
+        assert rig.wooshq.bulk.list() == []
+
+    def test_an_expiry_in_the_past_is_refused(self, rig: Rig) -> None:
+        (rig.folder / "t.json").write_text(json.dumps({**TEMPLATE, "expires_at": "2020-01-01T00:00:00Z"}))
+        (rig.folder / "p.csv").write_text("user\nu1\n")
+        done = rig.cli("fanout", "--template", "t.json", "--recipients", "p.csv", "--detach")
+        assert (done.returncode, "t.json: expires_at: is in the past" in said(done)) == (1, True)
+        assert rig.wooshq.bulk.list() == []
+
+
+def _everything(rig: Rig) -> Iterator[bytes]:
+    """What the ledger's Redis keeps of jobs, with the chunks as the workers read them."""
+    redis = rig.redis()
+    for key in redis.scan_iter():
+        kind = redis.type(key)
+        if kind == b"hash":
+            for value in redis.hgetall(key).values():
+                yield value
+                try:
+                    yield zlib.decompress(value)
+                except zlib.error:
+                    continue
+        elif kind == b"string":
+            yield redis.get(key) or b""
