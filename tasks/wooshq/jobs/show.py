@@ -45,6 +45,8 @@ class Job(Result):
     rate: float
     accepted_at: str | None
     ended_at: str | None
+    workers_lost: int = 0
+    """How often a worker was lost while calls were in progress. `calls` does not count those calls: there were at least so many."""
     cancelled: int = field(default=0, metadata={"shown": False})
     sending: int = field(default=0, metadata={"shown": False})
     left: int = field(default=0, metadata={"shown": False})
@@ -164,6 +166,7 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, s
         sending=n("sending"),
         left=left,
         calls_needed=n("needed"),
+        workers_lost=n("workers_lost"),
         refused=n("refused"),
         duplicates=n("duplicates"),
         application=row.get("app", ""),

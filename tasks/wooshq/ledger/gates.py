@@ -52,7 +52,7 @@ MEANS: Mapping[GateName, str] = {
     GateName.TOKEN: "the API refuses the token; opens when a call succeeds",
     GateName.APPLICATION: "the API does not know the application; opens when a call succeeds",
     GateName.NOT_BEFORE: "the API answered 429 and named a time; opens at this time",
-    GateName.ANSWERS: "the API's answers are not understood; opens when one is understood",
+    GateName.ANSWERS: "the API's answers are not understood; opens when one is",
     GateName.HAND: "shut manually; opens only when you open it",
 }
 """What each gate means when it is shut, for an operator."""

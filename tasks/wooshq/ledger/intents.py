@@ -104,7 +104,7 @@ class Settlement:
             "token": self.claim.token,
             "event": self.event.value,
             "app": self.claim.application,
-            "attempts": [json.dumps(a, ensure_ascii=False, separators=(",", ":")) for a in self.attempts],
+            "attempts": [_compact(attempt) for attempt in self.attempts],
         }
         if self.event is Event.ACCEPTED:
             out["code"] = self.message_code
@@ -124,7 +124,7 @@ class Settlement:
             out["gate"] = self.gate
         if self.doubt:
             out["doubt"] = self.doubt
-        return json.dumps(out, ensure_ascii=False, separators=(",", ":"))
+        return _compact(out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +256,15 @@ class IntentLedger:
             args += (c.intent_id, c.application, self.gates.ceiling(c.application))
         answer = yield RunScript("intents/admit", keys, args)
         return [_admission(_text(outcome)) for outcome in answer[1:]]
+
+    def note(self, claim: Claim, attempts: Sequence[Mapping[str, Any]], *, waits: bool) -> Steps[bool]:
+        """
+        Record the calls of a claim so far. waits: no call is in progress; otherwise the next one begins. False if another worker holds it.
+
+        May be repeated. `settle` is given all calls of the claim all the same, and records the others.
+        """
+        args = (claim.token, "waits" if waits else "calls", *(_compact(attempt) for attempt in attempts))
+        return _text((yield RunScript("intents/note", (self.keys.intent(claim.intent_id),), args))) == "noted"
 
     def settle(self, settlements: Sequence[Settlement]) -> Steps[list[bool]]:
         """Record how these claims ended; one round trip. False if another worker holds the intent by now: then nothing was changed."""
@@ -398,6 +407,10 @@ def _claim(row: Sequence[Any], token: str) -> Claim:
         int(doubts),
         int(waited_ms),
     )
+
+
+def _compact(said: Mapping[str, Any]) -> str:
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
 def _admission(answer: str) -> Admission:

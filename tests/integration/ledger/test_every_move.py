@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from tests.integration.ledger.walker import HOUR_MS, Walker, a_dead_recipient
+from tests.integration.ledger.walker import ATTEMPT, HOUR_MS, Walker, a_dead_recipient
 from tests.rig import APPLICATION
 from tests.script_headers import header_of, table_moves
 from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import new_id
+from wooshq.intents.status import status_of
+from wooshq.jobs.show import show_job
 from wooshq.ledger import scripts
 from wooshq.ledger.chunks import ChunkName, Doubt
 from wooshq.ledger.gates import Heard, Shut
 from wooshq.ledger.intents import CancelOutcome, Claim, Settlement
 from wooshq.ledger.states import Event, Mark, Reason
+
+UNSAID = dict.fromkeys(("http_status", "code", "latency_ms", "error"))
 
 # Intents and letters
 
@@ -64,6 +68,20 @@ def a_gate_lets_probes_through_and_opens(walk: Walker) -> None:
 def a_worker_settles_in_every_other_way(walk: Walker) -> None:
     for event in (Event.SHUT, Event.GIVEN_UP, Event.HANDED_BACK, Event.EXPIRE):
         walk.settled(walk.accepted(), event)
+
+
+def a_worker_records_calls_before_an_attempt_has_ended(walk: Walker) -> None:
+    claim = walk.claimed(walk.accepted())
+    row = walk.keys.intent(claim.intent_id)
+    walk.do(walk.ledger.admit([claim], claim.token))
+    for n in (1, 2):
+        assert walk.do(walk.ledger.note(claim, [ATTEMPT] * n, waits=True))
+        assert not walk.watched.redis.hexists(row, "begun")
+        assert walk.do(walk.ledger.note(claim, [ATTEMPT] * n, waits=False))
+        assert walk.watched.redis.hexists(row, "begun")
+    assert walk.do(walk.ledger.settle([Settlement(claim, Event.ACCEPTED, [ATTEMPT] * 3, message_code="M-1")])) == [True]
+    assert walk.do(status_of(walk.keys, claim.intent_id)).attempts == [{**UNSAID, **ATTEMPT}] * 3
+    assert not walk.do(walk.ledger.note(claim, [ATTEMPT], waits=False)), "it is final"
 
 
 def a_settlement_is_late(walk: Walker) -> None:
@@ -198,6 +216,7 @@ def a_worker_releases_a_chunk_and_does_not_know_of_a_call(walk: Walker) -> None:
 def a_chunk_s_worker_is_lost(walk: Walker) -> None:
     name, token = walk.sending()
     assert walk.lease_ends(name, token, dead=(1,)) == "moved"
+    assert walk.do(show_job(walk.keys, name.job_id)).workers_lost == 1
     assert walk.do(walk.jobs.chunks.set_aside(str(name), 60.0)) is False
     walk.taken(name)
     assert walk.do(walk.jobs.chunks.set_aside(str(name), 60.0)) is True
@@ -317,6 +336,7 @@ WALKS: list[Callable[[Walker], None]] = [
     a_gate_holds_an_intent_until_it_opens,
     a_gate_lets_probes_through_and_opens,
     a_worker_settles_in_every_other_way,
+    a_worker_records_calls_before_an_attempt_has_ended,
     a_settlement_is_late,
     an_intent_expires_before_it_is_admitted,
     a_worker_is_lost,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -59,6 +59,14 @@ def _ignore(verdict: Verdict) -> None:
     return None
 
 
+async def _no_note(attempts: Sequence[Attempt]) -> None:
+    return None
+
+
+async def _yes(attempts: Sequence[Attempt]) -> bool:
+    return True
+
+
 async def deliver(
     call: Callable[[], Awaitable[Outcome]],
     *,
@@ -67,6 +75,8 @@ async def deliver(
     may_go: Callable[[], str | None] = _always,
     on_verdict: Callable[[Verdict], None] = _ignore,
     secrets: Callable[[], Collection[str]] = tuple,
+    on_wait: Callable[[Sequence[Attempt]], Awaitable[None]] = _no_note,
+    may_repeat: Callable[[Sequence[Attempt]], Awaitable[bool]] = _yes,
     now: Callable[[], datetime] = _utc_now,
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -78,6 +88,8 @@ async def deliver(
     may_go: asked just before each request is written (rest of the lease, expiry, gates). It returns a reason not to call, or None.
     on_verdict: given each verdict as it comes, so that a hundred calls in progress do not each find out the same, three times.
     secrets: token and recipients; asked only if an answer is quoted.
+    on_wait: given the calls so far before the wait for another one. may_repeat: given them after the wait, before the request is written;
+    False if the call must not be made.
 
     A Retry is tried again here only if its wait fits into what is left of `policy.total_s`. Three verdicts are returned at once: a Retry
     with a longer Retry-After (it waits in the due set), a Retry that concerns the whole application, and Unknown (another call may send
@@ -103,7 +115,16 @@ async def deliver(
 
     verdict = await once()
     if _may_retry_soon(verdict) and policy.tries > 1:
-        verdict = await _retry(verdict, once, policy=policy, may_go=may_go, sleep=sleep, dice=dice)
+        verdict = await _retry(
+            verdict,
+            once,
+            policy=policy,
+            may_go=may_go,
+            before_wait=lambda: on_wait(tuple(attempts)),
+            after_wait=lambda: may_repeat(tuple(attempts)),
+            sleep=sleep,
+            dice=dice,
+        )
     return Delivery(verdict, tuple(attempts))
 
 
@@ -113,6 +134,8 @@ async def _retry(
     *,
     policy: ShortRetries,
     may_go: Callable[[], str | None],
+    before_wait: Callable[[], Awaitable[None]],
+    after_wait: Callable[[], Awaitable[bool]],
     sleep: Callable[[float], Awaitable[None]],
     dice: Callable[[], float],
 ) -> Verdict:
@@ -128,7 +151,7 @@ async def _retry(
         nonlocal latest, rounds, must_stop
         rounds += 1
         if rounds > 1:  # the first round is the call that was already made
-            must_stop = may_go() is not None
+            must_stop = may_go() is not None or not await after_wait()
             if not must_stop:
                 latest = await once()
         return latest
@@ -140,11 +163,15 @@ async def _retry(
     def stop(state: RetryCallState) -> bool:
         return must_stop or state.attempt_number >= policy.tries or state.idle_for + state.upcoming_sleep > policy.total_s
 
+    async def note_and_sleep(seconds: float) -> None:
+        await before_wait()
+        await sleep(seconds)
+
     retrying = AsyncRetrying(
         retry=retry_if_result(_may_retry_soon),
         wait=wait,
         stop=stop,
-        sleep=sleep,
+        sleep=note_and_sleep,
         reraise=True,
         retry_error_callback=lambda _: latest,  # no tries left is not an error: the verdict counts
     )

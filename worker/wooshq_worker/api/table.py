@@ -97,7 +97,8 @@ class Then(StrEnum):
     """
     Not accepted, and another attempt may succeed.
 
-    - A short retry in this claim, if its wait fits (`api/deliver.py`).
+    - A short retry in this claim, if its wait fits (`api/deliver.py`). The call before it is recorded first: if the worker is lost during the
+      wait, nothing is in doubt (`intents/batch.py`, `ledger/scripts/intents/note.lua`).
     - It counts as a failure: after `WOOSHQ_BREAKER_FAILURES` failures in a row, the circuit breaker opens (`api/gates.py`, `ledger/scripts/gates/report.lua`).
     - The intent goes to the due set with exponential backoff, and never before Retry-After (`intents/settlement.py`, `api/backoff.py`,
       `ledger/scripts/intents/settle.lua`). If it is too old it becomes a dead letter `exhausted`.

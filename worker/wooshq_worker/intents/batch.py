@@ -8,15 +8,17 @@ import random
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 import structlog
 
 from wooshq.errors import LedgerUnavailable
-from wooshq.ledger.intents import CLAIM_BYTES, Claims, IntentLedger, Settlement
+from wooshq.ledger.intents import CLAIM_BYTES, Claim, Claims, IntentLedger, Settlement
 from wooshq.ledger.states import Event
 from wooshq.settings import Settings
 from wooshq_schemas.recipient_lists import recipients_in_request
+from wooshq_worker.api.attempt import Attempt, AttemptRecord
 from wooshq_worker.api.backoff import Backoff
 from wooshq_worker.api.deliver import Delivery, ShortRetries, deliver
 from wooshq_worker.api.secrets import secrets_of_body
@@ -157,7 +159,23 @@ class Batches:
             may_go=lambda: self._may_go(ready),
             on_verdict=lambda verdict: self._gates.on_verdict(application, verdict, lambda: _people(ready)),
             secrets=lambda: secrets_of_body(ready.payload, ready.token),
+            on_wait=partial(self._note, ready.claim),
+            may_repeat=partial(self._begin_again, ready.claim),
         )
+
+    # Only a call that failed comes here: a message that is sent at once costs no further round trip.
+
+    async def _note(self, claim: Claim, attempts: Sequence[Attempt]) -> None:
+        """Record the calls so far, and that none is in progress: if this worker is lost now, nothing is in doubt."""
+        with contextlib.suppress(LedgerUnavailable):  # the next call needs the ledger, and the settlement has all calls
+            await self._client.do_until_answered(lambda: self._ledger.note(claim, _as_dicts(attempts), waits=True))
+
+    async def _begin_again(self, claim: Claim, attempts: Sequence[Attempt]) -> bool:
+        """Record that another call begins. False if the claim is not this worker's any more, or if the ledger is unavailable."""
+        try:
+            return await self._client.do_until_answered(lambda: self._ledger.note(claim, _as_dicts(attempts), waits=False))
+        except LedgerUnavailable:
+            return False
 
     def _may_go(self, ready: Ready) -> str | None:
         """Asked just before a request is written: a reason not to, or None."""
@@ -177,6 +195,10 @@ class Batches:
             yield
         finally:
             self.bytes_held -= size
+
+
+def _as_dicts(attempts: Sequence[Attempt]) -> list[AttemptRecord]:
+    return [attempt.as_dict() for attempt in attempts]
 
 
 def _people(ready: Ready) -> int:

@@ -53,7 +53,12 @@ def sentence(job: Job) -> str:
     ]
     doubt = f" {job.unknown:,} in doubt: they may have received the message, even twice." if job.unknown else ""
     why = f" {job.why}." if job.why else ""
-    return f"{job.state}{_speed(job)}: {', '.join(parts)}; {several(job.calls, 'call')} (minimum {job.calls_needed:,}).{doubt}{why}"
+    return f"{job.state}{_speed(job)}: {', '.join(parts)}; {_at_least(job)}{several(job.calls, 'call')} (minimum {job.calls_needed:,}).{doubt}{why}"
+
+
+def _at_least(job: Job) -> str:
+    """Nobody knows how many calls a lost worker made before it could record them."""
+    return "at least " if job.workers_lost else ""
 
 
 def _speed(job: Job) -> str:
@@ -86,7 +91,7 @@ def full(job: Job) -> None:
     ):
         field(f"  {name}", f"{n:,}")
     field("in doubt", f"{job.unknown:,} (may have received it, even twice)" if job.unknown else "0")
-    field("calls", f"{job.calls:,} (minimum {job.calls_needed:,})")
+    field("calls", f"{_at_least(job)}{job.calls:,} (minimum {job.calls_needed:,})")
     if job.rate:
         left = f", {job.left_s:,.0f} s left" if job.left_s is not None else ""
         field("rate", f"{job.rate:,.0f} recipients/s{left}")

@@ -41,6 +41,7 @@ if r.n > 0 then
   redis.call('XADD', KEYS[8], '*', 'at', now, 'cause', r.cause, 'who', r.who)
   redis.call('XADD', KEYS[11], 'MINID', '~', now - r.dead_ms, '*', 'bulk', r.job, 'at', now, 'cause', r.cause, 'n', r.n)
   redis.call('HINCRBY', KEYS[3], 'unknown', r.n)
+  redis.call('HINCRBY', KEYS[3], 'workers_lost', 1)
   redis.call('HINCRBY', KEYS[7], 'unknown', r.n)
   if r.dead_n > 0 then redis.call('HINCRBY', KEYS[3], 'dead_in_doubt', r.dead_n) end
 end

@@ -29,11 +29,13 @@ local out = {}
 for i = 3, #ARGV do
   local s = cjson.decode(ARGV[i])
   local row, held = KEYS[10 + (i - 3) * 2], KEYS[11 + (i - 3) * 2]
-  local v = redis.call('HMGET', row, 'state', 'lease', 'last', 'lane', 'at', 'doubts')
+  local v = redis.call('HMGET', row, 'state', 'lease', 'last', 'lane', 'at', 'doubts', 'noted')
   if v[1] == 'sending' and v[2] == s.token then
     redis.call('ZREM', KEYS[1], s.id)
     redis.call('HSET', row, 'last', s.token)
-    for _, attempt in ipairs(s.attempts) do remember(row, attempt) end
+    -- note.lua has recorded the first ones.
+    for n = tonumber(v[7] or 0) + 1, #s.attempts do remember(row, s.attempts[n]) end
+    redis.call('HDEL', row, 'noted')
     if s.doubt then
       doubt(KEYS[5], s.id, now, ARGV[2], s.doubt)
       redis.call('HINCRBY', row, 'doubts', 1)

@@ -28,6 +28,7 @@ for i = 0, (#ARGV - 2) / 2 - 1 do
     local v = redis.call('HMGET', row, 'state', 'lane', 'begun', 'lost')
     if v[1] == 'sending' then
       local lost = tonumber(v[4] or 0) + 1
+      redis.call('HDEL', row, 'noted')
       redis.call('HSET', row, 'lost', lost)
       if v[3] then
         remember(row, cjson.encode({at_ms = tonumber(v[3]), outcome = 'unknown', code = 'WORKER_LOST',
