@@ -14,8 +14,9 @@ from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
 from wooshq.intents.counts import read_counts
 from wooshq.intents.entry import IntentLike
+from wooshq.intents.find import find_intents, status_of
 from wooshq.intents.report import Report
-from wooshq.intents.status import Status, status_of
+from wooshq.intents.status import Status
 from wooshq.jobs import calls
 from wooshq.jobs.check import Checks
 from wooshq.jobs.feed import FedJob, Given, JobOptions, Listeners, Refused, start_job
@@ -80,9 +81,24 @@ class AsyncWooshq:
         """
         return await self.do(accept_intents(self.ledger, self.settings, AsyncStream(intents)))
 
-    async def status(self, intent_id: str) -> Status | None:
-        """The state of an intent, with every attempt. None if the id is unknown, or the intent is no longer kept. Raises LedgerUnavailable."""
-        return await self.do(status_of(self.ledger.keys, intent_id))
+    async def status(self, intent_id: str, *, application: str | None = None) -> Status | None:
+        """
+        The state of an intent, with every attempt. None if the id is unknown, or the intent is no longer kept. Raises LedgerUnavailable.
+
+        intent_id: the id, or the id of the Celery task `wooshq.submit`, or an idempotency key. application: the one that an idempotency key
+        was used with (default: PUSHWOOSH_APPLICATION).
+        """
+        application = application or self.settings.application or ""
+        return await self.do(status_of(self.ledger.keys, intent_id, application))
+
+    async def find(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
+        """
+        Intents in a state, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever became of them.
+
+        A state is found by reading the whole ledger in pages: about ten seconds for a million intents. Raises ValueError for an unknown
+        state, or without a state and `in_doubt`.
+        """
+        return await self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))
 
     async def cancel(self, intent_id: str) -> str | None:
         """

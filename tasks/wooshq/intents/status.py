@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from wooshq.results import Result, moment
 @dataclass(frozen=True)
 class Status(Result):
     """
-    The object of `wooshq status`. Times are RFC 3339, UTC. attempts: `{at, outcome, http_status, code, latency_ms, error}` each.
+    The object of `wooshq status`. Times are RFC 3339, UTC. attempts: `{at, outcome, http_status, code, latency_ms, error,
+    probe}` each; a probe tested a shut gate, and costs no attempt if the gate stays shut.
 
     reason, detail: why it is dead. waiting_for: what must happen before it is sent, in words; for a sent one, until when Pushwoosh keeps
     it. replay_of, replays: intent ids. cancel: of a sent intent, what came of the request to cancel it, `{outcome, asked_at, answered_at,
@@ -49,15 +50,12 @@ class Status(Result):
         return self.state in ("sent", "dead", "expired", "cancelled")
 
 
-def status_of(keys: Keys, intent_id: str) -> Steps[Status | None]:
-    """See `Wooshq.status`."""
-    intent_id = intent_id.lower()
-    flat, time, gates = yield Ask([("HGETALL", keys.intent(intent_id)), ("TIME",), ("HGETALL", keys.fixed("gates"))])
-    row = as_row(flat)
-    if not row:
-        return None
+def statuses_of(keys: Keys, ids: Sequence[str]) -> Steps[list[Status | None]]:
+    """The status of each intent, in one round trip. None for an unknown id."""
+    *rows, time, gates = yield Ask([*(("HGETALL", keys.intent(i)) for i in ids), ("TIME",), ("HGETALL", keys.fixed("gates"))])
     now_ms = _ms(time)
-    return _status(intent_id, row, read(gates, now_ms), now_ms)
+    known = read(gates, now_ms)
+    return [_status(i, as_row(flat), known, now_ms) if flat else None for i, flat in zip(ids, rows, strict=True)]
 
 
 def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -68,7 +66,7 @@ def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:
 def _attempt(kept: dict[str, Any]) -> dict[str, Any]:
     at = moment(kept["at_ms"]) if "at_ms" in kept else kept.get("at")
     rest = {name: kept.get(name) for name in ("outcome", "http_status", "code", "latency_ms", "error")}
-    return {"at": at, **rest}
+    return {"at": at, **rest, "probe": kept.get("probe", False)}
 
 
 def _status(intent_id: str, row: Mapping[str, str], gates: list[Gate], now_ms: int) -> Status:

@@ -317,13 +317,14 @@ class IntentLedger:
         else:
             taken.by_lane[lane].append(intent_id)
 
-    def expire(self, waiting: Sequence[tuple[str, str]]) -> Steps[int]:
-        """End intents that still wait after their `expires_at`. waiting: (id, application). Returns how many ended."""
+    def expire(self, waiting: Sequence[tuple[str, str]]) -> Steps[list[str]]:
+        """End intents that still wait after their `expires_at`. waiting: (id, application). Returns the ids of those that ended."""
         k = self.keys
         keys = [k.fixed("expiry"), k.fixed("due"), k.fixed("counts"), *k.queues]
         for i, application in waiting:
             keys += (k.intent(i), k.held(application))
-        return int((yield RunScript("intents/expire", keys, (self._retention_ms, self._dead_ms, *(i for i, _ in waiting)))))
+        ended = yield RunScript("intents/expire", keys, (self._retention_ms, self._dead_ms, *(i for i, _ in waiting)))
+        return [_text(i) for i in ended]
 
     def release(self, application: str, ids: Sequence[str]) -> Steps[Taken]:
         """Put held intents back into their lanes."""

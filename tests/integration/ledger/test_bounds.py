@@ -14,7 +14,7 @@ from tests.rig import an_intent, some_settings
 from wooshq import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.intents.entry import entry_of, new_id
-from wooshq.intents.status import status_of
+from wooshq.intents.status import statuses_of
 from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement
 from wooshq.ledger.letters import Replay
 from wooshq.ledger.run import run
@@ -61,7 +61,7 @@ class WhenAnIntentIsTriedForDays:
             assert claim.attempts == 100 * hundred
             attempts = [{"at": "2026-05-01T09:00:00.000Z", "outcome": "hold", "code": str(100 * hundred + n)} for n in range(100)]
             desk.do(desk.ledger.settle([Settlement(claim, Event.HANDED_BACK, attempts)]))
-        status = desk.do(status_of(desk.ledger.keys, intent_id))
+        (status,) = desk.do(statuses_of(desk.ledger.keys, [intent_id]))
         assert [int(attempt["code"]) for attempt in status.attempts] == [*range(10), *range(210, 300)]
 
 

@@ -112,7 +112,7 @@ def a_worker_is_lost(walk: Walker) -> None:
 def what_waits_expires(walk: Walker) -> None:
     for intent_id in (*walk.waiting(), walk.replayed()):
         walk.time_comes("expiry", intent_id)
-        assert walk.do(walk.ledger.expire([(intent_id, APPLICATION)])) == 1
+        assert walk.do(walk.ledger.expire([(intent_id, APPLICATION)])) == [intent_id]
 
 
 def what_waits_is_cancelled(walk: Walker) -> None:

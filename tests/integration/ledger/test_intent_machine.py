@@ -198,7 +198,7 @@ class Machine(RuleBasedStateMachine):
             return
         self.redis.zadd(expiry, {intent_id: 1})
         waits = self.known[intent_id].state is not State.SENDING
-        assert self.do(self.ledger.expire([(intent_id, APPLICATION)])) == waits
+        assert self.do(self.ledger.expire([(intent_id, APPLICATION)])) == ([intent_id] if waits else [])
         if waits:
             assert self.move(intent_id, Event.EXPIRE)
         else:

@@ -10,7 +10,7 @@ from tests.integration.ledger.walker import HOUR_MS, Walker
 from tests.rig import APPLICATION, an_intent
 from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import entry_of
-from wooshq.intents.status import status_of
+from wooshq.intents.status import statuses_of
 from wooshq.ledger.intents import Claim
 from wooshq.ledger.letters import Replay
 from wooshq.ledger.states import Event
@@ -48,11 +48,11 @@ def test_a_slot_costs_neither_and_the_status_says_what_it_waits_for(walk: Walker
     for times in range(3):
         claim = walk.settled(intent_id, Event.FAILED, wait_ms=HOUR_MS, waits_for="a slot")
         assert (claim.rounds, claim.waited_ms) == (0, times * HOUR_MS)
-        assert walk.do(status_of(walk.keys, intent_id)).waiting_for == "a slot"
+        assert walk.do(statuses_of(walk.keys, [intent_id]))[0].waiting_for == "a slot"
         walk.time_comes("due", intent_id)
         walk.do(walk.ledger.due([intent_id]))
     walk.settled(intent_id, Event.FAILED)
-    assert walk.do(status_of(walk.keys, intent_id)).waiting_for == "the time of its next attempt"
+    assert walk.do(statuses_of(walk.keys, [intent_id]))[0].waiting_for == "the time of its next attempt"
 
 
 def test_a_gate_costs_neither_whether_it_shuts_before_or_after_the_call(walk: Walker) -> None:

@@ -37,6 +37,7 @@ _OF_THE_LEDGER: Final[tuple[tuple[Any, ...], ...]] = (
     ("PTTL", "KEY"),
     ("RPUSH", "KEY", "v"),
     ("SADD", "KEY", "m"),
+    ("SCAN", 0, "COUNT", 1),
     ("SELECT", 0),
     ("SET", "KEY", "v"),
     ("SETRANGE", "KEY", 0, "v"),

@@ -47,10 +47,11 @@ class Group(Protocol):
 
 
 class Admitted(NamedTuple):
-    """A request that may be sent, in `wait_s` seconds."""
+    """A request that may be sent, in `wait_s` seconds. probe: it tests whether a shut gate may open."""
 
     ready: Ready
     wait_s: float
+    probe: bool
 
 
 class Batches:
@@ -121,28 +122,33 @@ class Batches:
         admitted = []
         for one, admission in zip(ready, admissions, strict=True):
             if admission.outcome in ("go", "probe"):
-                self._gates.admitted(one.claim.application, asked_at, probe=admission.outcome == "probe")
-                admitted.append(Admitted(one, admission.wait_ms / 1000))
+                is_probe = admission.outcome == "probe"
+                self._gates.admitted(one.claim.application, asked_at, probe=is_probe)
+                admitted.append(Admitted(one, admission.wait_ms / 1000, is_probe))
                 continue
             if admission.outcome == "wait":  # no slot under the rate: it waits in the due set, where waiting costs nothing
                 self._settler.add(Settlement(one.claim, Event.FAILED, wait_ms=admission.wait_ms, waits_for=_SLOT))
+            if admission.outcome == "expired":
+                log.info("expired", n=1, intent_ids=[one.claim.intent_id])
             log.debug("not_admitted", intent_id=one.claim.intent_id, outcome=admission.outcome)
             group.ended(1)
         return admitted
 
     async def _deliver(self, admitted: Sequence[Admitted], group: Group) -> None:
         # One task each: with `gather` the first answer would be settled when the last has come.
-        tasks = [asyncio.create_task(self._deliver_one(ready, wait_s, group)) for ready, wait_s in admitted]
+        tasks = [asyncio.create_task(self._deliver_one(one, group)) for one in admitted]
         for task in tasks:
             await task
 
-    async def _deliver_one(self, ready: Ready, wait_s: float, group: Group) -> None:
+    async def _deliver_one(self, admitted: Admitted, group: Group) -> None:
         """One intent's calls. Never raises: after a bug the end of its lease brings it back, and its neighbours go on."""
+        ready = admitted.ready
         try:
-            if wait_s:
-                await asyncio.sleep(wait_s)
+            if admitted.wait_s:
+                await asyncio.sleep(admitted.wait_s)
             delivery = await self._call(ready)
-            self._settler.add(settlement_of(ready, delivery, backoff=self._backoff, now=time.monotonic(), jitter=random.random()))
+            now, jitter = time.monotonic(), random.random()
+            self._settler.add(settlement_of(ready, delivery, backoff=self._backoff, now=now, jitter=jitter, probe=admitted.probe))
             if not isinstance(delivery.verdict, Sent):
                 _log_not_sent(ready, delivery)
         except Exception as error:

@@ -13,10 +13,12 @@ from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown
 from wooshq_worker.intents.render import Ready
 
 
-def settlement_of(ready: Ready, delivery: Delivery, *, backoff: Backoff, now: float, jitter: float) -> Settlement:
-    """now: monotonic. jitter: uniform in [0, 1)."""
+def settlement_of(ready: Ready, delivery: Delivery, *, backoff: Backoff, now: float, jitter: float, probe: bool = False) -> Settlement:
+    """now: monotonic. jitter: uniform in [0, 1). probe: the delivery tested a shut gate."""
     claim, verdict = ready.claim, delivery.verdict
     attempts: list[dict[str, Any]] = [dict(attempt.as_dict()) for attempt in delivery.attempts]
+    if probe:
+        attempts = [{**attempt, "probe": True} for attempt in attempts]
     match verdict:
         case Sent():
             return Settlement(

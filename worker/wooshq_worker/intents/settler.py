@@ -126,6 +126,8 @@ class Settler:
             log.warning("settled_late", intent_id=settlement.claim.intent_id, settlement=settlement.event.value)
             return
         self._not_logged[settlement.event.value] += 1
+        if settlement.event is Event.EXPIRE:
+            log.info("expired", n=1, intent_ids=[settlement.claim.intent_id])
         if settlement.event is Event.GIVEN_UP:
             self._report_kind(
                 kind="dead_letter",

@@ -29,7 +29,7 @@ async def expire_intents(context: DutyContext) -> None:
     rows = await context.client.do(ledger.fields(ids, "app"))
     ended = await context.client.do(ledger.expire([(i, application or "") for i, (application,) in zip(ids, rows, strict=True)]))
     if ended:
-        log.info("expired", n=ended)
+        log.info("expired", n=len(ended), intent_ids=ended)
 
 
 async def forget_old_letters(context: DutyContext) -> None:

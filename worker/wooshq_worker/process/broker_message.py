@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -13,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from kombu.message import Message
 
 from wooshq.installation.celery_app import SEND, SUBMIT, TURN
+from wooshq.intents.find import id_of_submit
 from wooshq_worker.intents.submit import Submitted
 
 _MOST_IDS: Final = 1000
@@ -20,8 +20,6 @@ _KEPT_BYTES: Final = 64 * 1024
 _MOST_BYTES: Final = 8 * 1024 * 1024
 """Reading a larger body as JSON would block Celery's thread."""
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SUBMITS: Final = uuid.UUID("5f0c2f1e-8f0b-5d7b-9a53-6b1b7b0c6f52")
-"""The namespace of the ids that submits get."""
 
 _TIMES: Final[Mapping[str, str]] = {"eta": "eta or countdown", "expires": "expires"}
 """Celery's names of times in a message → the options that set them."""
@@ -74,7 +72,7 @@ def meaning_of(message: Message, lane: str | None) -> Meaning:
 def not_understood(message: Message, error: Exception) -> Submitted:
     """A message that could not even be read, by a bug: a dead letter with its bytes."""
     raw = _bytes_of(message)
-    return Submitted(_id_from(_own_name(message, raw)), None, raw[:_KEPT_BYTES], f"could not be read ({type(error).__name__})")
+    return Submitted(id_of_submit(_own_name(message, raw)), None, raw[:_KEPT_BYTES], f"could not be read ({type(error).__name__})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +115,12 @@ def _read(message: Message) -> _Task:
 def _intent_id(message: Message, raw: bytes, task_id: object) -> str:
     """A message that is delivered again becomes the same intent, not a second one."""
     name = task_id or (message.properties or {}).get("correlation_id")
-    return _id_from(name if isinstance(name, str) and name else _own_name(message, raw))
+    return id_of_submit(name if isinstance(name, str) and name else _own_name(message, raw))
 
 
 def _own_name(message: Message, raw: bytes) -> str:
     """Of a message that is not a task of Celery's. Redis gives each message a tag for life, RabbitMQ a number in its channel."""
     return f"{message.delivery_tag} {hashlib.blake2b(raw).hexdigest()}"
-
-
-def _id_from(name: str) -> str:
-    return str(uuid.uuid5(_SUBMITS, name.encode("utf-8", "replace").decode()))
 
 
 def _ids_of(task: _Task) -> SendIds | SendMalformed:

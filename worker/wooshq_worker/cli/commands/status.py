@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
 from rich.text import Text
 
+from wooshq import Status
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
 from wooshq_worker.cli.terminal.out import (
@@ -22,9 +23,11 @@ from wooshq_worker.cli.terminal.out import (
     finish,
     pairs,
     say,
+    several,
     short,
     show,
 )
+from wooshq_worker.cli.terminal.tables import Column, table
 
 #: Name in `counts` → words for a person.
 _NOW: Final = {
@@ -50,24 +53,64 @@ _SO_FAR: Final = {
 }
 
 
+_COLUMNS: Final = (
+    Column("id"),
+    Column("state"),
+    Column("application", 3),
+    Column("lane", 5),
+    Column("accepted (UTC)", 1),
+    Column("ended (UTC)", 2),
+    Column("attempts", 4),
+    Column("detail", cut=True),
+)
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
-    app.command(cls=Command, epilog=examples(f"wooshq status {EXAMPLE_ID}", "wooshq status"))(status)
+    app.command(
+        cls=Command,
+        epilog=examples(f"wooshq status {EXAMPLE_ID}", "wooshq status", "wooshq status --state expired", "wooshq status --in-doubt"),
+    )(status)
 
 
 def status(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of intents. Without ids: totals of all intents.")] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ID",
+            help="Ids of intents. Also: ids of Celery tasks wooshq.submit, and idempotency keys. Without ids: totals of all intents.",
+        ),
+    ] = None,
+    application: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Application of an idempotency key (default: PUSHWOOSH_APPLICATION).")
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATE",
+            help="List the intents in this state: queued, sending, retrying, held, sent, dead, expired or cancelled. Reads the whole ledger.",
+        ),
+    ] = None,
+    in_doubt: Annotated[
+        bool, typer.Option("--in-doubt", help="List the intents with a call that got no answer. With --state: only those in this state.")
+    ] = False,
+    most: Annotated[int, typer.Option(metavar="N", min=1, help="List at most N intents.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """Show the state of intents, with every attempt."""
+    if ids and (state or in_doubt):
+        raise typer.BadParameter("cannot be used with ids", param_hint="--state" if state else "--in-doubt")
     with open_wooshq() as wooshq:
+        if state or in_doubt:
+            _list(wooshq.find(state=state, in_doubt=in_doubt, most=most + 1), most, as_json=as_json)
+            return
         if not ids:
             counts = wooshq.counts()
             emit(counts) if as_json else _overview(counts)
             return
         unknown = 0
         for intent_id in ids:
-            found = wooshq.status(intent_id)
+            found = wooshq.status(intent_id, application=application)
             if found is None:
                 unknown += 1
                 say(f"{intent_id}: {UNKNOWN_ID}")
@@ -79,6 +122,22 @@ def status(
                     field("asked to cancel", _asked(found.cancel))
                 attempts(found)
         finish(SOME_REFUSED if unknown else ALL_DONE)
+
+
+def _list(found: Sequence[Status], most: int, *, as_json: bool) -> None:
+    shown = found[:most]
+    if as_json:
+        for one in shown:
+            emit(one)
+    else:
+        rows = [
+            (x.id, x.state, x.application, x.lane, short(x.accepted_at), short(x.ended_at), len(x.attempts), x.detail or x.waiting_for)
+            for x in shown
+        ]
+        table(several(len(shown), "intent"), _COLUMNS, rows, empty="No such intents.")
+    if len(found) > most:
+        newest = "the newest intent is" if most == 1 else f"the newest {most:,} intents are"
+        say(f"Only {newest} shown. Use --most N to see more.")
 
 
 def _asked(cancel: Mapping[str, Any]) -> str:

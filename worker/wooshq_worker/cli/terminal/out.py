@@ -188,7 +188,8 @@ def attempts(record: Mapping[str, Any]) -> None:
     """Print the attempts of an intent or a letter, one line each."""
     for n, attempt in enumerate(record["attempts"], 1):
         said = " ".join(str(attempt[k]) for k in ("http_status", "code", "error") if attempt[k] is not None)
-        field(f"attempt {n}", f"{short(attempt['at'])} UTC {attempt['outcome']} {said}")
+        probe = " (a probe of a shut gate)" if attempt.get("probe") else ""
+        field(f"attempt {n}", f"{short(attempt['at'])} UTC {attempt['outcome']} {said}{probe}")
 
 
 def finish(code: int) -> None:

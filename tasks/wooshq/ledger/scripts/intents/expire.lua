@@ -9,13 +9,13 @@
 -- KEYS[6…]  two per intent: intent:<id> hash, held:<application> zset
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one id per intent
 -- derived   letter:<letter> (of an intent that is a replay)
--- returns   <how many expired>
+-- returns   {<id> *}, those that expired
 -- cost      O(intents × log ledger); the caller bounds how many
 -- moves     intent queued | retrying | held → expired (expire); letter replaying → open (unsent)
 -- again     another answer, changes nothing: an intent that expired is final
 -- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
-local n = 0
+local expired = {}
 for i = 3, #ARGV do
   local id, row, held = ARGV[i], KEYS[i * 2], KEYS[1 + i * 2]
   local at = redis.call('ZSCORE', KEYS[1], id)
@@ -28,10 +28,10 @@ for i = 3, #ARGV do
       redis.call('ZREM', held, id)
       finish(row, id, 'expired', now, ARGV[1], KEYS[1], KEYS[3], {})
       reopen_letter(row, id, 'expired', ARGV[2])
-      n = n + 1
+      expired[#expired + 1] = id
     elseif state ~= 'sending' then
       redis.call('ZREM', KEYS[1], id)
     end
   end
 end
-return n
+return expired

@@ -1,0 +1,91 @@
+"""Find intents: by another name than their id, by state, or because they are in doubt."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+from wooshq.intents.status import Status, statuses_of
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import as_row, text, text_or_none
+from wooshq.ledger.states import State
+from wooshq.ledger.steps import Ask, Steps
+
+_PAGE: Final = 1000
+"""Keys, or entries of the stream of doubts, that are read in one round trip."""
+_SUBMITS: Final = uuid.UUID("5f0c2f1e-8f0b-5d7b-9a53-6b1b7b0c6f52")
+"""The namespace of the ids that submits get."""
+
+
+def id_of_submit(task_id: str) -> str:
+    """The id of an intent that came as the task `wooshq.submit` without an id of its own."""
+    return str(uuid.uuid5(_SUBMITS, task_id.encode("utf-8", "replace").decode()))
+
+
+def status_of(keys: Keys, name: str, application: str) -> Steps[Status | None]:
+    """See `Wooshq.status`. application: that an idempotency key belongs to."""
+    if not _can_be_stored(name):
+        return None
+    [found] = yield from statuses_of(keys, [name.lower()])
+    if found is not None:
+        return found
+    (kept,) = yield Ask([("GET", keys.idempotency(application, name))])
+    others = [id_of_submit(name)] + ([text(kept).partition(" ")[0]] if kept is not None else [])
+    return next(filter(None, (yield from statuses_of(keys, others))), None)
+
+
+def _can_be_stored(name: str) -> bool:
+    """A text with half a surrogate pair is no text that the ledger has."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def find_intents(keys: Keys, *, state: str | None, in_doubt: bool, most: int | None) -> Steps[list[Status]]:
+    """See `Wooshq.find`."""
+    if state is not None and state not in list(State):
+        raise ValueError(f"state: must be one of {', '.join(State)}")
+    if state is None and not in_doubt:
+        raise ValueError("give a state, or in_doubt=True; for the number of intents in each state, call counts()")
+    ids = (yield from _in_doubt(keys)) if in_doubt else (yield from _in_state(keys, state))
+    newest = sorted(ids, reverse=True)  # an id begins with the time of its making
+    found: list[Status] = []
+    for start in range(0, len(newest), _PAGE):
+        page = yield from statuses_of(keys, newest[start : start + _PAGE])
+        found += [one for one in page if one is not None and state in (None, one.state)]
+        if most is not None and len(found) >= most:
+            return found[:most]
+    return found
+
+
+def _in_doubt(keys: Keys) -> Steps[set[str]]:
+    """Ids of the intents that were in doubt at some time, whatever became of them."""
+    ids: set[str] = set()
+    after = "-"
+    while True:
+        entries = (yield Ask([("XRANGE", keys.fixed("doubts"), after, "+", "COUNT", _PAGE)]))[0]
+        for _, fields in entries:
+            intent_id = as_row(fields).get("id")  # an entry of a job has none
+            if intent_id is not None:
+                ids.add(intent_id)
+        if len(entries) < _PAGE:
+            return ids
+        after = f"({text(entries[-1][0])}"
+
+
+def _in_state(keys: Keys, state: str | None) -> Steps[set[str]]:
+    """Ids of the intents in a state. Reads the state of every intent: the ledger has no index of intents that have ended."""
+    prefix = keys.intent("")
+    pattern = "".join(f"\\{c}" if c in "\\*?[]" else c for c in prefix) + "*"
+    ids: set[str] = set()
+    cursor: object = 0
+    while True:
+        cursor, page = (yield Ask([("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)]))[0]
+        names = [text(name) for name in page]
+        states: Sequence[object] = (yield Ask([("HGET", name, "state") for name in names])) if names else ()
+        ids.update(name.removeprefix(prefix) for name, found in zip(names, states, strict=True) if text_or_none(found) == state)
+        if int(text(cursor)) == 0:
+            return ids
