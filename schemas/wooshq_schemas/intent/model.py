@@ -93,7 +93,13 @@ class To(OneOf):
 
     model_config = STRICT
     groups: ClassVar[Any] = (((*LISTS, "segment", "expression", "filter"), True),)
-    meant = {"devices": "hwids", "conditions": "expression", "code": "segment", "filter_expression": "filter"}
+    meant = {
+        "devices": "hwids",
+        "conditions": "expression",
+        "code": "segment",
+        "filter_expression": "filter",
+        **dict.fromkeys(("email", "emails", "phone", "phones", "phone_numbers"), "hwids"),  # in Pushwoosh an address is a device
+    }
     users: Targets = absent()
     hwids: Targets = absent()
     push_tokens: Targets = absent()

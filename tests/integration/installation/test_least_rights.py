@@ -126,7 +126,9 @@ class WhenTheUserHasTheRightsOfTheDocs:
             look()
         assert list(w.bulk.in_doubt(job.id)) == []
         assert rig.wooshq.find(state="held") == rig.wooshq.find(in_doubt=True) == []
-        assert set(server.refused()) <= {"info", "config", "config|get"}, "a worker looks once whether Redis is durable, and goes on without"
+        assert set(server.refused()) <= {"info", "config", "config|get"}, (
+            "a worker looks once whether Redis is durable, and goes on without"
+        )
 
     def test_the_doctor_is_content_and_says_what_it_cannot_see(self, server: Guarded) -> None:
         found = findings(server)

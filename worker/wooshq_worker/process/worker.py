@@ -124,6 +124,8 @@ class _EndSignal:
 def _log_start(settings: Settings, queues: Sequence[str], places: Places) -> None:
     """settings: before the embedded Redis was filled in."""
     log.info("worker_starts", queues=queues, concurrency=settings.concurrency, redis=places.where)
+    push = [row.name for row in settings.platform_table.defaults["push"]]
+    log.info("push_platforms", platforms=push, hint="a push goes to these platforms unless the intent names others")
     if places.embedded is not None and settings.redis_url is None:
         log.warning("redis_not_named", hint=f"{NOT_NAMED}. {NAME_IT}", folder=str(places.embedded.folder))
     if not settings.has_token:

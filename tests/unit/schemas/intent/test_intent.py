@@ -106,6 +106,8 @@ class WhenFieldsAreWrong:
         "changes, hint",
         [
             ({"to": {"users": ["u"], "devices": ["d"]}}, "to.hwids?"),
+            ({"to": {"users": ["u"], "emails": ["a@b.c"]}}, "to.hwids?"),
+            ({"to": {"users": ["u"], "phones": ["+4912345"]}}, "to.hwids?"),
             ({"message": {"push": {"content": "x"}}}, "message.push.body?"),
             ({"message": {"sms": {"body": "x", "text": "x"}}}, "message.sms.body?"),
             ({"schedule": {"at": "2026-05-02T00:00:00Z", "send_date": "now"}}, "schedule.at?"),

@@ -135,10 +135,11 @@ def show(letter_id: LetterId, as_json: Json = False) -> None:
         return
     pairs(letter, skip=("intent", "payload", "attempts"))
     attempts(letter)
-    for name in ("intent", "payload"):
+    titles = {"intent": "intent, as a replay would send it", "payload": "payload of the last call before the letter was filed"}
+    for name, title in titles.items():
         value = letter[name]
         if value is not None:
-            data.print(Text(name, style="bold"))
+            data.print(Text(title, style="bold"))
             data.print_json(data=value)
 
 
