@@ -9,7 +9,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.installation.connect import client
 from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq.installation.places import NAME_IT, NOT_NAMED
-from wooshq_worker.doctor import api, broker, configuration, redis_server, rights, work
+from wooshq_worker.doctor import api, broker, configuration, machine, redis_server, rights, work
 from wooshq_worker.doctor.finding import Finding
 
 
@@ -22,6 +22,7 @@ def examine(wooshq: Wooshq, *, offline: bool = False, redis_is_named: bool = Tru
     """
     settings = wooshq.settings
     findings = list(configuration.check(settings))
+    findings += machine.check(settings, machine.this_machine())
     if not offline:
         findings.append(api.check(settings.base_url))
     try:

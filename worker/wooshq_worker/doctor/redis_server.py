@@ -18,6 +18,8 @@ _OLDEST: Final = (6, 2)
 #: Part of the memory that Redis may use: more than this is a warning.
 _NEARLY_FULL: Final = 0.8
 _MOST_SKEW_S: Final = 2
+CONNECTIONS_OF_A_WORKER: Final = 32
+"""Connections to Redis of a busy worker (20 were measured)."""
 
 
 def check(server: redis.Redis, where: str, variable: str, needs: Sequence[Need], *, embedded: bool) -> list[Finding]:
@@ -43,6 +45,9 @@ def look(server: redis.Redis, where: str, variable: str, needs: Sequence[Need]) 
         findings.append(Finding("redis", "bad", "it is a replica and accepts no writes", f"Point {variable} at the primary"))
     if "used_memory" in info:
         findings.append(memory(int(info["used_memory"]), int(info.get("maxmemory", 0))))
+    most = info.get("maxclients") or config.get("maxclients")
+    if most is not None and "connected_clients" in info:
+        findings.append(connections(int(info["connected_clients"]), int(most)))
     findings += [durability(info, config), eviction(info.get("maxmemory_policy") or config.get("maxmemory-policy"))]
     if "+time" not in lacking:
         now: Any = server.time()
@@ -75,7 +80,7 @@ def _info(server: redis.Redis) -> dict[str, Any]:
 def _config(server: redis.Redis) -> dict[str, str]:
     try:
         found: dict[str, str] = {}
-        for name in ("maxmemory-policy", "appendfsync"):  # several names in one command need Redis 7
+        for name in ("maxmemory-policy", "appendfsync", "maxclients"):  # several names in one command need Redis 7
             answer: Any = server.config_get(name)
             found |= {text(k): text(v) for k, v in answer.items()}
         return found
@@ -101,6 +106,15 @@ def memory(used: int, most: int) -> Finding:
     if used >= most:
         return Finding("memory", "bad", f"full, {says}: nothing new is accepted", mend)
     return Finding("memory", "warn", f"nearly full, {says}", mend) if used > most * _NEARLY_FULL else Finding("memory", "ok", says)
+
+
+def connections(now: int, most: int) -> Finding:
+    """now: connections that are open. most: connections that Redis allows."""
+    says = f"{now:,} of {most:,} are in use"
+    if most - now < CONNECTIONS_OF_A_WORKER:
+        mend = "Raise maxclients of Redis (and its limit of open files), or run fewer workers"
+        return Finding("connections", "warn", f"only {most - now:,} are left ({says}), and a worker needs {CONNECTIONS_OF_A_WORKER}", mend)
+    return Finding("connections", "ok", says)
 
 
 def _megabytes(n: int) -> str:

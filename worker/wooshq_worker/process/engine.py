@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from wooshq.client import Wooshq
@@ -34,11 +34,14 @@ class Engine:
     Both threads only pass values to each other, so neither can block the other.
     """
 
-    def __init__(self, wooshq: Wooshq, report_kind: Reporter) -> None:
+    def __init__(self, wooshq: Wooshq, report_kind: Reporter, helpers: ThreadPoolExecutor) -> None:
+        """helpers: threads for calls that would block the event loop. They end with it."""
         self.settings = wooshq.settings
         self._wooshq = wooshq
         self._report_kind = report_kind
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(helpers)
+        self._helpers = helpers
         self._thread = threading.Thread(target=self._run, name="wooshq-engine", daemon=True)
         self._started: Future[Services] = Future()
         self._offered: deque[_Offer] = deque()
@@ -113,4 +116,5 @@ class Engine:
         drained = asyncio.run_coroutine_threadsafe(self._services.drain(within_s), self._loop).result(within_s + _STOP_WITHIN_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._helpers.shutdown(wait=False, cancel_futures=True)
         return drained

@@ -22,7 +22,9 @@ from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
 from wooshq_worker.process import broken_envelopes, celery_options
 from wooshq_worker.process.engine import Engine
+from wooshq_worker.process.health import limits
 from wooshq_worker.process.health.redis_check import RedisCheck
+from wooshq_worker.process.health.warm_up import warm_up
 from wooshq_worker.process.health.watchdog import Watchdog
 
 log = structlog.get_logger("wooshq.worker")
@@ -49,8 +51,10 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     tokens = [token.get_secret_value() for token in (settings.api_token, *settings.api_tokens.values()) if token]
     logs.set_up(level, settings.log_format, tokens)
     report_kind = sentry.set_up(settings)
+    warm_up()
+    settings = limits.fitted(settings)
     wooshq = Wooshq(or_embedded(settings))
-    engine = Engine(wooshq, report_kind)
+    engine = Engine(wooshq, report_kind, limits.helpers())
     try:
         app = make_app(settings, wooshq.installation.places.broker_url)
         broken_envelopes.install(lambda raw: _keep_broken(engine, raw), app, wooshq.installation.app)

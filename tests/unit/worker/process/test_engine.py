@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.rig import some_settings
@@ -17,6 +19,6 @@ def test_an_error_while_it_starts_is_raised_to_the_caller(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(module, "Services", fails)
     with Wooshq(some_settings(redis_url="redis://127.0.0.1:1", broker_url="redis://127.0.0.1:1")) as wooshq:
-        engine = Engine(wooshq, silent)
+        engine = Engine(wooshq, silent, ThreadPoolExecutor(1))
         with pytest.raises(OSError, match="no certificate"):
             engine.start()
