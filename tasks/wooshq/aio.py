@@ -276,6 +276,7 @@ class AsyncJobs:
         refused: Callable[[Refused], object] | None = None,
         opened: Callable[[str], object] = lambda job_id: None,
         fed: Callable[[], object] = lambda: None,
+        noted: Callable[[str], object] = lambda sentence: None,
         source: str = "",
     ) -> AsyncJobHandle:
         """
@@ -286,14 +287,15 @@ class AsyncJobs:
         step_wait_s: a roll-out, see `JobRules` and `rollout_of`. allow_missing: start although a text names a value that no recipient has.
         resume: id of a job whose feeding was interrupted; give the same recipients, and no rules. source: kept with the job, for people.
         refused: called with each item that is not a recipient; such items stop nothing. opened: called with the job's id. fed: called now
-        and then while this waits.
+        and then while this waits. noted: called, before the job begins, with a sentence if one identifier or one fault repeats among the
+        first recipients.
 
         Raises TypeError (recipients is not a stream of recipients), IntentInvalid (the template), ValueError (the rules), JobRefused (the
         first recipients do not fit the template), Conflict (the idempotency key was used with another template), NotAccepted (Redis is out
         of reach; no job was started), FeedInterrupted (later; carries the id to resume with), RecipientsChanged, JobUnknown.
         """
         options = JobOptions(rate, steps, total, stop_at, step_wait_s, resume, source, Checks(allow_missing, also))
-        listeners = Listeners(refused, opened, fed)
+        listeners = Listeners(refused, opened, fed, noted)
         job = await self._w.do(start_job(self.ledger, self._w.settings, template, AsyncStream(recipients), options, listeners))
         return AsyncJobHandle(self, job)
 

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from wooshq_schemas.recipients.identifiers import is_plain, repaired, suspicion, without_excel_marks, wrong_form
 from wooshq_schemas.recipients.locale import api_locale
 from wooshq_schemas.recipients.notes import Note, Notes
 from wooshq_schemas.recipients.recipient import LIST_OF, Recipient
+from wooshq_schemas.recipients.rules import RowRules
 from wooshq_schemas.validation.names import shown
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
 from wooshq_schemas.validation.storable import wrong_text
 
-LONGEST_IDENTIFIER: Final = 1024
-"""Characters."""
 LONGEST_NAME: Final = 256
 """Characters of the name of a placeholder."""
 NAME_TOO_LONG: Final = ("is not a valid name of a placeholder", f"Use 1 to {LONGEST_NAME} characters")
 """(problem, hint)"""
-_ADDRESS: Final = re.compile(r"[^@\s]{1,256}@[^@\s]{1,256}")
+
+Placeholders = tuple[tuple[str, str], ...]
+"""(name, value), sorted by name."""
 
 
-def checked(kind: str, identifier: str, locale: str | None, placeholders: tuple[tuple[str, str], ...], notes: Notes | None) -> Recipient:
+def checked(
+    kind: str, identifier: str, locale: str | None, placeholders: Placeholders, rules: RowRules, notes: Notes | None, *, plain: bool = True
+) -> Recipient:
     """
-    The recipient of a row. kind: a key of `LIST_OF`. placeholders: (name, value), sorted by name.
+    The recipient of a row. kind: a key of `LIST_OF`. plain: the names of the placeholders are valid, and `are_plain` is true of their values
+    or of all texts of the row. notes: counts what was noted.
 
     Raises IntentInvalid with all problems of the row. An optional column never is one: a locale that is not the API's is noted.
     """
-    problems = _wrong_identifier(kind, identifier)
-    for name, value in placeholders:
-        if not name or len(name) > LONGEST_NAME:
-            problems.append(Problem(shown(name), *NAME_TOO_LONG))
-        problems += [Problem(shown(name), *wrong) for text in (name, value) if (wrong := wrong_text(text))]
+    problems: list[Problem] = []
+    if not is_plain(kind, identifier):
+        if not rules.exact:
+            identifier = repaired(identifier, notes)
+        problem = wrong_form(kind, identifier) or (None if rules.exact else suspicion(kind, identifier))
+        if problem is not None:
+            problems.append(problem)
+    if placeholders and not plain:
+        problems += _wrong_placeholders(placeholders)
+        if not rules.exact:
+            placeholders = _without_excel_marks(placeholders, notes)
     if problems:
         raise IntentInvalid(problems)
     if locale is not None:
@@ -41,15 +51,22 @@ def checked(kind: str, identifier: str, locale: str | None, placeholders: tuple[
     return Recipient(identifier, LIST_OF[kind], locale, placeholders)
 
 
-def _wrong_identifier(kind: str, identifier: str) -> list[Problem]:
-    if wrong := wrong_text(identifier):
-        return [Problem(kind, *wrong)]
-    if not identifier:
-        return [Problem(kind, "must not be empty")]
-    if len(identifier) > LONGEST_IDENTIFIER:
-        return [Problem(kind, f"is longer than {LONGEST_IDENTIFIER} characters")]
-    if identifier != identifier.strip():
-        return [Problem(kind, "has spaces at its start or end", "Remove them: for the API it would be another recipient")]
-    if kind == "email" and _ADDRESS.fullmatch(identifier) is None:
-        return [Problem(kind, "is not an email address", "Example: ann@example.com")]
-    return []
+def are_plain(texts: str) -> bool:
+    """Whether texts need no second look. They are given as one: most rows have nothing to find."""
+    return "\0" not in texts and '="' not in texts and (texts.isascii() or wrong_text(texts) is None)
+
+
+def _wrong_placeholders(placeholders: Placeholders) -> list[Problem]:
+    problems = []
+    for name, value in placeholders:
+        if not name or len(name) > LONGEST_NAME:
+            problems.append(Problem(shown(name), *NAME_TOO_LONG))
+        problems += [Problem(shown(name), *wrong) for text in (name, value) if (wrong := wrong_text(text))]
+    return problems
+
+
+def _without_excel_marks(placeholders: Placeholders, notes: Notes | None) -> Placeholders:
+    made = tuple((name, without_excel_marks(value)) for name, value in placeholders)
+    if made != placeholders and notes is not None:
+        notes.add(Note.EXCEL_TEXT)
+    return made

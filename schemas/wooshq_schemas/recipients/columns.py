@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wooshq_schemas.recipients.checks import LONGEST_IDENTIFIER, LONGEST_NAME, NAME_TOO_LONG, checked
+from wooshq_schemas.recipients.checks import LONGEST_NAME, NAME_TOO_LONG, are_plain, checked
+from wooshq_schemas.recipients.identifiers import LONGEST_IDENTIFIER
+from wooshq_schemas.recipients.no_value import NO_VALUE
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, one_is_needed
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
@@ -35,6 +37,7 @@ class Columns:
         if problems:
             raise IntentInvalid(problems)
         self.names = tuple(names)
+        self._rules = rules
         self._notes = notes
         self._kind = named[0]
         self._to = LIST_OF[self._kind]
@@ -42,7 +45,7 @@ class Columns:
         self._locale_at = self.names.index(LOCALE) if LOCALE in names else None
         others = [(name, at) for at, name in enumerate(names) if name in read and name not in (self._kind, LOCALE)]
         self._placeholders = tuple(sorted(others))
-        self._bare = not others and self._locale_at is None
+        self._bare = not others and self._locale_at is None and self._kind != "email"
 
     def recipient(self, cells: Sequence[str]) -> Recipient:
         """The recipient in a row. Raises IntentInvalid with all problems of the row."""
@@ -50,11 +53,12 @@ class Columns:
             cells = self._of_the_right_length(cells)
         identifier = cells[self._at]
         # A shortcut: most rows are only an identifier that is obviously valid.
-        if self._bare and self._kind != "email" and 0 < len(identifier) <= LONGEST_IDENTIFIER and identifier.isalnum():
+        if self._bare and identifier.isalnum() and len(identifier) <= LONGEST_IDENTIFIER and identifier not in NO_VALUE:
             return Recipient(identifier, self._to)
         locale = cells[self._locale_at] or None if self._locale_at is not None else None
         placeholders = tuple([(name, cells[at]) for name, at in self._placeholders])
-        return checked(self._kind, identifier, locale, placeholders, self._notes)
+        plain = are_plain("".join(cells))
+        return checked(self._kind, identifier, locale, placeholders, self._rules, self._notes, plain=plain)
 
     def _of_the_right_length(self, cells: Sequence[str]) -> Sequence[str]:
         """Empty cells at the end are left out: spreadsheets write them, if a row once had more cells. Raises IntentInvalid."""

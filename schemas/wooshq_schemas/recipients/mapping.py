@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
+from uuid import UUID
 
-from wooshq_schemas.recipients.checks import checked
+from wooshq_schemas.recipients.checks import LONGEST_NAME, are_plain, checked
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, RecipientLike, one_is_needed
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
@@ -27,7 +28,7 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
     if isinstance(given, Recipient):
         return given
     if isinstance(given, str):
-        return checked("user", given, None, (), notes)
+        return checked("user", given, None, (), rules, notes)
     if type(given) is not dict and not isinstance(given, Mapping):
         raise IntentInvalid([Problem("", "is not a recipient", 'Example: {"user": "u1"} or "u1"')])
     named = [name for name in given if name in LIST_OF]
@@ -35,7 +36,7 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
         raise IntentInvalid([one_is_needed([name for name in given if isinstance(name, str)], named)])
     problems: list[Problem] = []
     placeholders: list[tuple[str, str]] = []
-    locale = None
+    identifier, locale = "", None
     items = given.items() if rules.only is None else [item for item in given.items() if item[0] in _ALWAYS or item[0] in rules.only]
     for name, value in items:
         if not isinstance(name, str):
@@ -43,9 +44,7 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
         elif name == LOCALE:
             locale = None if value is None or value == "" else value if isinstance(value, str) else _NOT_A_LOCALE
         elif name == named[0]:
-            if not isinstance(value, str):
-                written = _written(value)
-                problems.append(Problem(name, "must be a string", f'Use "{written}"' if written is not None else ""))
+            identifier = value if isinstance(value, str) else _identifier(name, value, problems)
         elif isinstance(value, str):
             placeholders.append((name, value))
         elif (written := text_of(value)) is not None:
@@ -56,14 +55,22 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
             problems.append(Problem(shown(name), "must be a string or a number", "Write it as a string"))
     if problems:
         raise IntentInvalid(problems)
-    return checked(named[0], given[named[0]], locale, tuple(sorted(placeholders)), notes)
+    placeholders.sort()
+    # They are sorted, so that only the first name can be empty.
+    texts = "".join(map("".join, placeholders))
+    plain = not placeholders or (len(texts) <= LONGEST_NAME and placeholders[0][0] != "" and are_plain(texts))
+    return checked(named[0], identifier, locale, tuple(placeholders), rules, notes, plain=plain)
 
 
-def _written(value: object) -> str | None:
-    """An integer as text; None for other values, and for integers with more digits than Python writes (4,300)."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    try:
-        return str(value)
-    except ValueError:
-        return None
+def _identifier(kind: str, value: object, problems: list[Problem]) -> str:
+    """An identifier that is a whole number (5.0 is one) or a UUID, as text. Otherwise its problem is added."""
+    written = text_of(value)
+    if written and not isinstance(value, bool) and (isinstance(value, UUID) or written.lstrip("-").isdecimal()):
+        return written
+    if written == "":
+        problems.append(Problem(kind, "must not be null", "Give the identifier or leave the recipient out"))
+    elif isinstance(value, int) and written is None:
+        problems.append(Problem(kind, "has too many digits", "Write it as a string"))
+    else:
+        problems.append(Problem(kind, "must be a string or a whole number", "Write it as a string"))
+    return ""

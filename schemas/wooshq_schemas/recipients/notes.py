@@ -11,10 +11,14 @@ from typing import Final
 class Note(StrEnum):
     """A kind of note. The recipient is sent to all the same."""
 
+    EXCEL_TEXT = "excel_text"  #: a cell had the marks that Excel writes around a text
+    INVISIBLE = "invisible"  #: the identifier had invisible characters
     LOCALE = "locale"  #: the locale is not one of the API's
 
 
 _SENTENCES: Final[Mapping[Note, str]] = {
+    Note.EXCEL_TEXT: 'the marks that spreadsheets write around a text were removed, as in ="00123" or \'00123',
+    Note.INVISIBLE: "invisible characters, such as byte order marks, were removed from the identifier",
     Note.LOCALE: "the locale is not one that Pushwoosh knows. These recipients get the texts of the locale default",
 }
 

@@ -10,10 +10,12 @@ class RowRules:
     """
     How a row becomes a recipient.
 
-    only: the placeholders that are read; None for all. The other columns may have any name and any value: nobody looks at them.
+    only: the placeholders that are read; None for all. The other columns may have any name and any value: nobody looks at them. exact: take
+    cells as they are. Otherwise the marks of spreadsheets are removed, and identifiers that are probably none are refused.
     """
 
     only: frozenset[str] | None = None
+    exact: bool = False
 
     def reads(self, name: str) -> bool:
         """Whether the column of this name is read as a placeholder."""

@@ -12,6 +12,7 @@ from wooshq.jobs.begin import OpenJob, begin_job, check_resumed, new_job, reopen
 from wooshq.jobs.check import Checks, Look
 from wooshq.jobs.duplicates import Duplicates, folder_of_tables
 from wooshq.jobs.packing import Packer
+from wooshq.jobs.repeats import Repeats
 from wooshq.jobs.rules import JobRules, rollout_of
 from wooshq.jobs.show import show_job
 from wooshq.ledger.chunks import Chunk
@@ -60,11 +61,15 @@ class JobOptions:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The callbacks of `fan_out`: refused (each item that is not a recipient), opened (the job's id), fed (now and then)."""
+    """
+    The callbacks of `fan_out`: refused (each item that is not a recipient), opened (the job's id), fed (now and then), noted (a sentence
+    about the first recipients, before the job begins).
+    """
 
     refused: Callable[[Refused], object] | None = None
     opened: Callable[[str], object] = lambda job_id: None
     fed: Callable[[], object] = lambda: None
+    noted: Callable[[str], object] = lambda sentence: None
 
 
 @dataclass(slots=True)
@@ -85,7 +90,7 @@ def start_job(
 ) -> Flow[FedJob]:
     """See `Wooshq.fan_out`."""
     check_recipients(recipients)
-    job, head = yield from _begin(ledger, settings, template, recipients, options)
+    job, head = yield from _begin(ledger, settings, template, recipients, options, listeners)
     listeners.opened(job.id)
     fed = FedJob(job.id, is_new=job.is_new, columns_not_sent=head.columns_not_sent)
 
@@ -134,7 +139,7 @@ class _Head:
 
 
 def _begin(
-    ledger: JobLedger, settings: Settings, template: Any, recipients: Stream | AsyncStream, options: JobOptions
+    ledger: JobLedger, settings: Settings, template: Any, recipients: Stream | AsyncStream, options: JobOptions, listeners: Listeners
 ) -> Flow[tuple[OpenJob, _Head]]:
     """The job to feed, and the head of its stream: a new job, or the one to resume."""
     if options.resume is not None:
@@ -151,7 +156,7 @@ def _begin(
     job, checked = new_job(template, settings, rules, options.checks, source=options.source)
     # If the ledger is out of reach, nothing of the stream is used up: it can be given again.
     yield from _reached(ledger.answers())
-    head = yield from _read_head(recipients, Look(checked, options.checks))
+    head = yield from _read_head(recipients, Look(checked, options.checks), listeners.noted)
     return (yield from _reached(begin_job(ledger, job, checked))), head
 
 
@@ -163,15 +168,23 @@ def _reached(steps: Steps[T]) -> Flow[T]:
         raise NotAccepted(f"{error}. No job was started; it is safe to call again.") from error
 
 
-def _read_head(recipients: Stream | AsyncStream, look: Look) -> Flow[_Head]:
+def _read_head(recipients: Stream | AsyncStream, look: Look, noted: Callable[[str], object]) -> Flow[_Head]:
     """The first items. Raises JobRefused, before the job begins, if they do not fit its template."""
     items, goes_on = yield from _pull(recipients)
+    repeats = Repeats()
     for one in items:
+        if isinstance(one, BadRow):
+            repeats.add_refused(one.problems)
+            continue
         try:
-            if not isinstance(one, BadRow):
-                look.add(recipient_of(one))
-        except IntentInvalid:
-            pass  # it is refused when it is fed
+            recipient = recipient_of(one)
+        except IntentInvalid as error:
+            repeats.add_refused(error.problems)  # it is refused when it is fed
+        else:
+            repeats.add(recipient)
+            look.add(recipient)
+    for sentence in repeats.sentences():
+        noted(sentence)
     look.refuse()
     return _Head(items, goes_on, look.columns_not_sent)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final, Protocol
@@ -18,6 +19,8 @@ from wooshq_schemas.recipients.recipient import LIST_OF, Recipient
 from wooshq_schemas.recipients.rules import RowRules
 
 _BOM: Final = "\ufeff"
+#: The line that tells Excel the delimiter: sep=; (Excel may add quotes, and delimiters after it).
+SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\w"\r\n])"?[;,\t|]*\s*', re.IGNORECASE)
 _HEADER_AGAIN: Final = Problem("", "repeats the header", "Remove the line")
 _CLOSE_IT: Final = "A cell that begins with a quote must end with a quote"
 _NOT_CLOSED: Final = Problem("", "has a quote that is not closed", _CLOSE_IT)
@@ -48,6 +51,7 @@ class CsvRows:
         self._rules = rules
         self._notes = notes
         self._read_again = 0
+        self._separator_cells: tuple[str, ...] = ()
 
     @property
     def lines_read(self) -> int:
@@ -61,7 +65,7 @@ class CsvRows:
         self._lines.row = end
         lines, delimiter, longest = self._lines, self._delimiter, self._limits.longest_line
         # If files were joined, the byte order marks of the later ones stand inside the text.
-        first_cells = {header[0], _BOM + header[0]}
+        first_cells = {header[0], _BOM + header[0], *self._separator_cells}
         while True:
             before = lines.row
             reader = lines.reader(delimiter)
@@ -73,7 +77,7 @@ class CsvRows:
                     lines.row = end
                     if not cells:
                         continue
-                    if cells[0] in first_cells and cells[1:] == header[1:]:
+                    if cells[0] in first_cells and (cells[1:] == header[1:] or self._separates(lines.text(row, end))):
                         yield bad_row(row + 1, lines.text(row, end), _HEADER_AGAIN)
                         continue
                     try:
@@ -99,7 +103,7 @@ class CsvRows:
             yield bad_row(row + 1, lines.text(row, row + 1), wrong)
 
     def _header(self) -> tuple[Sequence[str], int]:
-        """The cells of the first row that is not blank, and the line after it. No cells if all rows are blank."""
+        """The cells of the first row that is not blank, and the line after it. No cells if all rows are blank. A separator line is skipped."""
         lines = self._lines
         reader = lines.reader(self._delimiter)
         try:
@@ -107,7 +111,9 @@ class CsvRows:
                 text = lines.text(lines.row, reader.line_num)
                 if NOT_TEXT.search(text):
                     raise self._refused(self._is_not_text)
-                if text.strip():
+                if SEPARATOR_LINE.fullmatch(text):
+                    self._separator_cells = names[0], _BOM + names[0]
+                elif text.strip():
                     return names, reader.line_num
                 lines.row = reader.line_num
         except csv.Error as error:
@@ -115,6 +121,10 @@ class CsvRows:
         except (_RowTooLong, _AtLongLine):
             raise self._refused(too_long(self._limits, "The first line of a CSV is its header")) from None
         return (), lines.row
+
+    def _separates(self, text: str) -> bool:
+        """Whether a row is the separator line again, because files were joined."""
+        return bool(self._separator_cells) and SEPARATOR_LINE.fullmatch(text.removeprefix(_BOM)) is not None
 
     def _columns(self, header: Sequence[str]) -> Columns:
         if len(header) > self._limits.columns:

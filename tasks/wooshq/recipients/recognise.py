@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from wooshq.errors import Problem, RecipientsUnreadable
-from wooshq.recipients.csv import CsvRows
+from wooshq.recipients.csv import SEPARATOR_LINE, CsvRows
 from wooshq.recipients.encoding import IS_NOT_UTF8, IS_NOT_UTF16, Utf16
 from wooshq.recipients.gunzip import MAGIC, Gunzip
 from wooshq.recipients.limits import Limits
@@ -44,6 +45,7 @@ _OTHERS: Final = (
 _FIRST: Final = 4
 _TAR_AT: Final = 257
 _TAR: Final = b"ustar"
+_DELIMITERS: Final = ",;\t|"
 #: Which of the first four bytes are NUL → the codec of a UTF-16 text without a byte order mark. This guess is safe. As UTF-8, and in the
 #: other byte order, no CSV header would have a known column and no NDJSON line would begin with "{": a wrong guess reads no recipient.
 _UTF16_BY_NULS: Final[Mapping[tuple[bool, ...], str]] = {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be"}
@@ -140,10 +142,15 @@ def _as_utf8(stream: _Peeking) -> tuple[_Peeking, Problem]:
 
 
 def _delimiter(header: bytes) -> str:
-    """The delimiter of a header: a comma, unless it has no comma and another delimiter makes a known column of it."""
-    if b"," not in header:
-        for delimiter in ";\t":
-            names = header.decode(errors="replace").split(delimiter)
-            if len(names) > 1 and any(name.strip().strip('"') in LIST_OF for name in names):
-                return delimiter
-    return ","
+    """The delimiter of a file: what its separator line says, otherwise the first that makes a known column of the header, else a comma."""
+    line = header.decode(errors="replace")
+    if separator := SEPARATOR_LINE.fullmatch(line):
+        return separator[1]
+    return next((delimiter for delimiter in _DELIMITERS if not LIST_OF.keys().isdisjoint(_names(line, delimiter))), ",")
+
+
+def _names(line: str, delimiter: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), ())]
+    except csv.Error:
+        return []  # the reader of the rows says what is wrong

@@ -97,6 +97,18 @@ class WhenAFileIsGiven:
         assert (path.read_bytes(), there.read_text()) == (before, "kept")
         assert rig.cli("bulk", "list", "--json").stdout == b""
 
+    def test_what_excel_made_of_a_file_is_repaired_or_said_before_anyone_is_sent_to(self, rig: Rig, tmp_path: Path, template: str) -> None:
+        path = tmp_path / "people.csv"
+        path.write_bytes(b'sep=;\r\nuser\r\n="00123"\r\n\xef\xbb\xbfu2\r\n' + b"None\r\n" * 40)
+        done = rig.cli("fanout", "--template", template, "--recipients", str(path), "--detach")
+        said = " ".join(done.stderr.decode().split())
+        assert said.index("Note: 40 of the first 42 rows are rejected for the same reason: user: is None") < said.index(
+            "line 5: user: is None"
+        )
+        assert "Note: In 1 row, the marks that spreadsheets write around a text were removed" in said
+        assert "Note: In 1 row, invisible characters, such as byte order marks, were removed" in said
+        assert json.loads(rig.cli("bulk", "show", done.stdout.decode().strip(), "--json").stdout)["total"] == 2
+
     def test_a_locale_that_the_api_does_not_have_costs_nobody_and_is_noted(self, rig: Rig, api: StandIn, tmp_path: Path) -> None:
         rig.start_worker()
         template = tmp_path / "texts.json"

@@ -36,6 +36,29 @@ class WhenTheRecipientsAreNotAStream:
         made = rig.wooshq.fan_out(TEMPLATE, [{"user": "u1", "locale": "fil-PH"}, {"user": "u2", "locale": 7}, {"user": "u3"}])
         assert (made.errors, made.notes.counts, made.show().total) == ({}, {"locale": 2}, 3)
 
+    def test_what_repeats_among_the_first_is_said_before_a_job_begins(self, rig: Rig) -> None:
+        said: list[str] = []
+        begun: list[str] = []
+
+        def noted(sentence: str) -> None:
+            assert begun == []
+            said.append(sentence)
+
+        bad = [{"user": "None"}] * 40 + ["guest"] * 30
+        made = rig.wooshq.fan_out(TEMPLATE, itertools.chain(bad, people(100)), noted=noted, opened=begun.append)
+        assert said == [
+            "40 of the first 170 rows are rejected for the same reason: user: is None, which programs write if there is no value. "
+            "Give the identifier or remove the row.",
+            "30 of the first 170 rows have the same identifier. wooshq sends to it once. Make sure that it is a recipient, and not what a "
+            "program writes if there is none.",
+        ]
+        assert (made.refused, made.duplicates, made.show().total) == (40, 29, 101)
+
+    def test_a_few_that_repeat_are_not_worth_a_word(self, rig: Rig) -> None:
+        said: list[str] = []
+        rig.wooshq.fan_out(TEMPLATE, [*["u1"] * 19, *[""] * 19], noted=said.append)
+        assert said == []
+
     @pytest.mark.parametrize("wrong", [{"rate": "5"}, {"rate": True}, {"step_wait_s": float("inf"), "steps": [1]}])
     def test_a_rule_that_is_not_a_number_is_refused_in_words(self, rig: Rig, wrong: Any) -> None:
         with pytest.raises(ValueError, match="must be a number"):

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 from wooshq.errors import RecipientsUnreadable
 from wooshq.recipients.file import BadRow, Limits, RecipientsFile
 from wooshq_schemas import Recipient
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
 MIB = 1 << 20
 BOM = b"\xef\xbb\xbf"
@@ -56,20 +57,22 @@ def a_stream(stdin: io.RawIOBase, limits: Limits = NORMAL) -> RecipientsFile:
     return RecipientsFile(None, stdin=cast(BinaryIO, stdin), limits=limits)
 
 
-def until_it_breaks(content: bytes, limits: Limits = NORMAL, *, pieces_of: int = MIB) -> tuple[list[Row], RecipientsUnreadable | None]:
+def until_it_breaks(
+    content: bytes, limits: Limits = NORMAL, *, pieces_of: int = MIB, rules: RowRules = ALL_COLUMNS
+) -> tuple[list[Row], RecipientsUnreadable | None]:
     """The rows of some content, and the error that ended them."""
     rows: list[Row] = []
     pieces = (content[at : at + pieces_of] for at in range(0, len(content), pieces_of))
     with a_stream(Stream(pieces), limits) as file:
         try:
-            rows.extend(file.rows())
+            rows.extend(file.rows(rules))
         except RecipientsUnreadable as error:
             return rows, error
     return rows, None
 
 
-def rows_of(content: bytes, limits: Limits = NORMAL, *, pieces_of: int = MIB) -> list[Row]:
-    rows, error = until_it_breaks(content, limits, pieces_of=pieces_of)
+def rows_of(content: bytes, limits: Limits = NORMAL, *, pieces_of: int = MIB, rules: RowRules = ALL_COLUMNS) -> list[Row]:
+    rows, error = until_it_breaks(content, limits, pieces_of=pieces_of, rules=rules)
     assert error is None
     return rows
 

@@ -59,6 +59,42 @@ class WhenAFileIsCsv:
         content = b"user,city\nu1,Bonn\n".replace(b",", delimiter)
         assert rows_of(content) == rows_of(content.replace(b"user", b'"user"')) == [Recipient("u1", placeholders=(("city", "Bonn"),))]
 
+    @pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "sep=;;", "sep=;  "])
+    @pytest.mark.parametrize("before", [b"", BOM, b"\n"])
+    def test_the_first_line_may_name_the_delimiter_as_excel_reads_it(self, line: str, before: bytes) -> None:
+        rows = rows_of(before + line.encode() + b"\r\nuser;city\r\nu1;Bonn, Rhein\r\n;x\r\n")
+        assert rows[0] == Recipient("u1", placeholders=(("city", "Bonn, Rhein"),))
+        assert in_short(rows)[1] == f"{4 + (before == chr(10).encode())}: user: must not be empty."
+
+    @pytest.mark.parametrize("delimiter", [",", "\t", "|", "^"])
+    def test_that_line_may_name_any_delimiter(self, delimiter: str) -> None:
+        content = f"sep={delimiter}\nuser{delimiter}city\nu1{delimiter}Bonn\n"
+        assert rows_of(content.encode()) == rows_of(content.encode("utf-16")) == [Recipient("u1", placeholders=(("city", "Bonn"),))]
+
+    def test_that_line_again_is_a_bad_row_because_files_were_joined(self) -> None:
+        for mark in (b"", BOM):
+            for header in (b"user;city", b"user"):
+                content = mark + b"sep=;\n" + header + b"\nu1" + b";x" * (b";" in header) + b"\n"
+                assert in_short(rows_of(content * 2)) == [
+                    "u1",
+                    "4: repeats the header. Remove the line",
+                    "5: repeats the header. Remove the line",
+                    "u1",
+                ]
+
+    def test_without_such_a_first_line_it_is_a_row_as_any_other(self) -> None:
+        assert in_short(rows_of(b"user\nsep=;\n")) == ["sep=;"]
+
+    def test_pipes_delimit_if_that_makes_a_known_column(self) -> None:
+        assert rows_of(b"user|city\nu1|Bonn, Rhein\n") == [Recipient("u1", placeholders=(("city", "Bonn, Rhein"),))]
+
+    def test_a_comma_inside_a_quoted_name_is_no_delimiter(self) -> None:
+        assert rows_of(b'"name, first";user\nAnn;u1\n') == [Recipient("u1", placeholders=(("name, first", "Ann"),))]
+
+    def test_the_marks_of_excel_are_read_however_they_are_quoted(self) -> None:
+        rows = rows_of(b'user,code\n="00123",="7"\n"=""00124""","=""8"""\n')
+        assert rows == [Recipient("00123", placeholders=(("code", "7"),)), Recipient("00124", placeholders=(("code", "8"),))]
+
     def test_a_comma_in_the_header_is_the_delimiter_whatever_the_rows_contain(self) -> None:
         assert rows_of(b"user,city;x\nu1,a;b\n") == [Recipient("u1", placeholders=(("city;x", "a;b"),))]
 
@@ -105,6 +141,8 @@ class WhenARowOfACsvIsBad:
             (b"u2,a,b", "has 3 cells", "u2,a,b"),
             (b",a", "user: must not be empty.", ",a"),
             (b" u2,a", "user: has spaces at its start or end", " u2,a"),
+            (b"None,a", "user: is None, which programs write", "None,a"),
+            (b"6.94E+12,a", "user: is a number in scientific notation", "6.94E+12,a"),
             (b"u2\0,a", "user: has a NUL character", "u2\\x00,a"),
             (b"u2,a\0b", "name: has a NUL character", "u2,a\\x00b"),
             (b"u2,J\xfcrgen", "is not UTF-8. Save the file as UTF-8", "u2,J\\xfcrgen"),

@@ -16,6 +16,9 @@ class WhenAFileIsNdjson:
         path = a_file(tmp_path, b'{"user": "u1", "locale": "de", "city": "Bonn"}\r\n\n  \n{"hwid": "h2"}', "people.csv")
         assert rows_in(path) == [Recipient("u1", "users", "de", (("city", "Bonn"),)), Recipient("h2", "hwids")]
 
+    def test_a_whole_number_is_an_identifier_with_or_without_a_point(self) -> None:
+        assert rows_of(b'{"user":5}\n{"user":6.0}\n{"user":-7}\n') == [Recipient("5"), Recipient("6"), Recipient("-7")]
+
     @pytest.mark.parametrize("before", [b"", BOM, b"\n\n  ", BOM + b"\r\n"])
     def test_it_is_recognised_by_its_first_character_that_is_not_blank(self, before: bytes) -> None:
         assert rows_of(before + b'{"user":"u1"}\n') == rows_of(before + b'{"user":"u1"}\n', pieces_of=1) == [Recipient("u1")]
@@ -30,6 +33,9 @@ class WhenAFileIsNdjson:
             (b'{"user":"u2"} x', 'Write one JSON object on each line: {"user": "u1"}'),
             (b"user", "is not JSON (expecting value: column 1)"),
             (b'{"user":"u2","user":"u3"}', "user: appears more than once"),
+            (b'{"user":null}', "user: must not be null"),
+            (b'{"user":"undefined"}', "user: is undefined, which programs write"),
+            (b'{"user":5.5}', "user: must be a string or a whole number"),
             (b'{"user":"u2","n":NaN}', "n: is NaN"),
             (b'{"user":"u2","n":[]}', "n: must be a string"),
             (b'{"user":"u2","email":"a@b.c"}', "these were given: user, email"),

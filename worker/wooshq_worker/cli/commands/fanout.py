@@ -266,6 +266,7 @@ class _Run:
             refused=self._refuse,
             opened=self._opened,
             fed=self._look,
+            noted=lambda sentence: say(f"Note: {sentence}"),
             source=source_of(self._path, self._file),
             **rules,
         )
