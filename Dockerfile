@@ -16,7 +16,7 @@ COPY --from=build /opt/wooshq /opt/wooshq
 ENV PATH=/opt/wooshq/bin:$PATH PYTHONUNBUFFERED=1 WOOSHQ_DATA_DIR=/var/lib/wooshq/data
 USER wooshq
 WORKDIR /var/lib/wooshq
-# Connects to Redis and the broker as the worker does. It need not check for a deaf worker: that one ends itself and is started again.
-HEALTHCHECK --interval=30s --timeout=15s --start-period=20s CMD ["wooshq", "doctor", "--offline"]
+# Is this worker live? It needs no Redis: a restart of the worker would not bring back a Redis that is down. `wooshq health --ready` asks for that, too.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["wooshq", "health"]
 ENTRYPOINT ["wooshq"]
 CMD ["worker"]

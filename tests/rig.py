@@ -43,6 +43,7 @@ class Rig:
             "base_url": base_url,
             **_a_redis(settings),
             "data_dir": folder / "data",
+            "health_dir": folder / "health",
             "accept_within_s": 30.0,  # a slow machine must not look like a Redis that hangs
             "backoff_base_s": 0.2,
             "breaker_open_s": 0.5,

@@ -20,6 +20,7 @@ from wooshq import Wooshq
 from wooshq_worker.doctor.examine import examine
 from wooshq_worker.doctor.finding import Finding
 from wooshq_worker.doctor.redis_server import memory as memory_of
+from wooshq_worker.doctor.work import backlog
 
 
 def found(redis_url: str, broker_url: str, **names: Any) -> dict[str, Finding]:
@@ -163,6 +164,18 @@ class WhenMessagesWait:
         rig.start_worker()
         wait_until(lambda: findings()["worker"].level == "ok")
         wait_until(lambda: findings()["backlog"].says == "1 held")
+        assert (findings()["backlog"].level, findings()["backlog"].mend.endswith("wooshq gates")) == ("warn", True)
+
+    def test_a_message_that_is_queued_for_long_is_a_warning(self, wooshq: Wooshq) -> None:
+        counts = dict.fromkeys(("now_queued_bulk", "now_sending", "now_retrying", "now_held"), 0) | {"now_queued_transactional": 2}
+        assert [backlog(counts, s).level for s in (0, 60, 61)] == ["ok", "ok", "warn"]
+        assert backlog(counts, 3600).says == "2 queued; the oldest queued message has waited for 3600 s"
+        wooshq.enqueue(an_intent(lane="bulk"))
+        queue = wooshq.ledger.keys.queued("bulk")
+        with redis.Redis.from_url(wooshq.installation.places.redis_url) as server:
+            server.zadd(queue, dict.fromkeys(server.zrange(queue, 0, 0), server.time()[0] * 1000 - 90_000))
+        (found,) = [finding for finding in examine(wooshq, offline=True) if finding.what == "backlog"]
+        assert (found.level, found.says.startswith("1 queued; the oldest queued message has waited for 9")) == ("warn", True)
 
 
 class WhenAllIsWell:

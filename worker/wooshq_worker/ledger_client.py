@@ -32,13 +32,13 @@ class LedgerClient:
         """where: names the server in errors and logs, without its password."""
         self._redis: aredis.Redis = aclient(url, _ANSWER_WITHIN_S)
         self._where = where
-        self._lost_at: float | None = None
+        self.lost_at: float | None = None  #: monotonic: since when the ledger is unavailable
         self.back_at = 0.0  #: monotonic: when the ledger was last available again after an outage; 0 if it always was
 
     @property
     def is_available(self) -> bool:
         """Whether the last request was answered."""
-        return self._lost_at is None
+        return self.lost_at is None
 
     async def do(self, steps: Steps[T]) -> T:
         """Carry out `steps`. Raises LedgerUnavailable."""
@@ -46,15 +46,15 @@ class LedgerClient:
             async with asyncio.timeout(_DO_WITHIN_S):
                 result = await arun(steps, self._redis, self._where)
         except (LedgerUnavailable, TimeoutError) as error:
-            if self._lost_at is None:
-                self._lost_at = time.monotonic()
+            if self.lost_at is None:
+                self.lost_at = time.monotonic()
                 log.warning("ledger_unavailable", why=str(error) or "no answer in time")
             if isinstance(error, TimeoutError):
                 raise LedgerUnavailable(f"Redis at {self._where} did not answer", maybe_done=True) from error
             raise
-        if self._lost_at is not None:
-            log.info("ledger_back", after_s=round(time.monotonic() - self._lost_at, 1))
-            self._lost_at, self.back_at = None, time.monotonic()
+        if self.lost_at is not None:
+            log.info("ledger_back", after_s=round(time.monotonic() - self.lost_at, 1))
+            self.lost_at, self.back_at = None, time.monotonic()
         return result
 
     async def ask(self, *commands: tuple[Any, ...]) -> list[Any]:

@@ -10,6 +10,11 @@ OF_THE_EXTRA = frozenset({"aiohttp", "certifi", "httpx", "httpx_aiohttp", "rich"
 
 def main() -> None:
     """Run the command line. If a package is missing, say in one sentence what to install (exit status 2)."""
+    if sys.argv[1:2] == ["health"]:
+        from wooshq_worker.process.health.ask import quick
+
+        if (status := quick(sys.argv[2:])) is not None:
+            sys.exit(status)
     try:
         from wooshq_worker.cli import main as run
 

@@ -174,6 +174,8 @@ class Settings(BaseSettings):
     """How long dead letters are kept."""
 
     # Seeing
+    health_dir: Path | None = None
+    """Folder in which workers write their state for `wooshq health`. Default: a private folder below the temporary folder."""
     sentry_dsn: Annotated[SecretStr | None, Field(validation_alias=_named("SENTRY_DSN"))] = None
     """DSN of Sentry. Unset: Sentry is off."""
     sentry_per_minute: Count = 20

@@ -13,7 +13,7 @@ from wooshq_worker.cli import app
 from wooshq_worker.sandbox.control import EXAMPLES
 
 COMMANDS = (
-    "send", "status", "cancel", "lint", "worker", "demo", "sandbox", "doctor", "dead", "dead list", "dead groups", "dead show", "dead edit",
+    "send", "status", "cancel", "lint", "worker", "demo", "sandbox", "doctor", "health", "dead", "dead list", "dead groups", "dead show", "dead edit",
     "dead replay", "dead discard", "dead export", "gates", "gates open", "gates shut", "fanout", "bulk", "bulk list", "bulk show", "bulk pause",
     "bulk resume", "bulk cancel", "bulk retry-failed",
 )  # fmt: skip

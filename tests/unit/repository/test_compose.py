@@ -15,9 +15,11 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from pydantic import AliasChoices
 
+from wooshq.installation.embedded import ACQUIRE_S
 from wooshq.installation.embedded.server import DURABLE
 from wooshq.installation.places import Places, places
 from wooshq.settings import Settings
+from wooshq_worker.process.health.state import SILENT_S
 
 REPOSITORY = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
@@ -69,6 +71,15 @@ class WhenComposeStartsAWorker:
     def test_it_restarts_a_worker_that_ends_itself(self) -> None:
         assert WORKER["restart"] == "unless-stopped"
 
+    def test_its_health_check_asks_about_this_worker_and_gives_it_time_to_start(self) -> None:
+        check = WORKER["healthcheck"]
+        assert check["test"] == ["CMD", "wooshq", "health"]
+        # Until a container counts as not well, its worker may start, or be silent for a while.
+        patience_s = seconds(check["interval"]) * check["retries"]
+        assert patience_s > SILENT_S
+        assert seconds(check["start_period"]) + patience_s >= ACQUIRE_S
+        assert seconds(check["timeout"]) >= 5, "the check takes a tenth of a second, and much longer on a busy machine"
+
     def test_it_finds_redis_under_its_service_name(self) -> None:
         assert WORKER["environment"]["WOOSHQ_REDIS_URL"].startswith("redis://redis:6379/")
         assert list(WORKER["depends_on"]) == ["redis"]
@@ -114,8 +125,14 @@ class WhenTheImageIsBuilt:
         (program,) = json.loads(instructions("ENTRYPOINT")[0])
         assert program in PROJECT["project"]["scripts"]
         assert json.loads(instructions("CMD")[0]) == WORKER["command"]
-        # Every 30 s, so it leaves the API's host alone.
-        assert json.loads(re.findall(r"^HEALTHCHECK .* CMD (.*)$", DOCKERFILE, re.MULTILINE)[0]) == [program, "doctor", "--offline"]
+        # This one is asked often, by what restarts containers: it must be cheap, and about this worker alone.
+        assert json.loads(re.findall(r"^HEALTHCHECK .* CMD (.*)$", DOCKERFILE, re.MULTILINE)[0]) == [program, "health"]
+
+    def test_its_health_check_is_that_of_compose(self) -> None:
+        (line,) = re.findall(r"^HEALTHCHECK (.*) CMD ", DOCKERFILE, re.MULTILINE)
+        options = dict(option.removeprefix("--").split("=") for option in line.split())
+        check = WORKER["healthcheck"]
+        assert options == {name.replace("_", "-"): str(check[name]) for name in check if name != "test"}
 
     def test_the_code_reads_its_variables(self) -> None:
         ours = set(re.findall(r"\b((?:WOOSHQ|PUSHWOOSH|SENTRY)_\w+)=", DOCKERFILE))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from wooshq.client import Wooshq
 from wooshq.ledger.gates import EVERY
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.steps import Ask, Steps
 from wooshq_worker.doctor.finding import Finding
+
+_WAITS_LONG_S: Final = 60.0
+"""A message that has been queued for longer than this is a warning."""
 
 
 def check(wooshq: Wooshq) -> Iterator[Finding]:
@@ -16,15 +22,34 @@ def check(wooshq: Wooshq) -> Iterator[Finding]:
     else:
         yield Finding("worker", "warn", "no worker is running", "Start one: wooshq worker")
     counts = wooshq.counts()
-    queued = counts["now_queued_transactional"] + counts["now_queued_bulk"]
-    parts = (
-        (queued, "queued"),
-        (counts["now_sending"], "being sent"),
-        (counts["now_retrying"], "to be retried"),
-        (counts["now_held"], "held"),
-    )
-    yield Finding("backlog", "ok", ", ".join(f"{n} {what}" for n, what in parts if n) or "nothing is waiting")
+    yield backlog(counts, wooshq.do(_longest_queued_s(wooshq.ledger.keys)))
     for gate in wooshq.gates():
         application = "every application" if gate.application == EVERY else gate.application
         says = f"{gate.gate} is {gate.state} for {application} since {gate.since}: {gate.why}"
         yield Finding("gate", "warn", says, f"Fix the cause. To open it at once: wooshq gates open {gate.gate}")
+
+
+def backlog(counts: Mapping[str, int], longest_s: float) -> Finding:
+    """counts: as `Wooshq.counts` gives them. longest_s: how long the oldest queued message has waited."""
+    queued = counts["now_queued_transactional"] + counts["now_queued_bulk"]
+    held = counts["now_held"]
+    parts = ((queued, "queued"), (counts["now_sending"], "being sent"), (counts["now_retrying"], "to be retried"), (held, "held"))
+    says = ", ".join(f"{n} {what}" for n, what in parts if n) or "nothing is waiting"
+    if longest_s > _WAITS_LONG_S:
+        mend = "Start a worker, or more workers. `wooshq status ID` says what a message waits for"
+        return Finding("backlog", "warn", f"{says}; the oldest queued message has waited for {longest_s:.0f} s", mend)
+    if held:
+        return Finding("backlog", "warn", says, "Held messages wait for a gate, and cost no attempt. See why: wooshq gates")
+    return Finding("backlog", "ok", says)
+
+
+def _longest_queued_s(keys: Keys) -> Steps[float]:
+    *oldest, (seconds, micros) = yield Ask([*(("ZRANGE", queue, 0, 0, "WITHSCORES") for queue in keys.queues), ("TIME",)])
+    now_ms = int(seconds) * 1000 + int(micros) / 1000
+    return max((now_ms - _score(found)) / 1000 if found else 0.0 for found in oldest)
+
+
+def _score(found: Sequence[Any]) -> float:
+    """Of the first member, in any form in which redis-py gives it."""
+    first = found[0]
+    return float(first[1] if isinstance(first, (tuple, list)) else found[1])

@@ -18,6 +18,7 @@ from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.process.services import Services
 
 _STOP_WITHIN_S = 15.0
+_BEAT_S = 1.0
 
 
 class _Offer(NamedTuple):
@@ -48,6 +49,8 @@ class Engine:
         self._is_woken = False
         self.received_at = time.monotonic()  #: when a lane last gave something to this process
         self.lanes_consumed: frozenset[str] = frozenset(LANES)
+        self.looped_at = time.monotonic()  #: when the event loop last had a turn
+        self.broker_lost_at: float | None = time.monotonic()  #: None while the queues are consumed
 
     def start(self) -> None:
         """Start the loop; returns when it takes work. Raises what its start raised."""
@@ -62,7 +65,12 @@ class Engine:
             self._started.set_exception(error)
             return
         self._started.set_result(services)
+        self._beat()
         self._loop.run_forever()
+
+    def _beat(self) -> None:
+        self.looped_at = time.monotonic()
+        self._loop.call_later(_BEAT_S, self._beat)
 
     async def _open(self) -> Services:
         return Services(self._wooshq, self._report_kind)
@@ -101,6 +109,16 @@ class Engine:
     def offer_submit(self, submitted: Submitted, ack: Callable[[], None]) -> None:
         """An intent that came through the broker, or a message that is to become a dead letter."""
         self._loop.call_soon_threadsafe(self._services.submit, submitted, ack)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it takes work."""
+        return self._started.done() and self._started.exception() is None
+
+    @property
+    def ledger_lost_at(self) -> float | None:
+        """Monotonic: since when the ledger is unavailable; None if it is available."""
+        return self._services.ledger_lost_at
 
     @property
     def is_busy(self) -> bool:

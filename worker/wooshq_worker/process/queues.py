@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -57,8 +58,10 @@ class QueueChannels(bootsteps.StartStopStep):
                 accept=["json"],
             )
             c.others[queue.name].consume()
+        c.engine.broker_lost_at = None
 
     def stop(self, c: Consumer) -> None:
+        c.engine.broker_lost_at = c.engine.broker_lost_at or time.monotonic()
         for consumer in c.others.values():
             _end(c, consumer.cancel)
         c.others = {}

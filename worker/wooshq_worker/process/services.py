@@ -93,6 +93,11 @@ class Services:
         ack()
 
     @property
+    def ledger_lost_at(self) -> float | None:
+        """Monotonic: since when the ledger is unavailable; None if it is available."""
+        return self._client.lost_at
+
+    @property
     def is_busy(self) -> bool:
         """Whether anything waits or is in progress."""
         return self._in_progress or self._lanes.are_waiting

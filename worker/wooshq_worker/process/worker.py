@@ -23,6 +23,7 @@ from wooshq_worker.observe import sentry
 from wooshq_worker.process import broken_envelopes, celery_options
 from wooshq_worker.process.engine import Engine
 from wooshq_worker.process.health import limits
+from wooshq_worker.process.health.heartbeat import Heartbeat
 from wooshq_worker.process.health.redis_check import RedisCheck
 from wooshq_worker.process.health.warm_up import warm_up
 from wooshq_worker.process.health.watchdog import Watchdog
@@ -53,15 +54,21 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     report_kind = sentry.set_up(settings)
     warm_up()
     settings = limits.fitted(settings)
-    wooshq = Wooshq(or_embedded(settings))
-    engine = Engine(wooshq, report_kind, limits.helpers())
     try:
+        helpers = limits.helpers()
+    except RuntimeError as error:
+        log.critical("worker_cannot_start", why=str(error))
+        return 1
+    wooshq = Wooshq(or_embedded(settings))
+    heartbeat = Heartbeat(settings)
+    try:
+        heartbeat.engine = engine = Engine(wooshq, report_kind, helpers)
         app = make_app(settings, wooshq.installation.places.broker_url)
         broken_envelopes.install(lambda raw: _keep_broken(engine, raw), app, wooshq.installation.app)
         queues_and_more = celery_options.followed(given, app)
         worker = _celery_worker(app, engine, {"loglevel": level, **queues_and_more})
         _log_start(settings, queues_and_more.get("queues", list(app.amqp.queues)), wooshq.installation.places)
-        end = _EndSignal(engine, worker)
+        end = _EndSignal(engine, worker, heartbeat)
         Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
         redis_check = RedisCheck(wooshq)
         _freeze_garbage()
@@ -72,6 +79,7 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     finally:
         report_kind.flush()
         wooshq.close()
+        heartbeat.end()
 
 
 def _celery_worker(app: WooshqApp, engine: Engine, options: Mapping[str, Any]) -> Any:
@@ -112,14 +120,16 @@ class _EndSignal:
     Only a call that another thread adds to the loop ends the wait, and the engine's thread does that.
     """
 
-    def __init__(self, engine: Engine, worker: Any) -> None:
+    def __init__(self, engine: Engine, worker: Any, heartbeat: Heartbeat) -> None:
         self.is_interrupt = False
+        self._heartbeat = heartbeat
         self._engine = engine
         self._worker = worker
         worker_shutting_down.connect(self._on_signal, weak=False)
 
     def _on_signal(self, sig: str | None = None, **_: Any) -> None:
         self.is_interrupt = self.is_interrupt or "INT" in str(sig)
+        self._heartbeat.is_stopping = True
         self._engine.call_soon(lambda: log.info("worker_told_to_end", signal=str(sig)))
         if (hub := getattr(self._worker, "hub", None)) is not None:
             self._engine.call_soon(lambda: hub.call_soon(int))

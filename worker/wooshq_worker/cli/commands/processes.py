@@ -77,7 +77,7 @@ def _controls() -> str:
 
 
 def doctor(
-    offline: Annotated[bool, typer.Option("--offline", help="Do not connect to the API's host. For health checks.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not connect to the API's host.")] = False,
     as_json: Json = False,
 ) -> None:
     """Check settings, token, API, Redis and its durability, clock, broker and workers. Says what to fix."""
