@@ -34,8 +34,9 @@ class WhenAnApplicationHasARate:
         row = rig.wooshq.ledger.keys.intent(late)
 
         def has_failed() -> bool:
-            waiting.add(rig.status(late).waiting_for)
-            return rig.redis().hget(row, "rounds") is not None
+            status = rig.status(late)
+            waiting.add(status.waiting_for)
+            return bool(status.attempts)
 
         wait_until(has_failed)
         assert rig.redis().hget(row, "rounds") == b"1"
