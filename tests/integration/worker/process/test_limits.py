@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.rig import Rig, an_intent, some_settings, wait_until
+from tests.rig import ROOT, Rig, an_intent, some_settings, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 from wooshq_worker.doctor.machine import HELPERS, OTHER_THREADS, Machine, calls_that_fit, check, files_needed
-from wooshq_worker.doctor.redis_server import connections
+from wooshq_worker.doctor.redis_server import CONNECTIONS_OF_A_WORKER, connections
 from wooshq_worker.process.health.limits import fitted, helpers
 
 PEOPLE = 600
@@ -131,6 +131,14 @@ class WhenALimitIsCompared:
         assert found["machine memory"].says == "only 64 MB of memory are allowed, and a worker needs 144"
         assert found["threads"].says == f"only 3 more threads are allowed, and a worker needs {OTHER_THREADS + HELPERS}"
         assert {one.level for one in check(some_settings(), Machine())} == {"ok"}
+
+    def test_the_docs_have_the_same_numbers(self) -> None:
+        text = (ROOT / "docs" / "operations.md").read_text()
+        needed = {one.what: one.says for one in check(some_settings(), Machine(files=1, memory=0, threads=0))}
+        assert f"| open files | {files_needed(256)}: one for each call, and {files_needed(0)} |" in text
+        assert "| memory | 144 MB: 128 MB, and 64 KB for each call |" in text
+        assert "needs 144" in needed["machine memory"]
+        assert f"| connections to Redis | {CONNECTIONS_OF_A_WORKER} |" in text
 
     def test_few_connections_of_redis_are_a_warning(self) -> None:
         assert [connections(now, 100).level for now in (68, 69, 100)] == ["ok", "warn", "warn"]

@@ -68,6 +68,22 @@ class WhenItsUserLacksARight:
         wait_until(lambda: problems(rig), saw=rig.logs)
         assert problems(rig) == {"redis": ("error", "its user lacks rights: +hincrby")}
 
+    def test_a_worker_that_may_not_read_the_broker_names_the_right_and_sends_once_it_has_it(
+        self, start: Callable[..., tuple[Rig, Server]]
+    ) -> None:
+        rig, server = start(*SAFE)
+        wait_until(lambda: rig.events("worker_starts"))
+        with server.client() as admin:
+            admin.execute_command("ACL", "SETUSER", "default", "resetkeys", "~wq:*", "~transactional*", "~bulk*", "~celery*")
+            other = rig.start_worker()
+            wait_until(lambda: problems(rig).get("broker") == ("error", "its user lacks rights: ~unacked*"), saw=rig.logs)
+            wait_until(lambda: "no permissions to access one of the keys" in rig.logs(), saw=rig.logs)
+            assert "AttributeError" not in rig.logs()
+            rig.kill(rig.workers[0])
+            admin.execute_command("ACL", "SETUSER", "default", "allkeys")
+        assert rig.ended([rig.wooshq.enqueue(an_intent())])[0].state == "sent"
+        assert other.poll() is None
+
 
 class WhenRedisIsAsItShouldBe:
     def test_nothing_is_said(self, start: Callable[..., tuple[Rig, Server]]) -> None:
