@@ -18,8 +18,8 @@ from wooshq.intents.find import find_intents, status_of
 from wooshq.intents.report import Report
 from wooshq.intents.status import Status
 from wooshq.jobs import calls
-from wooshq.jobs.check import Checks
-from wooshq.jobs.feed import FedJob, Given, JobOptions, Listeners, Refused, start_job
+from wooshq.jobs.check import Checks, Given, Refused
+from wooshq.jobs.feed import FedJob, JobOptions, Listeners, start_job
 from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recount_job, show_job, unknown_identifiers_page
 from wooshq.ledger.gates import EVERY, Gate
 from wooshq.ledger.intents import IntentLedger
@@ -272,6 +272,7 @@ class AsyncJobs:
         step_wait_s: float | None = None,
         allow_missing: bool = False,
         also: Collection[str] | None = None,
+        max_rejects: str | int = "1%",
         resume: str | None = None,
         refused: Callable[[Refused], object] | None = None,
         opened: Callable[[str], object] = lambda job_id: None,
@@ -285,6 +286,7 @@ class AsyncJobs:
         recipients: any iterable of mappings (`{"user": "u1", "name": "Ann"}`) or user ids. Memory does not grow with them; if the workers
         are slower, this waits. Only values that the texts name are sent, and those of `also`. rate: calls a second. steps, total, stop_at,
         step_wait_s: a roll-out, see `JobRules` and `rollout_of`. allow_missing: start although a text names a value that no recipient has.
+        max_rejects: how many of the first 2,000 may be no recipients: a number, or a percentage (at least 10 may be).
         resume: id of a job whose feeding was interrupted; give the same recipients, and no rules. source: kept with the job, for people.
         refused: called with each item that is not a recipient; such items stop nothing. opened: called with the job's id. fed: called now
         and then while this waits. noted: called, before the job begins, with a sentence if one identifier or one fault repeats among the
@@ -294,7 +296,7 @@ class AsyncJobs:
         first recipients do not fit the template), Conflict (the idempotency key was used with another template), NotAccepted (Redis is out
         of reach; no job was started), FeedInterrupted (later; carries the id to resume with), RecipientsChanged, JobUnknown.
         """
-        options = JobOptions(rate, steps, total, stop_at, step_wait_s, resume, source, Checks(allow_missing, also))
+        options = JobOptions(rate, steps, total, stop_at, step_wait_s, resume, source, Checks(allow_missing, also, max_rejects))
         listeners = Listeners(refused, opened, fed, noted)
         job = await self._w.do(start_job(self.ledger, self._w.settings, template, AsyncStream(recipients), options, listeners))
         return AsyncJobHandle(self, job)

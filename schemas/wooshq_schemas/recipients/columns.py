@@ -30,6 +30,8 @@ class Columns:
             Problem(shown(name), "is the name of two columns", "Rename or remove one")
             for name in sorted({name for name in read if read.count(name) > 1})
         ]
+        if notes is not None and notes.columns is not None:
+            notes.columns.update(name for name in names if name.strip())
         named = [name for name in names if name in LIST_OF]
         if len(named) != 1:
             problems.append(one_is_needed(names, named))

@@ -31,6 +31,8 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
         return checked("user", given, None, (), rules, notes)
     if type(given) is not dict and not isinstance(given, Mapping):
         raise IntentInvalid([Problem("", "is not a recipient", 'Example: {"user": "u1"} or "u1"')])
+    if notes is not None and notes.columns is not None:
+        notes.columns.update(name for name in given if isinstance(name, str))
     named = [name for name in given if name in LIST_OF]
     if len(named) != 1:
         raise IntentInvalid([one_is_needed([name for name in given if isinstance(name, str)], named)])

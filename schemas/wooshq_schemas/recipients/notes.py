@@ -24,9 +24,10 @@ _SENTENCES: Final[Mapping[Note, str]] = {
 
 
 class Notes:
-    """The notes of one stream of recipients."""
+    """The notes of one stream of recipients. columns: gets the names of all columns, also of those that are not read; None to save the time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, columns: set[str] | None = None) -> None:
+        self.columns = columns
         self.counts: Counter[Note] = Counter()
         """Kind of note → rows that have it. A row that repeats an earlier recipient counts, too."""
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAccepted, Problem, RecipientsChanged
 from wooshq.jobs.begin import OpenJob, begin_job, check_resumed, new_job, reopen_job
-from wooshq.jobs.check import Checks, Look
+from wooshq.jobs.check import HEAD, Checks, Given, Look, Refused
 from wooshq.jobs.duplicates import Duplicates, folder_of_tables
 from wooshq.jobs.packing import Packer
-from wooshq.jobs.repeats import Repeats
 from wooshq.jobs.rules import JobRules, rollout_of
 from wooshq.jobs.show import show_job
 from wooshq.ledger.chunks import Chunk
@@ -20,29 +19,18 @@ from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Sleep, Steps, Stream, T
 from wooshq.recipients.rows import BadRow
 from wooshq.settings import Settings
-from wooshq_schemas import IntentInvalid, Recipient, RecipientLike, recipient_of
+from wooshq_schemas import IntentInvalid, Recipient, recipient_of
 from wooshq_schemas.recipients.notes import Notes
+from wooshq_schemas.recipients.rules import RowRules
 
-_TOGETHER: Final = 2000
-"""Recipients that are checked in one go."""
+_TOGETHER: Final = HEAD
+"""Items that are taken in one go. The first of them are looked at before the job starts."""
 _MOST_ERRORS: Final = 10_000
 """Recipients whose problems are kept; the others are only counted."""
 _PATIENCE_S: Final = 30.0
 """How long feeding waits for a ledger that is out of reach. What was fed before is sent meanwhile."""
 _RETRY_S: Final = 0.5
 _ROOM_S: Final = 0.5
-
-Given: TypeAlias = RecipientLike | BadRow
-"""An item of a stream of recipients. A source that reads rows says itself which rows are not recipients."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An item that is not a recipient. place: its index in the stream, from 0; for a row of a file its line, from 1."""
-
-    place: int
-    problems: tuple[Problem, ...]
-    text: str = ""  #: the row, if it came from a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +159,10 @@ def _reached(steps: Steps[T]) -> Flow[T]:
 def _read_head(recipients: Stream | AsyncStream, look: Look, noted: Callable[[str], object]) -> Flow[_Head]:
     """The first items. Raises JobRefused, before the job begins, if they do not fit its template."""
     items, goes_on = yield from _pull(recipients)
-    repeats = Repeats()
-    for one in items:
-        if isinstance(one, BadRow):
-            repeats.add_refused(one.problems)
-            continue
-        try:
-            recipient = recipient_of(one)
-        except IntentInvalid as error:
-            repeats.add_refused(error.problems)  # it is refused when it is fed
-        else:
-            repeats.add(recipient)
-            look.add(recipient)
-    for sentence in repeats.sentences():
+    for place, one in enumerate(items):
+        look.take(one, place)
+    look.is_whole = not goes_on
+    for sentence in look.repeats.sentences():
         noted(sentence)
     look.refuse()
     return _Head(items, goes_on, look.columns_not_sent)
@@ -268,6 +247,7 @@ class _Feeding:
     def __init__(self, job: OpenJob, seen: Duplicates, refused: Callable[[Refused], None]) -> None:
         """refused: called with each item that is not a recipient, as it comes."""
         self._packer = Packer(job.list_limit, job.template.locale_of, columns=job.columns)
+        self._rules = RowRules(only=job.columns)
         self._seen = seen
         self._refuse = refused
         self.seen = 0  #: items of the stream so far, recipients or not
@@ -286,7 +266,7 @@ class _Feeding:
                 self._refused(Refused(one.line, one.problems, one.text))
                 continue
             try:
-                recipients.append(recipient_of(one, notes=self.notes))
+                recipients.append(recipient_of(one, self._rules, self.notes))
             except IntentInvalid as error:
                 self._refused(Refused(place, error.problems))
         new = self._seen.new([f"{recipient.to}\0{recipient.identifier}" for recipient in recipients])

@@ -70,6 +70,8 @@ class Job(Result):
     chunks: int = field(default=0, metadata={"shown": False})
     chunks_done: int = field(default=0, metadata={"shown": False})
     source: str = field(default="", metadata={"shown": False})
+    columns: frozenset[str] | None = field(default=None, metadata={"shown": False})
+    """Columns that are sent; None for all (a job of an earlier version)."""
 
     @property
     def is_final(self) -> bool:
@@ -178,6 +180,7 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, s
         chunks=n("chunks"),
         chunks_done=n("chunks_done"),
         source=row.get("source", ""),
+        columns=frozenset(json.loads(row["columns"])) if "columns" in row else None,
     )
 
 

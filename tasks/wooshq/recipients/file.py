@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from wooshq.recipients.limits import Limits
 from wooshq.recipients.opening import open_file, standard_input
 from wooshq.recipients.recognise import rows_in
 from wooshq.recipients.rows import BadRow, Rows
+from wooshq.recipients.sample import Sample
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import Recipient
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
@@ -141,6 +142,41 @@ class RecipientsFile:
                 error.line = self.lines_read + 1
             raise
 
+    def sampled(self, sample: Sample, rules: RowRules = ALL_COLUMNS, notes: Notes | None = None) -> Iterator[Recipient | BadRow]:
+        """
+        The rows of a sample of a regular file, to look at it before it is used. `rows` gives all of them afterwards.
+
+        The line of a bad row is 0 if a part of the text before it was left out. The whole file is read, so a damaged one is noticed. Raises
+        ValueError for a stream, otherwise as `rows` does.
+        """
+        if self._file is None or self._opened is None:
+            raise ValueError("a stream cannot be looked at before it is read")
+        rows: Rows | None = None
+        try:
+            rows = rows_in(self._from_the_beginning(self._file.fileno()), self._limits, rules, notes or Notes(), sample)
+            for row in rows:
+                yield replace(row, line=0) if isinstance(row, BadRow) and not sample.is_whole else row
+        except RecipientsUnreadable as error:
+            error.source = self._name
+            if error.line is None and rows is not None and rows.lines_read and sample.is_whole:
+                error.line = rows.lines_read + 1
+            raise
+
+    def _from_the_beginning(self, number: int) -> Callable[[int], bytes]:
+        """Reads an open file without moving its position."""
+        at = 0
+
+        def read(most: int) -> bytes:
+            nonlocal at
+            try:
+                data = os.pread(number, most, at)
+            except OSError as error:
+                raise RecipientsUnreadable(f"reading failed ({error.strerror})", _CHECK_IT) from error
+            at += len(data)
+            return data
+
+        return read
+
     def check_unchanged(self) -> None:
         """
         Raises RecipientsUnreadable if the regular file changed since it was opened, or if its path leads to another file now.
@@ -175,13 +211,14 @@ class RecipientsFile:
 
     def _digest_of(self, number: int) -> str:
         """number: of an open file. Its position does not move."""
-        hashed, at = hashlib.blake2b(digest_size=16), 0
+        hashed = hashlib.blake2b(digest_size=16)
+        read = self._from_the_beginning(number)
         try:
-            while piece := os.pread(number, _PIECE, at):
+            while piece := read(_PIECE):
                 hashed.update(piece)
-                at += len(piece)
-        except OSError as error:
-            raise RecipientsUnreadable(f"reading failed ({error.strerror})", _CHECK_IT, source=self._name) from error
+        except RecipientsUnreadable as error:
+            error.source = self._name
+            raise
         return hashed.hexdigest()
 
     def _changed(self, problem: str) -> RecipientsUnreadable:

@@ -15,6 +15,7 @@ from wooshq.recipients.limits import Limits
 from wooshq.recipients.lines import Text, segments
 from wooshq.recipients.ndjson import NdjsonRows
 from wooshq.recipients.rows import Rows
+from wooshq.recipients.sample import Sample
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF
 from wooshq_schemas.recipients.rules import RowRules
@@ -58,11 +59,12 @@ _OTHERS_BY_NULS: Final[Mapping[tuple[bool, ...], tuple[str, str]]] = {
 _JSON_ARRAY: Final = re.compile(rb"\[\s*(?:[\[{\"\]]|\Z)")
 
 
-def rows_in(read: Callable[[int], bytes], limits: Limits, rules: RowRules, notes: Notes) -> Rows:
+def rows_in(read: Callable[[int], bytes], limits: Limits, rules: RowRules, notes: Notes, sample: Sample | None = None) -> Rows:
     """
     The rows of a file, whatever its format is.
 
-    read: gives at most so many bytes of the file, and none only at its end. notes: counts what is noted about rows. Raises RecipientsUnreadable if the format cannot be read.
+    read: gives at most so many bytes of the file, and none only at its end. notes: counts what is noted about rows. sample: chooses
+    the lines that are read; None for all. Raises RecipientsUnreadable if the format cannot be read.
     """
     stream = _Peeking(read)
     if stream.peek(len(MAGIC)).startswith(MAGIC):
@@ -78,7 +80,8 @@ def rows_in(read: Callable[[int], bytes], limits: Limits, rules: RowRules, notes
     if _JSON_ARRAY.match(begins):
         raise RecipientsUnreadable("is one JSON array", "Write one object on each line, as `jq -c '.[]'` does")
     newline = "\r" if b"\r" in head and b"\n" not in head else "\n"
-    text = Text(segments(stream.read, newline.encode(), limits.longest_line), newline, is_not_text)
+    lines = segments(stream.read, newline.encode(), limits.longest_line)
+    text = Text(lines if sample is None else sample.of(lines, newline), newline, is_not_text)
     if begins.startswith(b"{"):
         return NdjsonRows(text, limits, rules, notes)
     return CsvRows(text, _delimiter(begins.partition(newline.encode())[0]), limits, rules, notes)

@@ -100,7 +100,7 @@ class WhenAFileIsGiven:
     def test_what_excel_made_of_a_file_is_repaired_or_said_before_anyone_is_sent_to(self, rig: Rig, tmp_path: Path, template: str) -> None:
         path = tmp_path / "people.csv"
         path.write_bytes(b'sep=;\r\nuser\r\n="00123"\r\n\xef\xbb\xbfu2\r\n' + b"None\r\n" * 40)
-        done = rig.cli("fanout", "--template", template, "--recipients", str(path), "--detach")
+        done = rig.cli("fanout", "--template", template, "--recipients", str(path), "--max-rejects", "40", "--detach")
         said = " ".join(done.stderr.decode().split())
         assert said.index("Note: 40 of the first 42 rows are rejected for the same reason: user: is None") < said.index(
             "line 5: user: is None"
@@ -170,12 +170,17 @@ class WhenAFileIsGiven:
 
 
 class WhenTheFileIsBroken:
-    def test_the_job_of_a_truncated_gzip_stays_open_and_can_be_cancelled(
-        self, rig: Rig, api: StandIn, template: str, tmp_path: Path
-    ) -> None:
+    def test_a_truncated_gzip_starts_no_job(self, rig: Rig, template: str, tmp_path: Path) -> None:
         path = tmp_path / "people.csv.gz"
         path.write_bytes(gzip.compress(b"user\n" + b"".join(b"u%d\n" % i for i in range(50_000)))[:-2000])
         done = rig.cli("fanout", "--template", template, "--recipients", str(path))
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert "people.csv.gz" in done.stderr.decode()
+        assert rig.wooshq.bulk.list() == []
+
+    def test_the_job_of_a_truncated_stream_stays_open_and_can_be_cancelled(self, rig: Rig, template: str) -> None:
+        cut = gzip.compress(b"user\n" + b"".join(b"u%d\n" % i for i in range(50_000)))[:-2000]
+        done = rig.cli("fanout", "--template", template, "--recipients", "-", stdin=cut)
         assert done.returncode == 1
         assert b"Traceback" not in done.stderr
         job_id = done.stdout.decode().strip()

@@ -100,6 +100,75 @@ class WhenRecipientsHaveMoreColumnsThanTheTextsName:
         assert set(api.accepted.values()) == {1}
 
 
+class WhenManyRowsAreNotValid:
+    def a_file(self, rig: Rig, encoding: str) -> list[str]:
+        """As Excel saves it: most people have a name or a city with an umlaut."""
+        (rig.folder / "t.json").write_text(json.dumps({"message": {"push": {"title": "In {city}"}}, "idempotency_key": "spring"}))
+        rows = "".join(f"u{n},{'Bonn' if n % 5 == 0 else 'Köln'}\n" for n in range(100))
+        (rig.folder / "p.csv").write_text("user,city\n" + rows, encoding=encoding)
+        return ["fanout", "--template", "t.json", "--recipients", "p.csv"]
+
+    def test_nobody_is_sent_to_and_the_corrected_file_is_accepted_under_the_same_key(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        done = rig.cli(*self.a_file(rig, "cp1252"))
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert "80 of 100 rows are not valid, and at most 10 may be. The most frequent problem (80 rows): is not UTF-8." in said(done)
+        assert "line 3: is not UTF-8" in said(done)
+        assert "No job was started." in said(done)
+        assert rig.wooshq.bulk.list() == []
+        done = rig.cli(*self.a_file(rig, "utf-8"))
+        assert done.returncode == 0, done.stderr
+        assert api.accepted == dict.fromkeys((f"u{n}" for n in range(100)), 1)
+
+    def test_more_can_be_allowed(self, rig: Rig) -> None:
+        args = [*self.a_file(rig, "cp1252"), "--detach"]
+        assert rig.cli(*args, "--max-rejects", "79").returncode == 1
+        assert rig.wooshq.bulk.list() == []
+        assert "must be a number of rows" in said(rig.cli(*args, "--max-rejects", "lots"))
+        assert rig.cli(*args, "--max-rejects", "80%").returncode == 1
+        assert rig.wooshq.bulk.list()[0].total == 20
+
+    def test_bad_rows_at_the_end_of_the_file_count(self, rig: Rig) -> None:
+        self.a_file(rig, "utf-8")
+        (rig.folder / "p.csv").write_text("user,city\n" + "".join(f"u{n},Bonn\n" for n in range(5000)) + "u\n" * 100)
+        done = rig.cli("fanout", "--template", "t.json", "--recipients", "p.csv", "--detach")
+        assert (done.returncode, "100 of 5,100 rows are not valid, and at most 51 may be" in said(done)) == (1, True)
+
+    def test_bad_rows_at_its_beginning_count_as_part_of_the_whole(self, rig: Rig) -> None:
+        self.a_file(rig, "utf-8")
+        (rig.folder / "p.csv").write_text("user,city\n" + "u\n" * 50 + "".join(f"u{n},Bonn\n" for n in range(5000)))
+        done = rig.cli("fanout", "--template", "t.json", "--recipients", "p.csv", "--detach")
+        assert (done.returncode, rig.wooshq.bulk.list()[0].total) == (1, 5000)
+
+    def test_a_stream_is_judged_by_its_head(self, rig: Rig) -> None:
+        self.a_file(rig, "utf-8")
+        args = ["fanout", "--template", "t.json", "--recipients", "-", "--detach"]
+        done = rig.cli(*args, stdin="user,city\n" + "u\n" * 21 + "".join(f"u{n},Bonn\n" for n in range(3000)))
+        assert (done.returncode, "21 of 2,000 rows that were checked are not valid" in said(done)) == (1, True)
+        done = rig.cli(*args, stdin="user,mail,city\n" + "u1,x,Bonn\n")
+        assert (done.returncode, "not sent, because the message does not use it: mail." in said(done)) == (0, True)
+
+    @pytest.mark.parametrize(("bad", "is_refused"), [(20, False), (21, True)])
+    def test_from_python_the_first_2000_are_looked_at(self, rig: Rig, bad: int, is_refused: bool) -> None:
+        stream = [*[{"user": ""}] * bad, *(f"u{n}" for n in range(3000))]
+        if is_refused:
+            with pytest.raises(JobRefused, match="21 of 2,000 rows that were checked are not valid"):
+                rig.wooshq.fan_out(TEMPLATE, stream)
+        made = rig.wooshq.fan_out(TEMPLATE, stream, max_rejects="2%")
+        assert (made.refused, made.show().total) == (bad, 3000)
+
+
+class WhenAColumnIsNotSent:
+    def test_its_values_cost_nobody_also_in_a_resume(self, rig: Rig) -> None:
+        """A nested value, or a cell that is not UTF-8, in a column that nobody needs."""
+        (rig.folder / "t.json").write_text(json.dumps(PERSONAL))
+        (rig.folder / "p.ndjson").write_text("".join(json.dumps({"user": f"u{n}", "name": "Ann", "notes": [n]}) + "\n" for n in range(50)))
+        done = rig.cli("fanout", "--template", "t.json", "--recipients", "p.ndjson", "--detach", "--json")
+        assert (done.returncode, json.loads(done.stdout)["total"]) == (0, 50), done.stderr
+        again = rig.cli("fanout", "--resume", json.loads(done.stdout)["id"], "--recipients", "p.ndjson", "--detach")
+        assert again.returncode == 0, again.stderr
+
+
 class WhenATemplateCannotReachItsRecipients:
     def test_an_email_column_beside_a_push_is_refused(self, rig: Rig) -> None:
         (rig.folder / "t.json").write_text(json.dumps(TEMPLATE))

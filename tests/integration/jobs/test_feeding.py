@@ -29,7 +29,7 @@ class WhenTheRecipientsAreNotAStream:
         assert rig.wooshq.bulk.list() == []
 
     def test_a_number_that_python_cannot_write_is_one_bad_recipient(self, rig: Rig) -> None:
-        made = rig.wooshq.fan_out(TEMPLATE, [{"user": "u1", "n": 10**5000}, {"user": "u2", "n": 1}])
+        made = rig.wooshq.fan_out(PERSONAL, [{"user": "u1", "name": 10**5000}, {"user": "u2", "name": 1}])
         assert (list(made.errors), made.show().total) == ([0], 1)
 
     def test_a_locale_that_the_api_does_not_have_is_noted_and_costs_nobody(self, rig: Rig) -> None:
@@ -45,7 +45,7 @@ class WhenTheRecipientsAreNotAStream:
             said.append(sentence)
 
         bad = [{"user": "None"}] * 40 + ["guest"] * 30
-        made = rig.wooshq.fan_out(TEMPLATE, itertools.chain(bad, people(100)), noted=noted, opened=begun.append)
+        made = rig.wooshq.fan_out(TEMPLATE, itertools.chain(bad, people(100)), noted=noted, opened=begun.append, max_rejects=40)
         assert said == [
             "40 of the first 170 rows are rejected for the same reason: user: is None, which programs write if there is no value. "
             "Give the identifier or remove the row.",
@@ -56,7 +56,7 @@ class WhenTheRecipientsAreNotAStream:
 
     def test_a_few_that_repeat_are_not_worth_a_word(self, rig: Rig) -> None:
         said: list[str] = []
-        rig.wooshq.fan_out(TEMPLATE, [*["u1"] * 19, *[""] * 19], noted=said.append)
+        rig.wooshq.fan_out(TEMPLATE, [*["u1"] * 19, *[""] * 19], noted=said.append, max_rejects=19)
         assert said == []
 
     @pytest.mark.parametrize("wrong", [{"rate": "5"}, {"rate": True}, {"step_wait_s": float("inf"), "steps": [1]}])

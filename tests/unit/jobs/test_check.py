@@ -9,7 +9,7 @@ import pytest
 
 from wooshq.errors import JobRefused
 from wooshq.jobs.check import Checks, Look
-from wooshq_schemas import Template, parse_template, recipient_of
+from wooshq_schemas import Template, parse_template
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 PRESET: dict[str, Any] = {"message": {"preset": "AAAAA-BBBBB"}}
@@ -26,7 +26,7 @@ def a_template(data: dict[str, Any]) -> Template:
 def look(data: dict[str, Any], *people: Any, **checks: Any) -> Look:
     made = Look(a_template(data), Checks(**checks))
     for one in people:
-        made.add(recipient_of(one))
+        made.take(one)
     return made
 
 
@@ -41,7 +41,7 @@ class WhenATextNamesAColumnThatNobodyHas:
         text = said(push("Hi {nmae}"), {"user": "u1", "name": "Ann", "city": "Bonn"})
         assert text == (
             "nmae: the message uses {nmae}, but no recipient has this column. The columns are: city, name. "
-            "Did you mean {name}? To start anyway: allow_missing=True, or --allow-missing"
+            "Did you mean {name}? If the text has a default, or Pushwoosh has such a tag: allow_missing=True, or --allow-missing"
         )
 
     @pytest.mark.parametrize(
@@ -119,3 +119,40 @@ class WhenRecipientsAreEmailAddresses:
         look({"message": {"email": {"subject": "x", "body": "x"}}}, row).refuse()
         look(PRESET, row).refuse()
         look({"message": {"email": {"subject": "x", "body": "x"}}}, {"user": "u1"}).refuse()
+
+
+class WhenRowsAreNotValid:
+    @pytest.mark.parametrize(
+        ("max_rejects", "rows", "allowed"),
+        [
+            ("1%", 100, 10),
+            ("1%", 50_288, 502),
+            ("2.5%", 1000, 25),
+            ("0%", 5000, 10),
+            ("100%", 5000, 5000),
+            (0, 5000, 0),
+            ("7", 5000, 7),
+            (12, 5, 12),
+        ],
+    )
+    def test_so_many_may_be(self, max_rejects: str | int, rows: int, allowed: int) -> None:
+        assert Checks(max_rejects=max_rejects).allowed(rows) == allowed
+
+    @pytest.mark.parametrize("wrong", ["", "ten", "-1", "101%", "1.5", "%", True, 0.5, "1e3"])
+    def test_a_limit_that_cannot_be_read_is_refused(self, wrong: Any) -> None:
+        with pytest.raises(ValueError, match="max_rejects: must be"):
+            Checks(max_rejects=wrong)
+
+    def test_the_job_is_refused_with_the_most_frequent_problem(self) -> None:
+        bad = [{"usr": "x"}] * 15 + [{"user": ""}] * 5
+        text = said(push("Hi"), *bad, *[f"u{n}" for n in range(100)])
+        assert text.startswith("20 of 120 rows are not valid, and at most 10 may be. The most frequent problem (15 rows): one of user, ")
+        assert text.endswith("Did you mean user?. To start anyway: max_rejects=…, or --max-rejects N or N%")
+        look(push("Hi"), *bad, *[f"u{n}" for n in range(100)], max_rejects="20%").refuse()
+
+    def test_a_list_without_any_recipient_is_refused_however_short_it_is(self) -> None:
+        assert said(push("Hi"), {"user": ""}).startswith("1 of 1 rows are not valid")
+        look(push("Hi")).refuse()
+
+    def test_a_value_in_a_column_that_is_not_sent_is_no_problem(self) -> None:
+        assert look(push(), {"user": "u1", "city": "Bonn", "notes": [1, {}]}).rejected == 0

@@ -9,7 +9,7 @@ from typing import Final, TextIO
 
 import typer
 
-from wooshq.jobs.feed import Refused
+from wooshq.jobs.check import Refused
 from wooshq_worker.cli.terminal.files import create, file_exists, try_to_write, try_to_write_in
 from wooshq_worker.cli.terminal.out import say, several
 
