@@ -132,8 +132,8 @@ class Run:
 
     def _say_what_was_seen(self, look: Look) -> None:
         """Raises JobRefused."""
-        for sentence in look.repeats.sentences():
-            say(f"Note: {sentence}")
+        for note in look.repeats.sentences():
+            say(f"Note: {note}")
         if problems := look.problems():
             for row in look.first_rejected:
                 for problem in row.problems:
