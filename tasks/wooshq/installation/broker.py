@@ -85,12 +85,17 @@ class RedisChannel(Channel):
         Close the channel and all its connections to Redis, also if they are lost. Never raises.
 
         kombu's own close ends at the first error, and a second one then fails in another way. If it gives back unacknowledged messages,
-        it opens a connection for them, and leaves that open.
+        it opens a connection for them, and leaves that open. A Redis that is frozen costs one timeout, not one for each channel.
         """
+        transport = self.connection
         try:
+            if transport is not None and transport.is_silent:
+                raise redis.TimeoutError("another channel got no answer")
             super().close()
         except Exception as error:  # of a lost connection; what was not acknowledged comes back after the visibility timeout
             log.debug("a channel of a lost connection was closed (%s)", type(error).__name__)
+            if transport is not None:
+                transport.is_silent = isinstance(error, redis.TimeoutError)
             self._forget()
         self._disconnect_pools()
         self._close_clients()
@@ -106,9 +111,10 @@ class RedisChannel(Channel):
 
 
 class RedisTransport(Transport):
-    """kombu's transport with this channel."""
+    """kombu's transport with this channel. is_silent: Redis did not answer in time when one of its channels was closed."""
 
     Channel = RedisChannel
+    is_silent = False
 
 
 class SocketTransport(RedisTransport):

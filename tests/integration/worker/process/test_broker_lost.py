@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.installation.servers import Server
-from tests.rig import Rig, an_intent, wait_until
+from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 from tests.stand_in import StandIn
+
+pytestmark = pytest.mark.stand_in(latency_s=1.0)
 
 QUEUES = 3  #: two lanes, and Celery's own queue for `wooshq.submit`
 
@@ -53,25 +55,64 @@ def lose_all(broker: Server, worker: subprocess.Popen[bytes]) -> None:
     os.kill(worker.pid, signal.SIGCONT)
 
 
-def open_files(pid: int) -> int:
-    folder = Path(f"/proc/{pid}/fd")
-    return len(list(folder.iterdir())) if folder.exists() else 0
+def hold_messages(rig: Rig, broker: Server, lane: str) -> subprocess.Popen[bytes]:
+    """A worker that holds unacknowledged messages of this lane."""
+    worker = rig.start_worker()
+    for n in range(2):
+        rig.wooshq.enqueue(an_intent(f"u{n}", lane=lane))
+        rig.wooshq.flush()
+    wait_until(lambda: holds_messages(broker) and len(waiting_for_messages(broker)) == QUEUES, saw=rig.logs)
+    return worker
 
 
-@pytest.mark.stand_in(latency_s=2.0)
+def assert_a_clean_end(rig: Rig, worker: subprocess.Popen[bytes]) -> None:
+    assert worker.wait(GENEROUS_S) == 0, rig.logs()
+    lines = rig.logs().splitlines()
+    assert [line for line in lines if not line.startswith("{") or "uncaught_error" in line or '"exception"' in line] == []
+    assert rig.events("worker_drained") or rig.events("worker_not_drained")
+
+
 class WhenTheBrokerIsLost:
-    def test_a_worker_with_unacknowledged_messages_connects_again_and_leaves_no_connection_open(self, rig: Rig, broker: Server) -> None:
+    def test_a_worker_with_unacknowledged_messages_connects_again(self, rig: Rig, broker: Server) -> None:
+        worker = hold_messages(rig, broker, "transactional")
+
+        lose_all(broker, worker)
+
+        wait_until(lambda: len(waiting_for_messages(broker)) == QUEUES or worker.poll() is not None, saw=rig.logs)
+        assert worker.poll() is None, rig.logs()
+
+
+class WhenAWorkerIsToldToEndAfterItLostTheBroker:
+    @pytest.mark.parametrize("lane", ["transactional", "bulk"])
+    def test_it_ends_cleanly_when_the_broker_is_just_back(self, rig: Rig, broker: Server, lane: str) -> None:
+        worker = hold_messages(rig, broker, lane)
+        lose_all(broker, worker)
+        wait_until(lambda: len(waiting_for_messages(broker)) == QUEUES or worker.poll() is not None, saw=rig.logs)
+        worker.send_signal(signal.SIGTERM)
+        assert_a_clean_end(rig, worker)
+
+    def test_it_ends_cleanly_when_the_broker_is_away(self, rig: Rig, broker: Server) -> None:
+        worker = hold_messages(rig, broker, "bulk")
+        broker.kill()
+        worker.send_signal(signal.SIGTERM)
+        assert_a_clean_end(rig, worker)
+
+    def test_it_ends_cleanly_while_it_tries_to_connect_again(self, rig: Rig, broker: Server) -> None:
+        worker = hold_messages(rig, broker, "transactional")
+        broker.kill()
+        wait_until(lambda: "Cannot connect" in rig.logs(), saw=rig.logs)
+        worker.send_signal(signal.SIGTERM)
+        assert_a_clean_end(rig, worker)
+
+    def test_it_ends_cleanly_when_the_broker_is_frozen(self, rig: Rig, broker: Server) -> None:
+        worker = hold_messages(rig, broker, "bulk")
+        broker.process.send_signal(signal.SIGSTOP)
+        worker.send_signal(signal.SIGTERM)
+        assert_a_clean_end(rig, worker)
+
+    def test_it_ends_cleanly_when_it_never_had_a_broker(self, rig: Rig, broker: Server) -> None:
+        broker.kill()
         worker = rig.start_worker()
-        files = 0
-        for n in range(8):
-            for m in range(2):
-                rig.wooshq.enqueue(an_intent(f"u{n}-{m}"))
-                rig.wooshq.flush()
-            wait_until(lambda: holds_messages(broker) and len(waiting_for_messages(broker)) == QUEUES, saw=rig.logs)
-
-            lose_all(broker, worker)
-
-            wait_until(lambda: len(waiting_for_messages(broker)) == QUEUES or worker.poll() is not None, saw=rig.logs)
-            assert worker.poll() is None, rig.logs()
-            files = files or open_files(worker.pid)
-        wait_until(lambda: open_files(worker.pid) <= files + 3, saw=lambda: (files, open_files(worker.pid)))
+        wait_until(lambda: "Cannot connect" in rig.logs(), saw=rig.logs)
+        worker.send_signal(signal.SIGTERM)
+        assert_a_clean_end(rig, worker)
