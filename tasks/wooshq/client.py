@@ -23,6 +23,7 @@ from wooshq.intents.status import Status
 from wooshq.jobs import calls
 from wooshq.jobs.check import Checks, Given, Refused
 from wooshq.jobs.feed import FedJob, JobOptions, Listeners, start_job
+from wooshq.jobs.preview import Preview, preview_job
 from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recount_job, show_job, unknown_identifiers_page
 from wooshq.ledger.gates import EVERY, Gate
 from wooshq.ledger.intents import IntentLedger
@@ -280,6 +281,7 @@ class Jobs:
         allow_missing: bool = False,
         also: Collection[str] | None = None,
         max_rejects: str | int = "1%",
+        limit: int | None = None,
         resume: str | None = None,
         refused: Callable[[Refused], object] | None = None,
         opened: Callable[[str], object] = lambda job_id: None,
@@ -293,7 +295,8 @@ class Jobs:
         recipients: any iterable of mappings (`{"user": "u1", "name": "Ann"}`) or user ids. Memory does not grow with them; if the workers
         are slower, this waits. Only values that the texts name are sent, and those of `also`. rate: calls a second. steps, total, stop_at,
         step_wait_s: a roll-out, see `JobRules` and `rollout_of`. allow_missing: start although a text names a value that no recipient has.
-        max_rejects: how many of the first 2,000 may be no recipients: a number, or a percentage (at least 10 may be).
+        max_rejects: how many of the first 2,000 may be no recipients: a number, or a percentage (at least 10 may be). limit: take only so
+        many recipients, the first ones.
         resume: id of a job whose feeding was interrupted; give the same recipients, and no rules. source: kept with the job, for people.
         refused: called with each item that is not a recipient; such items stop nothing. opened: called with the job's id. fed: called now
         and then while this waits. noted: called, before the job begins, with a sentence if one identifier or one fault repeats among the
@@ -303,10 +306,34 @@ class Jobs:
         first recipients do not fit the template), Conflict (the idempotency key was used with another template), NotAccepted (Redis is out
         of reach; no job was started), FeedInterrupted (later; carries the id to resume with), RecipientsChanged, JobUnknown.
         """
-        options = JobOptions(rate, steps, total, stop_at, step_wait_s, resume, source, Checks(allow_missing, also, max_rejects))
+        options = JobOptions(rate, steps, total, stop_at, step_wait_s, resume, source, Checks(allow_missing, also, max_rejects), limit)
         listeners = Listeners(refused, opened, fed, noted)
         job = self._w.do(start_job(self.ledger, self._w.settings, template, Stream(recipients), options, listeners))
         return JobHandle(self, job)
+
+    def preview(
+        self,
+        template: Any,
+        recipients: Iterable[Given],
+        *,
+        allow_missing: bool = False,
+        also: Collection[str] | None = None,
+        max_rejects: str | int = "1%",
+        limit: int | None = None,
+        refused: Callable[[Refused], object] | None = None,
+        columns: Collection[str] = (),
+    ) -> Preview:
+        """
+        What `fan_out` would do with the same arguments, without doing it: calls, recipients by locale, some messages. It reads all
+        recipients, needs no Redis, and sends nothing.
+
+        Its `problems` say why the job would not start. columns: names of more columns that the recipients have. Raises TypeError, ValueError
+        and IntentInvalid as `fan_out` does.
+        """
+        checks = Checks(allow_missing, also, max_rejects)
+        return self._w.do(
+            preview_job(self._w.settings, template, Stream(recipients), checks, limit=limit, refused=refused, columns=columns)
+        )
 
     def list(self, *, most: int | None = None) -> builtins.list[Job]:
         """Jobs, the newest first, at most `most`."""
@@ -381,6 +408,8 @@ class JobHandle:
         """What was noted about recipients that were taken, such as a locale that Pushwoosh does not know."""
         self.columns_not_sent = job.columns_not_sent
         """Columns that the first recipients have, and that are not sent because no text names them."""
+        self.limit = job.limit
+        """How many recipients the job takes, the first ones; None for all."""
 
     def show(self) -> Job:
         """Where the job is. Raises JobUnknown."""

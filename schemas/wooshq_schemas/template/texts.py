@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-_PLACEHOLDER: Final = re.compile(r"\{\s*([^\W\d][\w .-]{0,99}?)\s*(?:\|[^{}]*)?\}")
-_TEXTS: Final = frozenset({"title", "subtitle", "body", "subject"})
+NAME: Final = r"[^\W\d][\w .-]{0,99}?"
+"""The name of a placeholder, as a pattern."""
+TEXTS: Final = frozenset({"title", "subtitle", "body", "subject"})
+"""Names of the fields that people read."""
+_PLACEHOLDER: Final = re.compile(rf"\{{\s*({NAME})\s*(?:\|[^{{}}]*)?\}}")
 
 
 def locales_of(data: Mapping[str, Any]) -> frozenset[str]:
@@ -28,7 +31,7 @@ def _localised(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for fields_of_kind in data.get("message", {}).values():
         if isinstance(fields_of_kind, dict):
             for fields in (fields_of_kind, *fields_of_kind.get("overrides", {}).values()):
-                yield from (fields[name] for name in _TEXTS & fields.keys() if isinstance(fields[name], dict))
+                yield from (fields[name] for name in TEXTS & fields.keys() if isinstance(fields[name], dict))
 
 
 def in_locale(data: Mapping[str, Any], locale: str | None) -> Mapping[str, Any]:
@@ -50,7 +53,7 @@ def in_locale(data: Mapping[str, Any], locale: str | None) -> Mapping[str, Any]:
 
 
 def _fields_in(fields: Mapping[str, Any], locale: str) -> dict[str, Any]:
-    out = {name: _choose(value, locale) if name in _TEXTS and isinstance(value, dict) else value for name, value in fields.items()}
+    out = {name: _choose(value, locale) if name in TEXTS and isinstance(value, dict) else value for name, value in fields.items()}
     if "overrides" in out:
         out["overrides"] = {platform: _fields_in(own, locale) for platform, own in out["overrides"].items()}
     return out

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from wooshq.errors import Conflict, JobUnknown
+from wooshq.errors import Conflict, JobUnknown, RecipientsChanged
 from wooshq.intents.entry import new_id
 from wooshq.jobs.check import Checks
 from wooshq.jobs.rules import JobRules
@@ -23,12 +23,16 @@ from wooshq_schemas import Template, parse_template
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
-    """A job that takes recipients. columns: the placeholders that are sent; None for all. is_new: False if it was started earlier."""
+    """
+    A job that takes recipients. columns: the placeholders that are sent; None for all. first: how many recipients it takes, from the
+    beginning; None for all. is_new: False if it was started earlier.
+    """
 
     id: str
     template: Template
     list_limit: int
     columns: frozenset[str] | None
+    first: int | None
     is_new: bool
 
 
@@ -38,9 +42,18 @@ def template_of(given: Any, settings: Settings, *, now: datetime | None = None) 
 
 
 def new_job(
-    template: Any, settings: Settings, rules: JobRules, checks: Checks, *, source: str = "", now: datetime | None = None
+    template: Any,
+    settings: Settings,
+    rules: JobRules,
+    checks: Checks,
+    *,
+    source: str = "",
+    first: int | None = None,
+    now: datetime | None = None,
 ) -> tuple[NewJob, Template]:
-    """Check a template, and make the job that it starts. Raises IntentInvalid with every problem."""
+    """Check a template, and make the job that it starts. Raises IntentInvalid with every problem, ValueError for a limit below 1."""
+    if first is not None and (isinstance(first, bool) or first < 1):
+        raise ValueError("limit: must be at least 1 recipient")
     made = template if isinstance(template, Template) else template_of(template, settings, now=now)
     text = made.to_json()
     expires = made.expires_at
@@ -61,6 +74,7 @@ def new_job(
         step_wait_ms=None if rules.step_wait_s is None else int(rules.step_wait_s * 1000),
         source=source,
         columns=checks.columns(made),
+        first=first,
     )
     return job, made
 
@@ -69,7 +83,7 @@ def begin_job(ledger: JobLedger, job: NewJob, template: Template) -> Steps[OpenJ
     """
     Open a job in the ledger. If its idempotency key was used before for the same template, that job is fed on.
 
-    Raises Conflict if the key was used for another template.
+    Raises Conflict if the key was used for another template, RecipientsChanged if it was used with another limit.
     """
     answer = yield from ledger.open(job)
     if answer.startswith("!"):
@@ -79,8 +93,15 @@ def begin_job(ledger: JobLedger, job: NewJob, template: Template) -> Steps[OpenJ
         fields = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name)) if kept else []
         raise Conflict("idempotency_key", answer[1:], fields)
     if answer:
-        return (yield from reopen_job(ledger, answer))
-    return OpenJob(job.id, template, job.list_limit, job.columns, is_new=True)
+        earlier = yield from reopen_job(ledger, answer)
+        if earlier.first != job.first:
+            takes = "all recipients" if earlier.first is None else f"only the first {earlier.first:,} recipients"
+            raise RecipientsChanged(
+                f"the job {earlier.id} has the same idempotency_key, and it takes {takes} (limit). Nothing was started. Another job, with "
+                "another key, would send to some a second time"
+            )
+        return earlier
+    return OpenJob(job.id, template, job.list_limit, job.columns, job.first, is_new=True)
 
 
 def reopen_job(ledger: JobLedger, job_id: str) -> Steps[OpenJob]:
@@ -89,7 +110,8 @@ def reopen_job(ledger: JobLedger, job_id: str) -> Steps[OpenJob]:
     if not row:
         raise JobUnknown(NO_SUCH_JOB)
     columns = frozenset(json.loads(row["columns"])) if "columns" in row else None  # a job of an earlier version sends all
-    return OpenJob(job_id, Template.load_stored(row["template"], int(row["v"])), int(row["limit"]), columns, is_new=False)
+    first = int(row["first"]) if "first" in row else None
+    return OpenJob(job_id, Template.load_stored(row["template"], int(row["v"])), int(row["limit"]), columns, first, is_new=False)
 
 
 def check_resumed(*, steps: Sized, **given: object) -> None:

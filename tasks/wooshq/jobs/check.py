@@ -129,6 +129,11 @@ class Look:
             self._causes[cause] += 1
 
     @property
+    def columns_sent(self) -> tuple[str, ...]:
+        """Columns that the recipients have and that are sent, sorted."""
+        return tuple(sorted(self._names & self._sent))
+
+    @property
     def columns_not_sent(self) -> tuple[str, ...]:
         """Columns that the recipients have and that are not sent, sorted."""
         return tuple(sorted(self._names - self._sent))

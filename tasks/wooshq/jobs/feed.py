@@ -35,7 +35,10 @@ _ROOM_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """The arguments of `fan_out` that say how the job runs; see `JobRules` and `rollout_of`. resume: id of the job to feed on."""
+    """
+    The arguments of `fan_out` that say how the job runs; see `JobRules` and `rollout_of`. resume: id of the job to feed on. limit: the job
+    takes so many recipients, the first ones; None for all.
+    """
 
     rate: float | None = None
     steps: str | Sequence[int | str] = ()
@@ -45,6 +48,7 @@ class JobOptions:
     resume: str | None = None
     source: str = ""
     checks: Checks = field(default_factory=Checks)
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class FedJob:
     duplicates: int = 0  #: recipients that came again; each was taken once
     errors: dict[int, tuple[Problem, ...]] = field(default_factory=dict)  #: place → problems, of the first 10,000 refused
     notes: Notes = field(default_factory=Notes)  #: what was noted about recipients that were taken
+    limit: int | None = None  #: it takes only so many recipients
     columns_not_sent: tuple[str, ...] = ()  #: columns that the recipients have, and that no text names
 
 
@@ -80,7 +85,7 @@ def start_job(
     check_recipients(recipients)
     job, head = yield from _begin(ledger, settings, template, recipients, options, listeners)
     listeners.opened(job.id)
-    fed = FedJob(job.id, is_new=job.is_new, columns_not_sent=head.columns_not_sent)
+    fed = FedJob(job.id, is_new=job.is_new, limit=job.first, columns_not_sent=head.columns_not_sent)
 
     def note(one: Refused) -> None:
         if len(fed.errors) < _MOST_ERRORS:
@@ -89,7 +94,7 @@ def start_job(
             listeners.refused(one)
 
     with Duplicates(folder_of_tables()) as seen:
-        feeding = _Feeding(job, seen, note)
+        feeding = Feeding(job, seen, note)
         try:
             takes_more = yield from _feed(ledger, settings, job, feeding, head, recipients, listeners.fed)
         except (FeedInterrupted, NotAccepted):
@@ -138,10 +143,11 @@ def _begin(
             stop_at=options.stop_at,
             step_wait_s=options.step_wait_s,
             also=options.checks.also,
+            limit=options.limit,
         )
         return (yield from _reached(reopen_job(ledger, options.resume))), _Head()
     rules = JobRules(options.rate, rollout_of(options.steps, options.total), options.stop_at, options.step_wait_s)
-    job, checked = new_job(template, settings, rules, options.checks, source=options.source)
+    job, checked = new_job(template, settings, rules, options.checks, source=options.source, first=options.limit)
     # If the ledger is out of reach, nothing of the stream is used up: it can be given again.
     yield from _reached(ledger.answers())
     head = yield from _read_head(recipients, Look(checked, options.checks), listeners.noted)
@@ -158,7 +164,7 @@ def _reached(steps: Steps[T]) -> Flow[T]:
 
 def _read_head(recipients: Stream | AsyncStream, look: Look, noted: Callable[[str], object]) -> Flow[_Head]:
     """The first items. Raises JobRefused, before the job begins, if they do not fit its template."""
-    items, goes_on = yield from _pull(recipients)
+    items, goes_on = yield from pull(recipients)
     for place, one in enumerate(items):
         look.take(one, place)
     look.is_whole = not goes_on
@@ -168,7 +174,7 @@ def _read_head(recipients: Stream | AsyncStream, look: Look, noted: Callable[[st
     return _Head(items, goes_on, look.columns_not_sent)
 
 
-def _pull(recipients: Stream | AsyncStream) -> Flow[tuple[list[Given], bool]]:
+def pull(recipients: Stream | AsyncStream) -> Flow[tuple[list[Given], bool]]:
     """The next items, and whether there may be more."""
     batch: list[Given] = []
 
@@ -184,7 +190,7 @@ def _feed(
     ledger: JobLedger,
     settings: Settings,
     job: OpenJob,
-    feeding: _Feeding,
+    feeding: Feeding,
     head: _Head,
     recipients: Stream | AsyncStream,
     fed: Callable[[], object],
@@ -197,7 +203,8 @@ def _feed(
                 return False
         if batch:
             fed()
-        batch, goes_on = (yield from _pull(recipients)) if goes_on else ((), False)
+        goes_on = goes_on and not feeding.is_full
+        batch, goes_on = (yield from pull(recipients)) if goes_on else ((), False)
     for chunk in feeding.end():
         if not (yield from _put(ledger, settings, job.id, chunk, fed, feeding.seen)):
             return False
@@ -241,13 +248,15 @@ def _patiently(job_id: str, steps: Callable[[], Steps[T]]) -> Flow[T]:
             yield Sleep(_RETRY_S)
 
 
-class _Feeding:
+class Feeding:
     """One job's stream as it becomes chunks. The same stream makes the same chunks again, so feeding can be resumed."""
 
-    def __init__(self, job: OpenJob, seen: Duplicates, refused: Callable[[Refused], None]) -> None:
+    def __init__(self, job: OpenJob, seen: Duplicates, refused: Callable[[Refused], object]) -> None:
         """refused: called with each item that is not a recipient, as it comes."""
         self._packer = Packer(job.list_limit, job.template.locale_of, columns=job.columns)
         self._rules = RowRules(only=job.columns)
+        self._first = job.first
+        self._taken = 0
         self._seen = seen
         self._refuse = refused
         self.seen = 0  #: items of the stream so far, recipients or not
@@ -257,6 +266,30 @@ class _Feeding:
 
     def take(self, given: Sequence[Given]) -> Iterator[Chunk]:
         """Take the next items, in their order. Yields the chunks that are full."""
+        return self.packed(self.recipients(given))
+
+    def recipients(self, given: Sequence[Given]) -> list[Recipient]:
+        """The next items, in their order: those that are recipients and have not come before."""
+        if self._first is None:
+            return self._new(given)
+        taken: list[Recipient] = []
+        while given and (room := self._first - self._taken):
+            new = self._new(given[:room])
+            self._taken += len(new)
+            taken += new
+            given = given[room:]
+        return taken
+
+    def packed(self, recipients: Iterable[Recipient]) -> Iterator[Chunk]:
+        """Put recipients into chunks. Yields those that are full."""
+        return self._packer.add(recipients)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the job takes no more, because it takes only the first recipients."""
+        return self._first is not None and self._taken >= self._first
+
+    def _new(self, given: Sequence[Given]) -> list[Recipient]:
         recipients: list[Recipient] = []
         for place, one in enumerate(given, self.seen):
             if type(one) is Recipient:
@@ -272,7 +305,7 @@ class _Feeding:
         new = self._seen.new([f"{recipient.to}\0{recipient.identifier}" for recipient in recipients])
         self.duplicates += len(new) - sum(new)
         self.seen += len(given)
-        yield from self._packer.add(recipient for recipient, is_new in zip(recipients, new, strict=True) if is_new)
+        return [recipient for recipient, is_new in zip(recipients, new, strict=True) if is_new]
 
     def end(self) -> Iterator[Chunk]:
         """The stream has ended. Yields the rest."""
@@ -325,7 +358,7 @@ def _takes_more(outcome: str, job_id: str, seen: int) -> bool:
     return outcome in ("fed", "same")
 
 
-def _broken_off(job_id: str, feeding: _Feeding) -> str:
+def _broken_off(job_id: str, feeding: Feeding) -> str:
     """The note beside an error of the stream itself."""
     so_far = "has some of the recipients and sends to them" if feeding.made_chunks else "has no recipients yet"
     return (

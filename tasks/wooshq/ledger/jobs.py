@@ -36,6 +36,8 @@ class NewJob:
     source: str = ""
     columns: frozenset[str] = frozenset()
     """The placeholders that are sent."""
+    first: int | None = None
+    """How many recipients it takes, from the beginning; None for all."""
 
 
 class JobLedger:
@@ -66,6 +68,7 @@ class JobLedger:
             "step_wait": job.step_wait_ms,
             "source": job.source or None,
             "columns": json.dumps(sorted(job.columns)),
+            "first": job.first,
         }
         pairs = [part for name, value in fields.items() if value is not None for part in (name, value)]
         ttl, expires = ("" if value is None else value for value in (job.ttl_ms, job.expires_at_ms))

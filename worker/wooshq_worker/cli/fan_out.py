@@ -47,6 +47,7 @@ from wooshq_worker.cli.terminal.out import (
     several,
     show,
 )
+from wooshq_worker.cli.terminal.preview import full, problems
 from wooshq_worker.cli.terminal.progress import JobProgress
 
 _LOOK_EVERY_S: Final = 1.0
@@ -81,7 +82,7 @@ class Run:
         self._progress = JobProgress(shown=not (as_json and data.is_terminal))
         self.outcome = ALL_DONE
 
-    def start(self, template: bytes, checks: Checks, *, steps: str | None, total: int | None, **rules: Any) -> None:
+    def start(self, template: bytes, checks: Checks, *, steps: str | None, total: int | None, limit: int | None, **rules: Any) -> None:
         """Start a job, unless its recipients do not fit its template; feed it, and follow it. Raises typer.Exit."""
         must_count = steps is not None and "%" in steps and total is None
         if must_count and self._file.fingerprint is None:
@@ -96,8 +97,38 @@ class Run:
             if must_count:
                 total = look.recipients if look.is_whole else self._count(look.rules)
             # The look saw more of the file than the first rows, so that nothing is left to be checked.
-            rules |= {"steps": steps or (), "total": total, "also": checks.also, "allow_missing": True, "max_rejects": "100%"}
+            total = total if total is None or limit is None else min(total, limit)
+            rules |= {
+                "steps": steps or (),
+                "total": total,
+                "limit": limit,
+                "also": checks.also,
+                "allow_missing": True,
+                "max_rejects": "100%",
+            }
             self._feed_and_follow(checked, rows, rules)
+
+    def preview(self, template: bytes, checks: Checks, limit: int | None) -> None:
+        """Show what a job would do. It asks no Redis, and sends nothing. Raises typer.Exit."""
+        with self._explaining():
+            checked = template_of(template, self._wooshq.settings)
+            columns = self._file.notes.columns = set()
+            with people.status("reading the recipients") if people.is_terminal else nullcontext():
+                seen = self._wooshq.bulk.preview(
+                    checked,
+                    self._until_the_end(self._file.rows(Look(checked, checks).rules)),
+                    allow_missing=checks.allow_missing,
+                    also=checks.also,
+                    max_rejects=checks.max_rejects,
+                    limit=limit,
+                    refused=self._refuse,
+                    columns=columns,
+                )
+            emit(seen) if self._json else full(seen)
+            self._rejects.summarize()
+            self._say_notes()
+            problems(seen)
+            self.outcome = SOME_REFUSED if seen.refused or seen.problems else ALL_DONE
 
     def resume(self, job_id: str) -> None:
         """Feed a job on, and follow it. Raises typer.Exit."""
@@ -233,8 +264,12 @@ class Run:
             say("The idempotency_key of the template was used before, so no new job was started. This is the earlier job.")
         if job.duplicates:
             say(f"{several(job.duplicates, 'duplicate recipient')} {'was' if job.duplicates == 1 else 'were'} skipped.")
-        for note in self._file.notes.sentences():
-            say(f"Note: {note}")
+        self._say_notes()
+        if limit := job.limit:
+            say(
+                f"Only the first {several(limit, 'recipient')} {'was' if limit == 1 else 'were'} taken (--limit). A job for all would send to "
+                "them again. To send to some first and to the others later, use --steps, such as --steps 10,100%."
+            )
         if self._json:
             emit(ended)
         else:
@@ -249,6 +284,10 @@ class Run:
         # A roll-out that waits for its next step did what it was told to do.
         went_wrong = ended.state in ("stopped", "cancelled") or (ended.state == "paused" and not ended.step)
         self.outcome = SOME_REFUSED if self._rejects.count or failed or went_wrong else ALL_DONE
+
+    def _say_notes(self) -> None:
+        for note in self._file.notes.sentences():
+            say(f"Note: {note}")
 
     def _say_how_to_continue(self, job_id: str) -> None:
         """The command ends before the job does: say where the job is, how to continue and how to end it."""

@@ -49,8 +49,10 @@ def _check_named(path: Path, *, force: bool, inputs: Iterable[Path | None]) -> N
 class Rejects:
     """The file is created at the first rejected row. If it cannot be written, this is said once, and rows are only counted."""
 
-    def __init__(self, path: Path | None, *, force: bool) -> None:
+    def __init__(self, path: Path | None, *, force: bool, only_shown: bool = False) -> None:
+        """only_shown: without a path, rows are not written."""
         self._path = path
+        self._only_shown = only_shown and path is None
         self._force = force
         self._out: TextIO | None = None
         self._is_lost = False
@@ -59,8 +61,8 @@ class Rejects:
     def add(self, row: Refused, job_id: str | None) -> None:
         """Write a row to the file, and show the first ones. job_id: names the file, unless a path was given."""
         self.count += 1
-        self._path = self._path or Path(f"{job_id}.rejects.ndjson")
-        if not self._is_lost:
+        if not self._is_lost and not self._only_shown:
+            self._path = self._path or Path(f"{job_id}.rejects.ndjson")
             errors = [problem.as_dict() for problem in row.problems]
             self._write(self._path, json.dumps({"line": row.place, "errors": errors, "row": row.text}, ensure_ascii=False) + "\n")
         if self.count <= _MOST_SHOWN:
@@ -85,7 +87,7 @@ class Rejects:
         self.close()
         if self.count:
             first = f" (the first {_MOST_SHOWN} are shown above)" if self.count > _MOST_SHOWN else ""
-            where = "" if self._is_lost else f" See {self._path}."
+            where = "" if self._is_lost or self._only_shown else f" See {self._path}."
             say(f"{several(self.count, 'row')} {'was' if self.count == 1 else 'were'} rejected{first}.{where}")
 
     def close(self) -> None:

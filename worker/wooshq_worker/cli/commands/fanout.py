@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -27,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         cls=Command,
         epilog=examples(
+            "wooshq fanout --template sale.json --recipients people.csv --dry-run",
             "wooshq fanout --template sale.json --recipients people.csv",
             "wooshq fanout --template sale.json --recipients all.csv.gz --steps 1%,100%",
             "./people | wooshq fanout --template sale.json --recipients - --detach",
@@ -76,6 +78,13 @@ Resume = Annotated[
     str | None,
     typer.Option(metavar="ID", help="Continue this job if the command ended before it read all recipients. Give the same file."),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the number of calls, recipients by locale, and some messages. Send nothing; needs no Redis.")
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Take only the first N recipients, to try a message. A later job for all sends to them again."),
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Exit when all recipients have been read. Workers continue to send.")]
 
 
@@ -93,6 +102,8 @@ def fanout(
     rejects: RejectsFile = None,
     force: Force = False,
     resume: Resume = None,
+    dry_run: DryRun = False,
+    limit: Limit = None,
     detach: Detach = False,
     as_json: Json = False,
 ) -> None:
@@ -109,9 +120,11 @@ def fanout(
         also,
         allow_missing or None,
         None if max_rejects == _MAX_REJECTS else max_rejects,
+        dry_run or None,
+        limit,
     )
-
-    check_rejects(rejects, force=force, inputs=(recipients, template))
+    if rejects is not None or not dry_run:
+        check_rejects(rejects, force=force, inputs=(recipients, template))
     checks = Checks(allow_missing, also, max_rejects)
     rules: dict[str, Any] = {
         "rate": rate,
@@ -119,12 +132,16 @@ def fanout(
         "step_wait_s": None if step_wait is None else duration_s(step_wait, "--step-wait"),
     }
     source = None if str(recipients) == "-" else recipients
-    with RecipientsFile(source) as file, open_wooshq() as wooshq:
+    with RecipientsFile(source) as file, nullcontext(open_wooshq()) if dry_run else open_wooshq() as wooshq:
         # The default file belongs to this job: a resume reads the same bad rows again, and writes them again.
-        file_of_rejects = Rejects(rejects, force=force or (resume is not None and rejects is None))
+        file_of_rejects = Rejects(rejects, force=force or (resume is not None and rejects is None), only_shown=dry_run)
         run = Run(wooshq, file, recipients, file_of_rejects, template=template, as_json=as_json, detach=detach)
         if template is not None:
-            run.start(_read_template(template, stdin_is_taken=source is None), checks, steps=steps, total=total, **rules)
+            text = _read_template(template, stdin_is_taken=source is None)
+            if dry_run:
+                run.preview(text, checks, limit)
+            else:
+                run.start(text, checks, steps=steps, total=total, limit=limit, **rules)
         elif resume is not None:
             run.resume(resume)
         finish(run.outcome)
