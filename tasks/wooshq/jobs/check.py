@@ -82,7 +82,7 @@ class Look:
     What was seen of the recipients of a job that is to start.
 
     rules, notes: how rows must be read for it: of columns that are not sent it sees the names. columns: the names of all columns.
-    is_whole: whether it saw all recipients; set by the caller at the end. repeats: what repeats among the first items.
+    is_whole: whether it saw all recipients; set by the caller at the end.
     """
 
     def __init__(self, template: Template, checks: Checks) -> None:
@@ -92,13 +92,15 @@ class Look:
         self.columns: set[str] = set()
         self._emails = 0
         self._causes: Counter[Problem] = Counter()
+        self._wanted = (template.names_in_texts or frozenset()) - template.own_placeholders
+        self._without: Counter[str] = Counter()
         self.rules = RowRules(only=self._sent)
         self.notes = Notes(columns=self.columns)
         self.is_whole = True
         self.recipients = 0
         self.rejected = 0
         self.first_rejected: list[Refused] = []
-        self.repeats = Repeats()
+        self._repeats = Repeats()
 
     def take(self, one: Given, place: int = 0) -> None:
         """One more item of the stream. place: its index, if it is not a row of a file."""
@@ -111,16 +113,18 @@ class Look:
             self._reject(Refused(place, error.problems))
             return
         if self.recipients + self.rejected < HEAD:
-            self.repeats.add(recipient)
+            self._repeats.add(recipient)
         self.recipients += 1
-        if recipient.placeholders:
-            self.columns.update([name for name, _ in recipient.placeholders])
+        names = [name for name, _ in recipient.placeholders]
+        self.columns.update(names)
+        if missing := self._wanted.difference(names):
+            self._without.update(missing)
         if recipient.to == "hwids" and "@" in recipient.identifier:
             self._emails += 1
 
     def _reject(self, one: Refused) -> None:
         if self.recipients + self.rejected < HEAD:
-            self.repeats.add_refused(one.problems)
+            self._repeats.add_refused(one.problems)
         self.rejected += 1
         if len(self.first_rejected) < _MOST_SHOWN:
             self.first_rejected.append(one)
@@ -141,6 +145,13 @@ class Look:
     @property
     def _names(self) -> set[str]:
         return self.columns - LIST_OF.keys() - {LOCALE}
+
+    def sentences(self) -> Iterator[str]:
+        """What a person should know before the job starts, although it does not stop the job. No sentence shows a value."""
+        yield from self._repeats.sentences()
+        for name, n in sorted(self._without.items()):
+            if n < self.recipients:
+                yield f"{n:,} of the {self.recipients:,} recipients that were checked have no {shown(name)}, and the message uses {{{shown(name)}}}."
 
     def problems(self) -> list[Problem]:
         """Why the job must not start; none if it may."""
@@ -166,14 +177,14 @@ class Look:
             "",
             f"{self.rejected:,} of {rows:,} rows{checked} are not valid, and at most {allowed:,} may be. "
             f"The most frequent problem ({n:,} rows): {where}{cause.problem}",
-            f"{cause.hint}. To start anyway: max_rejects=…, or --max-rejects N or N%".removeprefix(". "),
+            f"{_ended(cause.hint)}To start anyway: max_rejects=…, or --max-rejects N or N%",
         )
 
     def _missing(self) -> Iterator[Problem]:
         """A text names a column that nobody has: everybody would read the placeholder itself."""
         if self._checks.allow_missing:
             return
-        for name in sorted((self._template.names_in_texts or frozenset()) - self._names - self._template.own_placeholders):
+        for name in sorted(self._wanted - self._names):
             near = nearest(name, self._names)
             hint = f"Did you mean {{{shown(near)}}}? " if near is not None else ""
             yield Problem(
@@ -209,6 +220,11 @@ class Look:
                 "an email address cannot receive this message, because it is not an email",
                 "Write message.email, or name the recipients with a column user, hwid or push_token",
             )
+
+
+def _ended(hint: str) -> str:
+    """A hint, ready for another sentence after it."""
+    return hint if not hint else f"{hint} " if hint.endswith(("?", ".")) else f"{hint}. "
 
 
 def _listed(names: Collection[str]) -> str:

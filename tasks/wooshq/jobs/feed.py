@@ -168,7 +168,7 @@ def _read_head(recipients: Stream | AsyncStream, look: Look, noted: Callable[[st
     for place, one in enumerate(items):
         look.take(one, place)
     look.is_whole = not goes_on
-    for sentence in look.repeats.sentences():
+    for sentence in look.sentences():
         noted(sentence)
     look.refuse()
     return _Head(items, goes_on, look.columns_not_sent)

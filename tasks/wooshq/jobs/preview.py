@@ -49,8 +49,8 @@ class Preview(Result):
     The object of `wooshq fanout --dry-run`.
 
     recipients: each once. calls: the least that reach them. refused: rows that are not recipients. columns_not_sent: columns that no text
-    names. examples: the first three recipients, and the first one of each locale of the texts. problems: why the job would not start, each as
-    field, problem and hint.
+    names. examples: the first three recipients, and the first one of each locale of the texts. notes: what does not stop the job, but is worth
+    a look. problems: why the job would not start, each as field, problem and hint.
     """
 
     recipients: int
@@ -61,6 +61,7 @@ class Preview(Result):
     columns_sent: list[str]
     columns_not_sent: list[str]
     examples: list[Example]
+    notes: list[str]
     problems: list[dict[str, str]]
 
     @property
@@ -109,6 +110,7 @@ def preview_job(
         columns_sent=list(look.columns_sent),
         columns_not_sent=list(look.columns_not_sent),
         examples=seen.examples,
+        notes=list(look.sentences()),
         problems=[problem.as_dict() for problem in look.problems()],
     )
 

@@ -73,6 +73,11 @@ class WhenRecipientsFitTheTemplate:
         seen = wooshq.bulk.preview({"message": {"sms": {"body": "Hi"}}}, rows, limit=2, refused=told.append)
         assert (seen.recipients, seen.duplicates, seen.refused, [one.place for one in told]) == (2, 1, 1, [2])
 
+    def test_it_notes_recipients_without_a_value(self, wooshq: Wooshq) -> None:
+        assert wooshq.bulk.preview(TEMPLATE, [*people(3), "u9"]).notes == [
+            "1 of the 4 recipients that were checked have no city, and the message uses {city}."
+        ]
+
     def test_it_is_the_same_in_asyncio(self, wooshq: Wooshq, settings: Settings) -> None:
         async def preview() -> Preview:
             return await AsyncWooshq(settings).bulk.preview(TEMPLATE, people(30))

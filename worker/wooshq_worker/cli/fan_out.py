@@ -163,7 +163,7 @@ class Run:
 
     def _say_what_was_seen(self, look: Look) -> None:
         """Raises JobRefused."""
-        for note in look.repeats.sentences():
+        for note in look.sentences():
             say(f"Note: {note}")
         if problems := look.problems():
             for row in look.first_rejected:

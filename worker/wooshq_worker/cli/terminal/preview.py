@@ -30,7 +30,9 @@ def full(preview: Preview) -> None:
 
 
 def problems(preview: Preview) -> None:
-    """Say why the job would not start."""
+    """Say what is worth a look, and why the job would not start."""
+    for note in preview.notes:
+        say(f"Note: {note}")
     for problem in preview.problems:
         where = f"{problem['field']}: " if problem["field"] else ""
         say(f"{where}{problem['problem']}." + (f" {problem['hint']}" if problem["hint"] else ""))
