@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, 
 from typing import Any, TypeVar, Unpack
 
 from wooshq.errors import LedgerUnavailable, Problem
+from wooshq.installation import forks
 from wooshq.installation.installation import Installation
 from wooshq.installation.loops import LoopClients
 from wooshq.intents.accept import accept_intent, accept_intents
@@ -159,6 +160,7 @@ class AsyncWooshq:
 
     async def do(self, flow: Flow[T]) -> T:
         """Carry out a described call. Each round trip takes at most `accept_within_s`. Raises LedgerUnavailable."""
+        forks.check()
         return await acarry_out(flow, self._carry_out)
 
     async def _carry_out(self, wanted: Wanted) -> Any:

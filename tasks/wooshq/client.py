@@ -10,6 +10,7 @@ from typing import Any, TypeVar, Unpack
 import redis
 
 from wooshq.errors import Problem
+from wooshq.installation import forks
 from wooshq.installation.connect import client
 from wooshq.installation.connections import until
 from wooshq.installation.installation import Installation
@@ -56,6 +57,12 @@ class Wooshq:
         self.fan_out = self.bulk.fan_out
         self._ledger: IntentLedger | None = None
         self._redis: redis.Redis | None = None
+        forks.renew_in_children(self, Wooshq._renew)
+
+    def _renew(self) -> None:
+        """In a forked child: the parent's connections are not used."""
+        forks.keep(self._redis)
+        self._redis = None
 
     @property
     def settings(self) -> Settings:
@@ -171,6 +178,7 @@ class Wooshq:
 
     def do(self, flow: Flow[T]) -> T:
         """Carry out a described call. Each round trip takes at most `accept_within_s`. Raises LedgerUnavailable."""
+        forks.check()
         return carry_out(flow, self._carry_out)
 
     def _carry_out(self, wanted: Wanted) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,22 @@ TURN = "wooshq.bulk"
 
 #: The most unacknowledged messages of a lane's channel: enough that the event loop always has work, and few enough that little waits in a worker.
 PREFETCH = 16
+
+
+for _module in (
+    "celery.app.amqp",
+    "celery.app.events",
+    "celery.app.task",
+    "celery.backends.base",
+    "celery.events.receiver",
+    "celery.loaders.app",
+    "celery.result",
+    "encodings.idna",
+    "kombu.transport.pyamqp",
+    "kombu.utils.limits",
+):
+    # Celery, kombu and Python import these at first use. A fork in the middle of that would leave the child with half of a module, for ever.
+    importlib.import_module(_module)
 
 
 class WooshqApp(Celery):

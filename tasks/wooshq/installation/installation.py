@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 
 from wooshq.errors import EmbeddedRedisError, LedgerUnavailable
+from wooshq.installation import forks
 from wooshq.installation.celery_app import WooshqApp, make_app
 from wooshq.installation.places import Places, places
 from wooshq.installation.publish import Publisher
@@ -17,7 +17,6 @@ class _Opening:
     """A thread that opens places. So a producer does not wait for an embedded Redis that is frozen or loads a long file."""
 
     def __init__(self, open_: Callable[[], Places]) -> None:
-        self.pid = os.getpid()
         self._open = open_
         self._done = threading.Event()
         self._places: Places | None = None
@@ -53,12 +52,19 @@ class Installation:
     def __init__(self, settings: Settings | None = None) -> None:
         """settings: None for those of the environment, read at first use."""
         self._settings = self._given = settings
-        self._lock = threading.RLock()
         self._places: Places | None = None
-        self._opening: _Opening | None = None
-        self._opening_lock = threading.Lock()
         self._publisher: Publisher | None = None
         self._app: WooshqApp | None = None
+        self._renew()
+        forks.renew_in_children(self, Installation._renew)
+
+    def _renew(self) -> None:
+        """In a forked child: what the parent's threads had begun is theirs. The places stay, and the child shares the embedded Redis."""
+        forks.keep(self._publisher, self._app)
+        self._lock = threading.RLock()
+        self._opening_lock = threading.Lock()
+        self._opening: _Opening | None = None
+        self._publisher = self._app = None
 
     @property
     def settings(self) -> Settings:
@@ -95,7 +101,7 @@ class Installation:
             return self._places
         with self._opening_lock:
             opening = self._opening
-            if opening is None or opening.pid != os.getpid() or opening.failed:
+            if opening is None or opening.failed:
                 opening = self._opening = _Opening(lambda: self.places)
         return opening.result(within_s)
 

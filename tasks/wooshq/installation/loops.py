@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import redis.asyncio as aredis
 
+from wooshq.installation import forks
 from wooshq.installation.connect import aclient
 
 
@@ -30,6 +31,12 @@ class LoopClients:
 
     def __init__(self) -> None:
         self._held: dict[asyncio.AbstractEventLoop, _Held] = {}
+        forks.renew_in_children(self, LoopClients._renew)
+
+    def _renew(self) -> None:
+        """In a forked child: the clients and their loops are the parent's."""
+        forks.keep(self._held)
+        self._held = {}
 
     async def get(self, url: str, within_s: float) -> aredis.Redis:
         """The running loop's client of the ledger at `url`. within_s: see `aclient`."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
+from wooshq.installation import forks
 from wooshq.installation.celery_app import SEND, TURN, WooshqApp, adopt_queues
 from wooshq.ledger.keys import LANES
 
@@ -21,6 +21,8 @@ log = logging.getLogger("wooshq.publish")
 _MOST_WAITING = 100_000
 #: The same for the turns of jobs (see TURN).
 _MOST_TURNS = 1000
+FLUSH_S: Final = 2.0
+"""How long the end of a process waits for what was not published yet. The keeper publishes the rest."""
 
 
 class BrokerConnection:
@@ -127,12 +129,18 @@ class Publisher:
     The thread starts at the first hand-over, and again in a forked child. When the interpreter ends, it gets up to `flush_s` to finish.
     """
 
-    def __init__(self, app: WooshqApp, *, ids_per_message: int, flush_s: float = 2.0) -> None:
+    def __init__(self, app: WooshqApp, *, ids_per_message: int, flush_s: float = FLUSH_S) -> None:
         self._app = app
         self._ids_per_message = ids_per_message
         self._flush_s = flush_s
         self._reset()
         _live.add(self)
+        forks.renew_in_children(self, Publisher._renew)
+
+    def _renew(self) -> None:
+        """In a forked child, which has its parent's memory, but not its thread. The parent publishes what waited."""
+        forks.keep(self._connection)
+        self._reset()
 
     def _reset(self) -> None:
         self._waiting: dict[str, deque[str]] = {lane: deque() for lane in LANES}
@@ -140,9 +148,7 @@ class Publisher:
         self._changed = threading.Condition()
         self._busy = False
         self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
         self._closed = False
-        # A new one, because a forked child must not use its parent's connection.
         self._connection = BrokerConnection(self._app, ids_per_message=self._ids_per_message)
 
     def hand_over(self, lane: str, ids: Iterable[str]) -> None:
@@ -150,8 +156,6 @@ class Publisher:
         self._hand_over(lane, ids)
 
     def _hand_over(self, lane: str = "bulk", ids: Iterable[str] = (), turns: int = 0) -> None:
-        if self._pid != os.getpid():  # a forked child has its parent's memory, but not its thread
-            self._reset()
         with self._changed:
             waiting = self._waiting[lane]
             waiting.extend(ids)
@@ -170,8 +174,6 @@ class Publisher:
 
     def flush(self, within_s: float) -> bool:
         """Wait until everything that was handed over has been tried. False if the time was not enough."""
-        if self._pid != os.getpid():
-            return True
         ends = time.monotonic() + within_s
         with self._changed:
             while self._busy or self._has_work:
@@ -181,9 +183,9 @@ class Publisher:
                 self._changed.wait(rest)
         return True
 
-    def close(self) -> None:
-        """Publish what waits, for up to `flush_s`, and end the thread."""
-        self.flush(self._flush_s)
+    def close(self, within_s: float | None = None) -> None:
+        """Publish what waits, for up to `within_s` (default: `flush_s`), and end the thread."""
+        self.flush(self._flush_s if within_s is None else within_s)
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -234,5 +236,8 @@ _live: weakref.WeakSet[Publisher] = weakref.WeakSet()
 
 @atexit.register
 def _flush_all() -> None:
+    """All publishers together get `flush_s`, because a server's supervisor kills a process that takes long to end."""
+    forks.check()
+    ends = time.monotonic() + FLUSH_S
     for publisher in list(_live):
-        publisher.close()
+        publisher.close(max(0.0, ends - time.monotonic()))

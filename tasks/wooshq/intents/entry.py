@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -88,16 +89,23 @@ class _Ids:
     """
 
     def __init__(self) -> None:
-        self._pool, self._at, self._pid = b"", 0, 0
+        self._pool: deque[str] = deque()  # its `pop` never gives two threads the same part
+        self._pid = 0
 
     def __call__(self) -> str:
-        at = self._at
-        if at >= len(self._pool) or self._pid != os.getpid():  # a forked child must not repeat its parent's ids
-            self._pool, at, self._pid = os.urandom(10 * 512), 0, os.getpid()
-        self._at = at + 10
-        rest = self._pool[at : at + 10].hex()
+        if self._pid != os.getpid():  # a forked child must not repeat its parent's ids
+            self._pool, self._pid = deque(), os.getpid()
+        try:
+            rest = self._pool.pop()
+        except IndexError:
+            rest, *more = _in_parts(os.urandom(10 * 512).hex())
+            self._pool.extend(more)
         stamp = f"{time.time_ns() // 1_000_000:012x}"
         return f"{stamp[:8]}-{stamp[8:]}-7{rest[:3]}-{'89ab'[int(rest[3], 16) & 3]}{rest[4:7]}-{rest[7:19]}"
+
+
+def _in_parts(text: str) -> list[str]:
+    return [text[start : start + 20] for start in range(0, len(text), 20)]
 
 
 new_id = _Ids()

@@ -20,7 +20,7 @@ import pytest
 import redis
 from kombu import Connection
 
-from wooshq.installation.embedded import EmbeddedRedis, EmbeddedRedisError, urls_for
+from wooshq.installation.embedded import EmbeddedRedis, EmbeddedRedisError, locks, urls_for
 from wooshq.installation.embedded import folder as embedded_folder
 from wooshq.installation.embedded import server as embedded_server
 from wooshq.installation.embedded.folder import network_kind
@@ -275,6 +275,34 @@ class WhenAProcessForks:
         parent.ask("acquire")
         parent.ask("release")
         assert servers(data_dir) == []
+
+
+class WhenAProcessForksWhileItStartsAServer:
+    def test_the_child_does_not_keep_the_locks_of_the_start(self, data_dir: Path) -> None:
+        starting = locks.open_lock(data_dir / "alive.lock")
+        assert locks.try_to_lock(starting)
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        locks.close(starting)
+        try:
+            wait_until(lambda: not locks.is_locked_by_others(data_dir / "alive.lock"), because="the child closes its copy")
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+    def test_the_child_shares_the_hold_that_its_parent_gives_it(self, data_dir: Path) -> None:
+        hold = locks.open_lock(data_dir / "users.lock")
+        locks.let_children_share(hold)
+        locks.share(hold)
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        locks.close(hold)
+        assert locks.is_locked_by_others(data_dir / "users.lock")
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert not locks.is_locked_by_others(data_dir / "users.lock")
 
 
 class WhenCtrlCIsPressed:

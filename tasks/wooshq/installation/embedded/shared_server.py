@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,9 +82,11 @@ class EmbeddedRedis:
             while True:
                 with self._starting(ends):
                     if self._hold is None:
-                        self._hold = locks.open_lock(self.folder / "users.lock")
-                        locks.share(self._hold)
                         atexit.register(self.release)
+                        with locks.no_fork:
+                            self._hold = locks.open_lock(self.folder / "users.lock")
+                            locks.let_children_share(self._hold)
+                        locks.share(self._hold)
                     self._start_unless_alive()
                 if self._wait_until_ready(ends):
                     return self.url
@@ -125,7 +126,7 @@ class EmbeddedRedis:
         # Closed, never unlocked: a process that was forked from this one has a copy of the descriptor, and keeps its hold.
         hold, self._hold = self._hold, None
         if hold is not None:
-            os.close(hold)
+            locks.close(hold)
             atexit.unregister(self.release)
 
     @contextlib.contextmanager
@@ -141,7 +142,7 @@ class EmbeddedRedis:
         finally:
             # Unlocked, not only closed: a process that another thread forked meanwhile has a copy of the descriptor.
             locks.unlock(lock)
-            os.close(lock)
+            locks.close(lock)
 
     def _is_alive(self) -> bool:
         """Asked only while holding start.lock. To ask means to take the lock for a moment, and another process would take that for a server."""
@@ -157,7 +158,7 @@ class EmbeddedRedis:
                 check_it_can_be_written(self.folder)
                 server.start(binary, self.folder, choose_socket(self.folder), alive)
         finally:
-            os.close(alive)  # a server that was started holds the lock with its own copy from here on
+            locks.close(alive)  # a server that was started holds the lock with its own copy from here on
 
     def _wait_until_ready(self, ends: float) -> bool:
         """True as soon as the server answers, False if it has stopped. While the server loads its file, this waits."""

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 FOLDERS = ("intents", "cancels", "letters", "gates", "jobs", "chunks")
 """The folders with scripts, one for each noun. `shared` holds the parts that scripts use."""
+_HERE = files(__name__)
 _USES = re.compile(r"^-- uses (\w+)$", re.MULTILINE)
 
 
@@ -37,7 +38,7 @@ def source_of(name: str) -> Source:
 def names() -> list[str]:
     """All scripts, as `<folder>/<name>`."""
     return sorted(
-        f"{folder}/{entry.name[:-4]}" for folder in FOLDERS for entry in (files(__name__) / folder).iterdir() if entry.name.endswith(".lua")
+        f"{folder}/{entry.name[:-4]}" for folder in FOLDERS for entry in (_HERE / folder).iterdir() if entry.name.endswith(".lua")
     )
 
 
@@ -61,4 +62,4 @@ def _add_parts(text: str, parts: dict[str, str]) -> None:
 
 
 def _read(path: str) -> str:
-    return (files(__name__) / path).read_text(encoding="utf-8")
+    return (_HERE / path).read_text(encoding="utf-8")
