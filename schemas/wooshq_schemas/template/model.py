@@ -90,7 +90,8 @@ class Template:
         if "message" in self._data:
             return None if "preset" in self._data["message"] else "email" in self._data["message"]
         inner = self._data["request"]["transactional"]
-        hidden = "preset" in inner.get("payload", {}) or "EMAIL" in inner.get("platforms", ())
+        named = inner.get("platforms", ())
+        hidden = "preset" in inner.get("payload", {}) or any(row.name in named for row in PLATFORMS if row.channel == "email")
         return None if hidden else "email_payload" in inner
 
     @property

@@ -45,7 +45,7 @@ class Job(Result):
     rate: float
     accepted_at: str | None
     ended_at: str | None
-    workers_lost: int = 0
+    workers_lost: int = field(default=0, metadata={"shown": False})
     """How often a worker was lost while calls were in progress. `calls` does not count those calls: there were at least so many."""
     cancelled: int = field(default=0, metadata={"shown": False})
     sending: int = field(default=0, metadata={"shown": False})

@@ -12,7 +12,7 @@ from tests.rig import APPLICATION
 from tests.script_headers import header_of, table_moves
 from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import new_id
-from wooshq.intents.status import status_of
+from wooshq.intents.status import statuses_of
 from wooshq.jobs.show import show_job
 from wooshq.ledger import scripts
 from wooshq.ledger.chunks import ChunkName, Doubt
@@ -80,7 +80,7 @@ def a_worker_records_calls_before_an_attempt_has_ended(walk: Walker) -> None:
         assert walk.do(walk.ledger.note(claim, [ATTEMPT] * n, waits=False))
         assert walk.watched.redis.hexists(row, "begun")
     assert walk.do(walk.ledger.settle([Settlement(claim, Event.ACCEPTED, [ATTEMPT] * 3, message_code="M-1")])) == [True]
-    assert walk.do(status_of(walk.keys, claim.intent_id)).attempts == [{**UNSAID, **ATTEMPT}] * 3
+    assert walk.do(statuses_of(walk.keys, [claim.intent_id]))[0].attempts == [{**UNSAID, **ATTEMPT, "probe": False}] * 3
     assert not walk.do(walk.ledger.note(claim, [ATTEMPT], waits=False)), "it is final"
 
 
