@@ -118,8 +118,13 @@ class Installation:
         """Publishes ids in the background."""
         if self._publisher is None:
             with self._lock:
-                self._publisher = self._publisher or Publisher(self.app, ids_per_message=self.settings.ids_per_message)
+                self._publisher = self._publisher or self._new_publisher()
         return self._publisher
+
+    def _new_publisher(self) -> Publisher:
+        # A quarter of the time, so that `enqueue` with all its parts takes at most about `accept_within_s`.
+        in_place_s = self.settings.accept_within_s / 4
+        return Publisher(self.app, ids_per_message=self.settings.ids_per_message, in_place_s=in_place_s)
 
     def close(self) -> None:
         """Publish what waits, and release the embedded Redis. A later call opens everything again."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
+import math
+import sys
 import threading
 import time
 import weakref
@@ -23,6 +26,9 @@ _MOST_WAITING = 100_000
 _MOST_TURNS = 1000
 FLUSH_S: Final = 2.0
 """How long the end of a process waits for what was not published yet. The keeper publishes the rest."""
+
+#: If the thread was not done in time, hand-overs do not wait for it again before this time has passed.
+_DO_NOT_WAIT_S: Final = 10.0
 
 
 class BrokerConnection:
@@ -121,6 +127,20 @@ def in_groups(ids: Sequence[str], size: int) -> Iterator[list[str]]:
         yield list(ids[start : start + size])
 
 
+def threads_stand_still() -> bool:
+    """Whether other threads run only during a request: in uWSGI without `enable-threads`."""
+    uwsgi = sys.modules.get("uwsgi")  # never imported: an app may have a module of that name
+    return uwsgi is not None and not getattr(uwsgi, "has_threads", True)
+
+
+@functools.cache
+def _warn_once() -> None:
+    log.warning(
+        "uwsgi_without_threads: this uWSGI stops threads between requests, so each call publishes before it returns. "
+        "Start uWSGI with --enable-threads"
+    )
+
+
 class Publisher:
     """
     A thread that publishes what producers hand over. So a broker that hangs never hangs `enqueue`, and ids that come meanwhile share a
@@ -129,10 +149,11 @@ class Publisher:
     The thread starts at the first hand-over, and again in a forked child. When the interpreter ends, it gets up to `flush_s` to finish.
     """
 
-    def __init__(self, app: WooshqApp, *, ids_per_message: int, flush_s: float = FLUSH_S) -> None:
+    def __init__(self, app: WooshqApp, *, ids_per_message: int, flush_s: float = FLUSH_S, in_place_s: float = 0.5) -> None:
         self._app = app
         self._ids_per_message = ids_per_message
         self._flush_s = flush_s
+        self._in_place_s = in_place_s
         self._reset()
         _live.add(self)
         forks.renew_in_children(self, Publisher._renew)
@@ -149,11 +170,15 @@ class Publisher:
         self._busy = False
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._must_wait = threads_stand_still()
+        self._waits_from = -math.inf
         self._connection = BrokerConnection(self._app, ids_per_message=self._ids_per_message)
 
     def hand_over(self, lane: str, ids: Iterable[str]) -> None:
-        """Publish `ids` soon. Does not wait for the broker. Never raises."""
+        """Publish `ids` soon. Does not wait for the broker (except in uWSGI without threads, see `_wait_for_thread`). Never raises."""
         self._hand_over(lane, ids)
+        if self._must_wait:
+            self._wait_for_thread()
 
     def _hand_over(self, lane: str = "bulk", ids: Iterable[str] = (), turns: int = 0) -> None:
         with self._changed:
@@ -171,6 +196,20 @@ class Publisher:
         """Tell workers soon that `n` chunks wait. Does not wait for the broker. Never raises."""
         if n > 0:
             self._hand_over(turns=n)
+            if self._must_wait:
+                self._wait_for_thread()
+
+    def _wait_for_thread(self) -> None:
+        """
+        Let the thread publish now, because it would stand still after this request, and the keeper publishes two seconds later.
+
+        Waits for up to `in_place_s`. If that is not enough, the broker hangs, and the next hand-overs do not wait for it.
+        """
+        now = time.monotonic()
+        if now >= self._waits_from:
+            _warn_once()
+            if not self.flush(self._in_place_s):
+                self._waits_from = now + _DO_NOT_WAIT_S
 
     def flush(self, within_s: float) -> bool:
         """Wait until everything that was handed over has been tried. False if the time was not enough."""
