@@ -26,7 +26,9 @@ from wooshq.errors import (
     WooshqError,
 )
 from wooshq.intents.status import Status
+from wooshq.recipients.file import RecipientsFile
 from wooshq.settings import Settings
+from wooshq_schemas.recipients.rules import RowRules
 
 _default = Wooshq()
 bulk = _default.bulk
@@ -51,7 +53,9 @@ __all__ = [
     "NotAccepted",
     "Problem",
     "RecipientsChanged",
+    "RecipientsFile",
     "RecipientsUnreadable",
+    "RowRules",
     "Settings",
     "SettingsInvalid",
     "Status",

@@ -39,6 +39,7 @@ from wooshq.letters.letter import Group, Letter, WholeLetter
 from wooshq.letters.replay import Replayed, ReplayRules, replay_letters
 from wooshq.settings import Settings
 from wooshq_schemas.recipients.notes import Notes
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
 T = TypeVar("T")
 
@@ -290,6 +291,7 @@ class Jobs:
         also: Collection[str] | None = None,
         max_rejects: str | int = "1%",
         limit: int | None = None,
+        rows: RowRules = ALL_COLUMNS,
         resume: str | None = None,
         refused: Callable[[Refused], object] | None = None,
         opened: Callable[[str], object] = lambda job_id: None,
@@ -300,21 +302,24 @@ class Jobs:
         """
         Send a template (an intent without `to`) to each recipient once. When this returns, all recipients are in the ledger.
 
-        recipients: any iterable of mappings (`{"user": "u1", "name": "Ann"}`) or user ids. Memory does not grow with them; if the workers
-        are slower, this waits. Only values that the texts name are sent, and those of `also`. rate: calls a second. steps, total, stop_at,
-        step_wait_s: a roll-out, see `JobRules` and `rollout_of`. allow_missing: start although a text names a value that no recipient has.
-        max_rejects: how many of the first 2,000 may be no recipients: a number, or a percentage (at least 10 may be). limit: take only so
-        many recipients, the first ones.
+        recipients: any iterable of mappings (`{"user": "u1", "name": "Ann"}`) or user ids, or a `RecipientsFile`. Memory does not grow with
+        them; if the workers are slower, this waits. rows: how their columns are read, see `RowRules`. Only values
+        that the texts name are sent, and those of `also`. rate: calls a second. steps, total, stop_at, step_wait_s: a roll-out, see
+        `JobRules` and `rollout_of`. allow_missing: start although a text names a value that no recipient has. max_rejects: how many of the
+        first 2,000 may be no recipients: a number, or a percentage (at least 10 may be). limit: take only so many recipients, the first ones.
         resume: id of a job whose feeding was interrupted; give the same recipients, and no rules. source: kept with the job, for people.
         refused: called with each item that is not a recipient; such items stop nothing. opened: called with the job's id. fed: called now
         and then while this waits. noted: called, before the job begins, with a sentence if one identifier or one fault repeats among the
         first recipients, or if some of them have no value that a text names.
 
         Raises TypeError (recipients is not a stream of recipients), IntentInvalid (the template), ValueError (the rules), JobRefused (the
-        first recipients do not fit the template), Conflict (the idempotency key was used with another template), NotAccepted (Redis is out
-        of reach; no job was started), FeedInterrupted (later; carries the id to resume with), RecipientsChanged, JobUnknown.
+        first recipients do not fit the template), RecipientsUnreadable (a file), Conflict (the idempotency key was used with another
+        template), NotAccepted (Redis is out of reach; no job was started), FeedInterrupted (later; carries the id to resume with),
+        RecipientsChanged, JobUnknown.
         """
-        options = JobOptions(rate, steps, total, stop_at, step_wait_s, resume, source, Checks(allow_missing, also, max_rejects), limit)
+        options = JobOptions(
+            rate, steps, total, stop_at, step_wait_s, resume, source, Checks(allow_missing, also, max_rejects), limit, rows
+        )
         listeners = Listeners(refused, opened, fed, noted)
         job = self._w.do(start_job(self.ledger, self._w.settings, template, Stream(recipients), options, listeners))
         return JobHandle(self, job)
@@ -328,6 +333,7 @@ class Jobs:
         also: Collection[str] | None = None,
         max_rejects: str | int = "1%",
         limit: int | None = None,
+        rows: RowRules = ALL_COLUMNS,
         refused: Callable[[Refused], object] | None = None,
         columns: Collection[str] = (),
     ) -> Preview:
@@ -340,7 +346,7 @@ class Jobs:
         """
         checks = Checks(allow_missing, also, max_rejects)
         return self._w.do(
-            preview_job(self._w.settings, template, Stream(recipients), checks, limit=limit, refused=refused, columns=columns)
+            preview_job(self._w.settings, template, Stream(recipients), checks, limit=limit, rows=rows, refused=refused, columns=columns)
         )
 
     def list(self, *, most: int | None = None) -> builtins.list[Job]:

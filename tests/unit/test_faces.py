@@ -84,7 +84,7 @@ class WhenNamesAreImported:
     def test_wooshq_lists_exactly_these(self) -> None:
         assert set(wooshq.__all__) == {
             "Conflict", "FeedInterrupted", "FolderUnusable", "IntentInvalid", "JobRefused", "JobUnknown", "LedgerUnavailable", "LetterUnknown",
-            "NotAccepted", "Problem", "RecipientsChanged", "RecipientsUnreadable", "Settings", "SettingsInvalid", "Status", "Wooshq",
+            "NotAccepted", "Problem", "RecipientsChanged", "RecipientsFile", "RecipientsUnreadable", "RowRules", "Settings", "SettingsInvalid", "Status", "Wooshq",
             "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "reset", "status",
         }  # fmt: skip
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,16 +12,29 @@ class RowRules:
     """
     How a row becomes a recipient.
 
-    only: the placeholders that are read; None for all. The other columns may have any name and any value: nobody looks at them. exact: take
-    cells as they are. Otherwise the marks of spreadsheets are removed, and identifiers that are probably none are refused.
+    exact: take cells as they are. Otherwise the marks of spreadsheets are removed, and identifiers that are probably none are refused.
+    only: the placeholders that are read; None for all. The other columns may have any name and any value: nobody looks at them. `fan_out`
+    sets it: it reads what it sends.
     """
 
-    only: frozenset[str] | None = None
     exact: bool = False
+    only: frozenset[str] | None = None
 
     def reads(self, name: str) -> bool:
         """Whether the column of this name is read as a placeholder."""
         return self.only is None or name in self.only
+
+    def as_text(self) -> str:
+        """The rules without `only`, as JSON for `from_text`. Empty if none differs from its default."""
+        given, usual = asdict(replace(self, only=None)), asdict(ALL_COLUMNS)
+        differs = {name: value for name, value in given.items() if value != usual[name]}
+        return json.dumps(differs, ensure_ascii=False, sort_keys=True) if differs else ""
+
+    @classmethod
+    def from_text(cls, text: str, only: frozenset[str] | None = None) -> Self:
+        """The rules that `as_text` wrote, with `only`."""
+        given: dict[str, Any] = json.loads(text) if text else {}
+        return cls(**given, only=only)
 
 
 ALL_COLUMNS = RowRules()

@@ -13,25 +13,26 @@ from wooshq.errors import Conflict, JobUnknown, RecipientsChanged
 from wooshq.intents.entry import new_id
 from wooshq.jobs.check import Checks
 from wooshq.jobs.rules import JobRules
-from wooshq.jobs.show import NO_SUCH_JOB
+from wooshq.jobs.show import NO_SUCH_JOB, rules_of
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.replies import as_row
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.settings import Settings
 from wooshq_schemas import Template, parse_template
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
     """
-    A job that takes recipients. columns: the placeholders that are sent; None for all. first: how many recipients it takes, from the
+    A job that takes recipients. rows: how rows are read; what is read of them is sent. first: how many recipients it takes, from the
     beginning; None for all. is_new: False if it was started earlier.
     """
 
     id: str
     template: Template
     list_limit: int
-    columns: frozenset[str] | None
+    rows: RowRules
     first: int | None
     is_new: bool
 
@@ -46,6 +47,7 @@ def new_job(
     settings: Settings,
     rules: JobRules,
     checks: Checks,
+    rows: RowRules = ALL_COLUMNS,
     *,
     source: str = "",
     first: int | None = None,
@@ -74,6 +76,7 @@ def new_job(
         step_wait_ms=None if rules.step_wait_s is None else int(rules.step_wait_s * 1000),
         source=source,
         columns=checks.columns(made),
+        rows=rows.as_text(),
         first=first,
     )
     return job, made
@@ -101,7 +104,7 @@ def begin_job(ledger: JobLedger, job: NewJob, template: Template) -> Steps[OpenJ
                 "another key, would send to some a second time"
             )
         return earlier
-    return OpenJob(job.id, template, job.list_limit, job.columns, job.first, is_new=True)
+    return OpenJob(job.id, template, job.list_limit, RowRules.from_text(job.rows, job.columns), job.first, is_new=True)
 
 
 def reopen_job(ledger: JobLedger, job_id: str) -> Steps[OpenJob]:
@@ -109,9 +112,9 @@ def reopen_job(ledger: JobLedger, job_id: str) -> Steps[OpenJob]:
     row = as_row((yield Ask([("HGETALL", ledger.keys.job(job_id))]))[0])
     if not row:
         raise JobUnknown(NO_SUCH_JOB)
-    columns = frozenset(json.loads(row["columns"])) if "columns" in row else None  # a job of an earlier version sends all
     first = int(row["first"]) if "first" in row else None
-    return OpenJob(job_id, Template.load_stored(row["template"], int(row["v"])), int(row["limit"]), columns, first, is_new=False)
+    template = Template.load_stored(row["template"], int(row["v"]))
+    return OpenJob(job_id, template, int(row["limit"]), rules_of(row), first, is_new=False)
 
 
 def check_resumed(*, steps: Sized, **given: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from wooshq.errors import IntentInvalid, JobRefused, Problem
@@ -14,7 +14,7 @@ from wooshq.recipients.rows import BadRow
 from wooshq_schemas import RecipientLike, Template, recipient_of
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE
-from wooshq_schemas.recipients.rules import RowRules
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 from wooshq_schemas.validation.names import nearest, shown
 
 _NUMBER: Final = re.compile(r"(\d{1,15}(?:\.\d{1,4})?)\s*(%?)")
@@ -85,7 +85,7 @@ class Look:
     is_whole: whether it saw all recipients; set by the caller at the end.
     """
 
-    def __init__(self, template: Template, checks: Checks) -> None:
+    def __init__(self, template: Template, checks: Checks, rows: RowRules = ALL_COLUMNS) -> None:
         self._template = template
         self._checks = checks
         self._sent = checks.columns(template)
@@ -94,7 +94,7 @@ class Look:
         self._causes: Counter[Problem] = Counter()
         self._wanted = (template.names_in_texts or frozenset()) - template.own_placeholders
         self._without: Counter[str] = Counter()
-        self.rules = RowRules(only=self._sent)
+        self.rules = replace(rows, only=self._sent)
         self.notes = Notes(columns=self.columns)
         self.is_whole = True
         self.recipients = 0

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAccepted, Problem, RecipientsChanged
+from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAccepted, Problem, RecipientsChanged, RecipientsUnreadable
 from wooshq.jobs.begin import OpenJob, begin_job, check_resumed, new_job, reopen_job
 from wooshq.jobs.check import HEAD, Checks, Given, Look, Refused
 from wooshq.jobs.duplicates import Duplicates, folder_of_tables
@@ -17,11 +17,12 @@ from wooshq.jobs.show import show_job
 from wooshq.ledger.chunks import Chunk
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Sleep, Steps, Stream, T
+from wooshq.recipients.file import RecipientsFile
 from wooshq.recipients.rows import BadRow
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid, Recipient, recipient_of
 from wooshq_schemas.recipients.notes import Notes
-from wooshq_schemas.recipients.rules import RowRules
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
 _TOGETHER: Final = HEAD
 """Items that are taken in one go. The first of them are looked at before the job starts."""
@@ -49,6 +50,7 @@ class JobOptions:
     source: str = ""
     checks: Checks = field(default_factory=Checks)
     limit: int | None = None
+    rows: RowRules = ALL_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def start_job(
             listeners.refused(one)
 
     with Duplicates(folder_of_tables()) as seen:
-        feeding = Feeding(job, seen, note)
+        feeding = Feeding(job, seen, note, read_as(recipients, job.rows))
         try:
             takes_more = yield from _feed(ledger, settings, job, feeding, head, recipients, listeners.fed)
         except (FeedInterrupted, NotAccepted):
@@ -144,13 +146,14 @@ def _begin(
             step_wait_s=options.step_wait_s,
             also=options.checks.also,
             limit=options.limit,
+            rows=options.rows if options.rows != ALL_COLUMNS else None,
         )
         return (yield from _reached(reopen_job(ledger, options.resume))), _Head()
     rules = JobRules(options.rate, rollout_of(options.steps, options.total), options.stop_at, options.step_wait_s)
-    job, checked = new_job(template, settings, rules, options.checks, source=options.source, first=options.limit)
+    job, checked = new_job(template, settings, rules, options.checks, options.rows, source=options.source, first=options.limit)
     # If the ledger is out of reach, nothing of the stream is used up: it can be given again.
     yield from _reached(ledger.answers())
-    head = yield from _read_head(recipients, Look(checked, options.checks), listeners.noted)
+    head = yield from _read_head(recipients, Look(checked, options.checks, options.rows), listeners.noted)
     return (yield from _reached(begin_job(ledger, job, checked))), head
 
 
@@ -164,7 +167,10 @@ def _reached(steps: Steps[T]) -> Flow[T]:
 
 def _read_head(recipients: Stream | AsyncStream, look: Look, noted: Callable[[str], object]) -> Flow[_Head]:
     """The first items. Raises JobRefused, before the job begins, if they do not fit its template."""
+    read_as(recipients, look.rules, look.columns)
     items, goes_on = yield from pull(recipients)
+    if not items and isinstance(recipients.items, RecipientsFile):
+        raise RecipientsUnreadable("has no recipients", "No job was started", source=recipients.items.name)
     for place, one in enumerate(items):
         look.take(one, place)
     look.is_whole = not goes_on
@@ -172,6 +178,19 @@ def _read_head(recipients: Stream | AsyncStream, look: Look, noted: Callable[[st
         noted(sentence)
     look.refuse()
     return _Head(items, goes_on, look.columns_not_sent)
+
+
+def read_as(recipients: Stream | AsyncStream, rules: RowRules, columns: set[str] | None = None) -> Notes:
+    """
+    The notes of a stream. A file makes recipients of its rows itself, so it is told how, before it begins.
+
+    columns: gets the names of its columns, also of those that are not read.
+    """
+    file = recipients.items
+    if not isinstance(file, RecipientsFile):
+        return Notes()
+    file.read_as, file.notes.columns = rules, columns
+    return file.notes
 
 
 def pull(recipients: Stream | AsyncStream) -> Flow[tuple[list[Given], bool]]:
@@ -251,10 +270,10 @@ def _patiently(job_id: str, steps: Callable[[], Steps[T]]) -> Flow[T]:
 class Feeding:
     """One job's stream as it becomes chunks. The same stream makes the same chunks again, so feeding can be resumed."""
 
-    def __init__(self, job: OpenJob, seen: Duplicates, refused: Callable[[Refused], object]) -> None:
-        """refused: called with each item that is not a recipient, as it comes."""
-        self._packer = Packer(job.list_limit, job.template.locale_of, columns=job.columns)
-        self._rules = RowRules(only=job.columns)
+    def __init__(self, job: OpenJob, seen: Duplicates, refused: Callable[[Refused], object], notes: Notes) -> None:
+        """refused: called with each item that is not a recipient, as it comes. notes: of the stream."""
+        self._packer = Packer(job.list_limit, job.template.locale_of, columns=job.rows.only)
+        self._rules = job.rows
         self._first = job.first
         self._taken = 0
         self._seen = seen
@@ -262,7 +281,7 @@ class Feeding:
         self.seen = 0  #: items of the stream so far, recipients or not
         self.refused = 0
         self.duplicates = 0
-        self.notes = Notes()
+        self.notes = notes
 
     def take(self, given: Sequence[Given]) -> Iterator[Chunk]:
         """Take the next items, in their order. Yields the chunks that are full."""
@@ -350,7 +369,7 @@ def _takes_more(outcome: str, job_id: str, seen: int) -> bool:
     if outcome == "differs":
         raise RecipientsChanged(
             f"these are not the recipients that the job {job_id} was started with, or they come in another order: they differ within the "
-            f"first {seen:,}. No recipient was added. Give the same recipients in the same order. Another job with these would send to some "
+            f"first {seen:,}. No recipient was added. Give the same recipients in the same order, read with the same options. Another job with these would send to some "
             "a second time"
         )
     if outcome == "gone":

@@ -11,12 +11,13 @@ from typing import Any, Final
 from wooshq.jobs.begin import OpenJob, new_job
 from wooshq.jobs.check import Checks, Look, Refused
 from wooshq.jobs.duplicates import Duplicates, folder_of_tables
-from wooshq.jobs.feed import Feeding, check_recipients, pull
+from wooshq.jobs.feed import Feeding, check_recipients, pull, read_as
 from wooshq.jobs.rules import JobRules
 from wooshq.ledger.steps import AsyncStream, Flow, Stream
 from wooshq.results import Result
 from wooshq.settings import Settings
 from wooshq_schemas import Recipient, Template
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 from wooshq_schemas.template.filled import filled_texts
 
 _FIRST_ROWS: Final = 3
@@ -78,18 +79,20 @@ def preview_job(
     *,
     limit: int | None = None,
     refused: Callable[[Refused], object] | None = None,
+    rows: RowRules = ALL_COLUMNS,
     columns: Collection[str] = (),
     now: datetime | None = None,
 ) -> Flow[Preview]:
     """See `Jobs.preview`. Nothing is asked of the ledger."""
     check_recipients(recipients)
     _, checked = new_job(template, settings, JobRules(), checks, first=limit, now=now)
-    look = Look(checked, checks)
-    job = OpenJob("", checked, settings.list_limit, checks.columns(checked), limit, is_new=True)
-    seen = _Seen(checked, job.columns, now or datetime.now(UTC))
+    look = Look(checked, checks, rows)
+    notes = read_as(recipients, look.rules, look.columns)
+    job = OpenJob("", checked, settings.list_limit, look.rules, limit, is_new=True)
+    seen = _Seen(checked, job.rows.only, now or datetime.now(UTC))
     calls = looked_at = 0
     with Duplicates(folder_of_tables()) as once:
-        feeding = Feeding(job, once, refused or (lambda one: None))
+        feeding = Feeding(job, once, refused or (lambda one: None), notes)
         goes_on = True
         while goes_on:
             items, goes_on = yield from pull(recipients)

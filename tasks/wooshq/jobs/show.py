@@ -14,6 +14,7 @@ from wooshq.ledger.replies import as_row, ms, text
 from wooshq.ledger.states import COUNTER_OF, FINAL_MARKS, JobState, Mark
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.results import Result, moment
+from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
 T = TypeVar("T")
 _PAGE: Final = 500
@@ -70,8 +71,8 @@ class Job(Result):
     chunks: int = field(default=0, metadata={"shown": False})
     chunks_done: int = field(default=0, metadata={"shown": False})
     source: str = field(default="", metadata={"shown": False})
-    columns: frozenset[str] | None = field(default=None, metadata={"shown": False})
-    """Columns that are sent; None for all (a job of an earlier version)."""
+    rows: RowRules = field(default=ALL_COLUMNS, metadata={"shown": False})
+    """How its rows are read. Only the columns that it sends are read; all of them by a job of an earlier version."""
 
     @property
     def is_final(self) -> bool:
@@ -180,8 +181,13 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, s
         chunks=n("chunks"),
         chunks_done=n("chunks_done"),
         source=row.get("source", ""),
-        columns=frozenset(json.loads(row["columns"])) if "columns" in row else None,
+        rows=rules_of(row),
     )
+
+
+def rules_of(row: Mapping[str, str]) -> RowRules:
+    """How the rows of a job are read, by the job's row. A job of an earlier version has no columns in it: it sends all."""
+    return RowRules.from_text(row.get("rows", ""), frozenset(json.loads(row["columns"])) if "columns" in row else None)
 
 
 def _gate_of(row: Mapping[str, str], gates: Mapping[str, str]) -> str:

@@ -36,6 +36,8 @@ class NewJob:
     source: str = ""
     columns: frozenset[str] = frozenset()
     """The placeholders that are sent."""
+    rows: str = ""
+    """How rows are read: `RowRules.as_text`."""
     first: int | None = None
     """How many recipients it takes, from the beginning; None for all."""
 
@@ -68,6 +70,7 @@ class JobLedger:
             "step_wait": job.step_wait_ms,
             "source": job.source or None,
             "columns": json.dumps(sorted(job.columns)),
+            "rows": job.rows or None,
             "first": job.first,
         }
         pairs = [part for name, value in fields.items() if value is not None for part in (name, value)]

@@ -58,7 +58,7 @@ class RecipientsFile:
     fingerprint: Fingerprint | None
     """None for a stream (a pipe, or any standard input): it cannot be opened again."""
 
-    def __init__(self, path: Path | None, *, stdin: BinaryIO | None = None, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, path: Path | str | None, *, stdin: BinaryIO | None = None, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
         """
         path: None or "-" for standard input. stdin: read instead of this process's own standard input.
 
@@ -66,19 +66,22 @@ class RecipientsFile:
         folder, a device or a kernel file (below /proc or /sys, also through a link).
         """
         self._limits = limits
-        self._path = None if path is None or str(path) == "-" else path
-        self._name = "standard input" if self._path is None else _printable(str(self._path))
+        self._path = None if path is None or str(path) == "-" else Path(path)
+        self.name = "standard input" if self._path is None else _printable(str(self._path))
+        """What errors call it."""
         self._file: FileIO | None = None
         self._rows: Rows | None = None
         self._opened: os.stat_result | None = None
         self._digest: str | None = None
         self.fingerprint = None
+        self.read_as = ALL_COLUMNS
+        """The rules for `iter`. `fan_out` sets them before it begins to read."""
         self.notes = Notes()
         """What was noted about the rows that `rows` gave so far."""
         try:
             self._take = self._open(self._path, stdin)
         except RecipientsUnreadable as error:
-            error.source = self._name
+            error.source = self.name
             raise
 
     def _open(self, path: Path | None, stdin: BinaryIO | None) -> Callable[[int], bytes | None]:
@@ -122,6 +125,11 @@ class RecipientsFile:
             self._digest = digest
         return self._digest
 
+    def __iter__(self) -> Iterator[Recipient | BadRow]:
+        """`rows` by `read_as`, and `check_unchanged` at their end."""
+        yield from self.rows(self.read_as)
+        self.check_unchanged()
+
     def rows(self, rules: RowRules = ALL_COLUMNS) -> Iterator[Recipient | BadRow]:
         """
         The rows, as they are read. Blank rows are skipped; an empty file, or a header alone, has no rows. Can be called once.
@@ -137,7 +145,7 @@ class RecipientsFile:
             self._rows = rows_in(self._read, self._limits, rules, self.notes)
             yield from self._rows
         except RecipientsUnreadable as error:
-            error.source = self._name
+            error.source = self.name
             if error.line is None and self.lines_read:
                 error.line = self.lines_read + 1
             raise
@@ -157,7 +165,7 @@ class RecipientsFile:
             for row in rows:
                 yield replace(row, line=0) if isinstance(row, BadRow) and not sample.is_whole else row
         except RecipientsUnreadable as error:
-            error.source = self._name
+            error.source = self.name
             if error.line is None and rows is not None and rows.lines_read and sample.is_whole:
                 error.line = rows.lines_read + 1
             raise
@@ -217,12 +225,12 @@ class RecipientsFile:
             while piece := read(_PIECE):
                 hashed.update(piece)
         except RecipientsUnreadable as error:
-            error.source = self._name
+            error.source = self.name
             raise
         return hashed.hexdigest()
 
     def _changed(self, problem: str) -> RecipientsUnreadable:
-        return RecipientsUnreadable(problem, _LEAVE_IT, source=self._name)
+        return RecipientsUnreadable(problem, _LEAVE_IT, source=self.name)
 
     def _read(self, most: int) -> bytes:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
@@ -72,6 +73,7 @@ class WhenASnippetIsCopied:
             "# Any Celery app, without wooshq installed: one intent as the JSON argument",
             "from wooshq import enqueue_many, status",
             "from wooshq import fan_out",
+            "from wooshq import RecipientsFile, RowRules, fan_out",
             "from wooshq import dead_letters, gates",
             "from wooshq_worker.sandbox import SandboxThread",
         ]
@@ -143,6 +145,16 @@ class WhenASnippetIsCopied:
             pool.submit(cancel_when_fed)
             run(snippet("from wooshq import fan_out"))
         assert capsys.readouterr().out == "0 0 {}\n0 0 0 0 100\n"
+
+    def test_a_fan_out_reads_a_file(
+        self, ours: Wooshq, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("people.csv.gz").write_bytes(gzip.compress(b"user,locale\nu1,de\nu2,fil-PH\n"))
+        run(snippet("from wooshq import RecipientsFile"))
+        (job,) = ours.bulk.list()
+        assert job.total == 2
+        assert "In 1 row, the locale is not one that Pushwoosh knows" in capsys.readouterr().out
 
     def test_dead_letters_and_gates_can_be_used_from_python(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
         ours.shut_gate("hand", why="noon")

@@ -82,7 +82,9 @@ class Run:
         self._progress = JobProgress(shown=not (as_json and data.is_terminal))
         self.outcome = ALL_DONE
 
-    def start(self, template: bytes, checks: Checks, *, steps: str | None, total: int | None, limit: int | None, **rules: Any) -> None:
+    def start(
+        self, template: bytes, checks: Checks, rows: RowRules, *, steps: str | None, total: int | None, limit: int | None, **rules: Any
+    ) -> None:
         """Start a job, unless its recipients do not fit its template; feed it, and follow it. Raises typer.Exit."""
         must_count = steps is not None and "%" in steps and total is None
         if must_count and self._file.fingerprint is None:
@@ -91,8 +93,8 @@ class Run:
             )
         with self._explaining():
             checked = template_of(template, self._wooshq.settings)
-            look = Look(checked, checks)
-            rows = self._look_at_rows(look)
+            look = Look(checked, checks, rows)
+            stream = self._look_at_rows(look)
             self._say_what_was_seen(look)
             if must_count:
                 total = look.recipients if look.is_whole else self._count(look.rules)
@@ -105,10 +107,11 @@ class Run:
                 "also": checks.also,
                 "allow_missing": True,
                 "max_rejects": "100%",
+                "rows": rows,
             }
-            self._feed_and_follow(checked, rows, rules)
+            self._feed_and_follow(checked, stream, rules)
 
-    def preview(self, template: bytes, checks: Checks, limit: int | None) -> None:
+    def preview(self, template: bytes, checks: Checks, rows: RowRules, limit: int | None) -> None:
         """Show what a job would do. It asks no Redis, and sends nothing. Raises typer.Exit."""
         with self._explaining():
             checked = template_of(template, self._wooshq.settings)
@@ -116,11 +119,12 @@ class Run:
             with people.status("reading the recipients") if people.is_terminal else nullcontext():
                 seen = self._wooshq.bulk.preview(
                     checked,
-                    self._until_the_end(self._file.rows(Look(checked, checks).rules)),
+                    self._until_the_end(self._file.rows(Look(checked, checks, rows).rules)),
                     allow_missing=checks.allow_missing,
                     also=checks.also,
                     max_rejects=checks.max_rejects,
                     limit=limit,
+                    rows=rows,
                     refused=self._refuse,
                     columns=columns,
                 )
@@ -136,7 +140,7 @@ class Run:
         job = self._wooshq.bulk.show(job_id)
         check_same_source(job.source, self._path, self._file)
         with self._explaining():
-            self._feed_and_follow(None, self._file.rows(RowRules(only=job.columns)), {"resume": job_id})
+            self._feed_and_follow(None, self._file.rows(job.rows), {"resume": job_id})
 
     def _look_at_rows(self, look: Look) -> Iterator[Recipient | BadRow]:
         """Look at the file, or at the head of a stream. Returns all rows. Raises JobRefused, RecipientsUnreadable."""

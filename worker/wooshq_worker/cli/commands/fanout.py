@@ -11,6 +11,7 @@ import typer
 
 from wooshq.jobs.check import Checks
 from wooshq.recipients.file import RecipientsFile
+from wooshq_schemas.recipients.rules import RowRules
 from wooshq_worker.cli.fan_out import Run
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.rejects import Rejects
@@ -85,6 +86,12 @@ Limit = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Take only the first N recipients, to try a message. A later job for all sends to them again."),
 ]
+Exact = Annotated[
+    bool,
+    typer.Option(
+        "--exact", help="Take cells as they are. Otherwise marks of spreadsheets are removed, and words such as null are no identifiers."
+    ),
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Exit when all recipients have been read. Workers continue to send.")]
 
 
@@ -104,6 +111,7 @@ def fanout(
     resume: Resume = None,
     dry_run: DryRun = False,
     limit: Limit = None,
+    exact: Exact = False,
     detach: Detach = False,
     as_json: Json = False,
 ) -> None:
@@ -122,10 +130,12 @@ def fanout(
         None if max_rejects == _MAX_REJECTS else max_rejects,
         dry_run or None,
         limit,
+        exact or None,
     )
     if rejects is not None or not dry_run:
         check_rejects(rejects, force=force, inputs=(recipients, template))
     checks = Checks(allow_missing, also, max_rejects)
+    rows = RowRules(exact=exact)
     rules: dict[str, Any] = {
         "rate": rate,
         "stop_at": None if stop_at is None else fraction(stop_at, "--stop-at"),
@@ -139,9 +149,9 @@ def fanout(
         if template is not None:
             text = _read_template(template, stdin_is_taken=source is None)
             if dry_run:
-                run.preview(text, checks, limit)
+                run.preview(text, checks, rows, limit)
             else:
-                run.start(text, checks, steps=steps, total=total, limit=limit, **rules)
+                run.start(text, checks, rows, steps=steps, total=total, limit=limit, **rules)
         elif resume is not None:
             run.resume(resume)
         finish(run.outcome)

@@ -1,0 +1,98 @@
+"""How the rows of a job are read: a file as its stream, and columns that nobody needs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rig import GENEROUS_S, Rig
+from tests.stand_in import StandIn
+from wooshq import RecipientsFile, RecipientsUnreadable, RowRules
+
+CITY: dict[str, Any] = {"message": {"push": {"title": "In {city}"}}}
+
+
+def a_file(rig: Rig, content: bytes) -> Path:
+    path = rig.folder / "people.csv"
+    path.write_bytes(content)
+    return path
+
+
+def breaking(part: Iterable[Any]) -> Iterator[Any]:
+    yield from part
+    raise OSError
+
+
+class WhenAFileIsTheStream:
+    def test_its_rows_are_sent_to_and_its_bad_rows_and_notes_are_in_the_handle(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        path = a_file(rig, b"user,city,locale\nu1,Bonn,\nu2,Lyon,fil-PH\n,x,\n")
+        with RecipientsFile(path) as file:
+            job = rig.wooshq.fan_out(CITY, file)
+        assert job.wait(GENEROUS_S).sent == 2
+        assert ({line: str(p[0]) for line, p in job.errors.items()}, job.notes.counts) == ({4: "user: must not be empty."}, {"locale": 1})
+
+    @pytest.mark.parametrize("content", [b"", b"user,city\n"])
+    def test_a_file_without_recipients_starts_no_job(self, rig: Rig, content: bytes) -> None:
+        with RecipientsFile(a_file(rig, content)) as file, pytest.raises(RecipientsUnreadable, match="has no recipients"):
+            rig.wooshq.fan_out(CITY, file)
+        assert rig.wooshq.bulk.list() == []
+
+    def test_a_change_while_it_is_read_is_an_error(self, rig: Rig) -> None:
+        path = a_file(rig, b"user,city\n" + b"".join(b"u%d,Bonn\n" % n for n in range(3_000)))
+        with RecipientsFile(path) as file, pytest.raises(RecipientsUnreadable, match="longer"):
+            rig.wooshq.fan_out(CITY, file, opened=lambda _: path.open("ab").write(b"u,x\n"))
+
+
+class WhenAColumnIsNotNeeded:
+    def test_no_value_of_it_costs_a_recipient(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        path = a_file(rig, b"user,city,note,note\nu1,Bonn,\xfc,x\nu2,Bonn,\0,\xff\n")
+        with RecipientsFile(path) as file:
+            job = rig.wooshq.fan_out(CITY, file)
+        assert (job.refused, job.wait(GENEROUS_S).sent, job.columns_not_sent) == (0, 2, ("note",))
+        rows = [{"user": "u3", "city": "Bonn", "tags": ["a"], "born": object(), 7: "x"}, {"user": "u4", "city": None, "tags": {}}]
+        job = rig.wooshq.fan_out(CITY, rows)
+        assert (job.refused, job.wait(GENEROUS_S).sent, job.columns_not_sent) == (0, 2, ("born", "tags"))
+        sent = [call.body["transactional"]["dynamic_content_placeholders"] for call in api.calls]
+        assert sorted(values["city"] for values in sent) == ["", "Bonn", "Bonn"]
+
+    def test_a_value_of_a_needed_one_does_and_says_why(self, rig: Rig) -> None:
+        job = rig.wooshq.fan_out(CITY, [{"user": "u1", "city": ["Bonn"]}, {"user": "u2", "city": "Bonn"}])
+        assert [str(problem) for problem in job.errors[0]] == ["city: must be a string or a number. Write it as a string"]
+        job = rig.wooshq.fan_out(
+            CITY, [{"user": "u1", "city": "Bonn", "tags": []}, {"user": "u2", "city": "Bonn", "tags": "x"}], also=["tags"]
+        )
+        assert list(job.errors) == [0]
+
+
+class WhenAJobIsFedOn:
+    def test_its_rows_are_read_by_the_rules_that_it_was_started_with(self, rig: Rig) -> None:
+        rows = [{"user": f"'{n}", "city": "Bonn", "tags": []} for n in range(3_000)]
+
+        ids: list[str] = []
+        with pytest.raises(OSError):
+            rig.wooshq.fan_out(CITY, breaking(rows[:2_500]), opened=ids.append, rows=RowRules(exact=True))
+        job = rig.wooshq.fan_out(None, rows, resume=ids[0])
+        assert (job.show().total, job.refused, job.notes.counts) == (3_000, 0, {})
+
+    def test_the_command_goes_on_by_them_too(self, rig: Rig) -> None:
+        path = a_file(rig, b"user,city\n" + b"".join(b"'%d,Bonn\n" % n for n in range(12_000)))
+        ids: list[str] = []
+        with pytest.raises(OSError), RecipientsFile(path) as file:
+            part = itertools.islice(file.rows(RowRules(exact=True, only=frozenset({"city"}))), 11_000)
+            rig.wooshq.fan_out(CITY, breaking(part), opened=ids.append, rows=RowRules(exact=True))
+        done = rig.cli("fanout", "--resume", ids[0], "--recipients", str(path), "--detach")
+        assert done.returncode == 0, done.stderr
+        assert (rig.wooshq.bulk.show(ids[0]).total, b"spreadsheets" in done.stderr) == (12_000, False)
+        done = rig.cli("fanout", "--resume", ids[0], "--recipients", str(path), "--exact")
+        assert b"a job keeps the settings" in done.stderr
+
+    def test_other_rules_are_refused(self, rig: Rig) -> None:
+        job = rig.wooshq.fan_out(CITY, [{"user": "u1", "city": "Bonn"}])
+        with pytest.raises(ValueError, match="leave out rows"):
+            rig.wooshq.fan_out(None, [{"user": "u1", "city": "Bonn"}], resume=job.id, rows=RowRules(exact=True))
