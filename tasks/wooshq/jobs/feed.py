@@ -154,15 +154,15 @@ def _begin(
     # If the ledger is out of reach, nothing of the stream is used up: it can be given again.
     yield from _reached(ledger.answers())
     head = yield from _read_head(recipients, Look(checked, options.checks, options.rows), listeners.noted)
-    return (yield from _reached(begin_job(ledger, job, checked))), head
+    return (yield from _reached(begin_job(ledger, job, checked), again=", with all recipients from the first one")), head
 
 
-def _reached(steps: Steps[T]) -> Flow[T]:
-    """Carry out steps before anything is accepted."""
+def _reached(steps: Steps[T], *, again: str = "") -> Flow[T]:
+    """Carry out steps before anything is accepted. again: what to take care of when the call is made again: a generator may be used up."""
     try:
         return (yield from steps)
     except LedgerUnavailable as error:
-        raise NotAccepted(f"{error}. No job was started; it is safe to call again.") from error
+        raise NotAccepted(f"{error}. No job was started; it is safe to call again{again}.") from error
 
 
 def _read_head(recipients: Stream | AsyncStream, look: Look, noted: Callable[[str], object]) -> Flow[_Head]:

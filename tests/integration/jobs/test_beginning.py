@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 
 from tests.fan_outs import PERSONAL, TEMPLATE, personal
 from tests.rig import GENEROUS_S, Rig
 from tests.stand_in import StandIn
-from wooshq import JobRefused
+from wooshq import JobRefused, NotAccepted, Wooshq
 
 ROW = {"user": "u1", "name": "Ann", "mail": "ann@example.com", "spend": "17", "city": "Bonn"}
 
@@ -54,6 +55,27 @@ class WhenATextNamesAColumnThatNobodyHas:
         assert "shop" not in said(done)
         assert rig.wooshq.bulk.list() == []
         assert rig.cli(*args, "--allow-missing").returncode == 0
+
+
+class WhenRedisGoesAwayBeforeTheJobBegins:
+    @pytest.mark.settings(accept_within_s=0.3)
+    def test_the_error_says_that_the_first_recipients_were_read(self, wooshq: Wooshq, redis_url: str) -> None:
+        """A generator cannot be given again as it is."""
+
+        def stops_redis() -> Iterator[str]:
+            with redis.Redis.from_url(redis_url) as client:
+                client.execute_command("CLIENT", "PAUSE", 1500, "ALL")
+            yield "u1"
+
+        with pytest.raises(NotAccepted, match="safe to call again, with all recipients from the first one"):
+            wooshq.fan_out(TEMPLATE, stops_redis())
+
+    @pytest.mark.settings(accept_within_s=0.3, redis_url="redis://127.0.0.1:9/0")
+    def test_nothing_is_read_if_it_is_away_before(self, wooshq: Wooshq) -> None:
+        rest = iter(["u1", "u2"])
+        with pytest.raises(NotAccepted, match=r"safe to call again\."):
+            wooshq.fan_out(TEMPLATE, rest)
+        assert list(rest) == ["u1", "u2"]
 
 
 class WhenRecipientsHaveMoreColumnsThanTheTextsName:
