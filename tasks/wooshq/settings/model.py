@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     """URL of the ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`; or `embedded` for the embedded Redis. Default: the broker if it is Redis."""
     data_dir: Path = Path(".wooshq")
-    """Folder of the embedded Redis."""
+    """Folder of the embedded Redis. Programs in different folders need the same absolute path, or each has a Redis of its own."""
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = DEFAULT_NAMESPACE
     """Prefix of every ledger key, and of the lanes' queues if it is not `wq`. Two installations on one Redis or broker need different namespaces."""
 
@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     on_unknown: Literal["resend", "dead_letter"] = "resend"
     """Default for the intent's field `on_unknown`: what to do after a call without an answer. `resend` sends again, `dead_letter` makes a dead letter."""
     unknown_resends: Annotated[int, Field(ge=0, le=1000)] = 1
-    """How often an intent or a recipient is sent to again after calls without an answer; then it becomes a dead letter `unknown`. Lost workers count for `WOOSHQ_POISON_AFTER` instead."""
+    """If a call gets no answer, how often the message is sent again to the same recipient. After that it is a dead letter `unknown`. Lost workers count for `WOOSHQ_POISON_AFTER` instead."""
     suspect_after: Annotated[int, Field(ge=1)] = 2
     """An intent is sent alone after this many workers were lost while they held it."""
     poison_after: Annotated[int, Field(ge=2, le=19)] = 6
@@ -133,7 +133,7 @@ class Settings(BaseSettings):
 
     # Gates
     breaker_failures: Count = 20
-    """Consecutive failures of one application that open its circuit breaker, which shuts the gate `circuit`. So do 1,000 recipients whose calls got no answer."""
+    """Consecutive failures of one application that open its circuit breaker, which shuts the gate `circuit`. 1,000 recipients whose calls got no answer open it, too."""
     breaker_open_s: Seconds = 2.0
     """First wait before a shut gate is probed. It doubles while probes fail."""
     breaker_ceiling_s: Seconds = 30.0

@@ -89,13 +89,13 @@ class WhenTheWaitEndsEarly:
         out, err = process.communicate(timeout=GENEROUS_S)
         assert process.returncode == 130
         assert [one["state"] for one in objects(out)] == ["queued", "queued"]
-        assert "2 intents have not ended. Workers continue. See: wooshq status ID" in err.decode()
+        assert "2 intents have not ended. They stay accepted. See: wooshq status ID" in err.decode()
         assert all(rig.wooshq.status(one["id"]) is not None for one in objects(out))
 
     def test_a_timeout_prints_the_same(self, rig: Rig) -> None:
         done = rig.cli("send", "--wait", "--json", "--timeout", "0.2", stdin=ndjson(an_intent()))
         assert (done.returncode, objects(done.stdout)[0]["state"]) == (1, "queued")
-        assert "1 intent has not ended in 0.2 s. Workers continue." in done.stderr.decode()
+        assert "1 intent has not ended in 0.2 s. It stays accepted. See: wooshq status 0" in done.stderr.decode()
 
 
 class WhenTheInputIsUnusual:

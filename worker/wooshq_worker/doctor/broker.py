@@ -22,7 +22,7 @@ def check(wooshq: Wooshq) -> Finding:
             connection.ensure_connection(max_retries=1, timeout=3)
             kind = str(connection.transport.driver_type)
             lacking = lacking_rights(app, connection) if kind == "redis" else []
-            return finding("broker", lacking) if lacking else Finding("broker", "ok", kind)
+            return finding("broker", lacking) if lacking else Finding("broker", "ok", f"{kind}: {_shown(wooshq, connection)}")
     except Exception as error:  # each transport of kombu raises its own
         if lacks_a_right(error):  # on connecting
             return finding("broker", ["+select"])
@@ -32,6 +32,13 @@ def check(wooshq: Wooshq) -> Finding:
             mend = f"Fix the virtual host at the end of {variable}, or the user's permissions"
             return Finding("broker", "bad", "it does not let this user into the virtual host", mend)
         return Finding("broker", "bad", f"it cannot be reached ({type(error).__name__})", f"Start it, or fix {variable}")
+
+
+def _shown(wooshq: Wooshq, connection: Any) -> str:
+    """The broker's URL for other Celery programs, without a password."""
+    places = wooshq.installation.places
+    own = places.embedded is not None and wooshq.settings.broker_url is None
+    return places.broker_url if own else str(connection.as_uri())
 
 
 def lacking_rights(app: Celery, connection: Any) -> list[str]:

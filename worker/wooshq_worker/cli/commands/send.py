@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -40,6 +40,10 @@ from wooshq_worker.cli.terminal.out import (
 _POLL_S = 0.1
 #: Most intents to ask for between two waits.
 _TOGETHER = 500
+
+
+_TOLD: Final = 5
+"""How many intents that have not ended are shown with what they wait for."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -216,6 +220,7 @@ class _Sending:
 
     def leave(self, so_far: str = "", *, ask: bool = True) -> None:
         """Say which intents have not ended, with their status. ask: False if Redis cannot be reached; then only the ids are printed."""
+        told = 0
         for intent_id, number in self._waiting.items():
             now = self._now(intent_id) if ask else None
             ask = ask and now is not None
@@ -223,9 +228,14 @@ class _Sending:
                 emit(now or {"line": number, "id": intent_id})
             elif not self._ids_at_once:
                 show(f"{intent_id} {now.state if now else ''}".rstrip())
+            if now is not None and now.waiting_for and told < _TOLD:
+                told += 1
+                say(f"{intent_id} waits for {one_line(now.waiting_for)}")
         if self._waiting:
-            have = "has" if len(self._waiting) == 1 else "have"
-            say(f"{several(len(self._waiting), 'intent')} {have} not ended{so_far}. Workers continue. See: wooshq status ID")
+            one = len(self._waiting) == 1
+            have, stay = ("has", "It stays") if one else ("have", "They stay")
+            name = next(iter(self._waiting)) if one else "ID"
+            say(f"{several(len(self._waiting), 'intent')} {have} not ended{so_far}. {stay} accepted. See: wooshq status {name}")
 
     def _now(self, intent_id: str) -> Status | None:
         try:

@@ -40,11 +40,11 @@ _NOW: Final = {
 _SO_FAR: Final = {
     "accepted": "intents accepted",
     "sent": "sent",
-    "dead": "ended as dead letters",
+    "dead": "ended as dead letters (replays and recipients of fan-out jobs count, too)",
     "expired": "expired",
     "cancelled": "cancelled",
     "cancelled_at_pushwoosh": "sent, and cancelled by Pushwoosh before their schedule",
-    "retrying": "retries scheduled",
+    "retrying": "retries scheduled so far",
     "unknown": "calls without an answer (in doubt)",
     "late": "answers that came after another worker took over the intent",
     "replayed": "dead letters replayed",
