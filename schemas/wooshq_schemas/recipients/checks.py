@@ -32,22 +32,26 @@ def checked(
     Raises IntentInvalid with all problems of the row. An optional column never is one: a locale that is not the API's is noted.
     """
     problems: list[Problem] = []
+    noted: list[Note] = []
     if not is_plain(kind, identifier):
         if not rules.exact:
-            identifier = repaired(identifier, notes)
+            identifier, noted = repaired(kind, identifier)
         problem = wrong_form(kind, identifier) or (None if rules.exact else suspicion(kind, identifier))
         if problem is not None:
             problems.append(problem)
     if placeholders and not plain:
         problems += _wrong_placeholders(placeholders)
         if not rules.exact:
-            placeholders = _without_excel_marks(placeholders, notes)
+            placeholders = _without_excel_marks(placeholders, noted)
     if problems:
         raise IntentInvalid(problems)
     if locale is not None:
         locale, understood = api_locale(locale)
-        if not understood and notes is not None:
-            notes.add(Note.LOCALE)
+        if not understood:
+            noted.append(Note.LOCALE)
+    if noted and notes is not None:
+        for note in dict.fromkeys(noted):
+            notes.add(note)
     return Recipient(identifier, LIST_OF[kind], locale, placeholders)
 
 
@@ -65,8 +69,8 @@ def _wrong_placeholders(placeholders: Placeholders) -> list[Problem]:
     return problems
 
 
-def _without_excel_marks(placeholders: Placeholders, notes: Notes | None) -> Placeholders:
+def _without_excel_marks(placeholders: Placeholders, noted: list[Note]) -> Placeholders:
     made = tuple((name, without_excel_marks(value)) for name, value in placeholders)
-    if made != placeholders and notes is not None:
-        notes.add(Note.EXCEL_TEXT)
+    if made != placeholders:
+        noted.append(Note.EXCEL_TEXT)
     return made

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from wooshq_schemas.recipients.no_value import NO_VALUE
-from wooshq_schemas.recipients.notes import Note, Notes
+from wooshq_schemas.recipients.notes import Note
 from wooshq_schemas.validation.problem import Problem
 from wooshq_schemas.validation.storable import wrong_text
 
@@ -24,6 +24,8 @@ _INVISIBLE: Final = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u20
 _FORMULA: Final = re.compile(r'="((?:[^"]|"")*)"')
 #: '00123, and what makes a cell safe against formulas: '+49. Also SQL's quotes: 'u1'.
 _APOSTROPHE: Final = re.compile(r"'([\d=+@-][^']*)|'([^']*)'")
+#: mailto:ann@example.com?subject=Hi, <ann@example.com>, Ann Lee <ann@example.com>.
+_MAIL: Final = re.compile(r"mailto:([^?<>]*)(?:\?.*)?|[^<>@]*<mailto:([^<>?]*)>|[^<>]*<([^<>]*)>", re.IGNORECASE | re.DOTALL)
 _SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:[.,]\d*[Ee][+-]?|[Ee][+])\d{1,3}")
 _POINT_ZERO: Final = re.compile(r"-?\d+\.0+")
 
@@ -35,17 +37,21 @@ def is_plain(kind: str, text: str) -> bool:
     return (text.isalnum() or _PLAIN.fullmatch(text) is not None) and len(text) <= LONGEST_IDENTIFIER and text not in NO_VALUE
 
 
-def repaired(text: str, notes: Notes | None) -> str:
-    """The identifier that is meant by a text. notes: counts the repairs."""
+def repaired(kind: str, text: str) -> tuple[str, list[Note]]:
+    """The identifier that is meant by a text, and what was done to it."""
+    notes = []
     made = _INVISIBLE.sub("", text)
-    if made != text and notes is not None:
-        notes.add(Note.INVISIBLE)
+    if made != text:
+        notes.append(Note.INVISIBLE)
     bare = without_excel_marks(made)
     if bare == made and (found := _APOSTROPHE.fullmatch(made)):
         bare = found[1] or found[2] or ""
-    if bare != made and notes is not None:
-        notes.add(Note.EXCEL_TEXT)
-    return bare
+    if bare != made:
+        notes.append(Note.EXCEL_TEXT)
+    if kind == "email" and (found := _MAIL.fullmatch(bare)):
+        bare = found[1] or found[2] or found[3] or ""
+        notes.append(Note.EMAIL)
+    return bare, notes
 
 
 def without_excel_marks(text: str) -> str:

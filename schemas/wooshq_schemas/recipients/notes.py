@@ -13,12 +13,17 @@ class Note(StrEnum):
 
     EXCEL_TEXT = "excel_text"  #: a cell had the marks that Excel writes around a text
     INVISIBLE = "invisible"  #: the identifier had invisible characters
+    EMAIL = "email"  #: the address had mailto: or a name beside it
     LOCALE = "locale"  #: the locale is not one of the API's
+    SPELLING = "spelling"  #: the email address differs from an earlier one only in capital letters
 
 
 _SENTENCES: Final[Mapping[Note, str]] = {
     Note.EXCEL_TEXT: 'the marks that spreadsheets write around a text were removed, as in ="00123" or \'00123',
     Note.INVISIBLE: "invisible characters, such as byte order marks, were removed from the identifier",
+    Note.EMAIL: "mailto:, or a name beside the email address, was removed",
+    Note.SPELLING: "the email address differs from an earlier one only in capital letters. Each spelling is sent to. To send once, use "
+    "--fold-emails (RowRules(fold_emails=True))",
     Note.LOCALE: "the locale is not one that Pushwoosh knows. These recipients get the texts of the locale default",
 }
 

@@ -13,11 +13,13 @@ class RowRules:
     How a row becomes a recipient.
 
     exact: take cells as they are. Otherwise the marks of spreadsheets are removed, and identifiers that are probably none are refused.
+    fold_emails: addresses that differ only in capital letters are one recipient. Otherwise each spelling is sent to, and they are counted.
     only: the placeholders that are read; None for all. The other columns may have any name and any value: nobody looks at them. `fan_out`
     sets it: it reads what it sends.
     """
 
     exact: bool = False
+    fold_emails: bool = False
     only: frozenset[str] | None = None
 
     def reads(self, name: str) -> bool:

@@ -86,10 +86,22 @@ class Duplicates:
             put = self._table.cursor().execute
             return [put(_INSERT, (key,)).rowcount > 0 for key in keys]
         except (OSError, sqlite3.DatabaseError) as error:
-            what = error.strerror if isinstance(error, OSError) else error
-            raise FolderUnusable(
-                f"The folder {self._folder} cannot hold the list of recipients seen so far ({what}). Make room in it, or set TMPDIR to another folder."
-            ) from error
+            raise self._unusable(error) from error
+
+    def known(self, key: str) -> bool:
+        """Whether a key has come before. It is not taken. Raises FolderUnusable."""
+        if self._table is None:
+            return key in self._seen
+        try:
+            return self._table.execute("SELECT 1 FROM seen WHERE key = ?", (key,)).fetchone() is not None
+        except sqlite3.DatabaseError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> FolderUnusable:
+        what = error.strerror if isinstance(error, OSError) else error
+        return FolderUnusable(
+            f"The folder {self._folder} cannot hold the list of recipients seen so far ({what}). Make room in it, or set TMPDIR to another folder."
+        )
 
     def _put_into_set(self, keys: Sequence[str]) -> list[bool]:
         seen = self._seen

@@ -11,6 +11,7 @@ from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAcc
 from wooshq.jobs.begin import OpenJob, begin_job, check_resumed, new_job, reopen_job
 from wooshq.jobs.check import HEAD, Checks, Given, Look, Refused
 from wooshq.jobs.duplicates import Duplicates, folder_of_tables
+from wooshq.jobs.once import Once
 from wooshq.jobs.packing import Packer
 from wooshq.jobs.rules import JobRules, rollout_of
 from wooshq.jobs.show import show_job
@@ -276,7 +277,7 @@ class Feeding:
         self._rules = job.rows
         self._first = job.first
         self._taken = 0
-        self._seen = seen
+        self._once = Once(seen, notes, fold_emails=job.rows.fold_emails)
         self._refuse = refused
         self.seen = 0  #: items of the stream so far, recipients or not
         self.refused = 0
@@ -321,7 +322,7 @@ class Feeding:
                 recipients.append(recipient_of(one, self._rules, self.notes))
             except IntentInvalid as error:
                 self._refused(Refused(place, error.problems))
-        new = self._seen.new([f"{recipient.to}\0{recipient.identifier}" for recipient in recipients])
+        new = self._once.new(recipients)
         self.duplicates += len(new) - sum(new)
         self.seen += len(given)
         return [recipient for recipient, is_new in zip(recipients, new, strict=True) if is_new]

@@ -113,7 +113,7 @@ def preview_job(
         columns_sent=list(look.columns_sent),
         columns_not_sent=list(look.columns_not_sent),
         examples=seen.examples,
-        notes=list(look.sentences()),
+        notes=[*look.sentences(), *feeding.notes.sentences()],
         problems=[problem.as_dict() for problem in look.problems()],
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -68,6 +69,32 @@ class WhenAColumnIsNotNeeded:
             CITY, [{"user": "u1", "city": "Bonn", "tags": []}, {"user": "u2", "city": "Bonn", "tags": "x"}], also=["tags"]
         )
         assert list(job.errors) == [0]
+
+
+class WhenEmailAddressesDiffer:
+    EMAIL: ClassVar[dict[str, Any]] = {"message": {"email": {"subject": "Hi", "body": "<p>Hi</p>"}}}
+    CONTENT = b"email\nann@example.com\nAnn@Example.com\nmailto:ann@example.com\nbob@example.com\n"
+
+    def test_each_spelling_is_sent_to_and_it_is_said(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        (rig.folder / "t.json").write_text(json.dumps(self.EMAIL))
+        path = a_file(rig, self.CONTENT)
+        args = ["fanout", "--template", "t.json", "--recipients", str(path)]
+        said = " ".join(rig.cli(*args, "--dry-run").stderr.decode().split())
+        assert "In 1 row, the email address differs from an earlier one only in capital letters." in said
+        done = rig.cli(*args)
+        said = " ".join(done.stderr.decode().split())
+        assert "Note: In 1 row, the email address differs from an earlier one only in capital letters. Each spelling is sent to." in said
+        assert "Note: In 1 row, mailto:, or a name beside the email address, was removed." in said
+        assert "1 duplicate recipient was skipped." in said
+        assert api.accepted == {"ann@example.com": 1, "Ann@Example.com": 1, "bob@example.com": 1}
+
+    def test_they_can_be_taken_as_one(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        with RecipientsFile(a_file(rig, self.CONTENT)) as file:
+            job = rig.wooshq.fan_out(self.EMAIL, file, rows=RowRules(fold_emails=True))
+        assert (job.wait(GENEROUS_S).sent, job.duplicates, job.notes.counts) == (2, 2, {"email": 1})
+        assert api.accepted == {"ann@example.com": 1, "bob@example.com": 1}
 
 
 class WhenAJobIsFedOn:

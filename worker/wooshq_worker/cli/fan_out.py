@@ -269,6 +269,8 @@ class Run:
         if job.duplicates:
             say(f"{several(job.duplicates, 'duplicate recipient')} {'was' if job.duplicates == 1 else 'were'} skipped.")
         self._say_notes()
+        for note in job.notes.sentences():
+            say(f"Note: {note}")
         if limit := job.limit:
             say(
                 f"Only the first {several(limit, 'recipient')} {'was' if limit == 1 else 'were'} taken (--limit). A job for all would send to "

@@ -66,6 +66,31 @@ class WhenItsFormHasOneMeaning:
         assert read(text, notes=notes) == identifier
         assert notes.counts == {note: 1}
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "mailto:ann@example.com",
+            "MAILTO:ann@example.com?subject=Hi",
+            "<ann@example.com>",
+            "Ann Lee <ann@example.com>",
+            "<mailto:ann@example.com>",
+            "'mailto:ann@example.com'",
+        ],
+    )
+    def test_an_address_in_another_form_is_repaired_and_noted(self, text: str) -> None:
+        notes = Notes()
+        assert read(text, "email", notes=notes) == "ann@example.com"
+        assert notes.counts[Note.EMAIL] == 1
+        # For other kinds, such a text is an identifier as any other.
+        assert read("mailto:ann@example.com") == "mailto:ann@example.com"
+
+    def test_a_row_that_is_refused_is_not_noted(self) -> None:
+        notes = Notes()
+        for text in ("\ufeff", "mailto:", "'None'", "<>"):
+            with pytest.raises(IntentInvalid):
+                read(text, "email", notes=notes)
+        assert notes.counts == {}
+
     def test_several_repairs_are_made_together(self) -> None:
         notes = Notes()
         assert read('\ufeff="00123"', notes=notes) == "00123"

@@ -92,6 +92,9 @@ Exact = Annotated[
         "--exact", help="Take cells as they are. Otherwise marks of spreadsheets are removed, and words such as null are no identifiers."
     ),
 ]
+FoldEmails = Annotated[
+    bool, typer.Option("--fold-emails", help="Take email addresses that differ only in capital letters as one recipient.")
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Exit when all recipients have been read. Workers continue to send.")]
 
 
@@ -112,11 +115,13 @@ def fanout(
     dry_run: DryRun = False,
     limit: Limit = None,
     exact: Exact = False,
+    fold_emails: FoldEmails = False,
     detach: Detach = False,
     as_json: Json = False,
 ) -> None:
     """Send one message to many recipients, each once, in as few calls as possible. Prints the id of the job, and follows it to its end."""
     continue_unread(or_unwritten=True)
+    rows = RowRules(exact=exact, fold_emails=fold_emails)
     _check_start_or_resume(
         template,
         resume,
@@ -130,12 +135,11 @@ def fanout(
         None if max_rejects == _MAX_REJECTS else max_rejects,
         dry_run or None,
         limit,
-        exact or None,
+        None if rows == RowRules() else rows,
     )
     if rejects is not None or not dry_run:
         check_rejects(rejects, force=force, inputs=(recipients, template))
     checks = Checks(allow_missing, also, max_rejects)
-    rows = RowRules(exact=exact)
     rules: dict[str, Any] = {
         "rate": rate,
         "stop_at": None if stop_at is None else fraction(stop_at, "--stop-at"),
