@@ -122,21 +122,9 @@ def fanout(
     """Send one message to many recipients, each once, in as few calls as possible. Prints the id of the job, and follows it to its end."""
     continue_unread(or_unwritten=True)
     rows = RowRules(exact=exact, fold_emails=fold_emails)
-    _check_start_or_resume(
-        template,
-        resume,
-        rate,
-        steps,
-        stop_at,
-        step_wait,
-        total,
-        also,
-        allow_missing or None,
-        None if max_rejects == _MAX_REJECTS else max_rejects,
-        dry_run or None,
-        limit,
-        None if rows == RowRules() else rows,
-    )
+    of_a_new_job = (rate, steps, stop_at, step_wait, total, also, limit, allow_missing or None, dry_run or None)
+    differing = (None if max_rejects == _MAX_REJECTS else max_rejects, None if rows == RowRules() else rows)
+    _check_start_or_resume(template, resume, *of_a_new_job, *differing)
     if rejects is not None or not dry_run:
         check_rejects(rejects, force=force, inputs=(recipients, template))
     checks = Checks(allow_missing, also, max_rejects)
