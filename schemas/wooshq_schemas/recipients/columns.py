@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wooshq_schemas.recipients.checks import LONGEST_NAME, NAME_TOO_LONG, are_plain, checked
-from wooshq_schemas.recipients.identifiers import LONGEST_IDENTIFIER
+from wooshq_schemas.recipients.identifiers import INVISIBLE, LONGEST_IDENTIFIER
 from wooshq_schemas.recipients.no_value import NO_VALUE
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, one_is_needed
@@ -20,18 +20,21 @@ class Columns:
 
     def __init__(self, names: Sequence[str], rules: RowRules = ALL_COLUMNS, notes: Notes | None = None) -> None:
         """
-        Columns without a name are ignored, as are those that `rules` does not read.
+        Names are taken without spaces around them, and without invisible characters; if any had such spaces, cells are taken without
+        theirs, too. Columns without a name are ignored, as are those that `rules` does not read.
 
         notes: counts what was noted about the rows. Raises IntentInvalid with all problems of the header.
         """
-        read = [name for name in names if name.strip() and (name in LIST_OF or name == LOCALE or rules.reads(name))]
+        self._padded = any(name != name.strip() for name in names)
+        names = [INVISIBLE.sub("", name).strip() for name in names]
+        read = [name for name in names if name and (name in LIST_OF or name == LOCALE or rules.reads(name))]
         problems = [Problem("", *wrong) for name in read if (wrong := wrong_text(name))]
         problems += [
             Problem(shown(name), "is the name of two columns", "Rename or remove one")
             for name in sorted({name for name in read if read.count(name) > 1})
         ]
         if notes is not None and notes.columns is not None:
-            notes.columns.update(name for name in names if name.strip())
+            notes.columns.update(name for name in names if name)
         named = [name for name in names if name in LIST_OF]
         if len(named) != 1:
             problems.append(one_is_needed(names, named))
@@ -54,9 +57,12 @@ class Columns:
         if len(cells) != len(self.names):
             cells = self._of_the_right_length(cells)
         identifier = cells[self._at]
-        # A shortcut: most rows are only an identifier that is obviously valid.
+        # A shortcut: most rows are only an identifier that is obviously valid. (`tuple.__new__` skips the defaults of a NamedTuple.)
         if self._bare and identifier.isalnum() and len(identifier) <= LONGEST_IDENTIFIER and identifier not in NO_VALUE:
-            return Recipient(identifier, self._to)
+            return tuple.__new__(Recipient, (identifier, self._to, None, ()))
+        if self._padded:
+            cells = [cell.strip() for cell in cells]
+            identifier = cells[self._at]
         locale = cells[self._locale_at] or None if self._locale_at is not None else None
         placeholders = tuple([(name, cells[at]) for name, at in self._placeholders])
         plain = are_plain("".join(cells))

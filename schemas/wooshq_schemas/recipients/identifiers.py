@@ -18,8 +18,8 @@ _PLAIN: Final = re.compile(r"(?:[A-Za-z_]|\d+[-_]|[0-9A-Fa-f]{8}-)[\w.:+-]{0,999
 _PLAIN_ADDRESS: Final = re.compile(r"[\w.+%-]{1,256}@[\w.-]{1,256}", re.ASCII)
 _ADDRESS: Final = re.compile(r"[^@\s]{1,256}@[^@\s]{1,256}")
 
-#: Characters that nobody sees: of no width, byte order marks, soft hyphens, marks of direction. Joiners are part of some scripts and emoji.
-_INVISIBLE: Final = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+INVISIBLE: Final = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Characters that nobody sees: of no width, byte order marks, soft hyphens, marks of direction. Joiners are part of some scripts and emoji."""
 #: How Excel writes a text that looks like a number, so that it stays a text: ="00123".
 _FORMULA: Final = re.compile(r'="((?:[^"]|"")*)"')
 #: '00123, and what makes a cell safe against formulas: '+49. Also SQL's quotes: 'u1'.
@@ -40,7 +40,7 @@ def is_plain(kind: str, text: str) -> bool:
 def repaired(kind: str, text: str) -> tuple[str, list[Note]]:
     """The identifier that is meant by a text, and what was done to it."""
     notes = []
-    made = _INVISIBLE.sub("", text)
+    made = INVISIBLE.sub("", text)
     if made != text:
         notes.append(Note.INVISIBLE)
     bare = without_excel_marks(made)

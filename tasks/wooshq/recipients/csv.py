@@ -104,20 +104,25 @@ class CsvRows:
 
     def _header(self) -> tuple[Sequence[str], int]:
         """The cells of the first row that is not blank, and the line after it. No cells if all rows are blank. A separator line is skipped."""
-        lines = self._lines
+        lines, before = self._lines, self._lines.row
         reader = lines.reader(self._delimiter)
         try:
             for names in reader:
-                text = lines.text(lines.row, reader.line_num)
+                end = before + reader.line_num
+                text = lines.text(lines.row, end)
                 if NOT_TEXT.search(text):
                     raise self._refused(self._is_not_text)
                 if SEPARATOR_LINE.fullmatch(text):
                     self._separator_cells = names[0], _BOM + names[0]
                 elif text.strip():
-                    return names, reader.line_num
-                lines.row = reader.line_num
+                    if not lines.spaces_after_delimiters and len(names) > 1 and all(name.startswith(" ") for name in names[1:]):
+                        # "user, city": the spaces are no part of the cells, and a quote after them begins a quoted cell.
+                        lines.spaces_after_delimiters = True
+                        return self._header()
+                    return names, end
+                lines.row = end
         except csv.Error as error:
-            raise self._refused(self._wrong(error, reader.line_num)) from None
+            raise self._refused(self._wrong(error, before + reader.line_num)) from None
         except (_RowTooLong, _AtLongLine):
             raise self._refused(too_long(self._limits, "The first line of a CSV is its header")) from None
         return (), lines.row
@@ -193,11 +198,14 @@ class _KeptLines:
         self._first = 0
         self._size = 0
         self._long: LongLine | None = None
+        self.spaces_after_delimiters = False
+        """Whether spaces after a delimiter are left out."""
 
     def reader(self, delimiter: str) -> _Reader:
         """A reader of the rows from `row` on. After it raises csv.Error, _RowTooLong or _AtLongLine, a new one is needed."""
         kept = map(self._kept.__getitem__, range(self.row - self._first, len(self._kept)))
-        return csv.reader(chain(kept, chain.from_iterable(self)), delimiter=delimiter, strict=True)
+        lines = chain(kept, chain.from_iterable(self))
+        return csv.reader(lines, delimiter=delimiter, skipinitialspace=self.spaces_after_delimiters, strict=True)
 
     def text(self, start: int, end: int) -> str:
         """The kept lines from `start` up to, and without, `end`."""

@@ -59,6 +59,37 @@ class WhenAFileIsCsv:
         content = b"user,city\nu1,Bonn\n".replace(b",", delimiter)
         assert rows_of(content) == rows_of(content.replace(b"user", b'"user"')) == [Recipient("u1", placeholders=(("city", "Bonn"),))]
 
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "user,city\nu1,Bonn\n",
+            "user, city\nu1,Bonn\n",
+            "user, city\nu1, Bonn\n",
+            'user, "city"\n"u1", "Bonn"\n',
+            " user , city \n u1 , Bonn \n",
+            "user;  city\nu1;Bonn\n",
+            "sep=,\nuser, city\nu1, Bonn\n",
+            "user,city ,\nu1,Bonn,\n",
+            "user\t city\nu1\t Bonn\n",
+            "\u00a0user,city\u200b\nu1,Bonn\n",
+            "\ufeff\ufeffuser,city\nu1,Bonn\n",
+        ],
+    )
+    def test_names_have_no_spaces_and_no_invisible_characters_around_them(self, content: str) -> None:
+        assert rows_of(content.encode()) == rows_of(content.encode(), pieces_of=1) == [Recipient("u1", placeholders=(("city", "Bonn"),))]
+
+    def test_a_quote_after_such_a_space_begins_a_quoted_cell(self) -> None:
+        rows = rows_of(b'user, "city, river"\nu1, "Bonn, Rhein"\nu2, "Koeln"x\nuser, "city, river"\nu3, x\n')
+        assert rows[0] == Recipient("u1", placeholders=(("city, river", "Bonn, Rhein"),))
+        assert [text.partition(".")[0] for text in in_short(rows)[1:]] == [
+            "3: has text after a closing quote",
+            "4: repeats the header",
+            "u3",
+        ]
+
+    def test_without_such_spaces_in_the_header_cells_keep_theirs(self) -> None:
+        assert rows_of(b"user,city\nu1, Bonn \n") == [Recipient("u1", placeholders=(("city", " Bonn "),))]
+
     @pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "sep=;;", "sep=;  "])
     @pytest.mark.parametrize("before", [b"", BOM, b"\n"])
     def test_the_first_line_may_name_the_delimiter_as_excel_reads_it(self, line: str, before: bytes) -> None:

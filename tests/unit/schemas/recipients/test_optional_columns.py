@@ -59,7 +59,7 @@ class WhenAPlaceholderIsNotAString:
 
 
 class WhenAColumnIsNotNeeded:
-    @pytest.mark.parametrize("name", ["x", "", " ", "x" * 999, "x\0", "x\udcfc", "city "])
+    @pytest.mark.parametrize("name", ["x", "", " ", "x" * 999, "x\0", "x\udcfc"])
     def test_its_name_and_its_values_may_be_anything(self, name: str) -> None:
         columns = Columns(["user", name, "city", name], CITY)
         assert columns.recipient(["u1", "\0", "Bonn", "\udcff"]) == Recipient("u1", placeholders=(("city", "Bonn"),))
