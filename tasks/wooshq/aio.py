@@ -169,9 +169,9 @@ class AsyncWooshq:
             case Sleep():
                 await asyncio.sleep(wanted.seconds)
             case Publish():
-                self.installation.publisher.hand_over(wanted.lane, wanted.ids)
+                self.installation.hand_over(wanted.lane, wanted.ids)
             case CallTurns():
-                self.installation.publisher.call_turns(wanted.n)
+                self.installation.call_turns(wanted.n)
             case Pull(stream=AsyncStream() as stream):
                 return await stream.pull(wanted.into)
             case Within():
@@ -190,8 +190,18 @@ class AsyncWooshq:
     async def _ask(self, wanted: Wanted) -> Any:
         within_s = self.settings.accept_within_s
         reach = self.installation.reach
-        places = await asyncio.to_thread(reach, within_s) if self.installation.is_closed else reach(within_s)
+        places = await _in_thread(lambda: reach(within_s)) if self.installation.opens_slowly else reach(within_s)
         return await aask(wanted, await self._clients.get(places.redis_url, within_s), places.where)
+
+
+async def _in_thread(call: Callable[[], T]) -> T:
+    """Raises LedgerUnavailable if no thread can start."""
+    loop = asyncio.get_running_loop()
+    try:
+        done = loop.run_in_executor(None, call)
+    except RuntimeError as error:
+        raise LedgerUnavailable("no thread can start in this process to open the embedded Redis", maybe_done=False) from error
+    return await done
 
 
 class AsyncDeadLetters:

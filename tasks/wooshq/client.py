@@ -187,9 +187,9 @@ class Wooshq:
             case Sleep():
                 time.sleep(wanted.seconds)
             case Publish():
-                self.installation.publisher.hand_over(wanted.lane, wanted.ids)
+                self.installation.hand_over(wanted.lane, wanted.ids)
             case CallTurns():
-                self.installation.publisher.call_turns(wanted.n)
+                self.installation.call_turns(wanted.n)
             case Pull(stream=Stream() as stream):
                 return stream.pull(wanted.into)
             case Within():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from wooshq.errors import EmbeddedRedisError, LedgerUnavailable
 from wooshq.installation import forks
@@ -11,6 +12,9 @@ from wooshq.installation.celery_app import WooshqApp, make_app
 from wooshq.installation.places import Places, places
 from wooshq.installation.publish import Publisher
 from wooshq.settings import Settings, load_settings
+from wooshq.settings.server_url import EMBEDDED
+
+log = logging.getLogger("wooshq.publish")
 
 
 class _Opening:
@@ -21,7 +25,10 @@ class _Opening:
         self._done = threading.Event()
         self._places: Places | None = None
         self._error: Exception | None = None
-        threading.Thread(target=self._run, name="wooshq-opening", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="wooshq-opening", daemon=True).start()
+        except RuntimeError as error:
+            raise LedgerUnavailable("no thread can start in this process to open the embedded Redis", maybe_done=False) from error
 
     def _run(self) -> None:
         try:
@@ -82,9 +89,9 @@ class Installation:
         return self._places
 
     @property
-    def is_closed(self) -> bool:
-        """Whether nothing is open. The next call may then have to start an embedded Redis."""
-        return self._places is None
+    def opens_slowly(self) -> bool:
+        """Whether the next call may have to start an embedded Redis. Raises SettingsInvalid."""
+        return self._places is None and self.settings.redis_url == EMBEDDED
 
     @property
     def where(self) -> str:
@@ -97,8 +104,8 @@ class Installation:
 
         Raises LedgerUnavailable, SettingsInvalid.
         """
-        if self._places is not None:
-            return self._places
+        if not self.opens_slowly:
+            return self.places
         with self._opening_lock:
             opening = self._opening
             if opening is None or opening.failed:
@@ -126,6 +133,23 @@ class Installation:
         in_place_s = self.settings.accept_within_s / 4
         return Publisher(self.app, ids_per_message=self.settings.ids_per_message, in_place_s=in_place_s)
 
+    def hand_over(self, lane: str, ids: Iterable[str]) -> None:
+        """
+        Publish `ids` soon. Never raises: they are in the ledger, so the caller must learn that they were accepted. If they cannot be
+        published here, the keeper does it.
+        """
+        try:
+            self.publisher.hand_over(lane, ids)
+        except Exception as error:
+            _log_not_published(error)
+
+    def call_turns(self, n: int) -> None:
+        """Tell workers soon that `n` chunks wait. Never raises, for the same reason."""
+        try:
+            self.publisher.call_turns(n)
+        except Exception as error:
+            _log_not_published(error)
+
     def close(self) -> None:
         """Publish what waits, and release the embedded Redis. A later call opens everything again."""
         if self._publisher is not None:
@@ -144,3 +168,9 @@ class Installation:
         with self._lock:  # an embedded Redis that is being opened belongs to the old settings
             self.close()
             self._settings = self._given
+
+
+def _log_not_published(error: Exception) -> None:
+    log.warning(
+        "publish_failed: what was accepted was not published; the keeper will publish it from the ledger (%s)", type(error).__name__
+    )

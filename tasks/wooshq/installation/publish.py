@@ -146,7 +146,8 @@ class Publisher:
     A thread that publishes what producers hand over. So a broker that hangs never hangs `enqueue`, and ids that come meanwhile share a
     message. Nothing is lost if it fails: an id that was not published is `queued` in the ledger, and the keeper finds it there.
 
-    The thread starts at the first hand-over, and again in a forked child. When the interpreter ends, it gets up to `flush_s` to finish.
+    The thread starts at the first hand-over, and again in a forked child. If no thread can start, or if it ended, the next hand-over tries
+    again. When the interpreter ends, it gets up to `flush_s` to finish.
     """
 
     def __init__(self, app: WooshqApp, *, ids_per_message: int, flush_s: float = FLUSH_S, in_place_s: float = 0.5) -> None:
@@ -172,6 +173,7 @@ class Publisher:
         self._closed = False
         self._must_wait = threads_stand_still()
         self._waits_from = -math.inf
+        self._has_warned = False
         self._connection = BrokerConnection(self._app, ids_per_message=self._ids_per_message)
 
     def hand_over(self, lane: str, ids: Iterable[str]) -> None:
@@ -187,10 +189,22 @@ class Publisher:
             while len(waiting) > _MOST_WAITING:
                 waiting.pop()
             self._turns = min(self._turns + turns, _MOST_TURNS)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="wooshq-publisher", daemon=True)
-                self._thread.start()
+            self._start_unless_running()
             self._changed.notify()
+
+    def _start_unless_running(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return
+        thread = threading.Thread(target=self._run, name="wooshq-publisher", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # of a limit on threads or memory, or because the interpreter ends
+            self._thread = None
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning("publisher_not_started: no thread can start in this process; the keeper publishes what this process accepts")
+        else:
+            self._thread = thread
 
     def call_turns(self, n: int) -> None:
         """Tell workers soon that `n` chunks wait. Does not wait for the broker. Never raises."""

@@ -8,6 +8,7 @@ forked while such a thread stands in the middle of an import, holds a lock, or h
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import json
 import os
 import queue
@@ -109,6 +110,7 @@ def _fork_a_child(wooshq: Wooshq, number: int) -> None:
     if os.fork():
         return
     signal.alarm(_HANGS_S)
+    faulthandler.dump_traceback_later(_HANGS_S - 5)  # a child that hangs shows where
     threading.settrace(None)  # type: ignore[arg-type]
     try:
         wooshq.enqueue(_an_intent(f"child-{number}"))

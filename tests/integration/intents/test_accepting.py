@@ -144,7 +144,7 @@ class WhenRedisDoesNotAnswer:
                 assert time.monotonic() - started < BOUND_S
             finally:
                 os.kill(pid, signal.SIGCONT)
-            wait_until(lambda: not newcomer.installation.is_closed)
+            wait_until(lambda: not newcomer.installation.opens_slowly)
             assert newcomer.status(newcomer.enqueue(an_intent())) is not None
             newcomer.close()
             asyncio.run(aio.close())

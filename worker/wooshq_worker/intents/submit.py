@@ -58,7 +58,7 @@ class Submit:
             except Conflict as error:
                 checked = _Refused(checked.body, Reason.INVALID, str(error))
             else:
-                self._wooshq.installation.publisher.hand_over(checked.lane, [intent_id])
+                self._wooshq.installation.hand_over(checked.lane, [intent_id])
                 return
         await self._file(submitted.intent_id, checked)
 
