@@ -101,6 +101,5 @@ def test_the_json_of_a_job_has_the_fields_of_the_design(rig: Rig) -> None:
     job = rig.wooshq.fan_out(TEMPLATE, people(3)).show()
     assert list(json.loads(job.to_json())) == [
         "id", "state", "total", "sent", "dead", "retrying", "unknown", "unknown_identifiers", "expired", "calls", "rate", "accepted_at", "ended_at",
-        "workers_lost",
     ]  # fmt: skip
     assert job.application == APPLICATION
