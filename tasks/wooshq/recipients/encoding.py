@@ -1,4 +1,4 @@
-"""How is the text encoded? UTF-8 is read as it is. UTF-16 is converted to UTF-8, so that all that follows reads only one encoding."""
+"""How is the text encoded? UTF-8 is read as it is. Others are converted to UTF-8, so that all that follows reads only one encoding."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from wooshq.errors import Problem
 NOT_TEXT: Final = re.compile("[\udc80-\udcff]")
 """The characters into which `lines` turns a byte that is not UTF-8 (Python's `surrogateescape`)."""
 
-IS_NOT_UTF8: Final = Problem("", "is not UTF-8", "Save the file as UTF-8")
+IS_NOT_UTF8: Final = Problem(
+    "", "is not UTF-8", "Name the encoding of the file, such as --encoding cp1252 for a CSV of Excel, or save it as UTF-8"
+)
 IS_NOT_UTF16: Final = Problem("", "is not valid UTF-16", "The file is damaged or cut off: copy it again, or save it as UTF-8")
 
 #: What stands for half of a 16-bit unit at the end. Like the UTF-8 form of a lone surrogate, it is not UTF-8, so the row is refused.
 _HALF_A_UNIT: Final = b"\xff"
 
 
-class Utf16:
-    """
-    The UTF-8 bytes of a UTF-16 text. What is not valid UTF-16 (a lone surrogate, half a unit at the end) becomes bytes that are not UTF-8:
-    then its row is bad, and no other.
-    """
+def is_not(encoding: str) -> Problem:
+    """The problem of a row with bytes that a named encoding does not have."""
+    return Problem("", f"has bytes that {encoding} does not have", "Name the encoding that the file has")
+
+
+class Recoded:
+    """The UTF-8 bytes of a text in another encoding. What the encoding does not have becomes bytes that are not UTF-8: then its row is bad, and no other."""
 
     def __init__(self, read: Callable[[int], bytes], codec: str) -> None:
-        """read: gives at most so many bytes of the text, without its byte order mark, and none only at the end. codec: `utf-16-le` or `utf-16-be`."""
+        """read: gives at most so many bytes of the text, and none only at the end. codec: Python's name of the encoding."""
         self._read = read
-        self._codec = codec
-        self._decoder = codecs.getincrementaldecoder(codec)("surrogatepass")
+        self._decoder = codecs.getincrementaldecoder(codec)("surrogateescape")
         self._ready = b""
         self._ended = False
 
@@ -37,13 +40,40 @@ class Utf16:
         """The next 1 to `most` bytes; none at the end."""
         while not self._ready and not self._ended:
             data = self._read(most)
-            # Two bytes can become three, so what is more than `most` waits for the next call.
-            self._ready = _utf8(self._decoder.decode(data))
+            # One byte can become three, so what is more than `most` waits for the next call.
+            self._ready = self._converted(data)
             if not data:
                 self._ended = True
-                self._ready = self._last()
+                self._ready += self._last()
         given, self._ready = self._ready[:most], self._ready[most:]
         return given
+
+    def _converted(self, data: bytes) -> bytes:
+        text = self._decoder.decode(data)
+        try:
+            return text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:  # the encoding has lone surrogates itself
+            return _utf8(text)
+
+    def _last(self) -> bytes:
+        """What the decoder still holds at the end: the beginning of a character."""
+        return self._decoder.decode(b"", True).encode("utf-8", "surrogateescape")
+
+
+class Utf16(Recoded):
+    """
+    The UTF-8 bytes of a UTF-16 text. What is not valid UTF-16 (a lone surrogate, half a unit at the end) becomes bytes that are not UTF-8:
+    then its row is bad, and no other.
+    """
+
+    def __init__(self, read: Callable[[int], bytes], codec: str) -> None:
+        """read: gives at most so many bytes of the text, without its byte order mark, and none only at the end. codec: `utf-16-le` or `utf-16-be`."""
+        super().__init__(read, codec)
+        self._codec = codec
+        self._decoder = codecs.getincrementaldecoder(codec)("surrogatepass")
+
+    def _converted(self, data: bytes) -> bytes:
+        return _utf8(self._decoder.decode(data))
 
     def _last(self) -> bytes:
         """What the decoder still holds at the end: the first half of a surrogate pair, half a unit, or both."""

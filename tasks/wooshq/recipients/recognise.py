@@ -9,13 +9,14 @@ from typing import Final
 
 from wooshq.errors import Problem, RecipientsUnreadable
 from wooshq.recipients.csv import SEPARATOR_LINE, CsvRows
-from wooshq.recipients.encoding import IS_NOT_UTF8, IS_NOT_UTF16, Utf16
+from wooshq.recipients.encoding import IS_NOT_UTF8, IS_NOT_UTF16, Recoded, Utf16, is_not
 from wooshq.recipients.gunzip import MAGIC, Gunzip
 from wooshq.recipients.limits import Limits
 from wooshq.recipients.lines import Text, segments
 from wooshq.recipients.ndjson import NdjsonRows
 from wooshq.recipients.rows import Rows
 from wooshq.recipients.sample import Sample
+from wooshq_schemas.recipients.encoding import UTF8, UTF16, codec_of
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF
 from wooshq_schemas.recipients.rules import RowRules
@@ -56,6 +57,8 @@ _OTHERS_BY_NULS: Final[Mapping[tuple[bool, ...], tuple[str, str]]] = {
     (True, True, True, False): ("is UTF-32", _SAVE_AS_UTF8),
     (True, True, True, True): ("begins with NUL bytes, so it is not text", "A crash may leave such a file: write it again"),
 }
+#: A UTF-16 that is named → its codec if nothing tells the order of its bytes.
+_WITHOUT_MARK: Final[Mapping[str, str]] = {"utf-16": "utf-16-le", "utf-16-le": "utf-16-le", "utf-16-be": "utf-16-be"}
 _JSON_ARRAY: Final = re.compile(rb"\[\s*(?:[\[{\"\]]|\Z)")
 
 
@@ -72,7 +75,7 @@ def rows_in(read: Callable[[int], bytes], limits: Limits, rules: RowRules, notes
         if stream.peek(len(MAGIC)).startswith(MAGIC):
             raise RecipientsUnreadable("is a gzip inside a gzip", "Decompress it once")
     _refuse_others(stream.peek_text())
-    stream, is_not_text = _as_utf8(stream)
+    stream, is_not_text = _as_utf8(stream, codec_of(rules.encoding))
     head = stream.peek_text()
     begins = head.lstrip(_BLANK)
     if not begins and len(head) >= _HEAD:
@@ -128,20 +131,33 @@ def _refuse_others(head: bytes) -> None:
         raise RecipientsUnreadable("is a tar archive", "Unpack it, and use one of the files in it")
 
 
-def _as_utf8(stream: _Peeking) -> tuple[_Peeking, Problem]:
-    """The text as UTF-8, without its byte order mark, and the problem of a row with bytes that its encoding does not allow."""
+def _as_utf8(stream: _Peeking, named: str | None) -> tuple[_Peeking, Problem]:
+    """
+    The text as UTF-8, without its byte order mark, and the problem of a row with bytes that its encoding does not allow.
+
+    named: the codec that the user named; None if none was. Raises RecipientsUnreadable for a byte order mark of another one.
+    """
     head = stream.peek(_FIRST)
     if head.startswith(_UTF8_MARK):
+        _check(named, UTF8, "UTF-8")
         stream.read(len(_UTF8_MARK))
         return stream, IS_NOT_UTF8
+    if codec := _UTF16_MARKS.get(head[:2]):
+        _check(named, UTF16, "UTF-16")
+        stream.read(2)
+        return _Peeking(Utf16(stream.read, codec).read), IS_NOT_UTF16
+    if named is not None and named not in UTF16:
+        return (stream, IS_NOT_UTF8) if named in UTF8 else (_Peeking(Recoded(stream.read, named).read), is_not(named))
     nuls = tuple(byte == 0 for byte in head[:_FIRST])
     if nuls in _OTHERS_BY_NULS:
         raise RecipientsUnreadable(*_OTHERS_BY_NULS[nuls])
-    if codec := _UTF16_MARKS.get(head[:2]):
-        stream.read(2)
-    else:
-        codec = _UTF16_BY_NULS.get(nuls)
+    codec = _UTF16_BY_NULS.get(nuls, _WITHOUT_MARK.get(named or ""))
     return (stream, IS_NOT_UTF8) if codec is None else (_Peeking(Utf16(stream.read, codec).read), IS_NOT_UTF16)
+
+
+def _check(named: str | None, those: frozenset[str], mark: str) -> None:
+    if named is not None and named not in those:
+        raise RecipientsUnreadable(f"begins with the byte order mark of {mark}, so it is not {named}", "Name no encoding")
 
 
 def _delimiter(header: bytes) -> str:

@@ -71,6 +71,36 @@ class WhenAColumnIsNotNeeded:
         assert list(job.errors) == [0]
 
 
+class WhenAFileIsNotUtf8:
+    def test_nobody_is_sent_to_until_its_encoding_is_named(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        (rig.folder / "t.json").write_text(json.dumps(CITY))
+        path = a_file(rig, b"user;city\n" + b"".join(f"u{n};Zürich\n".encode("cp1252") for n in range(50)))
+        args = ["fanout", "--template", "t.json", "--recipients", str(path)]
+        done = rig.cli(*args)
+        said = " ".join(done.stderr.decode().split())
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert "50 of 50 rows are not valid" in said
+        assert "is not UTF-8. Name the encoding of the file, such as --encoding cp1252 for a CSV of Excel, or save it as UTF-8" in said
+        assert rig.cli(*args, "--encoding", "cp1252").returncode == 0
+        assert {call.body["transactional"]["dynamic_content_placeholders"]["city"] for call in api.calls} == {"Zürich"}
+        assert b"encoding: is not an encoding that can be read" in rig.cli(*args, "--encoding", "ansi").stderr
+
+    def test_a_message_that_needs_no_such_cell_is_sent(self, rig: Rig) -> None:
+        with RecipientsFile(a_file(rig, "user;name;city\nu1;Jürgen;Bonn\n".encode("cp1252"))) as file:
+            job = rig.wooshq.fan_out(CITY, file)
+        assert (job.refused, job.show().total) == (0, 1)
+
+    def test_a_resume_reads_it_in_the_same_encoding(self, rig: Rig) -> None:
+        path = a_file(rig, b"user;city\n" + b"".join(f"u{n};Zürich{n}\n".encode("cp1252") for n in range(3_000)))
+        rules = RowRules(encoding="cp1252")
+        ids: list[str] = []
+        with pytest.raises(OSError), RecipientsFile(path) as file:
+            rig.wooshq.fan_out(CITY, breaking(itertools.islice(file.rows(rules), 2_500)), opened=ids.append, rows=rules)
+        with RecipientsFile(path) as file:
+            assert rig.wooshq.fan_out(None, file, resume=ids[0]).show().total == 3_000
+
+
 class WhenEmailAddressesDiffer:
     EMAIL: ClassVar[dict[str, Any]] = {"message": {"email": {"subject": "Hi", "body": "<p>Hi</p>"}}}
     CONTENT = b"email\nann@example.com\nAnn@Example.com\nmailto:ann@example.com\nbob@example.com\n"

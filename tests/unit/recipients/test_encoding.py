@@ -29,6 +29,7 @@ from tests.unit.recipients.reading import (
 from wooshq.recipients.encoding import Utf16
 from wooshq.recipients.file import BadRow, Limits, RecipientsFile
 from wooshq_schemas import Recipient
+from wooshq_schemas.recipients.rules import RowRules
 
 ENCODINGS = ["utf-16-le", "utf-16-be"]
 MARK = "\ufeff"
@@ -225,6 +226,91 @@ texts = (
         )
     ).map("".join)
 ).flatmap(lambda text: st.sampled_from([text, "user,name\n" + text, "user\tname\r\n" + text, '{"user":"a"}\n' + text]))
+
+
+class WhenTheEncodingIsNamed:
+    @pytest.mark.parametrize(
+        ("encoding", "city"),
+        [
+            ("cp1252", "Zürich – São Paulo €"),
+            ("Windows-1252", "Zürich"),
+            ("latin-1", "Zürich"),
+            ("cp1250", "Łódź"),
+            ("cp1251", "Москва"),
+            ("koi8-r", "Москва"),
+            ("mac_roman", "Zürich"),
+            ("cp850", "Zürich"),
+            ("shift_jis", "東京"),
+            ("gb18030", "北京 🗼"),
+            ("big5", "台北"),
+            ("iso2022_jp", "東京"),
+            ("utf-8", "東京 🗼"),
+            ("utf-8-sig", "東京 🗼"),
+            ("utf-16-le", "東京 🗼"),
+            ("utf-16-be", "東京 🗼"),
+            ("utf-16", "東京 🗼"),
+        ],
+    )
+    @pytest.mark.parametrize("pieces_of", [1, 3, MIB])
+    def test_csv_and_ndjson_are_read_also_from_a_gzip(self, encoding: str, city: str, pieces_of: int) -> None:
+        rules = RowRules(encoding=encoding)
+        for text in (f"user;city\r\nu1;{city}\r\n", f'{{"user":"u1","city":"{city}"}}\n'):
+            content = text.encode(encoding)
+            for packed in (content, gzip.compress(content)):
+                assert rows_of(packed, pieces_of=pieces_of, rules=rules) == [Recipient("u1", placeholders=(("city", city),))]
+
+    def test_a_header_that_is_not_latin_is_read(self) -> None:
+        (row,) = rows_of("город;user\nКазань;u1\n".encode("cp1251"), rules=RowRules(encoding="cp1251"))
+        assert row == Recipient("u1", placeholders=(("город", "Казань"),))
+        (row,) = rows_of("город;user\nКазань;u1\n".encode("utf-16-be"), rules=RowRules(encoding="utf-16-be"))
+        assert row == Recipient("u1", placeholders=(("город", "Казань"),))
+
+    @pytest.mark.parametrize(("encoding", "bad"), [("cp1252", b"\x81"), ("cp932", b"\x82"), ("gb18030", b"\x81\x20"), ("ascii", b"\xfc")])
+    def test_bytes_that_it_does_not_have_make_their_row_bad_and_no_other(self, encoding: str, bad: bytes) -> None:
+        content = b"user,name\nu1,a\nu2,x" + bad + b"\nu3,b\nu4,x" + bad
+        for pieces_of in (1, MIB):
+            rows = in_short(rows_of(content, pieces_of=pieces_of, rules=RowRules(encoding=encoding)))
+            problem = f"has bytes that {encoding} does not have. Name the encoding that the file has"
+            assert rows == ["u1", f"3: {problem}", "u3", f"5: {problem}"]
+
+    @pytest.mark.parametrize("name", ["no-such", "utf-32", "rot13", "base64", "cp037", "ü", "\0", "utf-16-xe", "idna"])
+    def test_a_name_that_cannot_be_read_is_refused_with_examples(self, name: str) -> None:
+        with pytest.raises(ValueError, match=r"encoding: .* Examples: cp1252 \(Excel in Western Europe"):
+            RowRules(encoding=name)
+
+    @pytest.mark.parametrize(("content", "mark"), [(b"\xef\xbb\xbfuser\nu1\n", "UTF-8"), (encoded("user\nu1\n", "utf-16-le"), "UTF-16")])
+    def test_a_byte_order_mark_of_another_encoding_is_an_error(self, content: bytes, mark: str) -> None:
+        rows, error = until_it_breaks(content, rules=RowRules(encoding="cp1252"))
+        assert rows == []
+        assert f"begins with the byte order mark of {mark}, so it is not cp1252. Name no encoding" in str(error)
+
+    def test_without_a_name_only_rows_with_such_a_cell_are_bad(self) -> None:
+        content = "user;name;city\nu1;Jürgen;Bonn\nu2;Ann;Bonn\n".encode("cp1252")
+        assert [row.line for row in rows_of(content) if isinstance(row, BadRow)] == [2]
+        assert in_short(rows_of(content, rules=RowRules(only=frozenset({"city"})))) == ["u1", "u2"]
+
+    def test_memory_does_not_grow_with_the_file(self) -> None:
+        def content() -> Iterator[bytes]:
+            yield b"user,note\n"
+            for at in range(0, 40_000, 1_000):
+                yield "".join(f"u{n},{'ü' * 50}\n" for n in range(at, at + 1_000)).encode("cp1252")
+
+        tracemalloc.start()
+        with a_stream(Stream(content())) as file:
+            assert sum(isinstance(row, Recipient) for row in file.rows(RowRules(encoding="cp1252"))) == 40_000
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 8 * MIB
+
+    @given(
+        st.binary(max_size=60),
+        st.sampled_from(["cp1252", "cp932", "gb18030", "big5", "cp949", "iso2022_jp", "utf-7", "raw_unicode_escape"]),
+    )
+    def test_any_bytes_give_rows_or_an_error_and_the_same_in_whatever_pieces_they_come(self, rest: bytes, encoding: str) -> None:
+        rules = RowRules(encoding=encoding)
+        rows, error = until_it_breaks(b"user,name\n" + rest, rules=rules)
+        again, error_again = until_it_breaks(b"user,name\n" + rest, rules=rules, pieces_of=1)
+        assert (rows, error is None) == (again, error_again is None)
 
 
 class WhenATextIsEncodedInAnyWay:

@@ -86,6 +86,13 @@ Limit = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Take only the first N recipients, to try a message. A later job for all sends to them again."),
 ]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="The encoding of the file, if it is not UTF-8 or UTF-16: cp1252 (Excel in Western Europe and America), cp1250, cp1251, …",
+    ),
+]
 Exact = Annotated[
     bool,
     typer.Option(
@@ -114,6 +121,7 @@ def fanout(
     resume: Resume = None,
     dry_run: DryRun = False,
     limit: Limit = None,
+    encoding: Encoding = "",
     exact: Exact = False,
     fold_emails: FoldEmails = False,
     detach: Detach = False,
@@ -121,7 +129,7 @@ def fanout(
 ) -> None:
     """Send one message to many recipients, each once, in as few calls as possible. Prints the id of the job, and follows it to its end."""
     continue_unread(or_unwritten=True)
-    rows = RowRules(exact=exact, fold_emails=fold_emails)
+    rows = RowRules(encoding=encoding, exact=exact, fold_emails=fold_emails)
     of_a_new_job = (rate, steps, stop_at, step_wait, total, also, limit, allow_missing or None, dry_run or None)
     differing = (None if max_rejects == _MAX_REJECTS else max_rejects, None if rows == RowRules() else rows)
     _check_start_or_resume(template, resume, *of_a_new_job, *differing)
