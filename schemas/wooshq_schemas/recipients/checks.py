@@ -6,8 +6,9 @@ from typing import Final
 
 from wooshq_schemas.recipients.identifiers import is_plain, repaired, suspicion, without_excel_marks, wrong_form
 from wooshq_schemas.recipients.locale import api_locale
+from wooshq_schemas.recipients.no_value import NO_VALUE
 from wooshq_schemas.recipients.notes import Note, Notes
-from wooshq_schemas.recipients.recipient import LIST_OF, Recipient
+from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient
 from wooshq_schemas.recipients.rules import RowRules
 from wooshq_schemas.validation.names import shown
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
@@ -45,6 +46,9 @@ def checked(
             placeholders = _without_excel_marks(placeholders, noted)
     if problems:
         raise IntentInvalid(problems)
+    if rules.defaults:
+        locale = rules.defaults.get(LOCALE) if not locale or locale in NO_VALUE else locale
+        placeholders = _with_defaults(placeholders, rules)
     if locale is not None:
         locale, understood = api_locale(locale)
         if not understood:
@@ -67,6 +71,15 @@ def _wrong_placeholders(placeholders: Placeholders) -> list[Problem]:
             problems.append(Problem(shown(name), *NAME_TOO_LONG))
         problems += [Problem(shown(name), *wrong) for text in (name, value) if (wrong := wrong_text(text))]
     return problems
+
+
+def _with_defaults(placeholders: Placeholders, rules: RowRules) -> Placeholders:
+    values = dict(placeholders)
+    for name, default in rules.defaults.items():
+        value = values.get(name, "").strip()
+        if name != LOCALE and rules.reads(name) and (not value or value in NO_VALUE):
+            values[name] = default
+    return tuple(sorted(values.items()))
 
 
 def _without_excel_marks(placeholders: Placeholders, noted: list[Note]) -> Placeholders:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from wooshq_schemas.recipients.checks import LONGEST_NAME, NAME_TOO_LONG, are_plain, checked
 from wooshq_schemas.recipients.identifiers import INVISIBLE, LONGEST_IDENTIFIER
+from wooshq_schemas.recipients.naming import identifying, not_there, one_is_needed, renamed
 from wooshq_schemas.recipients.no_value import NO_VALUE
 from wooshq_schemas.recipients.notes import Notes
-from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, one_is_needed
+from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 from wooshq_schemas.validation.names import shown
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
@@ -26,8 +27,10 @@ class Columns:
         notes: counts what was noted about the rows. Raises IntentInvalid with all problems of the header.
         """
         self._padded = any(name != name.strip() for name in names)
-        names = [INVISIBLE.sub("", name).strip() for name in names]
-        read = [name for name in names if name and (name in LIST_OF or name == LOCALE or rules.reads(name))]
+        in_file = [INVISIBLE.sub("", name).strip() for name in names]
+        names = renamed(in_file, rules)
+        named = identifying(names, rules)
+        read = [name for name in names if name and (name in named or name == LOCALE or rules.reads(name))]
         problems = [Problem("", *wrong) for name in read if (wrong := wrong_text(name))]
         problems += [
             Problem(shown(name), "is the name of two columns", "Rename or remove one")
@@ -35,9 +38,11 @@ class Columns:
         ]
         if notes is not None and notes.columns is not None:
             notes.columns.update(name for name in names if name)
-        named = [name for name in names if name in LIST_OF]
-        if len(named) != 1:
-            problems.append(one_is_needed(names, named))
+        not_found = [name for name in rules.columns.values() if name not in in_file]
+        problems += [not_there(name, in_file) for name in not_found]
+        if len(named) != 1 and not not_found:
+            # Without a known column, the line may be a recipient instead of a header.
+            problems.append(one_is_needed(in_file, named, may_be_data=True))
         problems += [Problem(shown(name), *NAME_TOO_LONG) for name in read if len(name) > LONGEST_NAME]
         if problems:
             raise IntentInvalid(problems)
@@ -50,7 +55,7 @@ class Columns:
         self._locale_at = self.names.index(LOCALE) if LOCALE in names else None
         others = [(name, at) for at, name in enumerate(names) if name in read and name not in (self._kind, LOCALE)]
         self._placeholders = tuple(sorted(others))
-        self._bare = not others and self._locale_at is None and self._kind != "email"
+        self._bare = not others and not rules.defaults and self._locale_at is None and self._kind != "email"
 
     def recipient(self, cells: Sequence[str]) -> Recipient:
         """The recipient in a row. Raises IntentInvalid with all problems of the row."""

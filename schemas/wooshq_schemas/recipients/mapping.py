@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from wooshq_schemas.recipients.checks import LONGEST_NAME, are_plain, checked
+from wooshq_schemas.recipients.naming import identifying, one_is_needed, renamed_mapping
 from wooshq_schemas.recipients.notes import Notes
-from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, RecipientLike, one_is_needed
+from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, RecipientLike
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 from wooshq_schemas.recipients.values import text_of
 from wooshq_schemas.validation.names import shown
 from wooshq_schemas.validation.problem import IntentInvalid, Problem
 
-_ALWAYS: Final = frozenset({*LIST_OF, LOCALE})
 #: Stands for a locale that is not a string. It is treated as any other text that is not a locale.
 _NOT_A_LOCALE: Final = "?"
 
@@ -31,21 +31,25 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
         return checked("user", given, None, (), rules, notes)
     if type(given) is not dict and not isinstance(given, Mapping):
         raise IntentInvalid([Problem("", "is not a recipient", 'Example: {"user": "u1"} or "u1"')])
+    in_file: Mapping[Any, Any] = given
+    if rules.columns:
+        given = renamed_mapping(given, rules)
     if notes is not None and notes.columns is not None:
         notes.columns.update(name for name in given if isinstance(name, str))
-    named = [name for name in given if name in LIST_OF]
+    named = [name for name in given if name in LIST_OF] if rules.kind is None else identifying(given, rules)
     if len(named) != 1:
-        raise IntentInvalid([one_is_needed([name for name in given if isinstance(name, str)], named)])
+        raise IntentInvalid([one_is_needed([name for name in in_file if isinstance(name, str)], named)])
     problems: list[Problem] = []
     placeholders: list[tuple[str, str]] = []
     identifier, locale = "", None
-    items = given.items() if rules.only is None else [item for item in given.items() if item[0] in _ALWAYS or item[0] in rules.only]
+    only, kind = rules.only, named[0]
+    items = given.items() if only is None else [one for one in given.items() if one[0] in only or one[0] == LOCALE or one[0] == kind]
     for name, value in items:
         if not isinstance(name, str):
             problems.append(Problem("", "has a key that is not a string", "Keys of JSON objects must be strings"))
         elif name == LOCALE:
             locale = None if value is None or value == "" else value if isinstance(value, str) else _NOT_A_LOCALE
-        elif name == named[0]:
+        elif name == kind:
             identifier = value if isinstance(value, str) else _identifier(name, value, problems)
         elif isinstance(value, str):
             placeholders.append((name, value))
@@ -61,7 +65,7 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
     # They are sorted, so that only the first name can be empty.
     texts = "".join(map("".join, placeholders))
     plain = not placeholders or (len(texts) <= LONGEST_NAME and placeholders[0][0] != "" and are_plain(texts))
-    return checked(named[0], identifier, locale, tuple(placeholders), rules, notes, plain=plain)
+    return checked(kind, identifier, locale, tuple(placeholders), rules, notes, plain=plain)
 
 
 def _identifier(kind: str, value: object, problems: list[Problem]) -> str:

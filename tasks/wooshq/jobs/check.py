@@ -115,9 +115,8 @@ class Look:
         if self.recipients + self.rejected < HEAD:
             self._repeats.add(recipient)
         self.recipients += 1
-        names = [name for name, _ in recipient.placeholders]
-        self.columns.update(names)
-        if missing := self._wanted.difference(names):
+        self.columns.update([name for name, _ in recipient.placeholders])
+        if missing := self._wanted.difference([name for name, value in recipient.placeholders if value]):
             self._without.update(missing)
         if recipient.to == "hwids" and "@" in recipient.identifier:
             self._emails += 1
@@ -144,14 +143,18 @@ class Look:
 
     @property
     def _names(self) -> set[str]:
-        return self.columns - LIST_OF.keys() - {LOCALE}
+        identify = LIST_OF.keys() if self.rules.kind is None else {self.rules.kind}
+        return self.columns - identify - {LOCALE}
 
     def sentences(self) -> Iterator[str]:
         """What a person should know before the job starts, although it does not stop the job. No sentence shows a value."""
         yield from self._repeats.sentences()
         for name, n in sorted(self._without.items()):
             if n < self.recipients:
-                yield f"{n:,} of the {self.recipients:,} recipients that were checked have no {shown(name)}, and the message uses {{{shown(name)}}}."
+                yield (
+                    f"{n:,} of the {self.recipients:,} recipients that were checked have no {shown(name)}, and the message uses "
+                    f"{{{shown(name)}}}. A default for them: --default {shown(name)}=VALUE, or RowRules(defaults=…)."
+                )
 
     def problems(self) -> list[Problem]:
         """Why the job must not start; none if it may."""

@@ -15,7 +15,7 @@ from wooshq.recipients.lines import LongLine, Text, split
 from wooshq.recipients.rows import BadRow, bad_row, not_a_recipient, too_long
 from wooshq_schemas.recipients.columns import Columns
 from wooshq_schemas.recipients.notes import Notes
-from wooshq_schemas.recipients.recipient import LIST_OF, Recipient
+from wooshq_schemas.recipients.recipient import Recipient
 from wooshq_schemas.recipients.rules import RowRules
 
 _BOM: Final = "\ufeff"
@@ -139,8 +139,10 @@ class CsvRows:
             return Columns(header, self._rules, self._notes)
         except IntentInvalid as error:
             # Without a known column, the line may be a recipient instead of a header. Then the error shows none of its cells.
-            is_header = not LIST_OF.keys().isdisjoint(header)
-            raise self._refused(*(problem for problem in error.problems if is_header or not problem.field)) from None
+            names = [name.strip() for name in header]
+            is_header = not self._rules.known.isdisjoint(names)
+            shown = [problem for problem in error.problems if is_header or not problem.field or problem.field not in names]
+            raise self._refused(*shown) from None
 
     def _refused(self, *problems: Problem) -> RecipientsUnreadable:
         shown = problems[:_MOST_TOLD]

@@ -18,7 +18,6 @@ from wooshq.recipients.rows import Rows
 from wooshq.recipients.sample import Sample
 from wooshq_schemas.recipients.encoding import UTF8, UTF16, codec_of
 from wooshq_schemas.recipients.notes import Notes
-from wooshq_schemas.recipients.recipient import LIST_OF
 from wooshq_schemas.recipients.rules import RowRules
 
 #: The most bytes that are looked at to recognise a format.
@@ -87,7 +86,7 @@ def rows_in(read: Callable[[int], bytes], limits: Limits, rules: RowRules, notes
     text = Text(lines if sample is None else sample.of(lines, newline), newline, is_not_text)
     if begins.startswith(b"{"):
         return NdjsonRows(text, limits, rules, notes)
-    return CsvRows(text, _delimiter(begins.partition(newline.encode())[0]), limits, rules, notes)
+    return CsvRows(text, _delimiter(begins.partition(newline.encode())[0], rules.known), limits, rules, notes)
 
 
 class _Peeking:
@@ -160,12 +159,17 @@ def _check(named: str | None, those: frozenset[str], mark: str) -> None:
         raise RecipientsUnreadable(f"begins with the byte order mark of {mark}, so it is not {named}", "Name no encoding")
 
 
-def _delimiter(header: bytes) -> str:
-    """The delimiter of a file: what its separator line says, otherwise the first that makes a known column of the header, else a comma."""
+def _delimiter(header: bytes, known: frozenset[str]) -> str:
+    """
+    The delimiter of a file: what its separator line says, otherwise the first that makes a known column of the header, otherwise the one
+    that makes most columns.
+    """
     line = header.decode(errors="replace")
     if separator := SEPARATOR_LINE.fullmatch(line):
         return separator[1]
-    return next((delimiter for delimiter in _DELIMITERS if not LIST_OF.keys().isdisjoint(_names(line, delimiter))), ",")
+    by_delimiter = {delimiter: _names(line, delimiter) for delimiter in _DELIMITERS}
+    with_known = (delimiter for delimiter, names in by_delimiter.items() if not known.isdisjoint(names))
+    return next(with_known, max(by_delimiter, key=lambda delimiter: len(by_delimiter[delimiter])))
 
 
 def _names(line: str, delimiter: str) -> list[str]:

@@ -101,6 +101,44 @@ class WhenAFileIsNotUtf8:
             assert rig.wooshq.fan_out(None, file, resume=ids[0]).show().total == 3_000
 
 
+class WhenColumnsHaveOtherNames:
+    CONTENT = b"User ID;email;Stadt\nu1;ann@example.com;Bonn\nu2;bob@example.com;\n"
+
+    def test_the_command_proposes_the_map_and_takes_it(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        (rig.folder / "t.json").write_text(json.dumps(CITY))
+        path = a_file(rig, self.CONTENT)
+        args = ["fanout", "--template", "t.json", "--recipients", str(path)]
+        said = " ".join(rig.cli(*args).stderr.decode().split())
+        assert "Did you mean" not in said  # it has a column email
+        path.write_bytes(self.CONTENT.replace(b"email", b"Mail 2"))
+        said = " ".join(rig.cli(*args).stderr.decode().split())
+        assert 'The columns are: User ID, Mail 2, Stadt. Did you mean user? Then add --map user="User ID"' in said
+        path.write_bytes(self.CONTENT)
+        done = rig.cli(*args, "--map", "user=User ID", "--map", "city=Stadt", "--default", "city=your city")
+        assert done.returncode == 0, done.stderr
+        assert api.accepted == {"u1": 1, "u2": 1}
+        sent = {call.body["transactional"]["dynamic_content_placeholders"]["city"] for call in api.calls}
+        assert sent == {"Bonn", "your city"}
+        for wrong in (
+            ["--map", "user"],
+            ["--map", "=x"],
+            ["--default", "city="],
+            ["--map", "user=a", "--map", "user=b"],
+            ["--default", "user=x"],
+        ):
+            done = rig.cli(*args, *wrong)
+            assert (done.returncode, b"Traceback" in done.stderr) == (2, False), wrong
+
+    def test_python_takes_the_same(self, rig: Rig) -> None:
+        rules = RowRules(columns={"user": "User ID", "city": "Stadt"}, defaults={"city": "your city"})
+        seen = rig.wooshq.bulk.preview(CITY, [{"User ID": 1, "Stadt": None}, {"User ID": 2, "Stadt": "Bonn"}], rows=rules)
+        assert [one.texts for one in seen.examples] == [{"title": "In your city"}, {"title": "In Bonn"}]
+        with RecipientsFile(a_file(rig, self.CONTENT)) as file:
+            job = rig.wooshq.fan_out(CITY, file, rows=rules)
+        assert (job.show().total, job.refused) == (2, 0)
+
+
 class WhenEmailAddressesDiffer:
     EMAIL: ClassVar[dict[str, Any]] = {"message": {"email": {"subject": "Hi", "body": "<p>Hi</p>"}}}
     CONTENT = b"email\nann@example.com\nAnn@Example.com\nmailto:ann@example.com\nbob@example.com\n"

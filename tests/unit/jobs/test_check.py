@@ -66,7 +66,10 @@ class WhenATextNamesAColumnThatNobodyHas:
 
     def test_recipients_without_it_are_counted_if_others_have_it(self) -> None:
         seen = look(push(), "u1", "u2", {"user": "u3", "city": "Bonn"}, {"user": "u4", "city": ""})
-        assert list(seen.sentences()) == ["2 of the 4 recipients that were checked have no city, and the message uses {city}."]
+        assert list(seen.sentences()) == [
+            "3 of the 4 recipients that were checked have no city, and the message uses {city}. "
+            "A default for them: --default city=VALUE, or RowRules(defaults=…)."
+        ]
         assert list(look(push(placeholders={"city": "you"}), "u1", {"user": "u3", "city": "Bonn"}).sentences()) == []
         assert list(look(push(), {"user": "u3", "city": "Bonn"}).sentences()) == []
 
@@ -153,7 +156,7 @@ class WhenRowsAreNotValid:
         bad = [{"usr": "x"}] * 15 + [{"user": ""}] * 5
         text = said(push("Hi"), *bad, *[f"u{n}" for n in range(100)])
         assert text.startswith("20 of 120 rows are not valid, and at most 10 may be. The most frequent problem (15 rows): one of user, ")
-        assert text.endswith("Did you mean user? To start anyway: max_rejects=…, or --max-rejects N or N%")
+        assert text.endswith('or RowRules(columns={"user": "usr"}). To start anyway: max_rejects=…, or --max-rejects N or N%')
         look(push("Hi"), *bad, *[f"u{n}" for n in range(100)], max_rejects="20%").refuse()
 
     def test_a_list_without_any_recipient_is_refused_however_short_it_is(self) -> None:

@@ -14,6 +14,12 @@ from wooshq_schemas.recipients.rules import RowRules
 CLOSE = "A cell that begins with a quote must end with a quote"
 
 
+def until_broken(content: str) -> str:
+    rows, error = until_it_breaks(content.encode(), rules=RowRules(columns={"user": "User ID"}))
+    assert rows == []
+    return str(error)
+
+
 class WhenAFileIsCsv:
     def test_each_row_under_the_header_is_a_recipient(self, tmp_path: Path) -> None:
         path = a_file(tmp_path, b"city,user,locale\nBonn,u1,de\n,u2,\n")
@@ -159,6 +165,17 @@ class WhenAFileIsCsv:
         content = b"user,city,notes,notes\nu1,Bonn,\xff,\0\nu2,Lyon,x,\xfc\n"
         with RecipientsFile(a_file(tmp_path, content)) as file:
             assert in_short(list(file.rows(RowRules(only=frozenset({"city"}))))) == ["u1", "u2"]
+
+    def test_columns_have_the_names_that_the_rules_give_them(self) -> None:
+        rules = RowRules(columns={"user": "User ID", "city": "Stadt"}, defaults={"city": "your city"})
+        for delimiter in ",;\t|":
+            content = delimiter.join(["Stadt", "User ID", "email"]) + "\n" + delimiter.join(["", "u1", "x"]) + "\n"
+            assert rows_of(content.encode(), rules=rules) == [Recipient("u1", placeholders=(("city", "your city"), ("email", "x")))]
+
+    def test_a_header_without_an_identifying_column_is_listed_with_a_proposal(self) -> None:
+        said = refusal_of("User ID;Vorname;Straße\n4711;Zoe;x\n".encode())
+        assert 'The columns are: User ID, Vorname, Straße. Did you mean user? Then add --map user="User ID"' in said
+        assert "no column has this name (map)" in until_broken("UserID,x\nu1,a\n")
 
     def test_without_a_header_the_error_shows_no_recipient(self) -> None:
         assert "zoe" not in refusal_of(b"zoe@example.com,zoe@example.com,zoe\n")

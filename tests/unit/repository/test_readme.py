@@ -150,7 +150,7 @@ class WhenASnippetIsCopied:
         self, ours: Wooshq, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        Path("people.csv.gz").write_bytes(gzip.compress(b"user,locale\nu1,de\nu2,fil-PH\n"))
+        Path("people.csv.gz").write_bytes(gzip.compress(b"User ID,locale\nu1,de\nu2,fil-PH\n"))
         run(snippet("from wooshq import RecipientsFile"))
         (job,) = ours.bulk.list()
         assert job.total == 2

@@ -1,4 +1,4 @@
-"""Values as people write them on the command line: times, ages, durations, percentages."""
+"""Values as people write them on the command line: times, ages, durations, percentages, pairs."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ def fraction(text: str, option: str) -> float:
     if found is None:
         raise typer.BadParameter("is not a valid percentage. Use 5% or 0.05", param_hint=option)
     return float(found[1]) / (100 if found[2] else 1)
+
+
+def pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    """Names and values of an option that is repeated: `name=value`. Raises typer.BadParameter."""
+    found: dict[str, str] = {}
+    for one in given or ():
+        name, equals, value = one.partition("=")
+        if not equals or not name.strip() or not value:
+            raise typer.BadParameter("must be a name, = and a value. Example: user=ID", param_hint=option)
+        if name.strip() in found:
+            raise typer.BadParameter("gives one name two values", param_hint=option)
+        found[name.strip()] = value
+    return found

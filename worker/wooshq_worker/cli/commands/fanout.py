@@ -18,7 +18,7 @@ from wooshq_worker.cli.rejects import Rejects
 from wooshq_worker.cli.rejects import check as check_rejects
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.out import Json, continue_unread, finish
-from wooshq_worker.cli.values import duration_s, fraction
+from wooshq_worker.cli.values import duration_s, fraction, pairs
 
 _MAX_REJECTS: Final = "1%"
 _MOST_TEMPLATE: Final = 4 * 1024 * 1024
@@ -86,6 +86,14 @@ Limit = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Take only the first N recipients, to try a message. A later job for all sends to them again."),
 ]
+Map = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="NAME=COLUMN", help='Which column of the file to use for a name: --map user="User ID". Can be repeated.'),
+]
+Default = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="The value for rows that have none in a column: --default name=there. Can be repeated."),
+]
 Encoding = Annotated[
     str,
     typer.Option(
@@ -121,6 +129,8 @@ def fanout(
     resume: Resume = None,
     dry_run: DryRun = False,
     limit: Limit = None,
+    map_: Map = None,
+    default: Default = None,
     encoding: Encoding = "",
     exact: Exact = False,
     fold_emails: FoldEmails = False,
@@ -129,7 +139,8 @@ def fanout(
 ) -> None:
     """Send one message to many recipients, each once, in as few calls as possible. Prints the id of the job, and follows it to its end."""
     continue_unread(or_unwritten=True)
-    rows = RowRules(encoding=encoding, exact=exact, fold_emails=fold_emails)
+    named, given = pairs(map_, "--map"), pairs(default, "--default")
+    rows = RowRules(columns=named, defaults=given, encoding=encoding, exact=exact, fold_emails=fold_emails)
     of_a_new_job = (rate, steps, stop_at, step_wait, total, also, limit, allow_missing or None, dry_run or None)
     differing = (None if max_rejects == _MAX_REJECTS else max_rejects, None if rows == RowRules() else rows)
     _check_start_or_resume(template, resume, *of_a_new_job, *differing)
