@@ -20,7 +20,7 @@ def refused_attempts(rig: Rig, ids: list[str]) -> int:
 
 
 class WhenTheApiFailsThenIsGoneThenLimits:
-    @pytest.mark.settings(probes=1, http_read_s=8.0, http_total_s=8.0, short_retry_s=0.5)
+    @pytest.mark.settings(probes=1, http_read_s=30.0, http_total_s=30.0, short_retry_s=0.5)
     def test_everything_is_sent_in_the_end_nothing_before_the_time_named_and_every_attempt_is_seen(self, rig: Rig, api: StandIn) -> None:
         """One probe at a time, so that no other call is in progress when the API goes away or says 429."""
         limited_at: list[float] = []

@@ -33,7 +33,7 @@ def server(data_dir: Path) -> Iterator[redis.Redis]:
 @pytest.fixture
 def client(server: redis.Redis) -> AsyncWooshq:
     port = server.connection_pool.connection_kwargs["port"]
-    return AsyncWooshq(some_settings(redis_url=f"redis://127.0.0.1:{port}/0"))
+    return AsyncWooshq(some_settings(redis_url=f"redis://127.0.0.1:{port}/0", accept_within_s=60))
 
 
 def connections(server: redis.Redis) -> int:

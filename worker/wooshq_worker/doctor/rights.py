@@ -29,6 +29,7 @@ _OF_THE_LEDGER: Final[tuple[tuple[Any, ...], ...]] = (
     ("HKEYS", "KEY"),
     ("HMGET", "KEY", "f"),
     ("HSET", "KEY", "f", "v"),
+    ("HSETNX", "KEY", "f", "v"),
     ("LLEN", "KEY"),
     ("LPUSH", "KEY", "v"),
     ("LRANGE", "KEY", 0, 0),
