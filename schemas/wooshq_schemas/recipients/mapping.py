@@ -36,7 +36,7 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
         given = renamed_mapping(given, rules)
     if notes is not None and notes.columns is not None:
         notes.columns.update(name for name in given if isinstance(name, str))
-    named = [name for name in given if name in LIST_OF] if rules.kind is None else identifying(given, rules)
+    named = identifying(given, rules) if rules.columns else [name for name in given if name in LIST_OF]
     if len(named) != 1:
         raise IntentInvalid([one_is_needed([name for name in in_file if isinstance(name, str)], named)])
     problems: list[Problem] = []
@@ -61,10 +61,12 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
             problems.append(Problem(shown(name), "must be a string or a number", "Write it as a string"))
     if problems:
         raise IntentInvalid(problems)
-    placeholders.sort()
-    # They are sorted, so that only the first name can be empty.
-    texts = "".join(map("".join, placeholders))
-    plain = not placeholders or (len(texts) <= LONGEST_NAME and placeholders[0][0] != "" and are_plain(texts))
+    plain = True
+    if placeholders:
+        placeholders.sort()
+        texts = "".join(map("".join, placeholders))
+        # They are sorted, so that only the first name can be empty.
+        plain = len(texts) <= LONGEST_NAME and placeholders[0][0] != "" and are_plain(texts)
     return checked(kind, identifier, locale, tuple(placeholders), rules, notes, plain=plain)
 
 
