@@ -75,7 +75,8 @@ class WhenRecipientsFitTheTemplate:
 
     def test_it_notes_recipients_without_a_value(self, wooshq: Wooshq) -> None:
         assert wooshq.bulk.preview(TEMPLATE, [*people(3), "u9"]).notes == [
-            "1 of the 4 recipients that were checked have no city, and the message uses {city}."
+            "1 of the 4 recipients that were checked have no city, and the message uses {city}. "
+            "A default for them: --default city=VALUE, or RowRules(defaults=…)."
         ]
 
     def test_it_is_the_same_in_asyncio(self, wooshq: Wooshq, settings: Settings) -> None:
