@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from wooshq.errors import SettingsInvalid
@@ -24,9 +25,9 @@ class Places:
     broker_url: str
     embedded: EmbeddedRedis | None = None
 
-    @property
+    @cached_property
     def where(self) -> str:
-        """The ledger's Redis, as it may be shown: without user and password."""
+        """The ledger's Redis, as it may be shown: without user and password. Every call asks for it."""
         return redis_url(self.redis_url).where
 
     def release(self) -> None:
