@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Unpack
 
 from wooshq.errors import LedgerUnavailable, Problem
 from wooshq.installation import forks
-from wooshq.installation.installation import Installation
+from wooshq.installation.installation import Installation, no_thread
 from wooshq.installation.loops import LoopClients
 from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
@@ -98,7 +98,7 @@ class AsyncWooshq:
         """
         Intents in a state, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever became of them.
 
-        A state is found by reading the whole ledger in pages: about ten seconds for a million intents. Raises ValueError for an unknown
+        A state is found by reading the whole ledger in pages: about half a minute for a million intents. Raises ValueError for an unknown
         state, or without a state and `in_doubt`.
         """
         return await self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))
@@ -200,7 +200,7 @@ async def _in_thread(call: Callable[[], T]) -> T:
     try:
         done = loop.run_in_executor(None, call)
     except RuntimeError as error:
-        raise LedgerUnavailable("no thread can start in this process to open the embedded Redis", maybe_done=False) from error
+        raise no_thread() from error
     return await done
 
 

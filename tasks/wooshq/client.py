@@ -111,7 +111,7 @@ class Wooshq:
         """
         Intents in a state, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever became of them.
 
-        A state is found by reading the whole ledger in pages: about ten seconds for a million intents. Raises ValueError for an unknown
+        A state is found by reading the whole ledger in pages: about half a minute for a million intents. Raises ValueError for an unknown
         state, or without a state and `in_doubt`.
         """
         return self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))

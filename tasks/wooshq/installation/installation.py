@@ -17,6 +17,11 @@ from wooshq.settings.server_url import EMBEDDED
 log = logging.getLogger("wooshq.publish")
 
 
+def no_thread() -> LedgerUnavailable:
+    """The error of a process in which no thread can start."""
+    return LedgerUnavailable("no thread can start in this process to open the embedded Redis", maybe_done=False)
+
+
 class _Opening:
     """A thread that opens places. So a producer does not wait for an embedded Redis that is frozen or loads a long file."""
 
@@ -28,7 +33,7 @@ class _Opening:
         try:
             threading.Thread(target=self._run, name="wooshq-opening", daemon=True).start()
         except RuntimeError as error:
-            raise LedgerUnavailable("no thread can start in this process to open the embedded Redis", maybe_done=False) from error
+            raise no_thread() from error
 
     def _run(self) -> None:
         try:

@@ -179,8 +179,6 @@ class Publisher:
     def hand_over(self, lane: str, ids: Iterable[str]) -> None:
         """Publish `ids` soon. Does not wait for the broker (except in uWSGI without threads, see `_wait_for_thread`). Never raises."""
         self._hand_over(lane, ids)
-        if self._must_wait:
-            self._wait_for_thread()
 
     def _hand_over(self, lane: str = "bulk", ids: Iterable[str] = (), turns: int = 0) -> None:
         with self._changed:
@@ -191,6 +189,8 @@ class Publisher:
             self._turns = min(self._turns + turns, _MOST_TURNS)
             self._start_unless_running()
             self._changed.notify()
+        if self._must_wait:
+            self._wait_for_thread()
 
     def _start_unless_running(self) -> None:
         if self._thread is not None and self._thread.is_alive():
@@ -210,8 +210,6 @@ class Publisher:
         """Tell workers soon that `n` chunks wait. Does not wait for the broker. Never raises."""
         if n > 0:
             self._hand_over(turns=n)
-            if self._must_wait:
-                self._wait_for_thread()
 
     def _wait_for_thread(self) -> None:
         """

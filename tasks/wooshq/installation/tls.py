@@ -1,8 +1,8 @@
 """
 TLS to Redis: all connections with the same options share one context.
 
-redis-py makes a context for each connection. That reads all certificates that the machine trusts: 25 to 160 ms, in which an event loop stands
-still.
+redis-py makes a context for each connection. That reads all certificates that the machine trusts: about 0.1 s (measured), in which an event loop
+stands still.
 """
 
 from __future__ import annotations

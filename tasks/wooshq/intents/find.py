@@ -50,7 +50,7 @@ def find_intents(keys: Keys, *, state: str | None, in_doubt: bool, most: int | N
         raise ValueError(f"state: must be one of {', '.join(State)}")
     if state is None and not in_doubt:
         raise ValueError("give a state, or in_doubt=True; for the number of intents in each state, call counts()")
-    ids = (yield from _in_doubt(keys)) if in_doubt else (yield from _in_state(keys, state))
+    ids = (yield from _in_state(keys, state)) if state is not None and not in_doubt else (yield from _in_doubt(keys))
     newest = sorted(ids, reverse=True)  # an id begins with the time of its making
     found: list[Status] = []
     for start in range(0, len(newest), _PAGE):
@@ -76,7 +76,7 @@ def _in_doubt(keys: Keys) -> Steps[set[str]]:
         after = f"({text(entries[-1][0])}"
 
 
-def _in_state(keys: Keys, state: str | None) -> Steps[set[str]]:
+def _in_state(keys: Keys, state: str) -> Steps[set[str]]:
     """Ids of the intents in a state. Reads the state of every intent: the ledger has no index of intents that have ended."""
     prefix = keys.intent("")
     pattern = "".join(f"\\{c}" if c in "\\*?[]" else c for c in prefix) + "*"

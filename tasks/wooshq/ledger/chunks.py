@@ -12,7 +12,7 @@ from wooshq.ledger.keys import Keys
 from wooshq.ledger.lost_workers import PlaceRange, ranges_of
 from wooshq.ledger.lost_workers import written as losses_as_text
 from wooshq.ledger.replies import text as _text
-from wooshq.ledger.steps import RunScript, Steps, Together
+from wooshq.ledger.steps import RunScript, Steps, Together, as_json
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 
@@ -135,7 +135,7 @@ class DeadRecipient:
             "detail": self.detail,
             "code": self.code,
             "payload": self.payload,
-            "attempts": [json.dumps(attempt, ensure_ascii=False, separators=(",", ":")) for attempt in self.attempts],
+            "attempts": [as_json(attempt) for attempt in self.attempts],
         }
 
 
@@ -338,7 +338,7 @@ class ChunkLedger:
             said |= {"end": record.end, "wait_ms": record.wait_ms, "log": record.log}
             said |= {"age_ms": record.age_ms, "later": str(record.later or "")}
             said |= {name: True for name, is_so in (("behind", record.behind), ("waits", record.waits)) if is_so}
-        return RunScript("chunks/record", keys, (_compact(said),))
+        return RunScript("chunks/record", keys, (as_json(said),))
 
     def revoke(self, name: ChunkName, token: str, seen: str, mine: str) -> Steps[bool]:
         """
@@ -363,7 +363,7 @@ class ChunkLedger:
             "v": MODEL_VERSION,
             "letters": [letter.as_dict() for letter in letters],
         }
-        return _text((yield RunScript("chunks/file_letters", keys, (_compact(said),)))) == "filed"
+        return _text((yield RunScript("chunks/file_letters", keys, (as_json(said),)))) == "filed"
 
     def take_over(
         self,
@@ -410,7 +410,7 @@ class ChunkLedger:
             "dead_ms": self._dead_ms,
             **Doubt(cause, in_doubt).as_dict(),
         }
-        return _text((yield RunScript("chunks/take_over", keys, (_compact(said),))))
+        return _text((yield RunScript("chunks/take_over", keys, (as_json(said),))))
 
     def set_aside(self, member: str, for_s: float) -> Steps[bool]:
         """Leave a chunk that cannot be read until later. member: of `chunk_leases`. False if the lease is gone."""
@@ -452,7 +452,3 @@ def _begun(answer: Sequence[Any]) -> Begun:
         _, calls, last, start, gap, _, proved, probe = answer
         return Begun("go", int(calls), int(last), float(start), float(_text(gap)), proved=bool(proved), probe=bool(probe))
     return Begun(outcome, wait_ms=int(answer[1]) if len(answer) > 1 else 0, gate=gate)
-
-
-def _compact(said: Mapping[str, Any]) -> str:
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))

@@ -12,7 +12,7 @@ from typing import Any, Final
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.replies import text as _text
-from wooshq.ledger.steps import Ask, RunScript, Steps
+from wooshq.ledger.steps import Ask, RunScript, Steps, as_json
 from wooshq.results import Result, moment
 from wooshq.settings import Settings
 
@@ -211,7 +211,7 @@ class GateLedger:
             "slower": _SLOWER,
             "answers_slower": _ANSWERS_SLOWER,
         }
-        args: list[str | int] = [json.dumps(said, ensure_ascii=False, separators=(",", ":"))]
+        args: list[str | int] = [as_json(said)]
         for shut in shuts:
             args += (shut.gate, int(shut.not_before_s * 1000), shut.why)
         k = self.keys

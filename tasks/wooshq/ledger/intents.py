@@ -13,7 +13,7 @@ from wooshq.ledger.keys import LANES, Keys
 from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import Event, Reason
-from wooshq.ledger.steps import Ask, RunScript, Steps
+from wooshq.ledger.steps import Ask, RunScript, Steps, as_json
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 
@@ -104,7 +104,7 @@ class Settlement:
             "token": self.claim.token,
             "event": self.event.value,
             "app": self.claim.application,
-            "attempts": [_compact(attempt) for attempt in self.attempts],
+            "attempts": [as_json(attempt) for attempt in self.attempts],
         }
         if self.event is Event.ACCEPTED:
             out["code"] = self.message_code
@@ -124,7 +124,7 @@ class Settlement:
             out["gate"] = self.gate
         if self.doubt:
             out["doubt"] = self.doubt
-        return _compact(out)
+        return as_json(out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ class IntentLedger:
 
         May be repeated. `settle` is given all calls of the claim all the same, and records the others.
         """
-        args = (claim.token, "waits" if waits else "calls", *(_compact(attempt) for attempt in attempts))
+        args = (claim.token, "waits" if waits else "calls", *(as_json(attempt) for attempt in attempts))
         return _text((yield RunScript("intents/note", (self.keys.intent(claim.intent_id),), args))) == "noted"
 
     def settle(self, settlements: Sequence[Settlement]) -> Steps[list[bool]]:
@@ -408,10 +408,6 @@ def _claim(row: Sequence[Any], token: str) -> Claim:
         int(doubts),
         int(waited_ms),
     )
-
-
-def _compact(said: Mapping[str, Any]) -> str:
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
 def _admission(answer: str) -> Admission:

@@ -46,7 +46,7 @@ _NOT_NOW_KINDS = (
 
 def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | None:
     """What `error` means for the caller. None if it is a bug of ours (an error in a script), which must be raised as it is."""
-    refused = any(isinstance(cause, redis.AuthenticationError) for cause in _causes(error))
+    refused = any(isinstance(cause, redis.AuthenticationError) for cause in causes(error))
     if refused or isinstance(error, redis.exceptions.InvalidResponse):
         why = "refuses our user name or password" if refused else "does not speak Redis's protocol"
         return LedgerUnavailable(f"Redis at {where} {why}; fix WOOSHQ_REDIS_URL", maybe_done=False)
@@ -70,7 +70,7 @@ def unavailable(error: RedisError | OSError, where: str) -> LedgerUnavailable | 
     return None
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error, and what caused it."""
     for _ in range(6):
         if error is None:
@@ -81,7 +81,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _reason(error: BaseException) -> str:
     """Why a server did not answer, in a few words that contain no value."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"TLS: {cause.verify_message}"
         if isinstance(cause, ssl.SSLError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Sequence
+import json
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -20,6 +21,11 @@ class RunScript:
     script: str
     keys: Sequence[str]
     args: Sequence[str | bytes | int | float] = field(default=())
+
+
+def as_json(said: Mapping[str, Any]) -> str:
+    """An argument of a script that has many values, as short as possible."""
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

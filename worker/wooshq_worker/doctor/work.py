@@ -8,6 +8,7 @@ from typing import Any, Final
 from wooshq.client import Wooshq
 from wooshq.ledger.gates import EVERY
 from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import ms
 from wooshq.ledger.steps import Ask, Steps
 from wooshq_worker.doctor.finding import Finding
 
@@ -44,9 +45,8 @@ def backlog(counts: Mapping[str, int], longest_s: float) -> Finding:
 
 
 def _longest_queued_s(keys: Keys) -> Steps[float]:
-    *oldest, (seconds, micros) = yield Ask([*(("ZRANGE", queue, 0, 0, "WITHSCORES") for queue in keys.queues), ("TIME",)])
-    now_ms = int(seconds) * 1000 + int(micros) / 1000
-    return max((now_ms - _score(found)) / 1000 if found else 0.0 for found in oldest)
+    *oldest, time = yield Ask([*(("ZRANGE", queue, 0, 0, "WITHSCORES") for queue in keys.queues), ("TIME",)])
+    return max((ms(time) - _score(found)) / 1000 if found else 0.0 for found in oldest)
 
 
 def _score(found: Sequence[Any]) -> float:

@@ -31,6 +31,7 @@ from wooshq_worker.cli.terminal.out import (
     people,
     plain,
     say,
+    say_cut,
     several,
     short,
 )
@@ -98,8 +99,7 @@ def list_(
         columns = _LETTER_COLUMNS if wanted["state"] is None else _LETTER_COLUMNS[:-1]
         table(several(len(letters), "dead letter"), columns, [row[: len(columns)] for row in rows], empty=_NONE)
     if len(found) > most:
-        newest = "the newest letter is" if most == 1 else f"the newest {most:,} letters are"
-        say(f"Only {newest} shown. Use --most N to see more, or wooshq dead groups.")
+        say_cut(most, "letter", other=", or wooshq dead groups")
 
 
 @app.command(cls=Command, epilog=examples("wooshq dead groups --since 1d"))

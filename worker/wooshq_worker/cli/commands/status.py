@@ -23,6 +23,7 @@ from wooshq_worker.cli.terminal.out import (
     finish,
     pairs,
     say,
+    say_cut,
     several,
     short,
     show,
@@ -136,8 +137,7 @@ def _list(found: Sequence[Status], most: int, *, as_json: bool) -> None:
         ]
         table(several(len(shown), "intent"), _COLUMNS, rows, empty="No such intents.")
     if len(found) > most:
-        newest = "the newest intent is" if most == 1 else f"the newest {most:,} intents are"
-        say(f"Only {newest} shown. Use --most N to see more.")
+        say_cut(most, "intent")
 
 
 def _asked(cancel: Mapping[str, Any]) -> str:

@@ -192,6 +192,12 @@ def attempts(record: Mapping[str, Any]) -> None:
         field(f"attempt {n}", f"{short(attempt['at'])} UTC {attempt['outcome']} {said}{probe}")
 
 
+def say_cut(most: int, one: str, *, other: str = "") -> None:
+    """Say that a list shows only its newest entries. one: what an entry is. other: what else helps."""
+    newest = f"the newest {one} is" if most == 1 else f"the newest {most:,} {one}s are"
+    say(f"Only {newest} shown. Use --most N to see more{other}.")
+
+
 def finish(code: int) -> None:
     """End the command with an exit status, unless it is 0."""
     if code:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from wooshq import Problem
 from wooshq.jobs.preview import Preview
 from wooshq_worker.cli.terminal.out import field, one_line, say, several, show
 from wooshq_worker.cli.terminal.tables import Column, table
@@ -34,6 +35,5 @@ def problems(preview: Preview) -> None:
     for note in preview.notes:
         say(f"Note: {note}")
     for problem in preview.problems:
-        where = f"{problem['field']}: " if problem["field"] else ""
-        say(f"{where}{problem['problem']}." + (f" {problem['hint']}" if problem["hint"] else ""))
+        say(str(Problem(**problem)))
     say("Nothing was sent." if preview.would_start else "The job would not start. Nothing was sent.")

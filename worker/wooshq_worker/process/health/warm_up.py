@@ -14,8 +14,8 @@ from wooshq_worker.api.outcome import Answer, Break, Broke, Cut, Outcome
 _CODECS: Final = ("utf-8", "utf-8-sig", "ascii", "latin-1", "idna", "punycode", "unicode_escape")
 """Python loads a codec from its file when it is first used. `utf-8-sig` was missing when the machine had no file left."""
 
-_MODULES: Final = ("celery.app.events", "celery.events.dispatcher", "celery.events.receiver", "kombu.mixins", "concurrent.futures.thread")
-"""Modules that Celery, kombu and asyncio load when they first publish, or first use a thread."""
+_MODULES: Final = ("celery.events.dispatcher", "kombu.mixins", "concurrent.futures.thread")
+"""Modules that Celery, kombu and asyncio load when they first publish, or first use a thread; `celery_app` loads those of producers."""
 
 _ANSWERS: Final[Sequence[Outcome]] = (
     Answer(200, {}, b'{"result": {"message_code": "A-1", "unknown_identifiers": ["u"]}}'),
