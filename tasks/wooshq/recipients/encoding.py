@@ -21,6 +21,27 @@ IS_NOT_UTF16: Final = Problem("", "is not valid UTF-16", "The file is damaged or
 _HALF_A_UNIT: Final = b"\xff"
 
 
+_KEEP_BYTES: Final = "wooshq.keep_bytes"
+
+
+def _keep_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
+    """
+    Python's `surrogateescape`, but for every error. That one raises for an ASCII byte (such as the second of UTF-7's `+` and NUL) and for a
+    lone surrogate of the encoding itself. Here an ASCII byte stays as it is, so that a line break still ends its row, and a byte that is
+    not UTF-8 stands before it; a surrogate becomes bytes that are not UTF-8.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        text = error.object[error.start : error.end].decode("ascii", "surrogateescape")
+        return text if NOT_TEXT.search(text) else "\udcff" + text, error.end
+    if isinstance(error, UnicodeEncodeError):
+        character = error.object[error.start]
+        return character.encode("utf-8", "surrogateescape" if NOT_TEXT.match(character) else "surrogatepass"), error.start + 1
+    raise error
+
+
+codecs.register_error(_KEEP_BYTES, _keep_bytes)
+
+
 def is_not(encoding: str) -> Problem:
     """The problem of a row with bytes that a named encoding does not have."""
     return Problem("", f"has bytes that {encoding} does not have", "Name the encoding that the file has")
@@ -32,7 +53,7 @@ class Recoded:
     def __init__(self, read: Callable[[int], bytes], codec: str) -> None:
         """read: gives at most so many bytes of the text, and none only at the end. codec: Python's name of the encoding."""
         self._read = read
-        self._decoder = codecs.getincrementaldecoder(codec)("surrogateescape")
+        self._decoder = codecs.getincrementaldecoder(codec)(_KEEP_BYTES)
         self._ready = b""
         self._ended = False
 
@@ -49,15 +70,11 @@ class Recoded:
         return given
 
     def _converted(self, data: bytes) -> bytes:
-        text = self._decoder.decode(data)
-        try:
-            return text.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:  # the encoding has lone surrogates itself
-            return _utf8(text)
+        return self._decoder.decode(data).encode("utf-8", _KEEP_BYTES)
 
     def _last(self) -> bytes:
         """What the decoder still holds at the end: the beginning of a character."""
-        return self._decoder.decode(b"", True).encode("utf-8", "surrogateescape")
+        return self._decoder.decode(b"", True).encode("utf-8", _KEEP_BYTES)
 
 
 class Utf16(Recoded):

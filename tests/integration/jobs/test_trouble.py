@@ -37,7 +37,7 @@ class WhenTheApiHasTrouble:
 
         api.answer = once
         rig.start_worker()
-        job = rig.wooshq.fan_out(TEMPLATE, personal(20)).wait(GENEROUS_S)
+        job = rig.wooshq.fan_out(PERSONAL, personal(20)).wait(GENEROUS_S)
         assert (job.sent, job.dead) == (20, 0)
         again = {call.recipients[0]: call.at for call in api.calls if call.recipients[0] in failed_at}
         assert all(again[person] - failed_at[person] >= 3 for person in failed_at)

@@ -306,6 +306,8 @@ class WhenTheEncodingIsNamed:
         st.binary(max_size=60),
         st.sampled_from(["cp1252", "cp932", "gb18030", "big5", "cp949", "iso2022_jp", "utf-7", "raw_unicode_escape"]),
     )
+    @example(b"+\x00", "utf-7")
+    @example(b"+\n+2AA-,b\n+", "utf-7")
     def test_any_bytes_give_rows_or_an_error_and_the_same_in_whatever_pieces_they_come(self, rest: bytes, encoding: str) -> None:
         rules = RowRules(encoding=encoding)
         rows, error = until_it_breaks(b"user,name\n" + rest, rules=rules)
