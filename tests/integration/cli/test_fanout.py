@@ -270,7 +270,7 @@ class WhenAJobIsHeld:
         wait_until(lambda: len(api.calls) > 100)
         paused = rig.cli("bulk", "pause", job["id"], "--why", "lunch")
         assert (paused.returncode, paused.stdout.decode().split()) == (0, [job["id"], "paused"])
-        assert re.search(rb"The job has sent to [\d,]+ of 20,000 recipients\.", paused.stderr)
+        assert re.search(rb"The job has sent to [\d,]+ of 20,000 recipients[.,]", paused.stderr)
         shown = rig.cli("bulk", "show", job["id"]).stdout.decode()
         assert "paused: lunch" in shown
         assert rig.cli("bulk", "resume", job["id"]).returncode == 0
