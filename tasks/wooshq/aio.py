@@ -134,7 +134,7 @@ class AsyncWooshq:
 
     async def flush(self, within_s: float = 5.0) -> bool:
         """Wait until the broker was told of everything accepted here. Safety does not need it. False if the time was not enough."""
-        return await asyncio.to_thread(self.installation.publisher.flush, within_s)
+        return await asyncio.to_thread(self.installation.flush, within_s)
 
     async def close(self) -> None:
         """Publish what waits, close connections, and release the embedded Redis."""
@@ -153,7 +153,7 @@ class AsyncWooshq:
 
     async def __aenter__(self) -> AsyncWooshq:
         """Opens Redis now, and waits until an embedded one has loaded its file. Raises EmbeddedRedisError, SettingsInvalid."""
-        await asyncio.to_thread(lambda: self.installation.places)
+        await asyncio.to_thread(self.installation.open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -188,6 +188,9 @@ class AsyncWooshq:
             raise LedgerUnavailable(why, maybe_done=True) from None
 
     async def _ask(self, wanted: Wanted) -> Any:
+        if (memory := self.installation.memory) is not None:
+            await asyncio.sleep(0)  # other tasks get their turn, as they do while a Redis answers
+            return memory.ask(wanted)
         within_s = self.settings.accept_within_s
         reach = self.installation.reach
         places = await _in_thread(lambda: reach(within_s)) if self.installation.opens_slowly else reach(within_s)

@@ -147,7 +147,7 @@ class Wooshq:
 
     def flush(self, within_s: float = 5.0) -> bool:
         """Wait until the broker was told of everything accepted here. Safety does not need it. False if the time was not enough."""
-        return self.installation.publisher.flush(within_s)
+        return self.installation.flush(within_s)
 
     def close(self) -> None:
         """Publish what waits, close connections, and release the embedded Redis."""
@@ -171,7 +171,7 @@ class Wooshq:
 
     def __enter__(self) -> Wooshq:
         """Opens Redis now, and waits until an embedded one has loaded its file. Raises EmbeddedRedisError, SettingsInvalid."""
-        _ = self.installation.places
+        self.installation.open()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,6 +199,8 @@ class Wooshq:
                 return self._ask(wanted)
 
     def _ask(self, wanted: Wanted) -> Any:
+        if (memory := self.installation.memory) is not None:
+            return memory.ask(wanted)
         within_s = self.settings.accept_within_s
         places = self.installation.reach(within_s)
         if self._redis is None:

@@ -6,9 +6,10 @@ A line with `type: ignore` is one that must be an error: mypy reports an ignore 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, assert_type
+from unittest import TestCase
 
 import wooshq.aio
 from wooshq import (
@@ -28,6 +29,9 @@ from wooshq import (
     reset,
     status,
 )
+from wooshq.testing import Enqueued, Outbox, OutboxMixin, assert_enqueued, outbox, refute_enqueued
+from wooshq.testing.worker_side import WorkerSide
+from wooshq_worker import in_process
 
 
 def one_intent() -> None:
@@ -111,3 +115,22 @@ async def the_same_in_asyncio(settings: Settings, some: AsyncIterator[dict[str, 
         assert_type(await client.counts(), dict[str, int])
         assert_type(await client.flush(), bool)
     wooshq.aio.enqueue({}).upper()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+
+
+def the_test_kit(wooshq_outbox: Outbox) -> None:
+    assert_type(wooshq_outbox[0], Enqueued)
+    assert_type(wooshq_outbox[:2], list[Enqueued])
+    assert_type(wooshq_outbox[0].recipients, Sequence[str])
+    assert_type(assert_enqueued(recipient="u1", message__push__title="Hi", count=1, within_s=1), Enqueued)
+    refute_enqueued(job=fan_out({"message": {"preset": "A-1"}}, ["u1"]))
+    assert_enqueued("u1")  # type: ignore[call-arg, arg-type] # pyright: ignore[reportCallIssue]
+    with outbox() as box:
+        assert_type(box, Outbox)
+
+
+class ShopTests(OutboxMixin, TestCase):
+    def test_it(self) -> None:
+        assert_type(self.wooshq_outbox, Outbox)
+
+
+worker_side: WorkerSide = in_process

@@ -3,5 +3,5 @@ The worker and the command line: claim, render, admit, deliver, settle; retries 
 
 Imports point to the left (a contract in pyproject.toml holds it):
 
-    observe ← ledger_client ← api ← intents, jobs ← keeper ← process ← cli
+    observe ← ledger_client ← api ← intents, jobs ← keeper ← process ← cli, in_process
 """

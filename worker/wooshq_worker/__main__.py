@@ -1,5 +1,38 @@
-"""`python -m wooshq_worker` is the same as the console script `wooshq`."""
+"""
+The console script `wooshq`, also as `python -m wooshq_worker`. It is always installed, so it says what to install if the extra `worker` is
+missing.
+"""
 
-from wooshq_worker.script import main
+from __future__ import annotations
 
-main()
+import sys
+
+#: Modules that the command line and a worker need and a web app does not: the extra `worker`.
+OF_THE_EXTRA = frozenset({"aiohttp", "certifi", "httpx", "httpx_aiohttp", "rich", "sentry_sdk", "structlog", "tenacity", "typer"})
+
+
+def main() -> None:
+    """Run the command line. If a package is missing, say in one sentence what to install (exit status 2)."""
+    if sys.argv[1:2] == ["health"]:
+        from wooshq_worker.process.health.ask import quick
+
+        if (status := quick(sys.argv[2:])) is not None:
+            sys.exit(status)
+    try:
+        from wooshq_worker.cli import main as run
+
+        run()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in OF_THE_EXTRA:
+            raise
+        sys.stderr.write(
+            f"The package {missing} is missing. To use the command line, run in a checkout of wooshq: pip install '.[worker]'\n"
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:  # during the import
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

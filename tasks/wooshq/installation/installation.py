@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from wooshq.errors import EmbeddedRedisError, LedgerUnavailable
 from wooshq.installation import forks
 from wooshq.installation.celery_app import WooshqApp, make_app
+from wooshq.installation.memory import standing_in
 from wooshq.installation.places import Places, places
 from wooshq.installation.publish import Publisher
 from wooshq.settings import Settings, load_settings
 from wooshq.settings.server_url import EMBEDDED
+
+if TYPE_CHECKING:
+    from wooshq.installation.memory.ledger import MemoryLedger
 
 log = logging.getLogger("wooshq.publish")
 
@@ -83,7 +88,19 @@ class Installation:
         """Raises SettingsInvalid if the environment's are not valid."""
         if self._settings is None:
             self._settings = load_settings()
-        return self._settings
+        stand_in = standing_in.current()
+        return self._settings if stand_in is None else stand_in.complete(self._settings)
+
+    @property
+    def memory(self) -> MemoryLedger | None:
+        """The ledger in memory that is used instead of Redis and the broker; None if there is none."""
+        stand_in = standing_in.current()
+        return None if stand_in is None else stand_in.ledger
+
+    def open(self) -> None:
+        """Open Redis now, and not at the first call. Raises EmbeddedRedisError, SettingsInvalid."""
+        if self.memory is None:
+            _ = self.places
 
     @property
     def places(self) -> Places:
@@ -143,6 +160,8 @@ class Installation:
         Publish `ids` soon. Never raises: they are in the ledger, so the caller must learn that they were accepted. If they cannot be
         published here, the keeper does it.
         """
+        if self.memory is not None:
+            return
         try:
             self.publisher.hand_over(lane, ids)
         except Exception as error:
@@ -150,10 +169,16 @@ class Installation:
 
     def call_turns(self, n: int) -> None:
         """Tell workers soon that `n` chunks wait. Never raises, for the same reason."""
+        if self.memory is not None:
+            return
         try:
             self.publisher.call_turns(n)
         except Exception as error:
             _log_not_published(error)
+
+    def flush(self, within_s: float) -> bool:
+        """See `Wooshq.flush`."""
+        return self.memory is not None or self.publisher.flush(within_s)
 
     def close(self) -> None:
         """Publish what waits, and release the embedded Redis. A later call opens everything again."""

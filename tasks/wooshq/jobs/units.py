@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 import zlib
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -43,3 +44,8 @@ def unpack(data: bytes) -> list[Unit]:
     """The units that `pack` stored."""
     rows: list[list[Any]] = json.loads(zlib.decompress(data))
     return [Unit(to, locale, tuple(map(tuple, placeholders)), tuple(ids)) for to, locale, placeholders, ids in rows]
+
+
+def letter_id_of(job_id: str, to: str, identifier: str) -> str:
+    """The id of the dead letter that a recipient of a job may become. It is always the same, so a letter that is filed twice is one letter."""
+    return str(uuid.uuid5(uuid.UUID(job_id), f"{to}\0{identifier}"))

@@ -60,7 +60,7 @@ class WhenTheTerminalKnowsFewCharacters:
 class WhenTheExtraWorkerIsMissing:
     @pytest.mark.parametrize("missing", ["typer", "structlog"])
     def test_the_command_says_what_to_install(self, rig: Rig, missing: str) -> None:
-        program = f"import sys; sys.modules[{missing!r}] = None; from wooshq_worker.script import main; main()"
+        program = f"import sys; sys.modules[{missing!r}] = None; from wooshq_worker.__main__ import main; main()"
         done = subprocess.run(
             [sys.executable, "-c", program, "worker"], env=rig.env, cwd=rig.folder, capture_output=True, timeout=GENEROUS_S
         )
@@ -77,7 +77,7 @@ class WhenTheExtraWorkerIsMissing:
 
     def test_the_console_script_is_this_module(self) -> None:
         project = (Path(__file__).parents[3] / "pyproject.toml").read_text()
-        assert 'wooshq = "wooshq_worker.script:main"' in project
+        assert 'wooshq = "wooshq_worker.__main__:main"' in project
 
     def test_every_package_of_the_extra_is_known_to_it(self) -> None:
         project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())

@@ -22,6 +22,7 @@ import wooshq
 import wooshq.aio
 from wooshq import NotAccepted, Settings, Wooshq
 from wooshq.aio import AsyncWooshq
+from wooshq.testing import outbox
 from wooshq_worker.cli import app as command_line
 from wooshq_worker.cli.commands.dead import GROUP_COLUMNS
 from wooshq_worker.cli.terminal import out
@@ -75,6 +76,7 @@ class WhenASnippetIsCopied:
             "from wooshq import fan_out",
             "from wooshq import RecipientsFile, RowRules, fan_out",
             "from wooshq import dead_letters, gates",
+            "# A test of your app",
             "from wooshq_worker.sandbox import SandboxThread",
         ]
 
@@ -160,6 +162,13 @@ class WhenASnippetIsCopied:
         ours.shut_gate("hand", why="noon")
         run(snippet("from wooshq import dead_letters"))
         assert capsys.readouterr().out == "0 0 {}\nhand * noon None\n"
+
+    def test_a_test_of_an_app_passes(self) -> None:
+        def ship(order: int, user: str) -> None:
+            wooshq.enqueue({"to": {"users": [user]}, "message": {"push": {"title": "Shipped", "body": f"Order {order}"}}})
+
+        with outbox() as box:
+            run(snippet("# A test of your app"), ship=ship).test_a_user_is_told(box)
 
     def test_the_sandbox_can_run_inside_a_test(self, capsys: pytest.CaptureFixture[str]) -> None:
         run(snippet("from wooshq_worker.sandbox"))

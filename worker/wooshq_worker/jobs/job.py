@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from wooshq.jobs.units import Unit
+from wooshq.jobs.units import Unit, letter_id_of
 from wooshq.ledger.chunks import DeadRecipient
 from wooshq.ledger.states import Reason
 from wooshq.settings import Settings
@@ -51,9 +50,9 @@ class JobInfo:
     def dead_letter(
         self, unit: Unit, identifier: str, *, reason: Reason, detail: str, code: str, payload: bytes, attempts: Sequence[Mapping[str, Any]]
     ) -> DeadRecipient:
-        """The dead letter of one recipient. Its id follows from job and recipient, so that it is filed once even if it is filed twice."""
+        """The dead letter of one recipient."""
         return DeadRecipient(
-            intent_id=str(uuid.uuid5(uuid.UUID(self.id), f"{unit.to}\0{identifier}")),
+            intent_id=letter_id_of(self.id, unit.to, identifier),
             body=self.template.intent(unit.to, identifier, locale=unit.locale, placeholders=unit.placeholders).to_json(),
             application=self.application,
             reason=str(reason),

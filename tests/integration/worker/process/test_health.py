@@ -175,9 +175,7 @@ class WhenTheCommandIsRun:
         assert quick(arguments) is None
 
     def test_it_loads_nothing_that_takes_long(self, rig: Rig) -> None:
-        program = (
-            "import sys; from wooshq_worker.script import main; sys.argv = ['wooshq', 'health']\ntry: main()\nfinally: print(*sys.modules)"
-        )
+        program = "import sys; from wooshq_worker.__main__ import main; sys.argv = ['wooshq', 'health']\ntry: main()\nfinally: print(*sys.modules)"
         done = subprocess.run(
             [sys.executable, "-S", "-c", program], env=rig.env, cwd=rig.folder, capture_output=True, text=True, check=False
         )

@@ -1,0 +1,1 @@
+"""The test kit, used as an app's own tests use it."""
