@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig import GENEROUS_S, Rig, an_intent
-from wooshq_worker import script
+from wooshq_worker import __main__ as script
 
 
 class WhenNobodyReadsTheOutput:
