@@ -47,7 +47,7 @@ def checked(
     if problems:
         raise IntentInvalid(problems)
     if rules.defaults:
-        locale = rules.defaults.get(LOCALE) if not locale or locale in NO_VALUE else locale
+        locale = rules.defaults.get(LOCALE) if not locale or _is_no_value(locale, rules) else locale
         placeholders = _with_defaults(placeholders, rules)
     if locale is not None:
         locale, understood = api_locale(locale)
@@ -77,9 +77,14 @@ def _with_defaults(placeholders: Placeholders, rules: RowRules) -> Placeholders:
     values = dict(placeholders)
     for name, default in rules.defaults.items():
         value = values.get(name, "").strip()
-        if name != LOCALE and rules.reads(name) and (not value or value in NO_VALUE):
+        if name != LOCALE and rules.reads(name) and (not value or _is_no_value(value, rules)):
             values[name] = default
     return tuple(sorted(values.items()))
+
+
+def _is_no_value(text: str, rules: RowRules) -> bool:
+    """Whether a text is a word for no value. If cells are taken as they are, it is none: people are called Null."""
+    return not rules.exact and text in NO_VALUE
 
 
 def _without_excel_marks(placeholders: Placeholders, noted: list[Note]) -> Placeholders:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from wooshq_schemas.recipients.checks import LONGEST_NAME, are_plain, checked
-from wooshq_schemas.recipients.naming import identifying, one_is_needed, renamed_mapping
+from wooshq_schemas.recipients.naming import identifying, not_there, one_is_needed, renamed_mapping
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.recipient import LIST_OF, LOCALE, Recipient, RecipientLike
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
@@ -38,7 +38,8 @@ def recipient_of(given: RecipientLike, rules: RowRules = ALL_COLUMNS, notes: Not
         notes.columns.update(name for name in given if isinstance(name, str))
     named = identifying(given, rules) if rules.columns else [name for name in given if name in LIST_OF]
     if len(named) != 1:
-        raise IntentInvalid([one_is_needed([name for name in in_file if isinstance(name, str)], named)])
+        names = [name for name in in_file if isinstance(name, str)]
+        raise IntentInvalid([one_is_needed(names, named) if rules.kind is None else not_there(rules.columns[rules.kind], names)])
     problems: list[Problem] = []
     placeholders: list[tuple[str, str]] = []
     identifier, locale = "", None

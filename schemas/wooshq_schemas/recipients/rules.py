@@ -20,10 +20,10 @@ class RowRules:
     columns: what wooshq calls a column → its name in the file, such as `{"user": "User ID"}`. If it chooses the column that identifies a
     recipient, the others of `LIST_OF` are columns as any other. defaults: column → value for rows without one: the cell is missing, empty
     or a word for no value. encoding: of a file, such as cp1252. Empty for UTF-8 and UTF-16, which are told apart. exact: take cells as they
-    are. Otherwise the marks of spreadsheets are removed, and identifiers that are probably none are refused. fold_emails: addresses that
-    differ only in capital letters are one recipient. Otherwise each spelling is sent to, and they are counted. only: the placeholders that
-    are read; None for all. The other columns may have any name and any value: nobody looks at them. `fan_out` sets it: it reads what it
-    sends.
+    are, words for no value too. Otherwise the marks of spreadsheets are removed, and identifiers that are probably none are refused.
+    fold_emails: addresses that differ only in capital letters are one recipient. Otherwise each spelling is sent to, and they are counted.
+    only: the placeholders that are read; None for all. The other columns may have any name and any value: nobody looks at them. `fan_out`
+    sets it: it reads what it sends.
 
     Raises ValueError for an encoding that cannot be read, and for columns or defaults that contradict each other.
     """

@@ -23,7 +23,7 @@ class Status(Result):
     The object of `wooshq status`. Times are RFC 3339, UTC. attempts: `{at, outcome, http_status, code, latency_ms, error,
     probe}` each; a probe tested a shut gate, and costs no attempt if the gate stays shut.
 
-    reason, detail: why it is dead. waiting_for: what must happen before it is sent, in words; for a sent one, until when Pushwoosh keeps
+    reason, detail: why it is dead; if it has expired, detail says what it waited for. waiting_for: what must happen before it is sent, in words; for a sent one, until when Pushwoosh keeps
     it. replay_of, replays: intent ids. cancel: of a sent intent, what came of the request to cancel it, `{outcome, asked_at, answered_at,
     detail}`; outcome is `asked`, `cancelled`, `refused`, or `unknown` (a request without an answer may have cancelled it).
     """

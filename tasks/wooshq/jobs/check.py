@@ -149,6 +149,8 @@ class Look:
     def sentences(self) -> Iterator[str]:
         """What a person should know before the job starts, although it does not stop the job. No sentence shows a value."""
         yield from self._repeats.sentences()
+        for name in sorted(self.rules.defaults.keys() - self._sent - {LOCALE}):
+            yield f"The default for {shown(name)} is not used, because the message does not use {{{shown(name)}}}."
         for name, n in sorted(self._without.items()):
             if n < self.recipients:
                 yield (
@@ -174,14 +176,17 @@ class Look:
         if self.rejected <= allowed and (self.recipients or not rows):
             return
         checked = "" if self.is_whole else " that were checked"
+        if self.recipients:
+            are = "is" if self.rejected == 1 else "are"
+            found = f"{self.rejected:,} of {rows:,} rows{checked} {are} not valid. The limit is {allowed:,}"
+            anyway = "To start anyway: max_rejects=…, or --max-rejects N or N%"
+        else:  # no limit would help: there is nobody to send to
+            found = "the only row is not valid" if rows == 1 else f"none of the {rows:,} rows{checked} is valid"
+            anyway = ""
         (cause, n), *_ = self._causes.most_common(1)
         where = f"{cause.field}: " if cause.field else ""
-        yield Problem(
-            "",
-            f"{self.rejected:,} of {rows:,} rows{checked} are not valid, and at most {allowed:,} may be. "
-            f"The most frequent problem ({n:,} rows): {where}{cause.problem}",
-            f"{_ended(cause.hint)}To start anyway: max_rejects=…, or --max-rejects N or N%",
-        )
+        what = f"The most frequent problem ({n:,} {'row' if n == 1 else 'rows'})" if rows > 1 else "The problem"
+        yield Problem("", f"{found}. {what}: {where}{cause.problem}", f"{_ended(cause.hint)}{anyway}".strip())
 
     def _missing(self) -> Iterator[Problem]:
         """A text names a column that nobody has: everybody would read the placeholder itself."""

@@ -15,6 +15,7 @@ from wooshq.jobs.once import Once
 from wooshq.jobs.packing import Packer
 from wooshq.jobs.rules import JobRules, rollout_of
 from wooshq.jobs.show import show_job
+from wooshq.jobs.source import CORRECTED
 from wooshq.ledger.chunks import Chunk
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Sleep, Steps, Stream, T
@@ -354,7 +355,7 @@ def _takes_more(outcome: str, job_id: str, seen: int) -> bool:
     if outcome == "full":
         raise RecipientsChanged(
             f"there are more recipients than the job {job_id} was started with; no recipient was added. For the others, start a job with "
-            "only those (and with another idempotency_key if the template has one). A job with all of them would send to some a second time"
+            "only those (with another idempotency_key if the template has one). A job with all of them would send to some a second time"
         )
     if outcome == "short":
         raise RecipientsChanged(
@@ -370,8 +371,8 @@ def _takes_more(outcome: str, job_id: str, seen: int) -> bool:
     if outcome == "differs":
         raise RecipientsChanged(
             f"these are not the recipients that the job {job_id} was started with, or they come in another order: they differ within the "
-            f"first {seen:,}. No recipient was added. Give the same recipients in the same order, read with the same options. Another job with these would send to some "
-            "a second time"
+            f"first {seen:,}. No recipient was added. Give the same recipients in the same order, read with the same options. Another job "
+            f"with these would send to some a second time. {CORRECTED}"
         )
     if outcome == "gone":
         raise JobUnknown(f"the job {job_id} is no longer kept")

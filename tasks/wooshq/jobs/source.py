@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 from wooshq.errors import RecipientsChanged
 from wooshq.recipients.file import Fingerprint, RecipientsFile
+
+CORRECTED: Final = (
+    "If you corrected rows that were rejected: put only these rows in a new file, and start a job for it (with another idempotency_key "
+    "if the template has one)"
+)
+"""What to do with the one change of a file that makes sense."""
 
 
 def source_of(path: Path | str, file: RecipientsFile) -> str:
@@ -34,5 +41,5 @@ def check_same_source(kept: str, path: Path | str, file: RecipientsFile) -> None
         return
     raise RecipientsChanged(
         f"{path} does not have the content of the file that the job was started with. Give that file, or a copy of it. Do not start "
-        "another job with these recipients: those that were sent to would get the message again"
+        "another job with these recipients: those that were sent to would get the message again. {CORRECTED}"
     )

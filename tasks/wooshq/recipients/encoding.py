@@ -42,6 +42,17 @@ def _keep_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error(_KEEP_BYTES, _keep_bytes)
 
 
+def is_utf8(head: bytes) -> bool:
+    """
+    Whether the beginning of a text is UTF-8 and has characters that are not ASCII. Then it has no other encoding: in those, such bytes make
+    hardly a word, and never all words. A character may be cut off at the end.
+    """
+    try:
+        return not head.isascii() and bool(codecs.getincrementaldecoder("utf-8")().decode(head))
+    except UnicodeDecodeError:
+        return False
+
+
 def is_not(encoding: str) -> Problem:
     """The problem of a row with bytes that a named encoding does not have."""
     return Problem("", f"has bytes that {encoding} does not have", "Name the encoding that the file has")

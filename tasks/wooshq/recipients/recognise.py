@@ -9,7 +9,7 @@ from typing import Final
 
 from wooshq.errors import Problem, RecipientsUnreadable
 from wooshq.recipients.csv import SEPARATOR_LINE, CsvRows
-from wooshq.recipients.encoding import IS_NOT_UTF8, IS_NOT_UTF16, Recoded, Utf16, is_not
+from wooshq.recipients.encoding import IS_NOT_UTF8, IS_NOT_UTF16, Recoded, Utf16, is_not, is_utf8
 from wooshq.recipients.gunzip import MAGIC, Gunzip
 from wooshq.recipients.limits import Limits
 from wooshq.recipients.lines import Text, segments
@@ -146,7 +146,11 @@ def _as_utf8(stream: _Peeking, named: str | None) -> tuple[_Peeking, Problem]:
         stream.read(2)
         return _Peeking(Utf16(stream.read, codec).read), IS_NOT_UTF16
     if named is not None and named not in UTF16:
-        return (stream, IS_NOT_UTF8) if named in UTF8 else (_Peeking(Recoded(stream.read, named).read), is_not(named))
+        if named in UTF8:
+            return stream, IS_NOT_UTF8
+        if is_utf8(stream.peek(_HEAD)):
+            raise RecipientsUnreadable(f"is UTF-8, so it is not {named}", f"Name no encoding. If it is {named}, convert it to UTF-8")
+        return _Peeking(Recoded(stream.read, named).read), is_not(named)
     nuls = tuple(byte == 0 for byte in head[:_FIRST])
     if nuls in _OTHERS_BY_NULS:
         raise RecipientsUnreadable(*_OTHERS_BY_NULS[nuls])

@@ -55,6 +55,11 @@ class WhenIntentsOfAStateAreListed:
 
         assert {one.id for one in rig.wooshq.find(state="expired")} == expired
         assert kept not in {one.id for one in rig.wooshq.find(state="expired")}
+        assert {rig.status(i).detail for i in expired} <= {
+            "its expires_at came while the gate hand held it",
+            "its expires_at came while it waited for a worker of the transactional lane",
+            "its expires_at came before it could be sent",
+        }
         wait_until(
             lambda: {i for event in rig.events("expired") for i in event["intent_ids"]} == expired, saw=lambda: rig.events("expired")
         )

@@ -134,7 +134,7 @@ class WhenManyRowsAreNotValid:
         rig.start_worker()
         done = rig.cli(*self.a_file(rig, "cp1252"))
         assert (done.returncode, done.stdout) == (1, b"")
-        assert "80 of 100 rows are not valid, and at most 10 may be. The most frequent problem (80 rows): is not UTF-8." in said(done)
+        assert "80 of 100 rows are not valid. The limit is 10. The most frequent problem (80 rows): is not UTF-8." in said(done)
         assert "line 3: is not UTF-8" in said(done)
         assert "No job was started." in said(done)
         assert rig.wooshq.bulk.list() == []
@@ -150,11 +150,23 @@ class WhenManyRowsAreNotValid:
         assert rig.cli(*args, "--max-rejects", "80%").returncode == 1
         assert rig.wooshq.bulk.list()[0].total == 20
 
+    def test_after_a_job_that_left_them_out_the_corrected_rows_are_sent_from_a_file_of_their_own(self, rig: Rig, api: StandIn) -> None:
+        rig.start_worker()
+        assert rig.cli(*self.a_file(rig, "cp1252"), "--max-rejects", "80%").returncode == 1
+        done = rig.cli(*self.a_file(rig, "utf-8"))
+        assert done.returncode == 1
+        assert "put only these rows in a new file, and start a job for it (with another idempotency_key" in said(done)
+
+        (rig.folder / "t2.json").write_text(json.dumps({"message": {"push": {"title": "In {city}"}}, "idempotency_key": "spring-2"}))
+        (rig.folder / "corrected.csv").write_text("user,city\n" + "".join(f"u{n},Köln\n" for n in range(100) if n % 5))
+        assert rig.cli("fanout", "--template", "t2.json", "--recipients", "corrected.csv").returncode == 0
+        assert api.accepted == dict.fromkeys((f"u{n}" for n in range(100)), 1)
+
     def test_bad_rows_at_the_end_of_the_file_count(self, rig: Rig) -> None:
         self.a_file(rig, "utf-8")
         (rig.folder / "p.csv").write_text("user,city\n" + "".join(f"u{n},Bonn\n" for n in range(5000)) + "u\n" * 100)
         done = rig.cli("fanout", "--template", "t.json", "--recipients", "p.csv", "--detach")
-        assert (done.returncode, "100 of 5,100 rows are not valid, and at most 51 may be" in said(done)) == (1, True)
+        assert (done.returncode, "100 of 5,100 rows are not valid. The limit is 51." in said(done)) == (1, True)
 
     def test_bad_rows_at_its_beginning_count_as_part_of_the_whole(self, rig: Rig) -> None:
         self.a_file(rig, "utf-8")

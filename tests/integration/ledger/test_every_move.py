@@ -140,6 +140,16 @@ def the_api_is_asked_to_cancel_what_was_sent(walk: Walker) -> None:
     assert walk.do(ledger.record_cancel(third, CancelOutcome("unknown", "cannot be cancelled any more"))) == "recorded"
     assert walk.do(ledger.record_cancel(slow, CancelOutcome("cancelled", "it was"))) == "recorded", "proof counts, however late"
     assert walk.do(ledger.ask_cancel(sent, 1)) == "cancelled"
+    doubted = walk.settled(walk.accepted(), Event.ACCEPTED, held_ms=60_000).intent_id
+    for outcome, lost in (("unknown", 0), ("unknown", 1), ("refused", 2)):
+        assert walk.do(ledger.ask_cancel(doubted, 10**12)) == "asked"
+        (cancel,) = walk.do(ledger.take_cancels([doubted], new_id()))
+        assert cancel.lost == lost, "a request that may have cancelled the message counts, also when it is asked for again"
+        walk.do(ledger.record_cancel(cancel, CancelOutcome(outcome, "no answer")))
+    assert walk.do(ledger.ask_cancel(doubted, 10**12)) == "asked"
+    (cancel,) = walk.do(ledger.take_cancels([doubted], new_id()))
+    assert cancel.lost == 0, "no request before is in doubt"
+    walk.do(ledger.record_cancel(cancel, CancelOutcome("refused", "too late")))
     walk.do(ledger.ask_cancel(forgotten := walk.settled(walk.accepted(), Event.ACCEPTED).intent_id, 10**12))
     walk.watched.redis.delete(walk.keys.intent(forgotten))
     assert walk.do(ledger.take_cancels([forgotten], new_id())) == []

@@ -10,6 +10,7 @@ import pytest
 from wooshq.errors import JobRefused
 from wooshq.jobs.check import Checks, Look
 from wooshq_schemas import Template, parse_template
+from wooshq_schemas.recipients.rules import RowRules
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 PRESET: dict[str, Any] = {"message": {"preset": "AAAAA-BBBBB"}}
@@ -72,6 +73,12 @@ class WhenATextNamesAColumnThatNobodyHas:
         ]
         assert list(look(push(placeholders={"city": "you"}), "u1", {"user": "u3", "city": "Bonn"}).sentences()) == []
         assert list(look(push(), {"user": "u3", "city": "Bonn"}).sentences()) == []
+
+    def test_a_default_that_the_message_does_not_use_is_said(self) -> None:
+        rows = RowRules(defaults={"cty": "Bonn", "locale": "de"})
+        seen = Look(a_template(push()), Checks(), rows)
+        seen.take({"user": "u1", "city": "Bonn"})
+        assert list(seen.sentences()) == ["The default for cty is not used, because the message does not use {cty}."]
 
     def test_it_can_be_allowed(self) -> None:
         look(push(), "u1", allow_missing=True).refuse()
@@ -155,12 +162,14 @@ class WhenRowsAreNotValid:
     def test_the_job_is_refused_with_the_most_frequent_problem(self) -> None:
         bad = [{"usr": "x"}] * 15 + [{"user": ""}] * 5
         text = said(push("Hi"), *bad, *[f"u{n}" for n in range(100)])
-        assert text.startswith("20 of 120 rows are not valid, and at most 10 may be. The most frequent problem (15 rows): one of user, ")
+        assert text.startswith("20 of 120 rows are not valid. The limit is 10. The most frequent problem (15 rows): one of user, ")
         assert text.endswith('or RowRules(columns={"user": "usr"}). To start anyway: max_rejects=…, or --max-rejects N or N%')
         look(push("Hi"), *bad, *[f"u{n}" for n in range(100)], max_rejects="20%").refuse()
 
     def test_a_list_without_any_recipient_is_refused_however_short_it_is(self) -> None:
-        assert said(push("Hi"), {"user": ""}).startswith("1 of 1 rows are not valid")
+        assert said(push("Hi"), {"user": ""}) == "the only row is not valid. The problem: user: must not be empty."
+        none_valid = said(push("Hi"), {"user": ""}, {"user": ""}, max_rejects="100%")
+        assert none_valid == "none of the 2 rows is valid. The most frequent problem (2 rows): user: must not be empty."
         look(push("Hi")).refuse()
 
     def test_a_value_in_a_column_that_is_not_sent_is_no_problem(self) -> None:

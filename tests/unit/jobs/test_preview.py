@@ -96,7 +96,7 @@ class WhenTheJobWouldNotStart:
 
     def test_recipients_at_the_end_count(self, wooshq: Wooshq) -> None:
         seen = wooshq.bulk.preview({"message": {"sms": {"body": "Hi"}}}, [*people(3000), *[{"user": ""}] * 40])
-        assert seen.problems[0]["problem"].startswith("40 of 3,040 rows are not valid, and at most 30 may be")
+        assert seen.problems[0]["problem"].startswith("40 of 3,040 rows are not valid. The limit is 30.")
 
     def test_an_invalid_template_and_wrong_options_are_errors(self, wooshq: Wooshq) -> None:
         with pytest.raises(IntentInvalid):

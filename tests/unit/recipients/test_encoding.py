@@ -284,6 +284,13 @@ class WhenTheEncodingIsNamed:
         assert rows == []
         assert f"begins with the byte order mark of {mark}, so it is not cp1252. Name no encoding" in str(error)
 
+    @pytest.mark.parametrize("name", ["cp1252", "cp1251", "gbk", "shift_jis"])
+    @pytest.mark.parametrize("content", ["user,city\nu1,Málaga\n", "user,città\nu1,Bonn\n", "user\nu1\n" * 1000 + "ü" * 50_000])
+    def test_a_file_in_utf8_is_not_read_as_another_encoding(self, name: str, content: str) -> None:
+        """Everybody would read `MÃ¡laga`."""
+        rows, error = until_it_breaks(content.encode(), rules=RowRules(encoding=name))
+        assert (rows, f"is UTF-8, so it is not {name}. Name no encoding" in str(error)) == ([], True)
+
     def test_without_a_name_only_rows_with_such_a_cell_are_bad(self) -> None:
         content = "user;name;city\nu1;Jürgen;Bonn\nu2;Ann;Bonn\n".encode("cp1252")
         assert [row.line for row in rows_of(content) if isinstance(row, BadRow)] == [2]

@@ -151,7 +151,8 @@ async def _retry(
         nonlocal latest, rounds, must_stop
         rounds += 1
         if rounds > 1:  # the first round is the call that was already made
-            must_stop = may_go() is not None or not await after_wait()
+            # Asked again: the ledger may take half a minute to answer, and meanwhile the message can expire, or the lease can end.
+            must_stop = may_go() is not None or not await after_wait() or may_go() is not None
             if not must_stop:
                 latest = await once()
         return latest

@@ -111,6 +111,9 @@ class WhenAWebAppCancelsIt:
         assert "may have cancelled" in cancel["detail"]
         assert [(one.status, one.cancelled) for one in sandbox.cancels] == [(0, True), (400, False)]
 
+        rig.wooshq.cancel(intent_id)
+        assert answered(rig, intent_id)["outcome"] == "unknown", "asked for once more, the first request is still in doubt"
+
     def test_a_worker_that_is_killed_while_it_asks_is_followed_by_another(self, rig: Rig, sandbox: SandboxThread) -> None:
         intent_id = handed_over(rig)
         sandbox.set_faults({"effect": "hang", "call": "cancel", "first": 1})

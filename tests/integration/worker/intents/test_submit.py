@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.rig import Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 from tests.strategies import drawn, intents, json_values, odd_intents
 from wooshq.installation.celery_app import SUBMIT
+from wooshq.intents.find import id_of_submit
 
 
 class WhenProducersOnlySpeakCelery:
@@ -85,6 +87,40 @@ class WhenMoreIsAskedThanASubmitCanDo:
         assert (replayed.replayed, replayed.invalid) == (4, 1), "the compressed one was never read"
         wait_until(lambda: sum(api.accepted.values()) == 6, saw=rig.wooshq.counts)
         assert (api.accepted["chain"], api.accepted["link"], api.accepted["chord"]) == (1, 1, 2)
+
+
+    @pytest.mark.parametrize("protocol", [1, 2])
+    def test_every_option_that_cannot_be_obeyed_is_named_in_a_letter_in_both_message_protocols(
+        self, rig: Rig, api: StandIn, protocol: int
+    ) -> None:
+        """Celery writes the options in the headers or in the body, by the protocol of its app."""
+        rig.start_worker()
+        with Celery("shop", broker=rig.wooshq.installation.places.broker_url, set_as_current=False) as shop:
+            shop.conf.task_protocol = protocol
+
+            def send(args: list[Any], **options: Any) -> str:
+                return str(shop.send_task(SUBMIT, args=args, queue="transactional", **options).id)
+
+            then = shop.signature("shop.next", queue="elsewhere", immutable=True)
+            asked = {
+                send([], kwargs={"intent": an_intent("kwargs-alone")}): "take kwargs:",
+                send([an_intent("kwargs")], kwargs={"to": "u1"}): "take kwargs:",
+                send([an_intent("countdown")], countdown=60): "take eta or countdown;",
+                send([an_intent("eta")], eta=datetime.now(UTC) + timedelta(hours=1)): "take eta or countdown;",
+                send([an_intent("expires")], expires=60): "take expires;",
+                send([an_intent("link")], link=then): "take link:",
+                send([an_intent("link-error")], link_error=then): "take link_error:",
+                send([an_intent("compressed")], compression="gzip"): "take compression",
+                send([an_intent("two"), an_intent("arguments")]): "as its only argument",
+            }
+            plain = send([an_intent("plain")])
+
+        letters = rig.wooshq.dead_letters
+        wait_until(lambda: len(letters.list(reason="invalid")) == len(asked), saw=letters.list)
+        details = {letter.id: letter.detail for letter in letters.list()}
+        assert [why for task, why in asked.items() if why not in details[id_of_submit(task)]] == [], details
+        rig.ended([id_of_submit(plain)])
+        assert api.accepted == {"plain": 1}
 
 
 class WhenAnythingIsSubmitted:

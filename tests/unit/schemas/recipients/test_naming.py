@@ -64,8 +64,8 @@ class WhenColumnsAreRenamed:
 
     def test_a_mapping_without_it_is_refused_if_it_identifies_and_is_taken_otherwise(self) -> None:
         assert recipient_of({"User ID": "u1"}, MAP) == Recipient("u1")
-        with pytest.raises(IntentInvalid, match="one of user, hwid, push_token, email is required"):
-            recipient_of({"Stadt": "Bonn"}, MAP)
+        with pytest.raises(IntentInvalid, match=r"User ID: no column has this name \(map\)"):
+            recipient_of({"user": "u1", "Stadt": "Bonn"}, MAP)
 
     @pytest.mark.parametrize(
         ("wrong", "says"),
@@ -99,6 +99,11 @@ class WhenAColumnHasADefault:
 
     def test_another_cell_keeps_its_value(self) -> None:
         assert both(["user", "name"], ["u1", " Ann"], THERE) == Recipient("u1", placeholders=(("name", " Ann"),))
+
+    def test_words_for_no_value_are_values_if_cells_are_taken_as_they_are(self) -> None:
+        exact = RowRules(defaults={"name": "there", "locale": "de"}, exact=True)
+        assert both(["user", "name"], ["u1", "Null"], exact) == Recipient("u1", locale="de", placeholders=(("name", "Null"),))
+        assert both(["user", "name"], ["u1", ""], exact) == Recipient("u1", locale="de", placeholders=(("name", "there"),))
 
     def test_a_missing_column_gets_it_too(self) -> None:
         wanted = Recipient("u1", placeholders=(("city", "Bonn"), ("name", "there"), ("x", "")))

@@ -53,15 +53,21 @@ class World:
         policy: ShortRetries = POLICY,
         may_go: Callable[[], str | None] = lambda: None,
         on_verdict: Callable[[Verdict], None] = lambda verdict: None,
+        ledger_takes_s: float = 0.0,
         dice: float = 0.5,
         secret: str = "",
     ) -> Delivery:
+        async def may_repeat(attempts: Sequence[Attempt]) -> bool:
+            self.clock_s += ledger_takes_s
+            return True
+
         return await deliver(
             self.call,
             policy=policy,
             retry_after_ceiling_s=3600,
             may_go=may_go,
             on_verdict=on_verdict,
+            may_repeat=may_repeat,
             secrets=lambda: [secret] if secret else [],
             now=lambda: START + timedelta(seconds=self.clock_s),
             monotonic=lambda: self.clock_s,
@@ -207,10 +213,15 @@ class WhenItMayNotGo:
             return "expired" if world.calls == 2 else None
 
         delivery = await world.deliver(may_go=may_go)
-        assert asked == [0, 1, 2]
+        assert asked == [0, 1, 1, 2]
         assert isinstance(delivery.verdict, Retry)
         assert delivery.verdict.code == "HTTP_500"
         assert outcomes(delivery) == ["retry", "retry"]
+
+    async def test_it_is_asked_again_after_the_ledger_because_the_message_may_have_expired_meanwhile(self) -> None:
+        world = World([an_error(503), SUCCESS])
+        delivery = await world.deliver(may_go=lambda: "expired" if world.clock_s > 10 else None, ledger_takes_s=20)
+        assert (world.calls, outcomes(delivery)) == (1, ["retry"])
 
 
 class WhenSomethingInsideBreaks:

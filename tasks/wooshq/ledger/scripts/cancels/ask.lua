@@ -15,7 +15,9 @@ if v[1] ~= 'sent' then return v[1] end
 if v[2] == 'asked' or v[2] == 'cancelled' then return v[2] end
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'cancel', 'asked', 'cancel_asked', now, 'cancel_until', ARGV[2])
-redis.call('HDEL', KEYS[1], 'cancel_answered', 'cancel_detail', 'cancel_lost', 'cancel_token', 'cancel_last', 'cancel_tries')
+-- If an earlier request may have cancelled the message, a refusal of the next one is no proof that it was not.
+if v[2] ~= 'unknown' then redis.call('HDEL', KEYS[1], 'cancel_lost') end
+redis.call('HDEL', KEYS[1], 'cancel_answered', 'cancel_detail', 'cancel_token', 'cancel_last', 'cancel_tries')
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 local keep = ARGV[2] - now + ARGV[3]
 if redis.call('PTTL', KEYS[1]) < keep then redis.call('PEXPIRE', KEYS[1], keep) end

@@ -39,7 +39,7 @@ for i = 0, (#ARGV - 8) / 3 - 1 do
     outcome = 'go 0'
   elseif v[4] and tonumber(v[4]) <= now then
     redis.call('ZREM', KEYS[1], id)
-    finish(row, id, 'expired', now, ARGV[4], KEYS[3], KEYS[5], {'last', ARGV[1]})
+    finish_expired(row, id, 'sending', now, ARGV[4], KEYS[3], KEYS[5], {'last', ARGV[1]})
     reopen_letter(row, id, 'expired', ARGV[8])
     outcome = 'expired'
   else

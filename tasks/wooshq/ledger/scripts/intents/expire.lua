@@ -26,7 +26,7 @@ for i = 3, #ARGV do
       redis.call('ZREM', KEYS[4], id)
       redis.call('ZREM', KEYS[5], id)
       redis.call('ZREM', held, id)
-      finish(row, id, 'expired', now, ARGV[1], KEYS[1], KEYS[3], {})
+      finish_expired(row, id, state, now, ARGV[1], KEYS[1], KEYS[3], {})
       reopen_letter(row, id, 'expired', ARGV[2])
       expired[#expired + 1] = id
     elseif state ~= 'sending' then

@@ -48,7 +48,7 @@ for i = 3, #ARGV do
     elseif s.event == 'given_up' then
       file_letter(row, s.id, now, {KEYS[4], KEYS[3], KEYS[6]}, ARGV[2], s)
     elseif s.event == 'expire' then
-      finish(row, s.id, 'expired', now, ARGV[1], KEYS[3], KEYS[6], {})
+      finish_expired(row, s.id, 'sending', now, ARGV[1], KEYS[3], KEYS[6], {})
       reopen_letter(row, s.id, 'expired', ARGV[2])
     else
       redis.call('HDEL', row, 'lease', 'begun')

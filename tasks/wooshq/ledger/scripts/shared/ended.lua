@@ -8,3 +8,17 @@ local function finish(row, id, state, now, keep_ms, expiry, counts, fields)
   redis.call('PEXPIRE', row, keep_ms)
   redis.call('HINCRBY', counts, state, 1)
 end
+
+-- Ends a row whose `expires_at` has come, and says in its `detail` what it waited for. from: the state that it was in.
+local function finish_expired(row, id, from, now, keep_ms, expiry, counts, fields)
+  local v = redis.call('HMGET', row, 'gate', 'waits_for', 'lane')
+  local missing = {
+    queued = 'while it waited for a worker of the ' .. (v[3] or '') .. ' lane',
+    retrying = 'while it waited for ' .. (v[2] or 'its next attempt'),
+    held = 'while the gate ' .. (v[1] or '') .. ' held it',
+    sending = 'before it could be sent',
+  }
+  fields[#fields + 1] = 'detail'
+  fields[#fields + 1] = 'its expires_at came ' .. missing[from]
+  finish(row, id, 'expired', now, keep_ms, expiry, counts, fields)
+end
