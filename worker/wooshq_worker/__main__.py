@@ -5,6 +5,7 @@ missing.
 
 from __future__ import annotations
 
+import os
 import sys
 
 #: Modules that the command line and a worker need and a web app does not: the extra `worker`.
@@ -13,6 +14,7 @@ OF_THE_EXTRA = frozenset({"aiohttp", "certifi", "httpx", "httpx_aiohttp", "rich"
 
 def main() -> None:
     """Run the command line. If a package is missing, say in one sentence what to install (exit status 2)."""
+    _open_what_is_closed()
     if sys.argv[1:2] == ["health"]:
         from wooshq_worker.process.health.ask import quick
 
@@ -32,6 +34,24 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:  # during the import
         sys.exit(130)
+
+
+def _open_what_is_closed() -> None:
+    """
+    Lead a standard stream that the caller closed (`>&-`) to /dev/null. Otherwise the next file or connection gets its number, and whatever
+    writes to standard output writes into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, so this one. `dup2` lets child processes have it.
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            stream = os.fdopen(number, mode, closefd=False)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)  # Celery uses it
 
 
 if __name__ == "__main__":

@@ -34,6 +34,28 @@ class WhenNobodyReadsTheOutput:
             _, err = process.communicate(json.dumps(an_intent()).encode(), timeout=GENEROUS_S)
         assert (process.returncode, err.decode()) == (1, "Standard output cannot be written: No space left on device.\n")
 
+    @pytest.mark.parametrize("args", [["status"], ["status", "--json"], ["send"], ["dead", "list", "--json"], ["gates"]])
+    def test_closed_standard_streams_are_no_error(self, rig: Rig, args: list[str]) -> None:
+        command = [sys.executable, "-m", "wooshq_worker", *args]
+        for closed in (">&-", ">&- 2>&-", "2>&-"):
+            done = subprocess.run(
+                ["sh", "-c", f'"$@" {closed}', "sh", *command],
+                env=rig.env,
+                cwd=rig.folder,
+                input=json.dumps(an_intent()).encode(),
+                capture_output=True,
+                timeout=GENEROUS_S,
+            )
+            assert (done.returncode, done.stderr) == (0, b"Every gate is open.\n" if args == ["gates"] and closed == ">&-" else b""), closed
+        assert rig.wooshq.counts().get("accepted", 0) == (3 if args == ["send"] else 0)
+
+    @pytest.mark.parametrize("args", [["send"], ["lint"]])
+    def test_a_closed_standard_input_is_an_empty_one(self, rig: Rig, args: list[str]) -> None:
+        command = ["sh", "-c", '"$@" <&-', "sh", sys.executable, "-m", "wooshq_worker", *args]
+        done = subprocess.run(command, env=rig.env, cwd=rig.folder, capture_output=True, timeout=GENEROUS_S)
+        empty = rig.cli(*args)
+        assert (done.returncode, done.stdout, done.stderr) == (empty.returncode, empty.stdout, empty.stderr)
+
     def test_a_closed_standard_error_does_not_change_the_exit_status(self, rig: Rig) -> None:
         ours, theirs = os.pipe()
         os.close(ours)

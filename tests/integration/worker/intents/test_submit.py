@@ -88,7 +88,6 @@ class WhenMoreIsAskedThanASubmitCanDo:
         wait_until(lambda: sum(api.accepted.values()) == 6, saw=rig.wooshq.counts)
         assert (api.accepted["chain"], api.accepted["link"], api.accepted["chord"]) == (1, 1, 2)
 
-
     @pytest.mark.parametrize("protocol", [1, 2])
     def test_every_option_that_cannot_be_obeyed_is_named_in_a_letter_in_both_message_protocols(
         self, rig: Rig, api: StandIn, protocol: int
