@@ -77,6 +77,10 @@ class WhenTheFolderCannotBeWritten:
         assert (done.returncode, "cannot be written" in words(done)) == (2, True), done.stderr
         assert rig.wooshq.bulk.list() == []
 
+    def test_a_folder_is_not_a_file(self, rig: Rig, template: str, tmp_path: Path) -> None:
+        done = fanout(rig, "--template", template, "--recipients", a_csv(tmp_path, 5), "--rejects", str(tmp_path))
+        assert (done.returncode, "is a folder: name a file in it" in words(done)) == (2, True)
+
     def test_trying_leaves_no_file(self, rig: Rig, template: str, tmp_path: Path) -> None:
         rejects = tmp_path / "rejects.ndjson"
         people = a_csv(tmp_path, 5, bad=0)

@@ -39,6 +39,8 @@ def check(path: Path | None, *, force: bool, inputs: Iterable[Path | None]) -> N
 def _check_named(path: Path, *, force: bool, inputs: Iterable[Path | None]) -> None:
     if str(path) == "-":
         raise typer.BadParameter("standard output is for the job: name a file", param_hint=_OPTION)
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder: name a file in it", param_hint=_OPTION)
     for other in inputs:
         if other is not None and path.exists() and other.exists() and path.samefile(other):
             raise typer.BadParameter(f"{path} is an input of this command: name another file", param_hint=_OPTION)

@@ -77,7 +77,7 @@ class Settler:
             self._has_work.clear()
             while self._waiting or self.gates.has_news:
                 try:
-                    await self.gates.report()  # one round trip an application. First: intents that will wait for a gate must find it shut.
+                    await self._report_gates()  # one round trip an application. First: intents that will wait for a gate must find it shut.
                     await self._write(self._next_group())  # one round trip
                 except LedgerUnavailable:
                     await asyncio.sleep(_RETRY_S)
@@ -85,6 +85,16 @@ class Settler:
                     log.error("settle_failed", exc_info=True)
                     await asyncio.sleep(_RETRY_S)
             self._idle.set()
+
+    async def _report_gates(self) -> None:
+        """If a report fails by a bug, settlements still go on: an answer that is not recorded means another call. Raises LedgerUnavailable."""
+        try:
+            await self.gates.report()
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            log.error("gates_not_reported", exc_info=True)
+            await asyncio.sleep(_RETRY_S)
 
     def _next_group(self) -> list[Settlement]:
         """The oldest settlements, as many as one round trip may carry."""

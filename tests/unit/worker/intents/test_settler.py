@@ -33,6 +33,8 @@ class Ledger:
         if self.away:
             self.away -= 1
             raise LedgerUnavailable("gone", maybe_done=False)
+        if wanted.script == "gates/report" and any("cursed" in str(arg) for arg in wanted.args):
+            raise ValueError("a bug")
         if wanted.script == "intents/settle" and any("cursed" in str(arg) for arg in wanted.args):
             raise ValueError("a bug")
         self.ran.append((wanted.script, list(wanted.args)))
@@ -88,6 +90,20 @@ async def test_what_the_ledger_cannot_take_is_kept_until_it_can() -> None:
     await settle_all(settler)
     assert settler.unsettled == 0
     assert [script for script, _ in ledger.ran] == ["intents/settle"]
+
+
+async def test_a_gate_that_cannot_be_reported_stops_no_settlement() -> None:
+    ledger = Ledger()
+    settler = a_settler(ledger)
+    settler.gates.shut("AAAAA-BBBBB", "token", "cursed")
+    settler.add(a_settlement())
+    task = asyncio.create_task(settler.run())
+    async with asyncio.timeout(GENEROUS_S):
+        while settler.unsettled:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    assert [script for script, _ in ledger.ran] == ["intents/settle"]
+    assert settler.gates.has_news, "it is reported again"
 
 
 async def test_one_that_cannot_be_written_is_dropped_and_stops_no_other() -> None:
