@@ -51,7 +51,7 @@ def header_of(name: str) -> Header:
     parts = parts_of(name)
     for wanted in ("returns", "cost", "moves", "again", "memory"):
         assert wanted in parts, f"{name}.lua: its header does not have the part `{wanted}`"
-    again = re.match(r"(same answer but the time|same answer|another answer), changes (nothing|only ([^;]*?))(?::|$)", parts["again"])
+    again = re.match(r"(same answer but the time|same answer|another answer), changes (nothing|only ([^;]*?))(?:: |$)", parts["again"])
     assert again, f"{name}.lua: again: {parts['again']}"
     memory = re.match(r"(works in|refused by) a full Redis: ", parts["memory"])
     assert memory, f"{name}.lua: memory: {parts['memory']}"

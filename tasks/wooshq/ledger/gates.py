@@ -28,6 +28,8 @@ IN_DOUBT_SHUT: Final = 1000
 """Recipients of lost answers in a row that shut the gate `circuit`, even if they were few calls."""
 _FORGET_MS: Final = 600_000
 """After so long without another one, answers that were not understood are forgotten."""
+_LIMITED_MS: Final = 1000
+"""For how long the gate `not_before` is shut first if an answer 429 does not say when to come back, but not longer than `breaker_open_s`."""
 _SLOWER: Final = 10
 _ANSWERS_SLOWER: Final = 120
 """How many times longer than `breaker_ceiling_s` two probes may be apart if each of them may leave somebody in doubt (5 min and 1 h)."""
@@ -207,6 +209,7 @@ class GateLedger:
             "not_understood_people_shut": NOT_UNDERSTOOD_PEOPLE_SHUT,
             "forget_ms": _FORGET_MS,
             "first_ms": int(self._s.breaker_open_s * 1000),
+            "limited_ms": _LIMITED_MS,
             "longest_ms": int(self._s.breaker_ceiling_s * 1000),
             "slower": _SLOWER,
             "answers_slower": _ANSWERS_SLOWER,

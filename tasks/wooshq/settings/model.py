@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     rates: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]] = {}
     """Limits of applications that have their own, in calls per second: a JSON object such as `{"XXXXX-XXXXX": 100}`."""
     transactional_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of an application's limit that is reserved for the transactional lane."""
+    """Share of an application's limit that is reserved for the transactional lane. The bulk lane uses what the transactional lane leaves."""
 
     # Fan-out
     bulk_open_chunks: Annotated[int, Field(gt=0, le=100_000)] = 128

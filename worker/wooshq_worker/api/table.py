@@ -78,11 +78,12 @@ class Then(StrEnum):
     The API limits the rate (status 429 or 425, or code 8, RESOURCE_EXHAUSTED): every call of this application would get the same answer.
 
     - No short retry in this claim (`api/deliver.py`).
-    - Gate `not_before` shuts in this process at once, until the time that Retry-After names, or for `WOOSHQ_BREAKER_OPEN_S`
-      (`api/answer/retry_after.py`, `api/gates.py`).
+    - Gate `not_before` shuts in this process at once, until the time that Retry-After names, or for a second (`api/answer/retry_after.py`,
+      `api/gates.py`).
     - The ledger is told before anything else is settled (`intents/settler.py`), and shuts the gate for all workers
       (`ledger/scripts/gates/report.lua`). `api/gates.py` logs it and reports it to Sentry.
-    - The rate of the application is lowered, and rises again slowly (`ledger/scripts/shared/pace.lua`).
+    - The rate of the application is lowered to what the API seems to allow, and rises again slowly
+      (`ledger/scripts/shared/learned_rate.lua`). All lanes share it (`ledger/scripts/shared/pace.lua`).
     - No further call of the application starts here (`intents/batch.py`, `jobs/make_calls.py`) or in any worker
       (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
     - The intent goes to the due set: never before Retry-After, with backoff and a small random delay (`intents/settlement.py`,

@@ -98,6 +98,7 @@ class TestWhatFollows:
             "api/deliver.py",
             "api/gates.py",
             "scripts/gates/report.lua",
+            "shared/learned_rate.lua",
             "shared/pace.lua",
             "intents/settlement.py",
             "jobs/call_ended.py",

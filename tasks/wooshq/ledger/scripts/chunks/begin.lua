@@ -56,7 +56,7 @@ local function last_within(a, b, room)
 end
 
 local function may()
-  local job = redis.call('HMGET', KEYS[3], 'state', 'expires', 'allow', 'begun', 'rate', 'tat', 'proved')
+  local job = redis.call('HMGET', KEYS[3], 'state', 'expires', 'allow', 'begun', 'rate', 'tat', 'proved', 'owed')
   if job[1] ~= 'running' then return {job[1] or 'cancelled'} end
   if job[2] and tonumber(job[2]) <= now then return {'expired'} end
   local gates = gates_by_application(KEYS[5])
@@ -71,11 +71,13 @@ local function may()
   local room = job[3] and tonumber(job[3]) - tonumber(job[4]) or math.huge
   if room < math.huge then want = calls_within(want, room) end
   if want == 0 then return {'step'} end
-  local own_gap = job[5] and 1000 / tonumber(job[5]) or 0
-  local limit = pace_limit(KEYS[6], ARGV[11], now)
-  local n, start, gap, tat = pace_block(KEYS[6], want, limit, tonumber(ARGV[9]), tonumber(ARGV[10]), now, own_gap, tonumber(job[6] or 0))
+  local horizon = tonumber(ARGV[10])
+  local pace = pace_open(KEYS[6], ARGV[11], tonumber(ARGV[9]), horizon, now)
+  local own = job[5] and job_pace(tonumber(job[5]), job[6], job[8], horizon, now)
+  local n, start, gap = pace_slots(pace, 'bulk', want, KEYS[3], own)
+  pace_close(pace)
   if n == 0 then return {'wait', math.max(1, math.ceil(start))} end
-  if own_gap > 0 then redis.call('HSET', KEYS[3], 'tat', tat) end
+  if own then redis.call('HSET', KEYS[3], 'tat', own.tat, 'owed', own.owed) end
   local deltas, last = {}, 0
   local calls = 0
   for i = 1, n do
@@ -93,7 +95,6 @@ local function may()
     calls = i
   end
   count_marks(KEYS[3], deltas)
-  pace_count(KEYS[6], calls, now)
   if probing then
     count_probe(KEYS[5], gates['*'], now, tonumber(ARGV[8]))
     count_probe(KEYS[5], gates[ARGV[6]], now, tonumber(ARGV[8]))

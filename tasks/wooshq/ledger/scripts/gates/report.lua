@@ -1,7 +1,7 @@
 -- report.lua: a worker reports what the API answered for an application. Its gates shut or open accordingly.
 -- uses clock
 -- uses full
--- uses pace
+-- uses learned_rate
 -- KEYS[1]   gates               hash
 -- KEYS[2]   failures            hash
 -- KEYS[3]   pace:<application>  hash
@@ -9,6 +9,7 @@
 --           not_understood (calls whose answer came and was not understood), not_understood_people (their recipients), sample (one of these
 --           answers), and limits: failures_shut, in_doubt_shut (the circuit gate), not_understood_shut, not_understood_people_shut (the gate
 --           `answers`), forget_ms (after so long without one, answers that were not understood are forgotten); first_ms, longest_ms (waits),
+--           limited_ms (the first wait after an answer 429 that asks for none),
 --           slower, answers_slower (how many times longer the waits may be when a probe may leave somebody in doubt)},
 --           then three per gate that an answer shuts: gate, not before ms from now (0: the wait decides), why
 -- returns   {'opened <gate>' | 'shut <gate>' *}, one per event
@@ -28,26 +29,29 @@ local function gate_of(gate)
 end
 
 -- slower: nil, or how many times longer the waits may be. Then one probe at a time: it may leave somebody in doubt. last_ms: its last wait,
--- if the gate was shut before. Returns the wait.
+-- if the gate was shut before. After an answer 429 the first wait is what it asked for, or a short one. Returns the wait, until when it is
+-- shut, and whether it was open.
 local function shut(gate, not_before, why, slower, last_ms)
   local field = gate .. '|' .. app
   local g = gate_of(gate)
-  if g and g.by_hand then return last_ms end
+  if g and g.by_hand then return last_ms, math.max(now, g.until_ms), false end
   if g and now < g.until_ms and not g.testing then
     -- It is shut already: a late answer can only keep it shut for longer.
     if now + not_before > g.until_ms then
       g.until_ms = now + not_before
       redis.call('HSET', KEYS[1], field, cjson.encode(g))
     end
-    return g.wait_ms
+    return g.wait_ms, g.until_ms, false
   end
   local wait = r.first_ms
+  if gate == 'not_before' then wait = not_before > 0 and not_before or math.min(wait, r.limited_ms) end
   if g then last_ms = g.wait_ms end
   if last_ms then wait = math.min(math.max(last_ms * 2, wait), r.longest_ms * (slower or 1)) end
-  redis.call('HSET', KEYS[1], field, cjson.encode({why = why, since_ms = g and g.since_ms or now, wait_ms = wait,
-    until_ms = now + math.max(wait, not_before), probes = slower and 1 or nil}))
+  local until_ms = now + math.max(wait, not_before)
+  redis.call('HSET', KEYS[1], field, cjson.encode({why = why, since_ms = g and g.since_ms or now, wait_ms = wait, until_ms = until_ms,
+    probes = slower and 1 or nil}))
   out[#out + 1] = 'shut ' .. gate
-  return wait
+  return wait, until_ms, not g
 end
 
 -- Answers that were not understood. They are not forgotten when the gate opens: if every fourth answer is one, the gate must shut for longer
@@ -94,7 +98,7 @@ if r.not_understood > 0 then
 end
 
 for i = 2, #ARGV, 3 do
-  if ARGV[i] == 'not_before' then pace_cut(KEYS[3], tonumber(ARGV[i + 1]), now) end
-  shut(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
+  local _, until_ms, was_open = shut(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
+  if ARGV[i] == 'not_before' then learn_rate(KEYS[3], until_ms, was_open, now) end
 end
 return out

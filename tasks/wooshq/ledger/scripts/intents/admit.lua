@@ -24,7 +24,7 @@ local now = now_ms()
 local out = {now}
 local gates = gates_by_application(KEYS[2])
 local probes, probe_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
-local share, horizon = tonumber(ARGV[5]), tonumber(ARGV[6])
+local paces = {}
 
 for i = 0, (#ARGV - 8) / 3 - 1 do
   local id, app, ceiling = ARGV[9 + 3 * i], ARGV[10 + 3 * i], ARGV[11 + 3 * i]
@@ -55,9 +55,9 @@ for i = 0, (#ARGV - 8) / 3 - 1 do
       outcome = 'held ' .. by.name
     else
       redis.call('HDEL', row, 'gate')
-      local wait, again = pace_slot(pace, v[7], pace_limit(pace, ceiling, now), share, horizon, now)
+      paces[pace] = paces[pace] or pace_open(pace, ceiling, tonumber(ARGV[5]), tonumber(ARGV[6]), now)
+      local wait, again = pace_slot(paces[pace], v[7])
       if wait then
-        pace_count(pace, 1, now)
         count_probe(KEYS[2], gates['*'], now, probe_ms)
         count_probe(KEYS[2], gates[app], now, probe_ms)
         redis.call('HSET', row, 'begun', now)
@@ -70,4 +70,5 @@ for i = 0, (#ARGV - 8) / 3 - 1 do
   end
   out[i + 2] = outcome
 end
+for _, pace in pairs(paces) do pace_close(pace) end
 return out
