@@ -13,6 +13,7 @@ from wooshq_schemas.validation.names import nearest
 
 PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
+_MOST_PORT: Final = 65_535
 
 _SCHEMES: Final = ("redis", "rediss", "unix", "redis+socket", "sentinel")
 _MASTER: Final = ("master", "master_name")
@@ -164,8 +165,8 @@ def _split(rest: str) -> _Parts:
 
 def _host(text: str, port: int) -> tuple[str, int]:
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^:\[\]\s]*))(?::(\d{1,5}))?", text)
-    if found is None:
-        raise ValueError("must have a host as HOST or HOST:PORT, and the port must be a number")
+    if found is None or not 0 < int(found[3] or port) <= _MOST_PORT:
+        raise ValueError(f"must have a host as HOST or HOST:PORT, and the port must be a number from 1 to {_MOST_PORT}")
     return found[1] or unquote(found[2]) or "localhost", int(found[3] or port)
 
 

@@ -80,7 +80,7 @@ class WhenAFileIsNotUtf8:
         done = rig.cli(*args)
         said = " ".join(done.stderr.decode().split())
         assert (done.returncode, done.stdout) == (1, b"")
-        assert "50 of 50 rows are not valid" in said
+        assert "none of the 50 rows is valid" in said
         assert "is not UTF-8. Name the encoding of the file, such as --encoding cp1252 for a CSV of Excel, or save it as UTF-8" in said
         assert rig.cli(*args, "--encoding", "cp1252").returncode == 0
         assert {call.body["transactional"]["dynamic_content_placeholders"]["city"] for call in api.calls} == {"Zürich"}

@@ -70,6 +70,8 @@ class WhenAUrlCannotBeRead:
             (f"redis://h/{SECRET}", "must end with the number of a database: /0"),
             (f"redis://h:{SECRET}/0", "the port must be a number"),
             (f"redis://h:{SECRET}]/0", "the port must be a number"),
+            (f"redis://:{SECRET}@h:99999/0", "the port must be a number from 1 to 65535"),
+            (f"sentinel://:{SECRET}@h:26379,h2:0/0?master=m", "the port must be a number from 1 to 65535"),
             (f"redis://h/0?{SECRET}=1", "If an & belongs to a password, write it as %26"),
             ("rediss://h/0?ssl_cert_req=none", "Did you mean ssl_cert_reqs?"),
             (f"rediss://h/0?ssl_cert_reqs={SECRET}", "ssl_cert_reqs must be none, optional or required"),
