@@ -17,7 +17,7 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 #: The part that a sample of a profile belongs to. The innermost frame whose path matches decides.
 _PARTS: Final = (
     ("wooshq: ledger's client and scripts", re.compile(r"/redis/|wooshq/ledger/|wooshq_worker/ledger_client|hiredis")),
-    ("HTTP client (aiohttp, httpx)", re.compile(r"/aiohttp/|/httpx|/multidict/|/yarl/|wooshq_worker/api/transport|http_?aiohttp")),
+    ("HTTP client", re.compile(r"wooshq_worker/api/(transport|http1)|/httptools/|/aiohappyeyeballs/|/ssl\.py|/sslproto\.py")),
     ("verdict and answer", re.compile(r"api/(judge|verdict|table|outcome)|wooshq_schemas/answer")),
     ("rendering the request", re.compile(r"wooshq_schemas|/pydantic")),
     ("Celery and kombu", re.compile(r"/celery/|/kombu/|/amqp/|/billiard/|/vine/")),

@@ -70,7 +70,7 @@ def machine() -> str:
     """The machine and the versions, in one line."""
     model = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     memory_gb = next((int(line.split()[1]) / 1e6 for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("celery", "kombu", "redis", "aiohttp", "httpx"))
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("celery", "kombu", "redis", "httptools", "uvloop"))
     return f"{os.cpu_count()} cores ({model}), {memory_gb:.0f} GB, {platform.system()}, Python {platform.python_version()}, {versions}"
 
 

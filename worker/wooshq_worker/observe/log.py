@@ -29,12 +29,12 @@ _CONTENT: Final = re.compile(r"(?is)\b(body|args|kwargs|payload)(\s*(?:was)?\s*[
 """Here Celery and kombu begin to quote a message that they cannot handle. It may contain recipients and texts."""
 _FOREIGN_LIMIT: Final = 2000
 
-QUIET: Final = ("amqp", "asyncio", "aiohttp", "httpx", "httpcore", "kombu", "urllib3")
+QUIET: Final = ("amqp", "asyncio", "httpx", "kombu", "urllib3")
 """Loggers whose events below WARNING are dropped."""
 
 SAFE: Final = (OSError, ImportError, AttributeError, NameError, NotImplementedError, MemoryError, RecursionError, AssertionError)
 """Errors whose message is about machines or code, never about a recipient."""
-_SAFE_FROM: Final = ("redis.", "kombu.", "amqp.", "celery.", "wooshq.", "aiohttp.client_exceptions")
+_SAFE_FROM: Final = ("redis.", "kombu.", "amqp.", "celery.", "wooshq.", "httptools.")
 
 
 def set_up(level: str, style: str, secrets: Collection[str]) -> None:

@@ -7,12 +7,10 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
-
-from aiohttp.client_proto import ResponseHandler
+from typing import NamedTuple
 
 from wooshq_worker.api.judge import judge
 from wooshq_worker.api.outcome import Answer, Break, Broke, Outcome
@@ -57,6 +55,7 @@ class Caller:
     async def say(self, *parts: bytes) -> None:
         self.writer.write(b"".join(parts))
         await self.writer.drain()
+        await asyncio.sleep(0)  # over TLS, uvloop's `drain` does not wait, also if the connection is lost
 
     async def answer(self, body: bytes = SUCCESS, *headers: str, status: str = "200 OK", length: int | None = None) -> None:
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
@@ -138,6 +137,20 @@ async def listening(script: Script, tls: ssl.SSLContext | None = None) -> AsyncI
         listener.close()
 
 
+class Tls(NamedTuple):
+    """The two sides of TLS: the server's certificate, and a client that trusts it."""
+
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+@asynccontextmanager
+async def talking(script: Script, tls: Tls | None = None, **given: float) -> AsyncIterator[tuple[Server, Api]]:
+    """A server that plays `script`, and a client for it."""
+    async with listening(script, tls and tls.server) as server, an_api(server.url, tls=tls and tls.client, **given) as api:  # type: ignore[arg-type]
+        yield server, api
+
+
 def an_api(
     url: str,
     *,
@@ -155,9 +168,9 @@ def the_verdict(outcome: Outcome) -> Verdict:
     return judge(outcome, now=datetime.now(UTC), retry_after_ceiling_s=3600, secrets=lambda: [TOKEN, "user-1"])
 
 
-async def played(script: Script, **given: float) -> tuple[Answer | Break, Server]:
-    """One call to a server that plays `script`."""
-    async with listening(script) as server, an_api(server.url, **given) as api:  # type: ignore[arg-type]
+async def played(script: Script, tls: Tls | None = None, **given: float) -> tuple[Answer | Break, Server]:
+    """One call to a server that plays `script`. tls: None for plain HTTP."""
+    async with talking(script, tls, **given) as (server, api):
         outcome = await api.call(BODY, TOKEN)
     return outcome, server
 
@@ -178,23 +191,11 @@ async def dripping(caller: Caller, *parts: bytes) -> None:
         await caller.say(b" ")
 
 
-# aiohttp has no public way to its pool.
-
-
-def kept_connection(api: Api) -> ResponseHandler:
-    """The only connection that the pool keeps."""
-    (((protocol, _),),) = _kept(api).values()
-    return protocol
+# The pool has no public way to its connections.
 
 
 async def no_kept_connections(api: Api) -> None:
-    """Returns when the pool has no connection that it believes to be open."""
+    """Returns when the pool keeps no connection."""
     async with asyncio.timeout(GENEROUS_S):
-        while any(protocol.is_connected() for kept in _kept(api).values() for protocol, _ in kept):
+        while api._pool._idle:
             await asyncio.sleep(0.001)
-
-
-def _kept(api: Api) -> Mapping[Any, Collection[tuple[ResponseHandler, float]]]:
-    connector = api._session.connector
-    assert connector is not None
-    return connector._conns

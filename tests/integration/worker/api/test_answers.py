@@ -7,7 +7,6 @@ import gzip
 import zlib
 from collections.abc import Callable
 
-import httpx
 import pytest
 
 from tests.integration.worker.api.raw_server import BODY, SUCCESS, TOKEN, Caller, an_api, listening, played, the_verdict
@@ -158,7 +157,3 @@ class TestTheApisClient:
             outcome = await api.call(BODY, TOKEN)
         assert isinstance(outcome, Break)
         assert outcome.kind is Broke.REFUSED
-
-    async def test_it_uses_httpx_aiohttp(self) -> None:
-        async with an_api("http://127.0.0.1:9") as api:
-            assert isinstance(api._transport, httpx.AsyncBaseTransport)

@@ -7,7 +7,7 @@ import gzip
 
 import pytest
 
-from tests.integration.worker.api.raw_server import BODY, GENEROUS_S, SUCCESS, TOKEN, Caller, Clock, an_api, listening, played, the_verdict
+from tests.integration.worker.api.raw_server import BODY, GENEROUS_S, SUCCESS, TOKEN, Caller, Clock, Tls, played, talking, the_verdict
 from wooshq_worker.api.outcome import Answer, Cut
 from wooshq_worker.api.verdict import Dead, Unknown
 
@@ -16,14 +16,14 @@ NO_LIMIT = 1024 * 1024 * 1024
 
 class WhenTheBodyIsCut:
     @pytest.mark.parametrize("length", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
-    async def test_half_a_body_of_a_200_is_unknown(self, length: str) -> None:
+    async def test_half_a_body_of_a_200_is_unknown(self, length: str, tls: Tls | None) -> None:
         async def script(caller: Caller) -> None:
             await caller.request()
             part = SUCCESS[:20]
             body = part if "Length" in length else b"100\r\n" + part
             await caller.say(f"HTTP/1.1 200 OK\r\n{length}\r\n\r\n".encode(), body)
 
-        outcome, _ = await played(script)
+        outcome, _ = await played(script, tls)
         assert isinstance(outcome, Answer)
         assert (outcome.cut, outcome.body) == (Cut.BROKEN, SUCCESS[:20])
         assert isinstance(the_verdict(outcome), Unknown)
@@ -40,6 +40,7 @@ class WhenTheBodyIsCut:
         assert outcome.body.startswith(SUCCESS[:20])
         assert isinstance(the_verdict(outcome), Unknown)
 
+    @pytest.mark.asyncio(loop_factories=["asyncio"])  # a clock that can be put forward
     async def test_a_body_that_stalls_is_unknown(self) -> None:
         clock = Clock()
 
@@ -53,6 +54,7 @@ class WhenTheBodyIsCut:
         assert outcome.cut is Cut.STALLED
         assert isinstance(the_verdict(outcome), Unknown)
 
+    @pytest.mark.asyncio(loop_factories=["asyncio"])  # a clock that can be put forward
     async def test_a_body_that_does_not_end_is_cut_at_the_total_deadline(self) -> None:
         clock = Clock()
 
@@ -74,12 +76,12 @@ class WhenTheBodyIsCut:
 
         assert isinstance(the_verdict((await played(script))[0]), Dead)
 
-    async def test_ten_megabytes_are_not_read_and_the_connection_is_not_used_again(self) -> None:
+    async def test_ten_megabytes_are_not_read_and_the_connection_is_not_used_again(self, tls: Tls | None) -> None:
         async def script(caller: Caller) -> None:
             await caller.request()
             await caller.answer(b"x" * (10 * 1024 * 1024))
 
-        async with listening(script) as server, an_api(server.url) as api:
+        async with talking(script, tls) as (server, api):
             for _ in range(2):
                 outcome = await api.call(BODY, TOKEN)
                 assert isinstance(outcome, Answer)
@@ -88,14 +90,14 @@ class WhenTheBodyIsCut:
             await asyncio.wait_for(server.all_gone.wait(), GENEROUS_S)
         assert server.connections == 2
 
-    async def test_an_endless_body_ends_at_the_limit(self) -> None:
+    async def test_an_endless_body_ends_at_the_limit(self, tls: Tls | None) -> None:
         async def script(caller: Caller) -> None:
             await caller.request()
             await caller.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             while True:
                 await caller.say(b"10000\r\n", b"x" * 65536, b"\r\n")
 
-        outcome, server = await played(script)
+        outcome, server = await played(script, tls)
         assert isinstance(outcome, Answer)
         assert outcome.cut is Cut.LIMIT
         await asyncio.wait_for(server.all_gone.wait(), GENEROUS_S)

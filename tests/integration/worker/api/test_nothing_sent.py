@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
-from tests.integration.worker.api.raw_server import BODY, TOKEN, Caller, an_api, kept_connection, listening, the_verdict
+import pytest
+
+from tests.integration.worker.api.raw_server import BODY, GENEROUS_S, TOKEN, Caller, an_api, listening, the_verdict
+from wooshq_worker.api.http1.connection import Connection
 from wooshq_worker.api.outcome import Break, Broke
 from wooshq_worker.api.transport import SPARE_CONNECTIONS
 from wooshq_worker.api.verdict import Retry, Sent
@@ -78,27 +82,41 @@ class WhenNothingWasSent:
         assert isinstance(outcome, Break)
         assert outcome.kind is Broke.CLOSED
 
-    async def test_a_kept_connection_that_closes_before_the_first_byte_is_retried(self) -> None:
-        """The server's FIN is seen in the same turn of the event loop in which aiohttp has just chosen that connection."""
-
+    async def test_a_client_that_is_closed_while_it_connects_breaks_at_once(self) -> None:
         async def script(caller: Caller) -> None:
-            await caller.request()
-            await caller.answer()
             await caller.gone()
 
+        async with listening(script) as server, an_api(server.url.replace("http:", "https:")) as api:
+            call = asyncio.create_task(api.call(BODY, TOKEN))
+            async with asyncio.timeout(GENEROUS_S):
+                while not server.connections:
+                    await asyncio.sleep(0.001)
+            await api.close()
+            outcome = await asyncio.wait_for(call, GENEROUS_S / 2)
+            await asyncio.wait_for(server.all_gone.wait(), GENEROUS_S)
+        assert isinstance(outcome, Break)
+        assert outcome.kind is Broke.CLOSED
+        assert isinstance(the_verdict(outcome), Retry)
+
+    async def test_a_connection_that_closes_before_the_first_byte_is_retried(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The server closes a new connection in the moment between its making and the writing of the request."""
+
+        async def script(caller: Caller) -> None:
+            caller.writer.close()
+
         async with listening(script) as server, an_api(server.url) as api:
-            assert isinstance(the_verdict(await api.call(BODY, TOKEN)), Sent)
-            protocol = kept_connection(api)
-            connected = protocol.is_connected
+            connect = api._pool._connector.connect
 
-            def closes_just_after_it_was_asked() -> bool:
-                assert protocol.transport is not None
-                asyncio.get_running_loop().call_soon(protocol.transport.close)
-                return connected()
+            async def connect_and_see_it_close(protocol: Callable[[], Connection]) -> Connection:
+                connection = await connect(protocol)
+                async with asyncio.timeout(GENEROUS_S):
+                    while connection.is_open:
+                        await asyncio.sleep(0.001)
+                return connection
 
-            protocol.is_connected = closes_just_after_it_was_asked  # type: ignore[method-assign]
+            monkeypatch.setattr(api._pool._connector, "connect", connect_and_see_it_close)
             outcome = await api.call(BODY, TOKEN)
         assert isinstance(outcome, Break)
         assert outcome.kind is Broke.NOT_WRITTEN
         assert isinstance(the_verdict(outcome), Retry)
-        assert len(server.requests) == 1
+        assert not server.requests
