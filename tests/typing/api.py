@@ -29,9 +29,7 @@ from wooshq import (
     reset,
     status,
 )
-from wooshq.testing import Enqueued, Outbox, OutboxMixin, assert_enqueued, outbox, refute_enqueued
-from wooshq.testing.worker_side import WorkerSide
-from wooshq_worker import in_process
+from wooshq.testing import Enqueued, Outbox, OutboxMixin, SandboxOfTest, assert_enqueued, outbox, refute_enqueued, sandbox
 
 
 def one_intent() -> None:
@@ -133,4 +131,11 @@ class ShopTests(OutboxMixin, TestCase):
         assert_type(self.wooshq_outbox, Outbox)
 
 
-worker_side: WorkerSide = in_process
+def the_sandbox(wooshq_outbox: Outbox, wooshq_sandbox: SandboxOfTest) -> None:
+    wooshq_sandbox.set_faults({"effect": "status", "status": 503})
+    wooshq_outbox.advance(60)
+    wooshq_outbox.drain(for_s=3600)
+    assert_type(wooshq_sandbox.url, str)
+    assert_type(wooshq_outbox.sandbox, SandboxOfTest)
+    with sandbox() as box:
+        assert_type(box, SandboxOfTest)

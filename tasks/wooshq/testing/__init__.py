@@ -9,18 +9,34 @@ if TYPE_CHECKING:
     from wooshq.testing.assertions import assert_enqueued, refute_enqueued
     from wooshq.testing.cases import OutboxMixin
     from wooshq.testing.enqueued import Enqueued
-    from wooshq.testing.outboxes import APPLICATION, Outbox, outbox
+    from wooshq.testing.outboxes import APPLICATION, TOKEN, Outbox, outbox
+    from wooshq.testing.sandboxes import sandbox
+    from wooshq_worker.in_process import SandboxOfTest
 
-__all__ = ["APPLICATION", "Enqueued", "Outbox", "OutboxMixin", "assert_enqueued", "outbox", "refute_enqueued"]
+__all__ = [
+    "APPLICATION",
+    "TOKEN",
+    "Enqueued",
+    "Outbox",
+    "OutboxMixin",
+    "SandboxOfTest",
+    "assert_enqueued",
+    "outbox",
+    "refute_enqueued",
+    "sandbox",
+]
 
 _MODULES = {
-    "assert_enqueued": "assertions",
-    "refute_enqueued": "assertions",
-    "OutboxMixin": "cases",
-    "Enqueued": "enqueued",
-    "APPLICATION": "outboxes",
-    "Outbox": "outboxes",
-    "outbox": "outboxes",
+    "APPLICATION": "wooshq.testing.outboxes",
+    "TOKEN": "wooshq.testing.outboxes",
+    "Enqueued": "wooshq.testing.enqueued",
+    "Outbox": "wooshq.testing.outboxes",
+    "OutboxMixin": "wooshq.testing.cases",
+    "SandboxOfTest": "wooshq_worker.in_process",
+    "assert_enqueued": "wooshq.testing.assertions",
+    "outbox": "wooshq.testing.outboxes",
+    "refute_enqueued": "wooshq.testing.assertions",
+    "sandbox": "wooshq.testing.sandboxes",
 }
 
 
@@ -29,9 +45,9 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        module = import_module(f"{__name__}.{_MODULES[name]}")
+        module = import_module(_MODULES[name])
     except ModuleNotFoundError as error:
-        if error.name not in ("fakeredis", "lupa"):
+        if error.name is None or error.name.startswith("wooshq"):
             raise
         raise ModuleNotFoundError(
             f"The package {error.name} is missing. Install the extra: pip install 'wooshq[testing]'", name=error.name

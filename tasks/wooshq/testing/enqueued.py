@@ -65,6 +65,8 @@ class Recorder:
         self._client = ledger.client()
         self._found: list[Enqueued | _FanOut] = []
         self._known: set[str] = set()
+        self.namespaces: set[str] = set()
+        """Of the installations that enqueued."""
         self.changed = threading.Condition()
         ledger.listen(self._listen)
 
@@ -78,8 +80,10 @@ class Recorder:
         with self.changed:
             for key in run.keys:
                 if (intent := _INTENT.fullmatch(key)) is not None:
+                    self.namespaces.add(intent[1])
                     self._note_intent(key, intent[2])
                 elif (job := _JOB.fullmatch(key)) is not None and job[2] not in self._known and self._client.exists(key):
+                    self.namespaces.add(job[1])
                     self._known.add(job[2])
                     self._found.append(_FanOut(job[2], Keys(job[1])))
             self.changed.notify_all()

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, overload
+
+from pydantic import SecretStr
 
 from wooshq.client import Wooshq
 from wooshq.installation.memory.ledger import MemoryLedger
 from wooshq.installation.memory.standing_in import StandIn, stands_in
 from wooshq.letters.letter import Letter
+from wooshq.testing import sandboxes, worker_side
 from wooshq.testing.enqueued import Enqueued, Recorder
 from wooshq.testing.submitted import submits_go_to
-from wooshq.testing.worker_side import worker_side
+
+if TYPE_CHECKING:
+    from wooshq_worker.in_process import SandboxOfTest
 
 APPLICATION: Final = "TESTS-TESTS"
 """The application of intents that name none, if the settings have none either."""
+TOKEN: Final = "token-of-tests"
+"""The API token of the worker that `drain` is, if the settings have none. The sandbox takes any token."""
 
 _open: list[Outbox] = []
 
@@ -31,7 +38,8 @@ class Outbox(Sequence[Enqueued]):
     def __init__(self) -> None:
         self._ledger = MemoryLedger()
         self._recorder = Recorder(self._ledger)
-        self._wooshq = Wooshq()
+        self.own_sandbox: SandboxOfTest | None = None
+        """See `sandbox`; None if it was not needed."""
 
     def __len__(self) -> int:
         return len(self._recorder.read())
@@ -57,17 +65,48 @@ class Outbox(Sequence[Enqueued]):
         """Inside, every call fails as if Redis were down: `enqueue` raises NotAccepted."""
         return self._ledger.away()
 
+    @property
+    def sandbox(self) -> SandboxOfTest:
+        """The stand-in for the API that `drain` calls: that of the fixture `wooshq_sandbox`, if the test uses it; otherwise its own."""
+        if (of_test := sandboxes.current()) is not None:
+            return of_test
+        if self.own_sandbox is None:
+            self.own_sandbox = worker_side.new_sandbox()
+        return self.own_sandbox
+
+    def drain(self, for_s: float = 0.0) -> None:
+        """
+        Send what was enqueued, as a worker does: its own code renders, asks the gates, calls the sandbox, judges the answers, retries, and
+        records the outcome. `wooshq.status`, `wooshq.dead_letters` and `sandbox` then say what became of it.
+
+        for_s: also send what comes due in so many seconds, such as retries. The clock then stands at their end. Nothing waits for real: only
+        the clock moves. The worker's settings are those of the environment.
+        """
+        self._recorder.read()
+        wooshq = Wooshq()
+        namespaces = {wooshq.settings.namespace, *self._recorder.namespaces}
+        worker_side.drain(wooshq.settings, namespaces, self._ledger, self.sandbox, for_s)
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move the ledger's clock forwards. What has come due is sent, retried or expired by the next `drain`.
+
+        The clock of this process stays: an `expires_at` that the app computes later is a moment of that clock.
+        """
+        self._recorder.read()
+        self._ledger.advance(seconds)
+
     def letters(self, most: int | None = None) -> list[Letter]:
         """The dead letters of the installation that the environment describes, the newest first."""
-        return self._wooshq.dead_letters.list(most=most)
-
-    def _take_submit(self, app: Any, task_id: str, options: Mapping[str, Any]) -> None:
-        worker_side().take_submit(self._wooshq, self._ledger, app, task_id, options)
+        return Wooshq().dead_letters.list(most=most)
 
     def wait_for_more(self, n: int, within_s: float) -> bool:
         """Wait until there are more than `n` entries, made by other threads. False if they did not come in time."""
         with self._recorder.changed:
             return self._recorder.changed.wait_for(lambda: len(self) > n, within_s)
+
+    def _take_submit(self, app: Any, task_id: str, options: Mapping[str, Any]) -> None:
+        worker_side.take_submit(Wooshq(), self._ledger, app, task_id, options)
 
 
 @contextmanager
@@ -75,17 +114,24 @@ def outbox() -> Iterator[Outbox]:
     """
     Open an outbox. The fixture `wooshq_outbox` and the class `OutboxMixin` do it for you.
 
-    In it, an intent without an application belongs to `APPLICATION` if PUSHWOOSH_APPLICATION is not set.
+    In it, an intent without an application belongs to `APPLICATION` if PUSHWOOSH_APPLICATION is not set. Raises AssertionError at its end if
+    a fault of its own sandbox never struck.
     """
     opened = Outbox()
-    # A job with more chunks than this waits until workers have sent some of them, and here is no worker.
-    stand_in = StandIn(opened._ledger, unless_set={"application": APPLICATION}, always={"bulk_open_chunks": 100_000})
+    stand_in = StandIn(
+        opened._ledger,
+        unless_set={"application": APPLICATION, "api_token": SecretStr(TOKEN)},
+        # A job with more chunks than this waits until workers have sent some of them, and here is no worker.
+        always={"bulk_open_chunks": 100_000},
+    )
     with ExitStack() as stack:
         stack.enter_context(stands_in(stand_in))
         stack.enter_context(submits_go_to(opened._take_submit))
         _open.append(opened)
         stack.callback(_open.remove, opened)
         yield opened
+    if opened.own_sandbox is not None:
+        sandboxes.all_struck(opened.own_sandbox)
 
 
 def current_outbox() -> Outbox:

@@ -11,6 +11,7 @@ import certifi
 import httpx
 
 from wooshq.settings import Settings
+from wooshq.settings.under_pytest import check_may_call
 from wooshq_worker.api.http1.connect import Origin
 from wooshq_worker.api.http1.pool import Pool
 from wooshq_worker.api.outcome import Answer, Break, Broke
@@ -60,6 +61,8 @@ class Api:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
+        """Raises SettingsInvalid in a test that did not ask for the real API."""
+        check_may_call(settings.base_url)
         return cls(
             settings.base_url,
             concurrency=settings.concurrency,

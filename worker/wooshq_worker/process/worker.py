@@ -17,6 +17,7 @@ from wooshq.installation.celery_app import WooshqApp, make_app
 from wooshq.installation.places import NAME_IT, NOT_NAMED, Places, or_embedded
 from wooshq.intents.entry import new_id
 from wooshq.settings import Settings
+from wooshq.settings.under_pytest import check_may_call
 from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
@@ -46,7 +47,10 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     Run a worker until SIGTERM or SIGINT; returns its exit status. options: those of `celery worker`.
 
     One process is one event loop; run more workers for more processes. (`benchmarks/pools.py` measures what a pool would cost.)
+
+    Raises SettingsInvalid.
     """
+    check_may_call(settings.base_url)
     given = celery_options.parsed(options)
     level = logging.getLevelName(given["loglevel"]) if isinstance(given.get("loglevel"), int) else settings.log_level
     tokens = [token.get_secret_value() for token in (settings.api_token, *settings.api_tokens.values()) if token]

@@ -6,6 +6,18 @@ from wooshq_worker.sandbox.call_log import Call, Double
 from wooshq_worker.sandbox.faults.fault import Fault
 from wooshq_worker.sandbox.router import NOTIFY
 from wooshq_worker.sandbox.server import Sandbox, SandboxThread, run_sandbox
-from wooshq_worker.sandbox.stand_in import DEFAULT_TOKEN
+from wooshq_worker.sandbox.stand_in import DEFAULT_TOKEN, StandIn
 
-__all__ = ["DEFAULT_TOKEN", "NOTIFY", "BadControl", "Call", "Double", "Fault", "Limits", "Sandbox", "SandboxThread", "run_sandbox"]
+__all__ = [
+    "DEFAULT_TOKEN",
+    "NOTIFY",
+    "BadControl",
+    "Call",
+    "Double",
+    "Fault",
+    "Limits",
+    "Sandbox",
+    "SandboxThread",
+    "StandIn",
+    "run_sandbox",
+]

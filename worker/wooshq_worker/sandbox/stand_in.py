@@ -6,7 +6,7 @@ import ipaddress
 import random
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,7 @@ class StandIn:
     lean            for benchmarks: check only path and token, count, answer success; no faults, no recorded calls
     host            where to listen; ValueError unless it is loopback or allow_other_hosts is set
     port            0: any free port; `url` has it after the start
+    ahead_s         how many seconds its clock is ahead of the machine's; asked at each call
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class StandIn:
         keep_calls: int = 20_000,
         keep_pairs: int = 1_000_000,
         lean: bool = False,
+        ahead_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         if not allow_other_hosts and not is_loopback(host):
             raise ValueError(
@@ -95,6 +97,7 @@ class StandIn:
         self._bare = bare
         self._snake_case = snake_details
         self._latency_s = latency_s
+        self._ahead_s = ahead_s
         self._check = notify_check(limits)
         self._lock = threading.Lock()
         self._tokens = Tokens(token)
@@ -104,12 +107,15 @@ class StandIn:
 
     def _set_defaults(self) -> None:
         self._codes = random.Random(f"{self._seed}/codes")
-        self._plan = FaultPlan((), seed=self._seed, clock=time.monotonic)
+        self._plan = FaultPlan((), seed=self._seed, clock=self._monotonic)
         self._messages = Messages()
         self._unknown: frozenset[str] = frozenset()
         self._refused: frozenset[str] = frozenset()
         self._naming = True
         self._refused_applications: dict[str, int] = {}
+
+    def _monotonic(self) -> float:
+        return time.monotonic() + self._ahead_s()
 
     # ── what tests read
 
@@ -182,7 +188,7 @@ class StandIn:
         if problems:
             raise BadControl(*problems)
         with self._lock:
-            self._plan = FaultPlan(read, seed=self._seed, clock=time.monotonic)
+            self._plan = FaultPlan(read, seed=self._seed, clock=self._monotonic)
 
     def clear_faults(self) -> None:
         """Removes all fault rules. Calls that hang already go on hanging."""
@@ -255,7 +261,7 @@ class StandIn:
             self._answer(request, connection)
 
     def _answer(self, request: Request, connection: Connection) -> None:
-        at = time.time()
+        at = time.time() + self._ahead_s()
         with self._lock:
             judgement = self._judge(request)
             injection = self._plan.injection_for(judgement.address.application, judgement.address.recipients)
@@ -271,7 +277,7 @@ class StandIn:
 
     def cancel(self, request: Request, connection: Connection) -> None:
         """Answers one call of /messaging/v2/cancel, now or later."""
-        at = time.time()
+        at = time.time() + self._ahead_s()
         with self._lock:
             status, answer, body = self._judge_cancel(request, at)
             code = code_in(body)

@@ -64,6 +64,7 @@ class MemoryLedger:
         self.clock = Clock()
         self._server = _Server(self.clock)
         self._client = fakeredis.FakeRedis(server=self._server, connection_class=_Connection, protocol=2, driver_info=None)
+        self._expired_until_s = 0.0
         self._listeners: list[Callable[[Request], None]] = []
 
     def ask(self, wanted: Wanted) -> Any:
@@ -92,9 +93,10 @@ class MemoryLedger:
             raise ValueError(f"the clock can only be moved forwards, and not by {seconds:g} s")
         self.clock.ahead_s += seconds
         # The server lets keys expire by the machine's clock, so what is left of their time becomes shorter.
+        gone_ms = round((self.clock.ahead_s - self._expired_until_s) * 1000)
+        self._expired_until_s = self.clock.ahead_s
         keys = cast("list[bytes]", self._client.keys("*"))
         left_ms = self._each(("PTTL", key) for key in keys)
-        gone_ms = round(seconds * 1000)
         self._each(
             ("PEXPIRE", key, left - gone_ms) if left > gone_ms else ("DEL", key)
             for key, left in zip(keys, left_ms, strict=True)

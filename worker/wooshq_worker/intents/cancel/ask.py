@@ -65,14 +65,15 @@ class Canceller:
         """For ever. A round that fails does not end it."""
         while not self._stopping:
             try:
-                await self._round()
+                await self.ask_due()
             except LedgerUnavailable:
                 pass  # the client has logged it; leases bring back what was taken
             except Exception:
                 log.error("cancel_round_failed", exc_info=True)
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _round(self) -> None:
+    async def ask_due(self) -> None:
+        """One round. Raises LedgerUnavailable."""
         ids = await self._client.do(self._ledger.come_due("cancels", _MOST))
         if not ids:
             return

@@ -1,0 +1,170 @@
+"""
+One round of a worker's work, by the worker's own parts: the keeper's duties, then everything that may be sent now, then cancels.
+
+This is the only file here that knows how a worker takes its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from wooshq.client import Wooshq
+from wooshq.installation.memory.ledger import MemoryLedger
+from wooshq.ledger.gates import read
+from wooshq.ledger.intents import Taken
+from wooshq.ledger.jobs import JobLedger
+from wooshq.ledger.keys import LANES
+from wooshq.ledger.replies import ms, text
+from wooshq_worker.api.transport import Api
+from wooshq_worker.in_process.memory_client import MemoryClient
+from wooshq_worker.intents.batch import Batches
+from wooshq_worker.intents.cancel.ask import Canceller
+from wooshq_worker.intents.settler import Settler
+from wooshq_worker.jobs.log import JobLog
+from wooshq_worker.jobs.runner import Runner
+from wooshq_worker.jobs.suspects import SuspectLock
+from wooshq_worker.keeper.broker import LaneBroker
+from wooshq_worker.keeper.duty import DutyContext
+from wooshq_worker.keeper.keeper import carry_out, duties_of_round
+from wooshq_worker.observe.sentry import silent
+
+_IDS: Final = 64
+"""Intents that are sent together."""
+_CLOCKS: Final = ("due", "expiry", "leases", "cancels", "chunk_due", "chunk_leases", "job_expiry")
+"""The sets of the ledger whose members wait for a moment."""
+_LOOK_S: Final = 0.05
+_MOST_LOOKS: Final = 200_000
+"""A job that is as slow as this has a rate that no test can wait for."""
+_SETTLE_WITHIN_S: Final = 60.0
+
+
+class _NoBroker(LaneBroker):
+    """There is no broker, and nothing is lost: the ledger has what waits, and each round looks there."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def publish(self, taken: Taken) -> None:
+        return None
+
+    async def call_turns(self, chunks: int) -> None:
+        return None
+
+    async def is_empty(self, lane: str) -> bool:
+        return True
+
+
+class _NoSlots:
+    """As many calls at once as the worker's concurrency. See `make_calls.Slots` and `batch.Group`."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    def free(self) -> int:
+        return self._free
+
+    def taken(self, n: int) -> None:
+        self._free -= n
+
+    def claimed(self, left: Sequence[str]) -> None:
+        return None
+
+    def ended(self, n: int) -> None:
+        return None
+
+
+class WorkHere:
+    """What a worker process has, without the process: see `process.services.Services`. Make it and close it inside an event loop."""
+
+    def __init__(self, wooshq: Wooshq, ledger: MemoryLedger) -> None:
+        settings = wooshq.settings
+        self._keys = wooshq.ledger.keys
+        self._client = client = MemoryClient(ledger)
+        self._api = Api.from_settings(settings)
+        self._settler = Settler(settings, wooshq.ledger, client, silent)
+        self._batches = Batches(settings, wooshq.ledger, client, self._api, self._settler)
+        self._canceller = Canceller(settings, wooshq.ledger, client, self._api)
+        jobs = JobLedger(settings)
+        self._slots = slots = _NoSlots(settings.concurrency)
+        self._runner = Runner(
+            settings, jobs, client, self._api, self._settler.gates, slots, SuspectLock(), JobLog(silent), most_calls=settings.concurrency
+        )  # fmt: skip
+        self._context = DutyContext(settings, wooshq.ledger, jobs, client, _NoBroker())
+        self._background = [asyncio.create_task(work) for work in (self._settler.run(), self._runner.run())]
+
+    async def round(self) -> bool:
+        """Do what can be done now. Whether anything has changed: then there may be more to do."""
+        before = await self._state()
+        await carry_out(duties_of_round(may_take_over=True, is_new_second=True), self._context)
+        await self._send_intents()
+        await self._send_chunks()
+        await self._canceller.ask_due()
+        await self._settler.settled(_SETTLE_WITHIN_S)
+        return await self._state() != before
+
+    async def _state(self) -> list[Any]:
+        """What waits, and for what; and how often everything happened."""
+        sets = [*self._keys.queues, *map(self._keys.fixed, _CLOCKS)]
+        return await self._client.ask(
+            *(("ZRANGE", name, 0, -1, "WITHSCORES") for name in sets),
+            ("ZRANGE", self._keys.fixed("turns"), 0, -1),
+            *(("HGETALL", self._keys.fixed(name)) for name in ("gates", "counts")),
+        )
+
+    async def _send_intents(self) -> None:
+        """Send what is queued, each intent once."""
+        asked: set[str] = set()
+        for lane in LANES:
+            while ids := [i for i in await self._queued(lane) if i not in asked][:_IDS]:
+                asked.update(ids)
+                await self._batches.send(ids, self._slots)
+
+    async def _queued(self, lane: str) -> list[str]:
+        (ids,) = await self._client.ask(("ZRANGE", self._keys.queued(lane), 0, -1))
+        return [text(i) for i in ids]
+
+    async def _send_chunks(self) -> None:
+        """Take the chunks that wait, one after the other, as many as there are: one that is given back waits for the next round."""
+        for _ in range(await self._chunks_queued()):
+            looked = asyncio.Event()
+            self._runner.turn(looked.set)
+            await looked.wait()
+            if not self._runner.is_busy:
+                return
+            await self._until_given_back()
+
+    async def _until_given_back(self) -> None:
+        for _ in range(_MOST_LOOKS):
+            if not self._runner.is_busy:
+                return
+            await asyncio.sleep(_LOOK_S)
+        raise RuntimeError(f"a chunk of a job does not end within {_MOST_LOOKS * _LOOK_S:g} s of the ledger's clock")
+
+    async def _chunks_queued(self) -> int:
+        (jobs,) = await self._client.ask(("ZRANGE", self._keys.fixed("turns"), 0, -1))
+        return sum(await self._client.ask(*(("ZCARD", self._keys.job_part(text(i), "queued")) for i in jobs))) if jobs else 0
+
+    async def next_at_ms(self) -> float | None:
+        """When the next thing comes due, by the ledger's clock. None if nothing waits for a moment."""
+        *first, time_, gates = await self._client.ask(
+            *(("ZRANGE", self._keys.fixed(name), 0, 0, "WITHSCORES") for name in _CLOCKS), ("TIME",), ("HGETALL", self._keys.fixed("gates"))
+        )
+        now_ms = ms(time_)
+        moments = [float(found[0][1]) for found in first if found]
+        moments += [gate.until_ms for gate in read(gates, now_ms)] + await self._steps_at()
+        return min((at for at in moments if at > now_ms), default=None)
+
+    async def _steps_at(self) -> list[float]:
+        """When the next steps of roll-outs begin."""
+        (ids,) = await self._client.ask(("SMEMBERS", self._keys.fixed("stepping")))
+        begin = await self._client.ask(*(("HGET", self._keys.job(text(i)), "goes_on") for i in ids)) if ids else []
+        return [float(at) for at in begin if at]
+
+    async def close(self) -> None:
+        """End everything that it began."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._api.close()
