@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -198,6 +200,15 @@ class WhenTheClockMoves:
         box.drain(for_s=600)
         first, *_, last = (call.at for call in box.sandbox.calls)
         assert (job.show().sent, last - first > 25) == (30, True)
+
+    def test_it_stops_at_each_moment_at_which_something_comes_due(self, box: Outbox) -> None:
+        box.sandbox.set_faults({"effect": "status", "status": 503, "until_s": HOUR_S})
+        intent_id = wooshq.enqueue(an_intent())
+        box.drain(for_s=2 * HOUR_S)
+        moments = [datetime.fromisoformat(one["at"]) for one in status(intent_id).attempts]
+        gaps_s = [(after - before).total_seconds() for before, after in pairwise(moments)]
+        assert (status(intent_id).state, max(gaps_s) <= 601) == ("sent", True), "the longest backoff is ten minutes"
+        assert (moments[-1] - moments[0]).total_seconds() > HOUR_S - 60
 
     def test_a_message_with_a_schedule_can_be_cancelled_until_then(self, box: Outbox) -> None:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + DAY_S))

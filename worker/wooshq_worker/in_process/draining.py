@@ -51,11 +51,12 @@ async def _drain(wooshqs: Sequence[Wooshq], ledger: MemoryLedger, for_s: float) 
     workers = [WorkHere(wooshq, ledger) for wooshq in wooshqs]
     try:
         for _ in range(_MOST_ROUNDS):
+            looked_at = ledger.clock.now()  # what is due by then is done below
             while any([await worker.round() for worker in workers]):
                 pass
-            moments = [at_ms / 1000 for worker in workers if (at_ms := await worker.next_at_ms()) is not None]
             if ledger.clock.now() >= ends_at:
                 return
+            moments = [at_ms / 1000 for worker in workers if (at_ms := await worker.next_at_ms(looked_at * 1000)) is not None]
             ledger.advance(max(0.0, min([*moments, ends_at]) - ledger.clock.now()))
         raise RuntimeError(
             f"after {_MOST_ROUNDS} rounds there is still something to do before {for_s:g} s are over. Drain for a shorter time"

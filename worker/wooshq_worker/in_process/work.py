@@ -16,7 +16,7 @@ from wooshq.ledger.gates import read
 from wooshq.ledger.intents import Taken
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.keys import LANES
-from wooshq.ledger.replies import ms, text
+from wooshq.ledger.replies import text
 from wooshq_worker.api.transport import Api
 from wooshq_worker.in_process.memory_client import MemoryClient
 from wooshq_worker.intents.batch import Batches
@@ -146,15 +146,15 @@ class WorkHere:
         (jobs,) = await self._client.ask(("ZRANGE", self._keys.fixed("turns"), 0, -1))
         return sum(await self._client.ask(*(("ZCARD", self._keys.job_part(text(i), "queued")) for i in jobs))) if jobs else 0
 
-    async def next_at_ms(self) -> float | None:
-        """When the next thing comes due, by the ledger's clock. None if nothing waits for a moment."""
-        *first, time_, gates = await self._client.ask(
-            *(("ZRANGE", self._keys.fixed(name), 0, 0, "WITHSCORES") for name in _CLOCKS), ("TIME",), ("HGETALL", self._keys.fixed("gates"))
+    async def next_at_ms(self, after_ms: float) -> float | None:
+        """The first moment after another one at which something comes due, by the ledger's clock. None if nothing waits for a moment."""
+        *first, gates = await self._client.ask(
+            *(("ZRANGEBYSCORE", self._keys.fixed(name), f"({after_ms}", "+inf", "WITHSCORES", "LIMIT", 0, 1) for name in _CLOCKS),
+            ("HGETALL", self._keys.fixed("gates")),
         )
-        now_ms = ms(time_)
-        moments = [float(found[0][1]) for found in first if found]
-        moments += [gate.until_ms for gate in read(gates, now_ms)] + await self._steps_at()
-        return min((at for at in moments if at > now_ms), default=None)
+        moments = [float(found[1]) for found in first if found]  # a member and its score
+        moments += [gate.until_ms for gate in read(gates, int(after_ms))] + await self._steps_at()
+        return min((at for at in moments if at > after_ms), default=None)
 
     async def _steps_at(self) -> list[float]:
         """When the next steps of roll-outs begin."""
