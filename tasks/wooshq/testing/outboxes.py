@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, overload
 
@@ -40,19 +40,25 @@ class Outbox(Sequence[Enqueued]):
         self._recorder = Recorder(self._ledger)
         self.own_sandbox: SandboxOfTest | None = None
         """See `sandbox`; None if it was not needed."""
+        self.before_reading: Callable[[], object] = _do_nothing
+        """Called before the list is read, and before it is drained."""
+
+    def _read(self) -> list[Enqueued]:
+        self.before_reading()
+        return self._recorder.read()
 
     def __len__(self) -> int:
-        return len(self._recorder.read())
+        return len(self._read())
 
     @overload
     def __getitem__(self, index: int) -> Enqueued: ...
     @overload
     def __getitem__(self, index: slice) -> list[Enqueued]: ...
     def __getitem__(self, index: int | slice) -> Enqueued | list[Enqueued]:
-        return self._recorder.read()[index]
+        return self._read()[index]
 
     def __iter__(self) -> Iterator[Enqueued]:
-        return iter(self._recorder.read())
+        return iter(self._read())
 
     def __repr__(self) -> str:
         return f"<Outbox: {', '.join(map(str, self)) or 'nothing was enqueued'}>"
@@ -82,7 +88,7 @@ class Outbox(Sequence[Enqueued]):
         for_s: also send what comes due in so many seconds, such as retries. The clock then stands at their end. Nothing waits for real: only
         the clock moves. The worker's settings are those of the environment.
         """
-        self._recorder.read()
+        self._read()
         wooshq = Wooshq()
         namespaces = {wooshq.settings.namespace, *self._recorder.namespaces}
         worker_side.drain(wooshq.settings, namespaces, self._ledger, self.sandbox, for_s)
@@ -93,7 +99,7 @@ class Outbox(Sequence[Enqueued]):
 
         The clock of this process stays: an `expires_at` that the app computes later is a moment of that clock.
         """
-        self._recorder.read()
+        self._read()
         self._ledger.advance(seconds)
 
     def letters(self, most: int | None = None) -> list[Letter]:
@@ -107,6 +113,10 @@ class Outbox(Sequence[Enqueued]):
 
     def _take_submit(self, app: Any, task_id: str, options: Mapping[str, Any]) -> None:
         worker_side.take_submit(Wooshq(), self._ledger, app, task_id, options)
+
+
+def _do_nothing() -> None:
+    return None
 
 
 @contextmanager

@@ -38,6 +38,15 @@ def wooshq_sandbox() -> Iterator[SandboxOfTest]:
         yield opened
 
 
+@pytest.fixture
+def wooshq_django_outbox(db: None, wooshq_outbox: Outbox) -> Iterator[Outbox]:
+    """`wooshq_outbox` with pytest-django's fixture `db`: `transaction.on_commit` counts as in production."""
+    from wooshq.testing.django import commits_count
+
+    with commits_count(wooshq_outbox):
+        yield wooshq_outbox
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Look at the faults as a part of the test: what a fixture finds at its end is an error beside a test that passed."""
