@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from wooshq.errors import EmbeddedRedisError, LedgerUnavailable
 from wooshq.installation import forks
 from wooshq.installation.celery_app import WooshqApp, make_app
-from wooshq.installation.memory import standing_in
+from wooshq.installation.memory import here, standing_in
 from wooshq.installation.places import Places, places
 from wooshq.installation.publish import Publisher
 from wooshq.settings import Settings, load_settings
-from wooshq.settings.server_url import EMBEDDED
+from wooshq.settings.server_url import EMBEDDED, MEMORY
 
 if TYPE_CHECKING:
     from wooshq.installation.memory.ledger import MemoryLedger
@@ -93,9 +93,12 @@ class Installation:
 
     @property
     def memory(self) -> MemoryLedger | None:
-        """The ledger in memory that is used instead of Redis and the broker; None if there is none."""
-        stand_in = standing_in.current()
-        return None if stand_in is None else stand_in.ledger
+        """The ledger in memory that is used instead of Redis and the broker; None if there is none. Raises SettingsInvalid."""
+        if (stand_in := standing_in.current()) is not None:
+            return stand_in.ledger
+        if self.settings.broker_url != MEMORY:
+            return None
+        return here.of(self.settings).ledger
 
     def open(self) -> None:
         """Open Redis now, and not at the first call. Raises EmbeddedRedisError, SettingsInvalid."""
@@ -178,7 +181,11 @@ class Installation:
 
     def flush(self, within_s: float) -> bool:
         """See `Wooshq.flush`."""
-        return self.memory is not None or self.publisher.flush(within_s)
+        if standing_in.current() is not None:
+            return True
+        if self.settings.broker_url == MEMORY:
+            return here.of(self.settings).worker.flush(within_s)
+        return self.publisher.flush(within_s)
 
     def close(self) -> None:
         """Publish what waits, and release the embedded Redis. A later call opens everything again."""

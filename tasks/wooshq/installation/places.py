@@ -10,7 +10,7 @@ from wooshq.errors import SettingsInvalid
 from wooshq.installation.embedded import ACQUIRE_S, EmbeddedRedis
 from wooshq.settings import Settings
 from wooshq.settings.redis_url import is_redis_url, redis_url
-from wooshq.settings.server_url import EMBEDDED
+from wooshq.settings.server_url import EMBEDDED, MEMORY
 
 NOT_NAMED: Final = "WOOSHQ_REDIS_URL is not set, so this uses the embedded Redis. Only processes that use the same folder see its messages"
 """For a command or a worker that uses the embedded Redis without being asked to."""
@@ -58,7 +58,16 @@ def places(settings: Settings, *, within_s: float = ACQUIRE_S) -> Places:
 
 
 def or_embedded(settings: Settings) -> Settings:
-    """The settings of a command: if they name neither a Redis nor a broker, they ask for the embedded Redis."""
+    """
+    The settings of a command or a worker: if they name neither a Redis nor a broker, they ask for the embedded Redis.
+
+    Raises SettingsInvalid if messages are in the memory of an app's process.
+    """
+    if settings.broker_url == MEMORY:
+        raise SettingsInvalid(
+            f"With WOOSHQ_BROKER_URL={MEMORY}, messages and worker are in the process of your app, and no other process can see them. "
+            f"Unset it, and set WOOSHQ_REDIS_URL={EMBEDDED} to share messages between processes"
+        )
     if settings.redis_url is not None or settings.broker_url is not None:
         return settings
     return settings.model_copy(update={"redis_url": EMBEDDED})

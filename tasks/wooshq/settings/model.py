@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from wooshq.settings.server_url import check_broker_url, check_redis_url
+from wooshq.settings.server_url import MEMORY, SANDBOX, check_broker_url, check_redis_url
 from wooshq_schemas.platforms import Platforms
 from wooshq_schemas.validation.names import nearest, shown
 
@@ -63,13 +63,13 @@ class Settings(BaseSettings):
     application: Annotated[str | None, Field(validation_alias=_named("PUSHWOOSH_APPLICATION"))] = None
     """Application code for intents that do not name one."""
     base_url: Annotated[str, Field(validation_alias=_named("PUSHWOOSH_BASE_URL"))] = "https://api.pushwoosh.com"
-    """Address of the API, for another region or a private deployment. Must be https; http only to this machine."""
+    """Address of the API, for another region or a private deployment. Must be https; http only to this machine. `sandbox`: see `WOOSHQ_BROKER_URL`."""
     platforms: dict[str, dict[str, str | int]] = {}
     """Corrections of the table of platforms, such as `{"telegram": {"number": …}}`: platform → `name`, `number` or `block`."""
 
     # Where things are
     broker_url: str | None = None
-    """URL of the Celery broker: `amqp://`, or a URL that `WOOSHQ_REDIS_URL` allows. Default: the ledger's Redis."""
+    """URL of the Celery broker: `amqp://`, or a URL that `WOOSHQ_REDIS_URL` allows. Default: the ledger's Redis. `memory://`: for development, without a Redis and a worker."""
     redis_url: str | None = None
     """URL of the ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`; or `embedded` for the embedded Redis. Default: the broker if it is Redis."""
     data_dir: Path = Path(".wooshq")
@@ -251,6 +251,8 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _https_or_loopback(cls, value: str) -> str:
+        if value == SANDBOX:
+            return value
         parts = urlsplit(value)
         if parts.username is not None or parts.password is not None or "@" in parts.netloc:
             raise ValueError("must not contain a user or a password. Put the token into PUSHWOOSH_API_TOKEN")
@@ -265,6 +267,22 @@ class Settings(BaseSettings):
         raise ValueError(
             "must be https, because every call contains the token. http is allowed only to this machine: 127.0.0.1, ::1, localhost"
         )
+
+    @model_validator(mode="after")
+    def _is_for_development(self) -> Self:
+        """Messages in memory are lost when the process ends, so no real one may be among them."""
+        if self.broker_url != MEMORY:
+            if self.base_url == SANDBOX:
+                raise ValueError(f"PUSHWOOSH_BASE_URL={SANDBOX} is only for WOOSHQ_BROKER_URL={MEMORY}. {_EXAMPLE_URL}")
+            return self
+        if self.redis_url is not None:
+            raise ValueError(f"WOOSHQ_BROKER_URL={MEMORY} uses no Redis. Unset WOOSHQ_REDIS_URL, or unset WOOSHQ_BROKER_URL")
+        if self.base_url != SANDBOX and not is_loopback(urlsplit(self.base_url).hostname or ""):
+            raise ValueError(
+                f"WOOSHQ_BROKER_URL={MEMORY} is for development, and PUSHWOOSH_BASE_URL is a real API ({self.base_url}). Set "
+                f"PUSHWOOSH_BASE_URL={SANDBOX}, or the address of a sandbox on this machine; in production set WOOSHQ_BROKER_URL to a broker"
+            )
+        return self
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -11,6 +11,11 @@ from wooshq.settings.redis_url import is_redis_url, redis_url, to_be_escaped
 EMBEDDED: Final = "embedded"
 """The value of WOOSHQ_REDIS_URL that asks for the embedded Redis."""
 
+MEMORY: Final = "memory://"
+"""The value of WOOSHQ_BROKER_URL that asks for a ledger and a worker in the memory of the app's process, for development."""
+SANDBOX: Final = "sandbox"
+"""The value of PUSHWOOSH_BASE_URL that asks for a stand-in for the API in the app's process. Only with `MEMORY`."""
+
 _AMQP: Final = ("amqp://", "amqps://", "pyamqp://")
 _FILES: Final = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 
@@ -34,14 +39,16 @@ def check_redis_url(url: str) -> str:
 
 
 def check_broker_url(url: str) -> str:
-    """The URL of the broker. Raises ValueError."""
+    """The URL of the broker, or `memory://`. Raises ValueError."""
+    if url == MEMORY:
+        return url
     if is_redis_url(url):
         _check_redis(url)
     elif is_amqp(url):
         for part in url.split(";"):  # Celery takes the URLs of several brokers
             _check_amqp(part)
     else:
-        raise ValueError("must begin with redis://, rediss://, unix://, sentinel:// or amqp://")
+        raise ValueError(f"must begin with redis://, rediss://, unix://, sentinel:// or amqp://, or be {MEMORY} (for development)")
     return url
 
 

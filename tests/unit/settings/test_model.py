@@ -30,6 +30,28 @@ def refusal(monkeypatch: pytest.MonkeyPatch) -> Refusal:
     return load
 
 
+class WhenMessagesAreInMemory:
+    """`WOOSHQ_BROKER_URL=memory://` is for development: no real message may be among them."""
+
+    @pytest.mark.parametrize("url", ["https://api.pushwoosh.com", "https://api.eu.example", None])
+    def test_a_real_api_is_refused_also_if_it_is_only_the_default(self, refusal: Refusal, url: str | None) -> None:
+        said = refusal(WOOSHQ_BROKER_URL="memory://", **({} if url is None else {"PUSHWOOSH_BASE_URL": url}))
+        assert f"PUSHWOOSH_BASE_URL is a real API ({url or 'https://api.pushwoosh.com'}). Set PUSHWOOSH_BASE_URL=sandbox" in said
+
+    def test_a_redis_beside_it_is_refused(self, refusal: Refusal) -> None:
+        said = refusal(WOOSHQ_BROKER_URL="memory://", PUSHWOOSH_BASE_URL="sandbox", WOOSHQ_REDIS_URL="redis://127.0.0.1")
+        assert "uses no Redis. Unset WOOSHQ_REDIS_URL" in said
+
+    def test_the_sandbox_is_refused_without_it(self, refusal: Refusal) -> None:
+        assert "only for WOOSHQ_BROKER_URL=memory://" in refusal(PUSHWOOSH_BASE_URL="sandbox")
+
+    @pytest.mark.parametrize("url", ["sandbox", "http://127.0.0.1:8081", "http://localhost:1"])
+    def test_a_sandbox_is_accepted(self, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+        monkeypatch.setenv("WOOSHQ_BROKER_URL", "memory://")
+        monkeypatch.setenv("PUSHWOOSH_BASE_URL", url)
+        assert load_settings().base_url == url
+
+
 class WhenASettingIsNotValid:
     @pytest.mark.parametrize(
         ("variable", "value", "says"),

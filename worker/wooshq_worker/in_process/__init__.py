@@ -3,5 +3,6 @@
 from wooshq_worker.in_process.draining import drain
 from wooshq_worker.in_process.sandbox import SandboxOfTest
 from wooshq_worker.in_process.submit import take_submit
+from wooshq_worker.in_process.thread import WorkerThread
 
-__all__ = ["SandboxOfTest", "drain", "take_submit"]
+__all__ = ["SandboxOfTest", "WorkerThread", "drain", "take_submit"]

@@ -30,11 +30,23 @@ class _Skipping(selectors.DefaultSelector):
         return super().select(0)
 
 
-class LoopWithoutWorld(asyncio.SelectorEventLoop):
+class LoopWithoutThreads(asyncio.SelectorEventLoop):
+    """What other loops hand to a thread, it does itself: that is only to look up the name of this machine. A process that ends has no threads."""
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
+        done = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
+class LoopWithoutWorld(LoopWithoutThreads):
     """
     For the worker's own code. Its timers follow the ledger's clock, so nothing takes longer than its work.
 
-    Connections are made in memory, to the sandbox, whatever their address is. Nothing else may be waited for: no thread, no socket.
+    Connections are made in memory, to the sandbox, whatever their address is. Nothing else may be waited for: the loop would skip its time.
     """
 
     def __init__(self, clock: Clock, sandbox: StandIn) -> None:
@@ -53,15 +65,6 @@ class LoopWithoutWorld(asyncio.SelectorEventLoop):
             sock.close()
         client = protocol_factory()
         return connect(self, client, Connection(Router(self._sandbox), _ignore, _ignore)), client
-
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
-        """At once, and not in a thread: the loop would skip the time that the thread needs."""
-        done = self.create_future()
-        try:
-            done.set_result(func(*args))
-        except Exception as error:
-            done.set_exception(error)
-        return done
 
 
 def _ignore(_: Connection) -> None:
