@@ -11,6 +11,7 @@ from benchmarks.report import Figures, machine, write
 
 #: Name on the command line and in docs/benchmarks.md → module.
 SECTIONS: Final = {
+    "client": "client.compare",
     "main": "intents",
     "pools": "pools",
     "personal": "jobs.personal",

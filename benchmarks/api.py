@@ -1,8 +1,8 @@
 """
-The API of the benchmarks: HTTP/1.1 on loopback. It answers each call with a message code after a delay, and records what arrived.
+The API of the benchmarks: HTTPS on loopback, as the real one. It answers each call with a message code after a delay, and records what arrived.
 
 It does as little as possible, so that the sender is measured and not the API. The sandbox, which checks every body, would cost too much.
-`python -m benchmarks.api --latency-ms 50` prints its address.
+`python -m benchmarks.api --latency-ms 50 --certificate FILE` prints its address; with `--http2` also that of a second one.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ import argparse
 import asyncio
 import json
 import re
+import ssl
 import time
 from collections import Counter
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from wooshq_worker.process.engine import LOOPS
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ACCEPTED: Final = b'{"result":{"message_code":"BENCH-00000-00000"}}'
@@ -81,8 +85,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -112,14 +115,30 @@ class _Connection(asyncio.Protocol):
         self._transport.write(head.encode() + body)
 
 
-async def _serve(latency_s: float) -> None:
+async def _serve(latency_s: float, certificate: str, *, http2: bool) -> None:
     arrivals = Arrivals()
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(arrivals, latency_s), "127.0.0.1", 0, backlog=1024)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await server.serve_forever()
+    makers: list[tuple[str, Callable[[], asyncio.Protocol]]] = [("http/1.1", lambda: _Connection(arrivals, latency_s))]
+    if http2:
+        from benchmarks.client.http2 import Http2Connection
+
+        makers.append(("h2", lambda: Http2Connection(arrivals, latency_s)))
+    urls = []
+    for protocol, make in makers:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_3
+        tls.load_cert_chain(certificate)
+        tls.set_alpn_protocols([protocol])
+        server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0, ssl=tls, backlog=1024)
+        urls.append(f"https://localhost:{server.sockets[0].getsockname()[1]}")
+    print(*urls, flush=True)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--latency-ms", type=float, default=50)
-    asyncio.run(_serve(parser.parse_args().latency_ms / 1000))
+    parser.add_argument("--certificate", required=True)
+    parser.add_argument("--http2", action="store_true")
+    given = parser.parse_args()
+    with asyncio.Runner(loop_factory=list(LOOPS.values())[-1]) as runner:  # the cheapest, so that it leaves the CPU to the sender
+        runner.run(_serve(given.latency_ms / 1000, given.certificate, http2=given.http2))

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import redis
+import trustme
 
 from wooshq import Settings, Wooshq
 from wooshq.installation.embedded import EmbeddedRedis
@@ -52,20 +54,25 @@ def process(*command: str, env: Mapping[str, str], log: Path | None = None) -> I
 
 
 class Bench:
-    """One installation: an embedded Redis and the API of api.py. A context manager."""
+    """One installation: an embedded Redis, a certificate authority, and the API of api.py. A context manager."""
 
-    def __init__(self, latency_ms: int = 50, **settings: Any) -> None:
+    def __init__(self, latency_ms: int = 50, *, http2: bool = False, **settings: Any) -> None:
+        """http2: the API listens at `http2_url`, too."""
         self.folder = Path(tempfile.mkdtemp(prefix="wq-bench-"))
         self._latency_ms = latency_ms
+        self._http2 = http2
         self._settings = settings
 
     def __enter__(self) -> Bench:
         self._redis = EmbeddedRedis(self.folder)
         self.broker_url = self._redis.__enter__().broker_url
-        self._api = process("-m", "benchmarks.api", "--latency-ms", str(self._latency_ms), env={})
+        certificate = self._issue_certificate()
+        options = ["--latency-ms", str(self._latency_ms), "--certificate", str(certificate), *(["--http2"] if self._http2 else [])]
+        self._api = process("-m", "benchmarks.api", *options, env={}, log=self.folder / "api.log")
         out = self._api.__enter__().stdout
         assert out is not None
-        self.api_url = out.readline().decode().strip()
+        self.api_url, *more = out.readline().decode().split()
+        self.http2_url = more[0] if more else ""
         self.wooshq = Wooshq(
             Settings(_env_file=None, application=APPLICATION, redis_url="embedded", data_dir=self.folder, **self._settings)  # type: ignore[call-arg]
         )
@@ -80,9 +87,22 @@ class Bench:
         self._redis.__exit__(None, None, None)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _issue_certificate(self) -> Path:
+        """The API's, with its key. Its authority is trusted by those whose environment has `trust`."""
+        authority, issued = trustme.CA(), self.folder / "api.pem"
+        authority.cert_pem.write_to_path(self.folder / "authority.pem")
+        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(issued)
+        self._tls = ssl.create_default_context(cafile=str(self.folder / "authority.pem"))
+        return issued
+
+    @property
+    def trust(self) -> dict[str, str]:
+        return {"SSL_CERT_FILE": str(self.folder / "authority.pem")}
+
     @property
     def env(self) -> dict[str, str]:
         return {
+            **self.trust,
             "PUSHWOOSH_API_TOKEN": "bench",
             "PUSHWOOSH_APPLICATION": APPLICATION,
             "PUSHWOOSH_BASE_URL": self.api_url,
@@ -103,7 +123,7 @@ class Bench:
 
     def arrived(self) -> dict[str, Any]:
         """What arrived at the API since the last reset, as in `Arrivals.as_dict`."""
-        with urllib.request.urlopen(f"{self.api_url}/arrivals", timeout=60) as answer:
+        with urllib.request.urlopen(f"{self.api_url}/arrivals", timeout=60, context=self._tls) as answer:
             return json.load(answer)  # type: ignore[no-any-return]
 
     def reset(self) -> None:
@@ -115,4 +135,4 @@ class Bench:
         self._post("/refused", recipients)
 
     def _post(self, path: str, body: Any) -> None:
-        urllib.request.urlopen(f"{self.api_url}{path}", json.dumps(body).encode(), timeout=60).close()
+        urllib.request.urlopen(f"{self.api_url}{path}", json.dumps(body).encode(), timeout=60, context=self._tls).close()

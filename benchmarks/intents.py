@@ -7,6 +7,7 @@ import time
 
 from benchmarks.baselines.plain_rate import empty_rate, sending_rate
 from benchmarks.bench import APPLICATION, Bench, wait
+from benchmarks.client.loop import bare_aiohttp
 from benchmarks.latency import latencies_ms
 from benchmarks.measure import Profile, cpu_s, percentile
 from benchmarks.report import Figures, median_of
@@ -55,7 +56,9 @@ def _sending(out: Figures, bench: Bench, pid: int, many: int) -> None:
     rate = many / (arrived["last_at"] - arrived["first_at"])
     out.keep("sent_per_s", rate)
     out.add(f"{many:,} intents: sent a second by one worker", rate, note=f"accepted and sent in {took:.1f} s")
-    out.add("CPU of the worker, ms per intent", (cpu_s(pid) - used) / many * 1000)
+    cpu_ms, bare_ms = (cpu_s(pid) - used) / many * 1000, bare_aiohttp(bench, many).cpu_ms
+    out.add("CPU of the worker, ms per intent", cpu_ms, note=f"the bare aiohttp loop: {bare_ms:.2f}")
+    out.add("CPU of the worker per intent / bare aiohttp loop", cpu_ms / bare_ms, goal="1.3")
     lost, doubled = many - arrived["served"], arrived["doubled"]
     out.add("lost, doubled, in doubt", f"{lost}, {doubled}, {counts.get('unknown', 0)}", goal="0, 0, 0")
     spy = Profile(pid, bench.folder, seconds=5)

@@ -34,7 +34,7 @@ def run(out: Figures, *, quick: bool) -> None:
 def _rate_in(bench: Bench, options: tuple[str, ...], n: int) -> tuple[float, float]:
     """Messages a second and ms of CPU per message. The worker sends while they are produced."""
     pooled.app.conf.broker_url = bench.broker_url
-    env = {"BENCH_BROKER": bench.broker_url, "BENCH_API": bench.api_url}
+    env = {**bench.trust, "BENCH_BROKER": bench.broker_url, "BENCH_API": bench.api_url}
     calls = lambda: bench.arrived()["calls"]  # noqa: E731
     bench.reset()
     with process("-m", "celery", "-A", "benchmarks.baselines.pooled", "worker", "-l", "error", *options, env=env) as worker:

@@ -36,7 +36,7 @@ def empty_rate(bench: Bench, n: int) -> float:
 
 
 def _plain_worker(bench: Bench) -> Any:
-    env = {"BENCH_BROKER": bench.broker_url, "BENCH_API": bench.api_url}
+    env = {**bench.trust, "BENCH_BROKER": bench.broker_url, "BENCH_API": bench.api_url}
     return process("-m", "celery", "-A", "benchmarks.baselines.plain", "worker", "-l", "error", env=env)
 
 

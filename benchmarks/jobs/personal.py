@@ -1,22 +1,16 @@
-"""A personalised job, compared with the plain version and with the bare client loop, and where the CPU goes."""
+"""A personalised job, compared with the plain version and with a bare aiohttp loop, and where the CPU goes."""
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 
 from benchmarks.baselines.plain_rate import sending_rate
-from benchmarks.bench import ROOT, Bench
+from benchmarks.bench import Bench
+from benchmarks.client.loop import CONCURRENCY, bare_aiohttp
 from benchmarks.measure import Profile, cpu_s, peak_mb
 from benchmarks.report import Figures, median_of
 from benchmarks.workload import PERSONAL, personal_recipients
-
-#: Calls that a worker makes for jobs at once, with the default settings.
-CONCURRENCY = 204
 
 
 def run(out: Figures, *, quick: bool) -> None:
@@ -24,9 +18,9 @@ def run(out: Figures, *, quick: bool) -> None:
     bare, bare_cpu_ms, ours, ours_cpu_ms = [], [], [], []
     with Bench() as bench:
         for at in range(rounds):
-            loop = _bare(bench, loop_n)
-            bare.append(loop["per_s"])
-            bare_cpu_ms.append(loop["cpu_ms"])
+            loop = bare_aiohttp(bench, loop_n)
+            bare.append(loop.per_s)
+            bare_cpu_ms.append(loop.cpu_ms)
             with bench.worker() as worker:
                 used, started = cpu_s(worker.pid), time.time()
                 job = bench.wooshq.fan_out(PERSONAL, personal_recipients(n)).wait()
@@ -42,20 +36,10 @@ def run(out: Figures, *, quick: bool) -> None:
         plain_rate, plain_cpu_ms = sending_rate(bench, plain)
     rate, loop_rate = statistics.median(ours), statistics.median(bare)
     out.add(f"{n:,} personalised recipients: sent a second, from the start of `fan_out`", rate, note=median_of(ours))
-    out.add("the bare client loop: calls a second", loop_rate, note=f"{median_of(bare)}; {loop_n:,} calls, {CONCURRENCY} at once")
-    out.add("wooshq / bare client loop", rate / loop_rate, goal="0.8")
+    out.add("the bare aiohttp loop: calls a second", loop_rate, note=f"{median_of(bare)}; {loop_n:,} calls, {CONCURRENCY} at once")
+    out.add("wooshq / bare aiohttp loop", rate / loop_rate, goal="0.8")
     out.add("the plain version: messages sent a second", plain_rate, note=f"{plain_cpu_ms:.1f} ms of CPU per message")
     out.add("wooshq / plain version", rate / plain_rate, goal="100")
-    out.add(
-        "CPU of the worker, ms per recipient",
-        statistics.median(ours_cpu_ms),
-        note=f"the bare client loop: {statistics.median(bare_cpu_ms):.2f}",
-    )
-
-
-def _bare(bench: Bench, n: int) -> dict[str, float]:
-    """Runs the bare client loop in a process of its own. per_s: calls a second. cpu_ms: ms of CPU per call."""
-    env = {**os.environ, "BENCH_API": bench.api_url, "BENCH_TEMPLATE": json.dumps(PERSONAL)}
-    command = [sys.executable, "-m", "benchmarks.baselines.bare", str(n), str(CONCURRENCY)]
-    output = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=True, timeout=600).stdout
-    return json.loads(output)  # type: ignore[no-any-return]
+    cpu_ms, loop_cpu_ms = statistics.median(ours_cpu_ms), statistics.median(bare_cpu_ms)
+    out.add("CPU of the worker, ms per recipient", cpu_ms, note=f"the bare aiohttp loop: {loop_cpu_ms:.2f}")
+    out.add("CPU of the worker per recipient / bare aiohttp loop", cpu_ms / loop_cpu_ms, goal="1.0")
