@@ -11,7 +11,7 @@ from benchmarks.report import Figures
 
 
 def run(out: Figures, *, quick: bool) -> None:
-    calls, rounds = (3000, 1) if quick else (10_000, 5)
+    calls, rounds = (3000, 1) if quick else (6000, 3)
     both = [(client, loop) for client in CLIENTS for loop in ("asyncio", "uvloop")]
     measured: dict[tuple[str, str], list[Measured]] = {one: [] for one in both}
     with Bench(http2=True) as bench:

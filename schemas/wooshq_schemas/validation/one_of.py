@@ -53,17 +53,16 @@ class OneOf(BaseModel):
             lines = [_again(line) for line in error.errors(include_url=False)]
             raise ValidationError.from_exception_data(cls.__name__, [*lines, *wrong], hide_input=True) from None
         # Every message passes here: this only counts. Words are composed only if something is wrong.
+        given = data.keys()
         for names, needed in cls._sets:
-            count = 0
-            for name in data:
-                if name in names:
-                    count += 1
-            if count > 1 or (needed and count == 0):
+            n = len(names & given)
+            if n != 1 and (needed or n):
+                wrong = cls._broken(data, info.context)
                 break
         else:
             if not cls._has_rules:
                 return model
-        wrong = cls._broken(data, info.context)
+            wrong = [_line(*rule) for rule in cls.rules(data, info.context)]
         if wrong:
             raise ValidationError.from_exception_data(cls.__name__, wrong, hide_input=True)
         return model

@@ -33,7 +33,7 @@ class Attempt:
 
     def as_dict(self) -> AttemptRecord:
         return {
-            "at": f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{self.at.microsecond // 1000:03d}Z",
+            "at": f"{self.at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z",
             "outcome": self.outcome,
             "http_status": self.http_status,
             "code": self.code,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import structlog
+from pydantic_core import to_json
 
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.intents import Claim, Settlement
@@ -102,7 +102,7 @@ class Renderer:
         return Ready(
             claim=claim,
             payload=payload,
-            body=json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(),
+            body=to_json(payload),
             token=token,
             on_unknown=(intent.on_unknown or self._on_unknown) if claim.doubts < self._unknown_resends else "dead_letter",
             lease_until=at.monotonic + self._send_within_s,

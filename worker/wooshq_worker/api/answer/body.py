@@ -7,6 +7,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from pydantic_core import from_json
+
 from wooshq_schemas import Accepted, NotUnderstood, Refused, read_answer
 from wooshq_worker.api.answer.words import text_of_page
 from wooshq_worker.api.outcome import Answer
@@ -17,6 +19,10 @@ _TITLE: Final = re.compile(r"<title[^>]*>(.{0,200}?)</title>", re.IGNORECASE | r
 
 def parsed(body: bytes) -> object:
     """The JSON in the body, or `NOT_JSON`. Broken UTF-8 inside a text does not matter."""
+    try:
+        return from_json(body)  # an eighth of the time of `json`, and stricter: it refuses a BOM, broken UTF-8, lone surrogates
+    except ValueError:
+        pass
     try:
         return json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):  # ValueError: also for integers of thousands of digits
