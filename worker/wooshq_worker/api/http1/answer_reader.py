@@ -67,6 +67,10 @@ class AnswerReader:
         """The outcome if nothing more can come, or is waited for. otherwise: as above."""
         return otherwise if self._body is None else self._so_far(cut)
 
+    def let_go(self) -> None:
+        """Nothing more is fed. The parser holds its reader: otherwise only the garbage collector could free the two."""
+        del self._parser
+
     def _so_far(self, cut: Cut | None) -> Answer:
         assert self._body is not None
         return Answer(self._status, self._headers, self._body.so_far(), cut)

@@ -73,7 +73,10 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiter, self._waiter, self._reader = self._waiter, None, None
+        if self._reader is not None:
+            self._reader.let_go()
+            self._reader = None
+        waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(outcome)
         if keep and self.is_open:
