@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import redis
-import trustme
 
 from wooshq import Settings, Wooshq
 from wooshq.installation.embedded import EmbeddedRedis
@@ -89,6 +88,8 @@ class Bench:
 
     def _issue_certificate(self) -> Path:
         """The API's, with its key. Its authority is trusted by those whose environment has `trust`."""
+        import trustme  # `make bench` installs it
+
         authority, issued = trustme.CA(), self.folder / "api.pem"
         authority.cert_pem.write_to_path(self.folder / "authority.pem")
         authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(issued)
