@@ -27,7 +27,7 @@ from wooshq.ledger.gates import EVERY, Gate
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import aask, acarry_out
-from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Publish, Pull, Sleep, Steps, Wanted, Within
+from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Ring, Sleep, Steps, Wanted, Within
 from wooshq.letters.discard import Discarded, discard_letters
 from wooshq.letters.edit import edit_letter
 from wooshq.letters.filter import Conditions, ConditionsAndIds
@@ -168,8 +168,8 @@ class AsyncWooshq:
         match wanted:
             case Sleep():
                 await asyncio.sleep(wanted.seconds)
-            case Publish():
-                self.installation.hand_over(wanted.lane, wanted.ids)
+            case Ring():
+                self.installation.ring(wanted.lane)
             case CallTurns():
                 self.installation.call_turns(wanted.n)
             case Pull(stream=AsyncStream() as stream):

@@ -30,7 +30,7 @@ from wooshq.ledger.gates import EVERY, Gate
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import ask, carry_out
-from wooshq.ledger.steps import CallTurns, Flow, Publish, Pull, Sleep, Steps, Stream, Wanted, Within
+from wooshq.ledger.steps import CallTurns, Flow, Pull, Ring, Sleep, Steps, Stream, Wanted, Within
 from wooshq.letters.discard import Discarded, discard_letters
 from wooshq.letters.edit import edit_letter
 from wooshq.letters.filter import Conditions, ConditionsAndIds
@@ -186,8 +186,8 @@ class Wooshq:
         match wanted:
             case Sleep():
                 time.sleep(wanted.seconds)
-            case Publish():
-                self.installation.hand_over(wanted.lane, wanted.ids)
+            case Ring():
+                self.installation.ring(wanted.lane)
             case CallTurns():
                 self.installation.call_turns(wanted.n)
             case Pull(stream=Stream() as stream):

@@ -19,7 +19,7 @@ from wooshq.ledger.chunks import ChunkName
 from wooshq.ledger.steps import Ask, Steps
 
 #: What the broker lost is looked for soon, so that a test need not wait long for it.
-pytestmark = [pytest.mark.stand_in(latency_s=0.05), pytest.mark.settings(republish_after_s=1.0)]
+pytestmark = pytest.mark.stand_in(latency_s=0.05)
 
 
 def shown(rig: Rig, job_id: str) -> Job:

@@ -12,7 +12,7 @@ from tests.rig import Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 
 #: What the broker lost is looked for soon, so that a test need not wait long for it.
-pytestmark = [pytest.mark.stand_in(latency_s=0.05), pytest.mark.settings(republish_after_s=1.0)]
+pytestmark = pytest.mark.stand_in(latency_s=0.05)
 
 
 def unknowns(rig: Rig) -> int:

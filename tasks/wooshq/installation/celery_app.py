@@ -16,7 +16,7 @@ from wooshq.settings import DEFAULT_NAMESPACE, Settings
 from wooshq.settings.server_url import is_amqp
 
 SEND = "wooshq.send"
-"""The task that carries ids: `args = [[id, …]]`, and `kwargs = {"alone": true}` for a suspect. Everything else is in the ledger."""
+"""The bell of a lane: it wakes a worker, which takes from the ledger what waits in the lane. `kwargs = {"hops": n}` if full workers passed it on."""
 
 SUBMIT = "wooshq.submit"
 """The task that carries one intent as its JSON argument, from producers that have only Celery."""

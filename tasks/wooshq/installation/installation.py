@@ -147,7 +147,7 @@ class Installation:
 
     @property
     def publisher(self) -> Publisher:
-        """Publishes ids in the background."""
+        """Rings bells and calls turns in the background."""
         if self._publisher is None:
             with self._lock:
                 self._publisher = self._publisher or self._new_publisher()
@@ -156,17 +156,19 @@ class Installation:
     def _new_publisher(self) -> Publisher:
         # A quarter of the time, so that `enqueue` with all its parts takes at most about `accept_within_s`.
         in_place_s = self.settings.accept_within_s / 4
-        return Publisher(self.app, ids_per_message=self.settings.ids_per_message, in_place_s=in_place_s)
+        return Publisher(self.app, in_place_s=in_place_s)
 
-    def hand_over(self, lane: str, ids: Iterable[str]) -> None:
+    def ring(self, lane: str, hops: int = 0) -> None:
         """
-        Publish `ids` soon. Never raises: they are in the ledger, so the caller must learn that they were accepted. If they cannot be
-        published here, the keeper does it.
+        Ring the bell of a lane soon. Never raises: what was accepted is in the ledger, and the caller must learn that. If it cannot be rung
+        here, the keeper does it.
+
+        hops: how many workers that were full passed it on.
         """
         if self.memory is not None:
             return
         try:
-            self.publisher.hand_over(lane, ids)
+            self.publisher.ring(lane, hops)
         except Exception as error:
             _log_not_published(error)
 
@@ -209,5 +211,5 @@ class Installation:
 
 def _log_not_published(error: Exception) -> None:
     log.warning(
-        "publish_failed: what was accepted was not published; the keeper will publish it from the ledger (%s)", type(error).__name__
+        "bell_not_rung: no worker was told of what was accepted; the keeper will do it (%s)", type(error).__name__
     )

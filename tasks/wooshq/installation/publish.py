@@ -1,4 +1,4 @@
-"""Tells the broker which ids are queued. This can happen in the background, because an accepted intent is safe without it."""
+"""Tells workers through the broker that there is work. This can happen in the background, because an accepted intent is safe without it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ import sys
 import threading
 import time
 import weakref
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from wooshq.installation import forks
 from wooshq.installation.celery_app import SEND, TURN, WooshqApp, adopt_queues
-from wooshq.ledger.keys import LANES
 
 log = logging.getLogger("wooshq.publish")
 
-#: The most ids that wait for a slow broker. The keeper publishes the rest: it finds them in the ledger.
-_MOST_WAITING = 100_000
-#: The same for the turns of jobs (see TURN).
+#: The most turns of jobs (see TURN) that wait for a slow broker. The keeper calls the rest.
 _MOST_TURNS = 1000
 FLUSH_S: Final = 2.0
-"""How long the end of a process waits for what was not published yet. The keeper publishes the rest."""
+"""How long the end of a process waits for bells that were not rung yet. The keeper rings the others."""
 
-#: If the thread was not done in time, hand-overs do not wait for it again before this time has passed.
+#: If the thread was not done in time, bells do not wait for it again before this time has passed.
 _DO_NOT_WAIT_S: Final = 10.0
 
 
@@ -39,77 +34,59 @@ class BrokerConnection:
     connection, too.
     """
 
-    def __init__(self, app: WooshqApp, *, ids_per_message: int) -> None:
+    def __init__(self, app: WooshqApp) -> None:
         self._app = app
-        self._ids_per_message = ids_per_message
         self._connection: Any = None
         self._producer: Any = None
 
-    def publish(self, lane: str, ids: Sequence[str], *, alone: bool = False) -> None:
+    def ring(self, lane: str, hops: int = 0) -> None:
         """
-        Send `ids` to `lane`. alone: for suspects, which a worker must send without others.
+        Ring the bell of a lane. hops: how many workers that were full passed it on.
 
         If an idle connection was closed, a new one is tried once. Raises the transport's error if that fails, too. The caller only logs
-        it: every id is in the ledger, and is published again.
+        it: the keeper rings again while work waits.
         """
-        fresh = self._producer is None
-        try:
-            self._publish(lane, ids, alone)
-        except Exception:
-            self.close()
-            if fresh:
-                raise
-            self._publish(lane, ids, alone)
-
-    def _open(self) -> None:
-        if self._producer is None:
-            self._connection = self._app.connection_for_write()
-            adopt_queues(self._app, self._connection)
-            self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
-
-    def _publish(self, lane: str, ids: Sequence[str], alone: bool) -> None:
-        self._open()
-        for some in in_groups(ids, self._ids_per_message):
-            self._app.send_task(
-                SEND,
-                args=[some],
-                kwargs={"alone": True} if alone else {},
-                queue=self._app.lanes[lane],
-                producer=self._producer,
-                retry=False,
-                ignore_result=True,
-                argsrepr=f"{len(some)} ids",
-                kwargsrepr="",
-            )
+        # An empty list of ids: a worker of the version before understands it, and takes nothing.
+        self._send(SEND, lane, 1, args=[[]], kwargs={"hops": hops} if hops else {})
 
     def call_turns(self, n: int) -> None:
         """
         Tell workers of the bulk lane, `n` times, to take the next chunk of the job whose turn it is.
 
-        Raises like `publish`.
+        Raises like `ring`.
         """
+        self._send(TURN, "bulk", n, args=[], kwargs={})
+
+    def _send(self, task: str, lane: str, n: int, *, args: list[Any], kwargs: dict[str, Any]) -> None:
         fresh = self._producer is None
         try:
-            self._call_turns(n)
+            self._send_now(task, lane, n, args, kwargs)
         except Exception:
             self.close()
             if fresh:
                 raise
-            self._call_turns(n)
+            self._send_now(task, lane, n, args, kwargs)
 
-    def _call_turns(self, n: int) -> None:
+    def _send_now(self, task: str, lane: str, n: int, args: list[Any], kwargs: dict[str, Any]) -> None:
         self._open()
         for _ in range(n):
             self._app.send_task(
-                TURN,
-                args=[],
-                queue=self._app.lanes["bulk"],
+                task,
+                args=args,
+                kwargs=kwargs,
+                queue=self._app.lanes[lane],
                 producer=self._producer,
                 retry=False,
                 ignore_result=True,
                 argsrepr="",
                 kwargsrepr="",
             )
+
+    def _open(self) -> None:
+        if self._producer is None:
+            self._connection = self._app.connection_for_write()
+            adopt_queues(self._app, self._connection)
+            self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
 
     def close(self) -> None:
         """Close the connection. Never raises."""
@@ -121,12 +98,6 @@ class BrokerConnection:
                 log.debug("a connection to the broker could not be closed")
 
 
-def in_groups(ids: Sequence[str], size: int) -> Iterator[list[str]]:
-    """`ids` in lists of at most `size`."""
-    for start in range(0, len(ids), size):
-        yield list(ids[start : start + size])
-
-
 def threads_stand_still() -> bool:
     """Whether other threads run only during a request: in uWSGI without `enable-threads`."""
     uwsgi = sys.modules.get("uwsgi")  # never imported: an app may have a module of that name
@@ -136,23 +107,21 @@ def threads_stand_still() -> bool:
 @functools.cache
 def _warn_once() -> None:
     log.warning(
-        "uwsgi_without_threads: this uWSGI stops threads between requests, so each call publishes before it returns. "
+        "uwsgi_without_threads: this uWSGI stops threads between requests, so each call rings before it returns. "
         "Start uWSGI with --enable-threads"
     )
 
 
 class Publisher:
     """
-    A thread that publishes what producers hand over. So a broker that hangs never hangs `enqueue`, and ids that come meanwhile share a
-    message. Nothing is lost if it fails: an id that was not published is `queued` in the ledger, and the keeper finds it there.
+    A thread that rings bells and calls turns for producers. So a broker that hangs never hangs `enqueue`, and what comes meanwhile shares a
+    bell. Nothing is lost if it fails: the work waits in the ledger, and the keeper rings.
 
-    The thread starts at the first hand-over, and again in a forked child. If no thread can start, or if it ended, the next hand-over tries
-    again. When the interpreter ends, it gets up to `flush_s` to finish.
+    The thread starts at the first bell, and again in a forked child. If no thread can start, or if it ended, the next bell tries again. When the interpreter ends, it gets up to `flush_s` to finish.
     """
 
-    def __init__(self, app: WooshqApp, *, ids_per_message: int, flush_s: float = FLUSH_S, in_place_s: float = 0.5) -> None:
+    def __init__(self, app: WooshqApp, *, flush_s: float = FLUSH_S, in_place_s: float = 0.5) -> None:
         self._app = app
-        self._ids_per_message = ids_per_message
         self._flush_s = flush_s
         self._in_place_s = in_place_s
         self._reset()
@@ -160,12 +129,12 @@ class Publisher:
         forks.renew_in_children(self, Publisher._renew)
 
     def _renew(self) -> None:
-        """In a forked child, which has its parent's memory, but not its thread. The parent publishes what waited."""
+        """In a forked child, which has its parent's memory, but not its thread. The parent rings for what waited."""
         forks.keep(self._connection)
         self._reset()
 
     def _reset(self) -> None:
-        self._waiting: dict[str, deque[str]] = {lane: deque() for lane in LANES}
+        self._bells: dict[str, int] = {}  # lane → hops
         self._turns = 0
         self._changed = threading.Condition()
         self._busy = False
@@ -174,21 +143,32 @@ class Publisher:
         self._must_wait = threads_stand_still()
         self._waits_from = -math.inf
         self._has_warned = False
-        self._connection = BrokerConnection(self._app, ids_per_message=self._ids_per_message)
+        self._connection = BrokerConnection(self._app)
 
-    def hand_over(self, lane: str, ids: Iterable[str]) -> None:
-        """Publish `ids` soon. Does not wait for the broker (except in uWSGI without threads, see `_wait_for_thread`). Never raises."""
-        self._hand_over(lane, ids)
+    def ring(self, lane: str, hops: int = 0) -> None:
+        """
+        Ring the bell of a lane soon. Does not wait for the broker (except in uWSGI without threads, see `_wait_for_thread`). Never raises.
 
-    def _hand_over(self, lane: str = "bulk", ids: Iterable[str] = (), turns: int = 0) -> None:
+        Bells of a lane that wait for the broker are one.
+        """
         with self._changed:
-            waiting = self._waiting[lane]
-            waiting.extend(ids)
-            while len(waiting) > _MOST_WAITING:
-                waiting.pop()
-            self._turns = min(self._turns + turns, _MOST_TURNS)
-            self._start_unless_running()
-            self._changed.notify()
+            self._bells[lane] = min(hops, self._bells.get(lane, hops))
+            self._wake()
+        self._let_it_work()
+
+    def call_turns(self, n: int) -> None:
+        """Tell workers soon that `n` chunks wait. Does not wait for the broker. Never raises."""
+        if n > 0:
+            with self._changed:
+                self._turns = min(self._turns + n, _MOST_TURNS)
+                self._wake()
+            self._let_it_work()
+
+    def _wake(self) -> None:
+        self._start_unless_running()
+        self._changed.notify()
+
+    def _let_it_work(self) -> None:
         if self._must_wait:
             self._wait_for_thread()
 
@@ -202,20 +182,15 @@ class Publisher:
             self._thread = None
             if not self._has_warned:
                 self._has_warned = True
-                log.warning("publisher_not_started: no thread can start in this process; the keeper publishes what this process accepts")
+                log.warning("publisher_not_started: no thread can start in this process; the keeper tells workers of what this process accepts")
         else:
             self._thread = thread
 
-    def call_turns(self, n: int) -> None:
-        """Tell workers soon that `n` chunks wait. Does not wait for the broker. Never raises."""
-        if n > 0:
-            self._hand_over(turns=n)
-
     def _wait_for_thread(self) -> None:
         """
-        Let the thread publish now, because it would stand still after this request, and the keeper publishes two seconds later.
+        Let the thread ring now, because it would stand still after this request, and the keeper rings a second later.
 
-        Waits for up to `in_place_s`. If that is not enough, the broker hangs, and the next hand-overs do not wait for it.
+        Waits for up to `in_place_s`. If that is not enough, the broker hangs, and the next bells do not wait for it.
         """
         now = time.monotonic()
         if now >= self._waits_from:
@@ -224,7 +199,7 @@ class Publisher:
                 self._waits_from = now + _DO_NOT_WAIT_S
 
     def flush(self, within_s: float) -> bool:
-        """Wait until everything that was handed over has been tried. False if the time was not enough."""
+        """Wait until everything has been tried. False if the time was not enough."""
         ends = time.monotonic() + within_s
         with self._changed:
             while self._busy or self._has_work:
@@ -235,7 +210,7 @@ class Publisher:
         return True
 
     def close(self, within_s: float | None = None) -> None:
-        """Publish what waits, for up to `within_s` (default: `flush_s`), and end the thread."""
+        """Ring and call what waits, for up to `within_s` (default: `flush_s`), and end the thread."""
         self.flush(self._flush_s if within_s is None else within_s)
         with self._changed:
             self._closed = True
@@ -243,7 +218,7 @@ class Publisher:
 
     @property
     def _has_work(self) -> bool:
-        return self._turns > 0 or any(self._waiting.values())
+        return self._turns > 0 or bool(self._bells)
 
     def _run(self) -> None:
         while True:
@@ -256,30 +231,16 @@ class Publisher:
                         return
                     self._changed.wait()
                 self._busy = True
-                lane = next((lane for lane, waiting in self._waiting.items() if waiting), None)
-                ids: list[str] = []
-                turns = 0
-                if lane is not None:
-                    waiting = self._waiting[lane]
-                    ids = [waiting.popleft() for _ in range(min(len(waiting), self._ids_per_message))]
-                else:
-                    turns, self._turns = self._turns, 0
+                bells, self._bells = self._bells, {}
+                turns, self._turns = self._turns, 0
             try:
-                if lane is not None:
-                    self._connection.publish(lane, ids)
-                else:
+                for lane, hops in bells.items():
+                    self._connection.ring(lane, hops)
+                if turns:
                     self._connection.call_turns(turns)
             except Exception as error:
-                log.warning(
-                    "publish_failed: %d ids and %d turns were not published; the keeper will publish them from the ledger (%s)",
-                    len(ids),
-                    turns,
-                    type(error).__name__,
-                )
-                with self._changed:  # the keeper publishes them: a broker that is out of reach is not asked again at once
-                    self._turns = 0
-                    if lane is not None:
-                        self._waiting[lane].clear()
+                # A broker that is out of reach is not asked again at once: the keeper does it.
+                log.warning("bell_not_rung: the broker is not available; the keeper will tell a worker (%s)", type(error).__name__)
 
 
 _live: weakref.WeakSet[Publisher] = weakref.WeakSet()

@@ -12,8 +12,8 @@ from wooshq.errors import Conflict, LedgerUnavailable, NotAccepted
 from wooshq.intents.entry import IntentLike, entry_of
 from wooshq.intents.report import Report
 from wooshq.ledger.entry import Entry
-from wooshq.ledger.intents import AcceptOutcome, IntentLedger
-from wooshq.ledger.steps import AsyncStream, Flow, Publish, Pull, Steps, Stream, Within
+from wooshq.ledger.intents import Accepted, AcceptOutcome, IntentLedger
+from wooshq.ledger.steps import AsyncStream, Flow, Pull, Ring, Steps, Stream, Within
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid, Problem
 
@@ -25,11 +25,12 @@ def accept_intent(ledger: IntentLedger, settings: Settings, intent: IntentLike) 
     """See `Wooshq.enqueue`."""
     entry = entry_of(intent, settings)
     try:
-        intent_id: str = yield Within(settings.accept_within_s, accept_one(ledger, entry))
+        accepted: AcceptedOne = yield Within(settings.accept_within_s, accept_one(ledger, entry))
     except LedgerUnavailable as error:
         raise _not_accepted(error, [entry.intent_id]) from error
-    yield Publish(entry.lane, [intent_id])
-    return intent_id
+    for lane in accepted.bells:
+        yield Ring(lane)
+    return accepted.intent_id
 
 
 def accept_intents(ledger: IntentLedger, settings: Settings, intents: Stream | AsyncStream) -> Flow[Report]:
@@ -51,20 +52,16 @@ def accept_intents(ledger: IntentLedger, settings: Settings, intents: Stream | A
 
 
 def _accept_batch(ledger: IntentLedger, settings: Settings, batch: Sequence[Checked], report: Report) -> Flow[None]:
-    """Accept one batch, write its outcome into the report, and publish what is new."""
+    """Accept one batch, write its outcome into the report, and ring the bells of its lanes."""
     try:
-        done: Sequence[Outcome] = yield Within(settings.accept_within_s, accept_batch(ledger, batch))
+        done: AcceptedBatch = yield Within(settings.accept_within_s, accept_batch(ledger, batch))
     except LedgerUnavailable as error:
         good = [(checked.index, checked.entry.intent_id) for checked in batch if checked.entry]
         raise _not_accepted(error, [i for _, i in good], report, [index for index, _ in good]) from error
-    lanes: dict[str, list[str]] = {}
-    for one in done:
+    for one in done.outcomes:
         _note(report, one)
-        entry = one.checked.entry
-        if one.accepted is not None and one.accepted.new and entry is not None:
-            lanes.setdefault(entry.lane, []).append(one.accepted.intent_id)
-    for lane, ids in lanes.items():
-        yield Publish(lane, ids)
+    for lane in done.bells:
+        yield Ring(lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +105,36 @@ class Outcome:
     conflict: Conflict | None = None
 
 
-def accept_one(ledger: IntentLedger, entry: Entry) -> Steps[str]:
-    """Accept one entry. Returns the id under which the intent is in the ledger. Raises Conflict."""
-    outcome = (yield from ledger.accept([entry]))[0]
+@dataclass(frozen=True, slots=True)
+class AcceptedOne:
+    """intent_id: under which the intent is in the ledger. bells: lanes whose bells the caller must ring."""
+
+    intent_id: str
+    bells: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBatch:
+    """What became of each checked intent. bells: lanes whose bells the caller must ring."""
+
+    outcomes: Sequence[Outcome]
+    bells: Sequence[str]
+
+
+def accept_one(ledger: IntentLedger, entry: Entry) -> Steps[AcceptedOne]:
+    """Accept one entry. Raises Conflict."""
+    accepted = yield from ledger.accept([entry])
+    outcome = accepted.outcomes[0]
     if outcome.clash and (found := (yield from _after_accept(_conflict(ledger, entry, outcome.intent_id)))) is not None:
         raise found
-    return outcome.intent_id
+    return AcceptedOne(outcome.intent_id, accepted.bells)
 
 
-def accept_batch(ledger: IntentLedger, batch: Sequence[Checked]) -> Steps[list[Outcome]]:
+def accept_batch(ledger: IntentLedger, batch: Sequence[Checked]) -> Steps[AcceptedBatch]:
     """Accept the valid intents of a batch in one round trip. A conflict does not stop the others."""
     good = [checked.entry for checked in batch if checked.entry is not None]
-    answers = iter((yield from ledger.accept(good)) if good else [])
+    accepted = (yield from ledger.accept(good)) if good else Accepted([], ())
+    answers = iter(accepted.outcomes)
     out: list[Outcome] = []
     for checked in batch:
         if checked.entry is None:
@@ -128,7 +143,7 @@ def accept_batch(ledger: IntentLedger, batch: Sequence[Checked]) -> Steps[list[O
         answer = next(answers)
         found = (yield from _after_accept(_conflict(ledger, checked.entry, answer.intent_id))) if answer.clash else None
         out.append(Outcome(checked, None, found) if found else Outcome(checked, answer))
-    return out
+    return AcceptedBatch(out, accepted.bells)
 
 
 def _after_accept(steps: Steps[Conflict | None]) -> Steps[Conflict | None]:

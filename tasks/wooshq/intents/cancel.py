@@ -16,8 +16,7 @@ CANCELLING = "cancelling"
 
 def cancel_intent(ledger: IntentLedger, intent_id: str) -> Steps[str | None]:
     """See `Wooshq.cancel`."""
-    application = (yield from ledger.fields([intent_id], "app"))[0][0]
-    state = yield from ledger.cancel(intent_id, application or "")
+    state = yield from ledger.cancel(intent_id)
     if state == State.SENT:
         state = yield from _cancel_sent(ledger, intent_id)
     return None if state == "gone" else state

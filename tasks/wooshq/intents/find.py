@@ -9,7 +9,7 @@ from typing import Final
 from wooshq.intents.status import Status, statuses_of
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_row, text, text_or_none
-from wooshq.ledger.states import State
+from wooshq.ledger.states import HELD, State
 from wooshq.ledger.steps import Ask, Steps
 
 _PAGE: Final = 1000
@@ -46,11 +46,12 @@ def _can_be_stored(name: str) -> bool:
 
 def find_intents(keys: Keys, *, state: str | None, in_doubt: bool, most: int | None) -> Steps[list[Status]]:
     """See `Wooshq.find`."""
-    if state is not None and state not in list(State):
-        raise ValueError(f"state: must be one of {', '.join(State)}")
+    if state is not None and state not in (*State, HELD):
+        raise ValueError(f"state: must be one of {', '.join((*State, HELD))}")
     if state is None and not in_doubt:
         raise ValueError("give a state, or in_doubt=True; for the number of intents in each state, call counts()")
-    ids = (yield from _in_state(keys, state)) if state is not None and not in_doubt else (yield from _in_doubt(keys))
+    in_ledger = State.QUEUED if state == HELD else state
+    ids = (yield from _in_state(keys, in_ledger)) if in_ledger is not None and not in_doubt else (yield from _in_doubt(keys))
     newest = sorted(ids, reverse=True)  # an id begins with the time of its making
     found: list[Status] = []
     for start in range(0, len(newest), _PAGE):

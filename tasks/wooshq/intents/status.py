@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
-from wooshq.ledger.gates import Gate, read
+from wooshq.ledger.gates import SLOTS_AHEAD_MS, Gate, holds, read
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import as_row
+from wooshq.ledger.replies import as_row, text_or_none
 from wooshq.ledger.replies import ms as _ms
-from wooshq.ledger.states import State
+from wooshq.ledger.states import HELD, State
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.results import Result, moment
 
@@ -51,11 +51,28 @@ class Status(Result):
 
 
 def statuses_of(keys: Keys, ids: Sequence[str]) -> Steps[list[Status | None]]:
-    """The status of each intent, in one round trip. None for an unknown id."""
-    *rows, time, gates = yield Ask([*(("HGETALL", keys.intent(i)) for i in ids), ("TIME",), ("HGETALL", keys.fixed("gates"))])
+    """The status of each intent, in at most two round trips. None for an unknown id."""
+    *flats, time, gates = yield Ask([*(("HGETALL", keys.intent(i)) for i in ids), ("TIME",), ("HGETALL", keys.fixed("gates"))])
     now_ms = _ms(time)
-    known = read(gates, now_ms)
-    return [_status(i, as_row(flat), known, now_ms) if flat else None for i, flat in zip(ids, rows, strict=True)]
+    rows = [as_row(flat) if flat else None for flat in flats]
+    holding = _Holding(read(gates, now_ms), (yield from _without_slot(keys, [row for row in rows if row is not None], now_ms)))
+    return [None if row is None else _status(i, row, holding, now_ms) for i, row in zip(ids, rows, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """What holds queued intents back now. without_slot: (application, lane) of which the next slot is not given yet."""
+
+    gates: list[Gate]
+    without_slot: frozenset[tuple[str, str]]
+
+
+def _without_slot(keys: Keys, rows: Sequence[Mapping[str, str]], now_ms: int) -> Steps[frozenset[tuple[str, str]]]:
+    queued = sorted({(row.get("app", ""), row.get("lane", "")) for row in rows if row.get("state") == State.QUEUED})
+    if not queued:
+        return frozenset()
+    slots = yield Ask([("HGET", keys.pace(application), f"tat:{lane}") for application, lane in queued])
+    return frozenset(one for one, at in zip(queued, slots, strict=True) if float(text_or_none(at) or 0) > now_ms + SLOTS_AHEAD_MS)
 
 
 def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -69,12 +86,13 @@ def _attempt(kept: dict[str, Any]) -> dict[str, Any]:
     return {"at": at, **rest, "probe": kept.get("probe", False)}
 
 
-def _status(intent_id: str, row: Mapping[str, str], gates: list[Gate], now_ms: int) -> Status:
+def _status(intent_id: str, row: Mapping[str, str], holding: _Holding, now_ms: int) -> Status:
     state = State(row["state"])
-    waiting_for, next_at = (_held(row, now_ms), None) if state is State.SENT else _waits(state, row, gates)
+    is_held = state is State.QUEUED and holds(holding.gates, row.get("app", "")) is not None
+    waiting_for, next_at = (_held(row, now_ms), None) if state is State.SENT else _waits(state, row, holding)
     return Status(
         id=intent_id,
-        state=state.value,
+        state=HELD if is_held else state.value,
         lane=row.get("lane", ""),
         application=row.get("app") or None,
         accepted_at=moment(row.get("at")),
@@ -111,18 +129,18 @@ def _cancel(row: Mapping[str, str]) -> dict[str, Any] | None:
     }
 
 
-def _waits(state: State, row: Mapping[str, str], gates: list[Gate]) -> tuple[str | None, str | None]:
-    if state is State.QUEUED:
-        return f"a worker of the {row.get('lane')} lane", None
+def _waits(state: State, row: Mapping[str, str], holding: _Holding) -> tuple[str | None, str | None]:
+    """What it waits for, in words, and until when if that is known."""
     if state is State.SENDING:
         return "the API's answer", None
     if state is State.RETRYING:
         return row.get("waits_for") or "the time of its next attempt", moment(row.get("due"))
-    if state is State.HELD:
-        mine = [g for g in gates if g.application in (row.get("app"), "*")]
-        # If the gate that held it has opened, it may wait for another one that shut meanwhile.
-        shut = next((g for g in mine if g.gate == row.get("gate")), mine[0] if mine else None)
-        if shut is None:
-            return f"its turn, now that the gate {row.get('gate')} is open", None
-        return f"the gate {shut.gate} of {shut.application}: {shut.why}", shut.until
+    if state is State.QUEUED:
+        application, lane = row.get("app", ""), row.get("lane", "")
+        gate = holds(holding.gates, application)
+        if gate is not None:
+            return f"the gate {gate.gate} of {gate.application}: {gate.why}", gate.until
+        if (application, lane) in holding.without_slot:
+            return "a slot: its application makes as many calls a second as it may", None
+        return f"a worker of the {lane} lane", None
     return None, None

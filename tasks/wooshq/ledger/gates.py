@@ -105,8 +105,13 @@ def read(flat: Mapping[str, str] | Sequence[Any], now_ms: int) -> list[Gate]:
     return sorted(gates, key=lambda g: (g.application, g.gate))
 
 
+def holds(gates: Sequence[Gate], application: str) -> Gate | None:
+    """The first of the gates that hold an application's intents back, or let only probes through; None if all are open."""
+    return next((g for g in gates if g.application in (application, EVERY)), None)
+
+
 def may_leave(gates: Sequence[Gate], application: str, now_ms: int, *, probes: int, most: int) -> int:
-    """How many of an application's held intents may go back to their lanes at `now_ms`: `most` if all its gates are open."""
+    """How many of an application's calls may leave at `now_ms`: `most` if all its gates are open."""
     mine = [g for g in gates if g.application in (EVERY, application)]
     return min((g.lets_through(now_ms, probes) for g in mine), default=most)
 
@@ -161,6 +166,11 @@ class GateLedger:
         """Calls a second that an application may make, as the scripts read it: '' for no ceiling."""
         rate = self._s.rate_for(application)
         return "" if rate is None else rate
+
+    def ceilings(self) -> dict[str, Any]:
+        """`ceiling` of all applications, as take.lua reads it."""
+        rates = dict(self._s.rates)
+        return ({} if self._s.rate_per_s is None else {"rate": self._s.rate_per_s}) | ({"rates": rates} if rates else {})
 
     def every(self) -> Steps[list[Gate]]:
         """Every gate that is shut, or tested by probes."""

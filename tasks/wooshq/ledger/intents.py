@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.gates import SLOTS_AHEAD_MS, GateLedger
-from wooshq.ledger.keys import LANES, Keys
+from wooshq.ledger.keys import Keys
 from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import Event, Reason
@@ -17,11 +17,12 @@ from wooshq.ledger.steps import Ask, RunScript, Steps, as_json
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 
-CLAIM_LEASE_S: Final = 15.0
-"""How long a claim holds before it is admitted: reading, rendering and one round trip."""
-CLAIM_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of bodies in one claim, which takes at least one body. Redis serves nobody else while a script runs."""
-
+TAKE_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of bodies in one take, which takes at least one body. Redis serves nobody else while a script runs."""
+AWAKE_MS: Final = 250
+"""For how long a worker that took something counts as awake: it looks again long before that, and nobody rings meanwhile."""
+BELL_LOST_MS: Final = 1000
+"""A bell that no worker has answered for so long is lost."""
 
 MOST_HELD_MS: Final = 366 * 24 * 3600 * 1000
 """An intent with a schedule further ahead than this is forgotten before Pushwoosh sends it."""
@@ -37,6 +38,14 @@ class AcceptOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """What `accept` did with each entry. bells: lanes whose bells the caller must ring."""
+
+    outcomes: Sequence[AcceptOutcome]
+    bells: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """An intent that this worker, and no other, may send until the lease ends."""
 
@@ -48,34 +57,33 @@ class Claim:
     application: str
     accepted_at_ms: int
     expires_at_ms: int | None
-    fence: int  #: how often it was claimed, this time included
+    fence: int  #: how often it was taken, this time included
     lost: int  #: how many workers were lost while they held it
     attempts: int  #: calls made for it so far
     rounds: int  #: how often it failed and went to the due set
     doubts: int = 0  #: calls made for it that got no answer; a lost worker's do not count
-    waited_ms: int = 0  #: how long it waited for gates and for slots: this is not a part of its age
+    failed_at_ms: int | None = None  #: when it first failed: since then its age counts
+    waited_ms: int = 0  #: how long it has waited for gates and slots since: this is not a part of its age
+    leaves_ms: int = 0  #: in how many ms it may leave: its slot under the application's rate
+    probe: bool = False  #: its answer may open a gate
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class Taken:
     """
-    What a claim of several ids took. refused: (id, state) of intents that another worker holds, that are final or unknown; this is harmless.
-    left: ids that are still queued, because the bodies before them were large.
+    What one take gave. has_more: more may leave now. again_ms: in how many ms something may leave that may not leave now; None if nothing.
+    suspects: how many wait in the lane. must_ring: this worker must wake another one. expired: ids of intents that it ended. asked_at: when
+    the ledger was asked, on the caller's monotonic clock.
     """
 
     now_ms: int
-    claimed: list[Claim]
-    refused: list[tuple[str, str]]
-    left: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Whether a claim may leave. wait_ms: until it leaves (`go`, `probe`), or until the next question (`wait`). gate: that holds it."""
-
-    outcome: Literal["go", "probe", "wait", "held", "expired", "lost"]
-    wait_ms: int = 0
-    gate: str = ""
+    claims: list[Claim]
+    has_more: bool
+    again_ms: int | None
+    suspects: int
+    must_ring: bool
+    expired: Sequence[str]
+    asked_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,6 @@ class Settlement:
     payload: str | None = None
     wait_ms: int = 0
     waits_for: str = ""  #: of `failed`: it did not fail, and waits for this; then it costs neither a round of the backoff nor age
-    gate: str = ""
 
     def as_json(self, retention_ms: int) -> str:
         """As settle.lua reads it. retention_ms: how long an ended intent is kept."""
@@ -103,7 +110,6 @@ class Settlement:
             "id": self.claim.intent_id,
             "token": self.claim.token,
             "event": self.event.value,
-            "app": self.claim.application,
             "attempts": [as_json(attempt) for attempt in self.attempts],
         }
         if self.event is Event.ACCEPTED:
@@ -120,8 +126,6 @@ class Settlement:
             out["wait_ms"] = self.wait_ms
             if self.waits_for:
                 out["waits_for"] = self.waits_for
-        elif self.event is Event.SHUT:
-            out["gate"] = self.gate
         if self.doubt:
             out["doubt"] = self.doubt
         return as_json(out)
@@ -158,26 +162,6 @@ class CancelOutcome:
     wait_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """An intent that workers held when they were lost: it may be the cause. lost: how many workers."""
-
-    lane: str
-    intent_id: str
-    lost: int
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Intents that the keeper put back into their lanes."""
-
-    by_lane: dict[str, list[str]] = field(default_factory=lambda: {lane: [] for lane in LANES})
-    suspects: list[Suspect] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.by_lane.values())) + len(self.suspects)
-
-
 class IntentLedger:
     """Every script that moves an intent, with the settings that bound it. Makes steps; `run` and `arun` carry them out."""
 
@@ -189,17 +173,26 @@ class IntentLedger:
         self._retention_ms = int(settings.retention_s * 1000)
         self._dead_ms = int(settings.dead_retention_s * 1000)
         k = self.keys
-        self._accept = (*k.queues, k.fixed("expiry"), k.fixed("counts"))
-        self._claim = (k.fixed("leases"), k.fixed("taken"), *k.queues)
-        self._admit = (k.fixed("leases"), k.fixed("gates"), k.fixed("expiry"), k.fixed("held_applications"), k.fixed("counts"))
-        self._settle = (
-            *(k.fixed(n) for n in ("leases", "due", "expiry", "letters", "doubts", "counts", "held_applications")),
-            *k.queues,
-        )
+        self._accept = (k.fixed("expiry"), k.fixed("counts"), k.fixed("bells"))
+        self._take = tuple(k.fixed(n) for n in ("leases", "expiry", "counts", "gates", "bells"))
+        self._settle = tuple(k.fixed(n) for n in ("leases", "due", "expiry", "letters", "doubts", "counts"))
+        self._take_rules: dict[str, Any] = {
+            "bytes": TAKE_BYTES,
+            "poison_after": settings.poison_after,
+            "lease_ms": int(settings.lease_s * 1000),
+            "probes": settings.probes,
+            "probe_ms": self.gates.probe_ms,
+            "share": settings.transactional_share,
+            "ahead_ms": SLOTS_AHEAD_MS,
+            "awake_ms": AWAKE_MS,
+            "keep_ms": self._retention_ms,
+            "letter_ms": self._dead_ms,
+            **self.gates.ceilings(),
+        }
 
     # What a producer does
 
-    def accept(self, entries: Sequence[Entry]) -> Steps[list[AcceptOutcome]]:
+    def accept(self, entries: Sequence[Entry]) -> Steps[Accepted]:
         """Take entries into the ledger; one round trip. If two entries share an idempotency key, the first one counts."""
         keys: list[str] = [*self._accept]
         args: list[str | int] = [self._retention_ms, MODEL_VERSION]
@@ -209,53 +202,26 @@ class IntentLedger:
             expires = "" if e.expires_at_ms is None else e.expires_at_ms
             ttl = "" if e.ttl_ms is None else e.ttl_ms
             args.append(f"{e.intent_id}\n{e.digest}\n{e.lane}\n{e.application}\n{expires}\n{ttl}\n{e.body}")
-        answers = yield RunScript("intents/accept", keys, args)
-        return [_accepted(e, a) for e, a in zip(entries, answers, strict=True)]
+        bells, *answers = yield RunScript("intents/accept", keys, args)
+        return Accepted([_accepted(e, a) for e, a in zip(entries, answers, strict=True)], _text(bells).split())
 
     # What a worker does: the hot path
 
-    def claim(self, ids: Sequence[str], token: str) -> Steps[Claims]:
+    def take(self, lane: str, most: int, *, token: str, taker: str, suspects: bool = False) -> Steps[Taken]:
         """
-        Claim those of `ids` that can be claimed; one round trip. token: the claim token, unique to this call.
+        Take intents of a lane that may leave now; one round trip.
 
-        The lease is short: `admit` sets its full length, and an intent whose worker is lost before that is soon found.
-        """
-        rows = [self.keys.intent(i) for i in ids]
-        lease_ms = int(min(CLAIM_LEASE_S, self._s.lease_s) * 1000)
-        answer = yield RunScript("intents/claim", (*self._claim, *rows), (token, lease_ms, CLAIM_BYTES, *ids))
-        claims = Claims(int(answer[0]), [], [], [])
-        for row in answer[1:]:
-            if len(row) > 2:
-                claims.claimed.append(_claim(row, token))
-            elif row[1] in (b"left", "left"):
-                claims.left.append(_text(row[0]))
-            else:
-                claims.refused.append((_text(row[0]), _text(row[1])))
-        return claims
+        most: how many; 0 tells the ledger that this worker does not look any more until it is woken. token: unique to this call. taker:
+        who calls, one call at a time. suspects: take a group of suspects, and nothing else.
 
-    def admit(self, claims: Sequence[Claim], token: str) -> Steps[list[Admission]]:
+        The ledger records that a request may leave before it leaves. So a worker that is lost later leaves an intent in doubt.
         """
-        Which of these may leave now, in order; one round trip.
-
-        The ledger records that a request may leave before it leaves. So a worker that is lost later leaves an intent in doubt, and a worker
-        that is lost earlier does not.
-        """
-        keys: list[str] = [*self._admit]
-        args: list[str | int | float] = [
-            token,
-            self._s.probes,
-            self.gates.probe_ms,
-            self._retention_ms,
-            self._s.transactional_share,
-            SLOTS_AHEAD_MS,
-            int(self._s.lease_s * 1000),
-            self._dead_ms,
-        ]
-        for c in claims:
-            keys += (self.keys.intent(c.intent_id), self.keys.held(c.application), self.keys.pace(c.application))
-            args += (c.intent_id, c.application, self.gates.ceiling(c.application))
-        answer = yield RunScript("intents/admit", keys, args)
-        return [_admission(_text(outcome)) for outcome in answer[1:]]
+        k = self.keys
+        rules = as_json({**self._take_rules, "token": token, "lane": lane, "most": most, "suspects": suspects})
+        keys = (*self._take, k.ring(lane), k.suspects(lane), k.took(taker))
+        now, more, again, waiting, ring, expired, *rows = yield RunScript("intents/take", keys, (rules,))
+        claims = [_claim(row, token, lane) for row in rows]
+        return Taken(int(now), claims, bool(more), None if int(again) < 0 else int(again), int(waiting), bool(ring), _text(expired).split())
 
     def note(self, claim: Claim, attempts: Sequence[Mapping[str, Any]], *, waits: bool) -> Steps[bool]:
         """
@@ -269,9 +235,9 @@ class IntentLedger:
     def settle(self, settlements: Sequence[Settlement]) -> Steps[list[bool]]:
         """Record how these claims ended; one round trip. False if another worker holds the intent by now: then nothing was changed."""
         keys: list[str] = [*self._settle]
-        args: list[str | int] = [self._retention_ms, self._dead_ms]
+        args: list[str | int] = [self._retention_ms, self._dead_ms, self._s.suspect_after]
         for s in settlements:
-            keys += (self.keys.intent(s.claim.intent_id), self.keys.held(s.claim.application))
+            keys.append(self.keys.intent(s.claim.intent_id))
             args.append(s.as_json(self._retention_ms))
         answer = yield RunScript("intents/settle", keys, args)
         return [_text(a) == "settled" for a in answer]
@@ -290,52 +256,39 @@ class IntentLedger:
         """Members of `leases`, `due`, `expiry` and the like whose time has come, the longest due first."""
         return [_text(i) for i in (yield RunScript("intents/come_due", (self.keys.fixed(name),), (limit,)))]
 
-    def due(self, ids: Sequence[str]) -> Steps[Taken]:
-        """Put retries whose time has come back into their lanes."""
+    def due(self, ids: Sequence[str]) -> Steps[list[str]]:
+        """Put retries whose time has come back into their lanes. Returns those that are queued now."""
         k = self.keys
-        answer = yield RunScript("intents/due", (k.fixed("due"), *k.queues, *map(k.intent, ids)), ids)
-        return _by_lane(ids, answer)
+        answer = yield RunScript("intents/due", (k.fixed("due"), *map(k.intent, ids)), (self._s.suspect_after, *ids))
+        return [_text(i) for i in answer]
 
-    def take_over(self, ids: Sequence[str], on_unknown: Mapping[str, str]) -> Steps[Taken]:
-        """Put intents of lost workers back into their lanes, or end them. on_unknown: id → `resend` or `dead_letter`."""
+    def take_over(self, ids: Sequence[str], on_unknown: Mapping[str, str]) -> Steps[list[str]]:
+        """Put intents of lost workers back into their lanes, or end them. Returns those that are queued. on_unknown: id → `resend` or `dead_letter`."""
         k = self.keys
-        args: list[str | int] = [self._s.poison_after, self._dead_ms]
+        args: list[str | int] = [self._s.suspect_after, self._s.poison_after, self._dead_ms]
         for i in ids:
             args += (i, on_unknown.get(i, self._s.on_unknown))
         keys = [k.fixed(n) for n in ("leases", "letters", "expiry", "doubts", "counts")]
-        answer = yield RunScript("intents/take_over", (*keys, *k.queues, *map(k.intent, ids)), args)
-        taken = Taken()
-        for i, moved in zip(ids, answer, strict=True):
-            if moved:
-                self.sort(taken, i, _text(moved[0]), int(moved[1]))
-        return taken
+        return [_text(i) for i in (yield RunScript("intents/take_over", (*keys, *map(k.intent, ids)), args))]
 
-    def sort(self, taken: Taken, intent_id: str, lane: str, lost: int) -> None:
-        """Add a queued intent to its lane, or to the suspects."""
-        if lost >= self._s.suspect_after:
-            taken.suspects.append(Suspect(lane, intent_id, lost))
-        else:
-            taken.by_lane[lane].append(intent_id)
-
-    def expire(self, waiting: Sequence[tuple[str, str]]) -> Steps[list[str]]:
-        """End intents that still wait after their `expires_at`. waiting: (id, application). Returns the ids of those that ended."""
+    def expire(self, ids: Sequence[str]) -> Steps[list[str]]:
+        """End intents that still wait after their `expires_at`. Returns the ids of those that ended."""
         k = self.keys
-        keys = [k.fixed("expiry"), k.fixed("due"), k.fixed("counts"), *k.queues]
-        for i, application in waiting:
-            keys += (k.intent(i), k.held(application))
-        ended = yield RunScript("intents/expire", keys, (self._retention_ms, self._dead_ms, *(i for i, _ in waiting)))
-        return [_text(i) for i in ended]
+        keys = (k.fixed("expiry"), k.fixed("due"), k.fixed("counts"), k.fixed("gates"), *map(k.intent, ids))
+        return [_text(i) for i in (yield RunScript("intents/expire", keys, (self._retention_ms, self._dead_ms, *ids)))]
 
-    def release(self, application: str, ids: Sequence[str]) -> Steps[Taken]:
-        """Put held intents back into their lanes."""
-        k = self.keys
-        keys = (k.held(application), k.fixed("held_applications"), *k.queues, *map(k.intent, ids))
-        return _by_lane(ids, (yield RunScript("intents/release", keys, (application, *ids))))
+    def ring(self) -> Steps[list[str]]:
+        """See `ring`."""
+        return ring(self.keys, self._s)
 
-    def stale(self, lane: str, *, lane_is_empty: bool, limit: int) -> Steps[list[str]]:
-        """Ids of queued intents whose message the broker must have lost."""
-        args = (lane, int(lane_is_empty), int(self._s.republish_after_s * 1000), int(self._s.overtaken_s * 1000), limit)
-        return [_text(i) for i in (yield RunScript("intents/stale", (self.keys.queued(lane), self.keys.fixed("taken")), args))]
+    def take_in(self, name: str, limit: int) -> Steps[int]:
+        """Move intents of the version before into the queues, at most `limit` of them. name: `queued:<lane>` or `held:<application>`."""
+        k, before = self.keys, self.keys.before_queues(name)
+        ids = [_text(i) for i in (yield Ask([("ZRANGE", before, 0, limit - 1)]))[0]]
+        if not ids:
+            return 0
+        yield RunScript("intents/take_in", (before, *map(k.intent, ids)), (self._s.suspect_after, *ids))
+        return len(ids)
 
     def fields(self, ids: Sequence[str], *names: str) -> Steps[list[list[str | None]]]:
         """Fields of several rows, None for a missing one; one round trip."""
@@ -346,10 +299,10 @@ class IntentLedger:
 
     # What a caller does
 
-    def cancel(self, intent_id: str, application: str) -> Steps[str]:
+    def cancel(self, intent_id: str) -> Steps[str]:
         """Cancel an intent. Its state now, or 'gone'."""
         k = self.keys
-        keys = (k.intent(intent_id), k.fixed("due"), k.fixed("expiry"), k.fixed("counts"), *k.queues, k.held(application))
+        keys = (k.intent(intent_id), k.fixed("due"), k.fixed("expiry"), k.fixed("counts"))
         return _text((yield RunScript("intents/cancel", keys, (intent_id, self._retention_ms, self._dead_ms))))
 
     # Cancelling what was sent, while Pushwoosh holds it
@@ -390,8 +343,9 @@ def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:
     return AcceptOutcome(answer, new=False)
 
 
-def _claim(row: Sequence[Any], token: str) -> Claim:
-    i, body, version, lane, application, at, expires, fence, lost, attempts, rounds, doubts, waited_ms = map(_text, row)
+def _claim(row: Sequence[Any], token: str, lane: str) -> Claim:
+    *texts, leaves_ms, probe = row
+    i, body, version, application, at, expires, fence, lost, attempts, rounds, doubts, failed_at, waited_ms = map(_text, texts)
     return Claim(
         i,
         token,
@@ -406,20 +360,15 @@ def _claim(row: Sequence[Any], token: str) -> Claim:
         int(attempts),
         int(rounds),
         int(doubts),
+        int(failed_at) if failed_at else None,
         int(waited_ms),
+        int(leaves_ms),
+        bool(int(probe)),
     )
 
 
-def _admission(answer: str) -> Admission:
-    outcome, _, rest = answer.partition(" ")
-    if outcome == "held":
-        return Admission("held", gate=rest)
-    return Admission(outcome, int(rest or 0))  # type: ignore[arg-type]
-
-
-def _by_lane(ids: Sequence[str], lanes: Sequence[Any]) -> Taken:
-    taken = Taken()
-    for i, lane in zip(ids, lanes, strict=True):
-        if lane:
-            taken.by_lane[_text(lane)].append(i)
-    return taken
+def ring(keys: Keys, settings: Settings) -> Steps[list[str]]:
+    """Lanes that have intents which may leave now, and no worker that knows of them. Their bells count as rung: the caller must ring them."""
+    parts = (keys.ring("transactional"), keys.ring("bulk"), keys.suspects("transactional"), keys.suspects("bulk"))
+    answer = yield RunScript("intents/ring", (keys.fixed("bells"), keys.fixed("gates"), *parts), (BELL_LOST_MS, settings.probes))
+    return [_text(lane) for lane in answer]

@@ -37,13 +37,21 @@ class Keys:
         digest = hashlib.blake2b(f"{application}\0{key}".encode(), digest_size=20).hexdigest()
         return f"{self.prefix}idem:{digest}"
 
-    def queued(self, lane: str) -> str:
-        """zset: intent id → when it was queued, ms."""
-        return f"{self.prefix}queued:{lane}"
+    def queue(self, lane: str, application: str) -> str:
+        """zset: intent id → rank (the oldest first); of an application's intents that wait for a worker of a lane."""
+        return f"{self.prefix}queue:{lane}:{application}"
 
-    def held(self, application: str) -> str:
-        """zset: intent id → rank (transactional first, then oldest first)."""
-        return f"{self.prefix}held:{application}"
+    def ring(self, lane: str) -> str:
+        """zset: application → its last turn; of all applications that have a queue in a lane."""
+        return f"{self.prefix}ring:{lane}"
+
+    def suspects(self, lane: str) -> str:
+        """zset: intent id → rank; of intents that lost workers held, which wait apart from the queues of a lane."""
+        return f"{self.prefix}suspects:{lane}"
+
+    def took(self, taker: str) -> str:
+        """string: the last answer of take.lua to a taker, JSON."""
+        return f"{self.prefix}took:{taker}"
 
     def pace(self, application: str) -> str:
         """hash: when an application's next calls may leave, over all workers."""
@@ -69,10 +77,9 @@ class Keys:
         """string: one byte per recipient of a chunk, see `Mark`."""
         return f"{self.prefix}marks:{job_id}:{number}"
 
-    @property
-    def queues(self) -> tuple[str, str]:
-        """The queued sets of both lanes, in the order in which every script takes them."""
-        return self.queued("transactional"), self.queued("bulk")
+    def before_queues(self, name: str) -> str:
+        """A key of the version before: zset `queued:<lane>` or `held:<application>`, set `held_applications`. See take_in.lua."""
+        return f"{self.prefix}{name}"
 
     def fixed(self, name: str) -> str:
         """One of FIXED."""
@@ -87,12 +94,11 @@ FIXED: Mapping[str, str] = {
     "expiry": "zset: intent id → its expires_at, ms; only of intents that are not final",
     "cancels": "zset: intent id → when the API may be asked next to cancel its message, ms; only of sent intents",
     "letters": "zset: letter id → when it was filed last, ms",
-    "held_applications": "set: applications that have held intents",
     "gates": "hash: `<gate>|<application>` → JSON; absent means open",
     "failures": "hash: application → failures in a row; `people|<application>`, `answers|<application>`: see report.lua",
     "doubts": "stream: every intent, and every call of a job, that is in doubt",
     "counts": "hash: event → how often it happened since the ledger began",
-    "taken": "hash: lane → when the newest intent that was claimed had been queued, ms",
+    "bells": "hash: whether a bell of a lane is out, when it was rung, and until when a worker looks by itself; see bells.lua",
     "keeper": "string: token of the worker that is the keeper",
     "jobs": "zset: job id → when it was accepted, ms",
     "turns": "zset: job id → when it last had a turn, ms; only of jobs that run and have chunks queued",

@@ -61,7 +61,7 @@ class LetterLedger:
     def replay(self, wanted: Sequence[Replay]) -> Steps[list[str]]:
         """Turn letters into new intents, each at most once; one round trip. 'replayed', 'changed', 'taken <state>' or 'gone', in order."""
         k = self.keys
-        keys: list[str] = [*k.queues, k.fixed("due"), k.fixed("expiry"), k.fixed("counts")]
+        keys: list[str] = [k.fixed("due"), k.fixed("expiry"), k.fixed("counts")]
         args: list[str | int] = [MODEL_VERSION]
         for one in wanted:
             new = one.new

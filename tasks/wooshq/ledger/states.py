@@ -12,14 +12,17 @@ from typing import Any, Final
 class State(StrEnum):
     """Where an intent is. The last four states are final: a replay is a new intent."""
 
-    QUEUED = "queued"  #: waits in its lane for a worker
+    QUEUED = "queued"  #: waits in its lane until it may leave and a worker takes it; costs no attempt
     SENDING = "sending"  #: one worker holds the lease; waits for its answer, or for the lease to end
     RETRYING = "retrying"  #: waits in the due set for its time
-    HELD = "held"  #: waits for a gate to open; costs no attempt
     SENT = "sent"  #: the API returned a message code
     DEAD = "dead"  #: its dead letter is in the ledger
     EXPIRED = "expired"  #: `expires_at` came first; nothing was sent after it
     CANCELLED = "cancelled"  #: cancelled before it was sent
+
+
+HELD: Final = "held"
+"""How a `queued` intent is shown while a gate of its application is shut: the ledger does not move it, so it costs nothing."""
 
 
 class Event(StrEnum):
@@ -29,15 +32,13 @@ class Event(StrEnum):
     REPLAY = "replay"  #: it replays a letter
     REPLAY_LATER = "replay_later"  #: it replays a letter, and the replay's rate lets it wait
     FILED = "filed"  #: it is known only as a dead letter: not a valid intent, or a job's recipient that will not be reached
-    CLAIMED = "claimed"  #: a worker takes it
+    TAKEN = "taken"  #: a worker takes it, and it may leave
     ACCEPTED = "accepted"  #: the API accepts it
-    FAILED = "failed"  #: the call failed, or it waits for a slot
-    SHUT = "shut"  #: a gate is shut
+    FAILED = "failed"  #: the call failed, or it waits for a worker of a newer version
     GIVEN_UP = "given_up"  #: it will not be tried again
-    HANDED_BACK = "handed_back"  #: the worker stops before it has sent it
+    HANDED_BACK = "handed_back"  #: it was not sent, through no fault of its own: a gate has shut, or the worker stops
     LEASE_ENDED = "lease_ended"  #: its worker is lost
     DUE = "due"  #: its time has come
-    OPENED = "opened"  #: the gate that holds it opens
     EXPIRE = "expire"  #: its `expires_at` has come
     CANCEL = "cancel"  #: a caller cancels it
 
@@ -46,18 +47,16 @@ _S, _E = State, Event
 
 MOVES: Final[Mapping[State | None, Mapping[Event, State]]] = {
     None: {_E.NEW: _S.QUEUED, _E.REPLAY: _S.QUEUED, _E.REPLAY_LATER: _S.RETRYING, _E.FILED: _S.DEAD},
-    _S.QUEUED: {_E.CLAIMED: _S.SENDING, _E.EXPIRE: _S.EXPIRED, _E.CANCEL: _S.CANCELLED},
+    _S.QUEUED: {_E.TAKEN: _S.SENDING, _E.EXPIRE: _S.EXPIRED, _E.CANCEL: _S.CANCELLED},
     _S.SENDING: {
         _E.ACCEPTED: _S.SENT,
         _E.FAILED: _S.RETRYING,
-        _E.SHUT: _S.HELD,
         _E.GIVEN_UP: _S.DEAD,
         _E.HANDED_BACK: _S.QUEUED,
         _E.LEASE_ENDED: _S.QUEUED,
         _E.EXPIRE: _S.EXPIRED,
     },
     _S.RETRYING: {_E.DUE: _S.QUEUED, _E.EXPIRE: _S.EXPIRED, _E.CANCEL: _S.CANCELLED},
-    _S.HELD: {_E.OPENED: _S.QUEUED, _E.EXPIRE: _S.EXPIRED, _E.CANCEL: _S.CANCELLED},
 }
 """From a state, by an event, to a state. None: not in the ledger yet. The scripts make these moves and no others; tests hold them to it."""
 

@@ -65,11 +65,10 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class Publish:
-    """Tell the broker, in the background, that these intents are queued in a lane."""
+class Ring:
+    """Ring the bell of a lane, in the background: a worker that hears it takes what waits there."""
 
     lane: str
-    ids: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +98,10 @@ class Pull:
     into: Callable[[Any], bool]
 
 
-Wanted: TypeAlias = Request | Sleep | Publish | CallTurns | Within | Pull
+Wanted: TypeAlias = Request | Sleep | Ring | CallTurns | Within | Pull
 
 Flow: TypeAlias = Generator[Wanted, Any, T]
-"""Steps that may also sleep, publish and read the caller's stream: a whole call, as `Wooshq` and `AsyncWooshq` carry it out."""
+"""Steps that may also sleep, ring bells and read the caller's stream: a whole call, as `Wooshq` and `AsyncWooshq` carry it out."""
 
 
 class Stream:

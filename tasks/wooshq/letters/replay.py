@@ -10,11 +10,12 @@ from typing import Any, Final, Literal
 from wooshq.errors import IntentInvalid, LedgerUnavailable
 from wooshq.intents.entry import entry_of_model, new_id
 from wooshq.ledger.entry import Entry
+from wooshq.ledger.intents import ring
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.letters import LetterLedger, Replay
 from wooshq.ledger.replies import ms
 from wooshq.ledger.states import LetterState, Reason
-from wooshq.ledger.steps import Ask, Flow, Publish, Steps
+from wooshq.ledger.steps import Ask, Flow, Ring, Steps
 from wooshq.letters.edit import checked
 from wooshq.letters.filter import Conditions, Filter
 from wooshq.letters.find import Kept, bodies_of, find, pages
@@ -101,8 +102,9 @@ def replay_letters(
     except LedgerUnavailable as error:
         error.done = outcome.so_far(len(letters))
         raise
-    for intent_id, lane in outcome.queued.items():
-        yield Publish(lane, [intent_id])
+    if outcome.has_queued:
+        for lane in (yield from ring(ledger.keys, settings)):
+            yield Ring(lane)
     return outcome.so_far(len(letters))
 
 
@@ -134,7 +136,7 @@ def _replay(
 
 
 class _Outcome:
-    """What became of the letters so far. queued: new intent → its lane, of those that are queued already."""
+    """What became of the letters so far. has_queued: some of the new intents may leave at once."""
 
     def __init__(self, rules: ReplayRules) -> None:
         self._rules = rules
@@ -142,7 +144,7 @@ class _Outcome:
         self._counts = {"replayed": 0, "skipped": 0, "invalid": 0}
         self._why: dict[str, str] = {}
         self._ids: dict[str, str] = {}
-        self.queued: dict[str, str] = {}
+        self.has_queued = False
 
     def wait_ms(self, after: int) -> int:
         """How long a letter waits that comes after `after` others of its page, ms."""
@@ -156,8 +158,7 @@ class _Outcome:
         self._counts["replayed"] += 1
         if not self._rules.dry_run:
             self._ids[one.letter_id] = one.new.intent_id
-            if one.wait_ms == 0:
-                self.queued[one.new.intent_id] = one.new.lane
+            self.has_queued = self.has_queued or one.wait_ms == 0
 
     def so_far(self, selected: int) -> Replayed:
         takes_s = max(0, self._counts["replayed"] - 1) * self._step_ms / 1000

@@ -82,8 +82,6 @@ class Settings(BaseSettings):
     """Maximum time that `enqueue` may take. After it, `enqueue` raises `NotAccepted`."""
     accept_batch: Annotated[int, Field(gt=0, le=1000)] = 500
     """Intents that `enqueue_many` accepts in one round trip."""
-    ids_per_message: Annotated[int, Field(gt=0, le=100)] = 100
-    """Ids in one Celery message."""
     max_intent_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     """Maximum size of an intent, as JSON. A larger one is refused."""
     list_limit: Annotated[int, Field(gt=0, le=100_000)] = 1000
@@ -121,7 +119,7 @@ class Settings(BaseSettings):
     retry_after_ceiling_s: Seconds = 3600.0
     """Maximum Retry-After. If the API asks for a longer wait, wooshq waits this long."""
     max_age_s: Seconds = 3 * 86400.0
-    """An intent that still fails at this age becomes a dead letter `exhausted`. Time that it waits for a gate or for the rate limit does not count."""
+    """An intent that still fails this long after its first failure becomes a dead letter `exhausted`. Time that it waits for a gate, a slot or a worker does not count."""
     on_unknown: Literal["resend", "dead_letter"] = "resend"
     """Default for the intent's field `on_unknown`: what to do after a call without an answer. `resend` sends again, `dead_letter` makes a dead letter."""
     unknown_resends: Annotated[int, Field(ge=0, le=1000)] = 1
@@ -140,8 +138,6 @@ class Settings(BaseSettings):
     """Maximum wait between two probes of a shut gate. If a probe may send a message twice, 10 times as long; for the gate `answers`, 120 times."""
     probes: Annotated[int, Field(gt=0, le=100)] = 2
     """Calls that may probe a shut gate at the same time when its wait is over. Only one if a probe may send a message twice."""
-    release_per_s: Count = 1000
-    """Intents per second, for each application, that are released when a gate opens."""
 
     # The rate
     rate_per_s: Annotated[float | None, Field(gt=0, le=1_000_000)] = None
@@ -160,10 +156,6 @@ class Settings(BaseSettings):
     # The keeper
     keeper_tick_s: Annotated[float, Field(gt=0, le=10)] = 0.25
     """Time between two rounds of the keeper."""
-    republish_after_s: Seconds = 2.0
-    """If a lane is empty, an intent that has been `queued` for this long is published again."""
-    overtaken_s: Seconds = 10.0
-    """An intent is published again if a worker has already taken another intent that was queued this much later."""
     deaf_after_s: Seconds = 60.0
     """If a lane has work and a worker takes nothing from it for this long, the worker exits, so that its supervisor restarts it."""
 
@@ -306,8 +298,6 @@ class Settings(BaseSettings):
             raise ValueError(
                 "WOOSHQ_SUSPECT_AFTER must be less than WOOSHQ_POISON_AFTER: an intent is sent alone before it becomes `poison`"
             )
-        if self.keeper_tick_s >= self.republish_after_s:
-            raise ValueError("WOOSHQ_KEEPER_TICK_S must be shorter than WOOSHQ_REPUBLISH_AFTER_S")
         return self
 
     @cached_property

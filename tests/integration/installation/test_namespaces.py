@@ -15,7 +15,7 @@ class WhenTwoInstallationsShareARedis:
     def test_each_takes_only_its_own_messages(self, tmp_path: Path, redis_url: str, broker_url: str) -> None:
         with StandIn() as one, StandIn() as other:
             rigs = [
-                Rig(tmp_path / name, api.url, redis_url=redis_url, broker_url=broker_url, namespace=name, republish_after_s=60.0)
+                Rig(tmp_path / name, api.url, redis_url=redis_url, broker_url=broker_url, namespace=name)
                 for name, api in (("shop", one), ("news", other))
             ]
             for rig in rigs:

@@ -15,7 +15,7 @@ from wooshq import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.intents.status import statuses_of
-from wooshq.ledger.intents import CLAIM_BYTES, IntentLedger, Settlement
+from wooshq.ledger.intents import TAKE_BYTES, Claim, IntentLedger, Settlement
 from wooshq.ledger.letters import Replay
 from wooshq.ledger.run import run
 from wooshq.ledger.states import Event, Reason
@@ -37,11 +37,18 @@ class Desk:
 
     def accepted(self, n: int = 1, **fields: Any) -> list[str]:
         entries = [entry_of(an_intent(f"u{i}", **fields), self.settings) for i in range(n)]
-        return [one.intent_id for one in self.do(self.ledger.accept(entries))]
+        return [one.intent_id for one in self.do(self.ledger.accept(entries)).outcomes]
+
+    def take(self, most: int = 64, token: str = "") -> Any:
+        return self.do(self.ledger.take("transactional", most, token=token or new_id(), taker="a"))
+
+    def claimed(self) -> Claim:
+        (claim,) = self.take().claims
+        return claim  # type: ignore[no-any-return]
 
     def dead(self) -> str:
         ids = self.accepted()
-        (claim,) = self.do(self.ledger.claim(ids, new_id())).claimed
+        claim = self.claimed()
         assert self.do(self.ledger.settle([Settlement(claim, Event.GIVEN_UP, reason=Reason.REJECTED, detail="no")])) == [True]
         return str(ids[0])
 
@@ -57,7 +64,7 @@ class WhenAnIntentIsTriedForDays:
     def test_the_first_and_the_last_attempts_are_kept_and_all_are_counted(self, desk: Desk) -> None:
         (intent_id,) = desk.accepted()
         for hundred in range(3):
-            (claim,) = desk.do(desk.ledger.claim([intent_id], new_id())).claimed
+            claim = desk.claimed()
             assert claim.attempts == 100 * hundred
             attempts = [{"at": "2026-05-01T09:00:00.000Z", "outcome": "hold", "code": str(100 * hundred + n)} for n in range(100)]
             desk.do(desk.ledger.settle([Settlement(claim, Event.HANDED_BACK, attempts)]))
@@ -66,22 +73,23 @@ class WhenAnIntentIsTriedForDays:
 
 
 class WhenIntentsAreLarge:
-    def test_a_claim_takes_what_fits_and_leaves_the_rest_in_its_lane(self, desk: Desk) -> None:
-        ids = desk.accepted(5, meta_data={"x": "y" * (CLAIM_BYTES // 2)})
-        claims = desk.do(desk.ledger.claim(ids, "token"))
-        assert [c.intent_id for c in claims.claimed] == ids[:2]
-        assert claims.left == ids[2:]
-        assert [c.intent_id for c in desk.do(desk.ledger.claim(ids, "token")).claimed] == ids[:2], "asked again it answers as before"
-        assert [c.intent_id for c in desk.do(desk.ledger.claim(claims.left, "another")).claimed] == ids[2:4]
+    def test_a_take_takes_what_fits_and_leaves_the_rest_in_its_lane(self, desk: Desk) -> None:
+        ids = desk.accepted(5, meta_data={"x": "y" * (TAKE_BYTES // 2)})
+        taken = desk.take(token="token")
+        assert [c.intent_id for c in taken.claims] == ids[:2]
+        assert taken.has_more
+        assert [c.intent_id for c in desk.take(token="token").claims] == ids[:2], "asked again it answers as before"
+        assert [c.intent_id for c in desk.take().claims] == ids[2:4]
+        assert [c.intent_id for c in desk.take().claims] == ids[4:]
 
-    def test_one_that_is_larger_than_any_claim_is_taken_alone(self, desk: Desk) -> None:
-        big = replace(entry_of(an_intent(), desk.settings), body=json.dumps({"x": "y" * (CLAIM_BYTES + 1)}))
+    def test_one_that_is_larger_than_any_take_is_taken_alone(self, desk: Desk) -> None:
+        big = replace(entry_of(an_intent(), desk.settings), body=json.dumps({"x": "y" * (TAKE_BYTES + 1)}))
         desk.do(desk.ledger.accept([big]))
-        assert len(desk.do(desk.ledger.claim([big.intent_id], "token")).claimed) == 1
+        assert desk.claimed().intent_id == big.intent_id
 
 
 class WhenAnAnswerIsLost:
-    async def test_a_claim_is_asked_again_with_its_token_instead_of_waiting_for_its_lease(self, desk: Desk) -> None:
+    async def test_a_take_is_asked_again_with_its_token_instead_of_waiting_for_its_lease(self, desk: Desk) -> None:
         ids = desk.accepted(3)
         client = LedgerClient(desk.url, "the test's Redis")
         asked = 0
@@ -96,15 +104,15 @@ class WhenAnAnswerIsLost:
             return answer
 
         client._redis.execute_command = loses_the_first_answers  # type: ignore[method-assign]
-        claims = await client.do_until_answered(lambda: desk.ledger.claim(ids, "token"))
+        taken = await client.do_until_answered(lambda: desk.ledger.take("transactional", 64, token="token", taker="a"))
         await client.close()
-        assert [c.intent_id for c in claims.claimed] == ids
-        assert [c.fence for c in claims.claimed] == [1, 1, 1]
+        assert [c.intent_id for c in taken.claims] == ids
+        assert [c.fence for c in taken.claims] == [1, 1, 1]
 
     async def test_a_ledger_that_never_got_the_question_is_not_waited_for(self) -> None:
         client = LedgerClient("redis://127.0.0.1:1/0", "nowhere")
         with pytest.raises(LedgerUnavailable):
-            await client.do_until_answered(lambda: IntentLedger(some_settings()).claim(["x"], "token"))
+            await client.do_until_answered(lambda: IntentLedger(some_settings()).take("bulk", 1, token="token", taker="a"))
 
 
 class WhenALetterIsEditedWhileItIsReplayed:
@@ -126,7 +134,7 @@ class WhenARetentionIsOver:
             new = entry_of(an_intent(), desk.settings)
             assert desk.do(desk.ledger.letters.replay([Replay(letter, letter, new)])) == ["replayed"]
             assert desk.redis.pttl(desk.ledger.keys.letter(letter)) == -1, "while it is replayed it cannot be forgotten"
-            (claim,) = desk.do(desk.ledger.claim([new.intent_id], "token")).claimed
+            claim = desk.claimed()
             assert desk.do(desk.ledger.settle([Settlement(claim, event, **fields)])) == [True]
             assert 0 < desk.redis.pttl(desk.ledger.keys.letter(letter)) <= 600_000
 

@@ -31,9 +31,9 @@ def an_intent_is_sent(walk: Walker) -> None:
 
 def an_intent_is_sent_under_a_ceiling(walk: Walker) -> None:
     walk = Walker(walk.watched, rate_per_s=2)
-    claims = [walk.claimed(walk.accepted(lane="bulk")) for _ in range(4)]
-    outcomes = [walk.do(walk.ledger.admit([claim], claim.token))[0].outcome for claim in claims]
-    assert (outcomes[0], outcomes[-1]) == ("go", "wait")
+    claims = [walk.taken_now(walk.accepted(lane="bulk")) for _ in range(4)]
+    assert claims[0] is not None
+    assert claims[-1] is None
 
 
 def an_intent_fails_and_comes_due(walk: Walker) -> None:
@@ -47,33 +47,31 @@ def an_intent_fails_and_comes_due(walk: Walker) -> None:
 def a_gate_holds_an_intent_until_it_opens(walk: Walker) -> None:
     intent_id = walk.accepted(lane="bulk")
     walk.do(walk.ledger.gates.shut("hand", APPLICATION, "noon"))
-    claim = walk.claimed(intent_id)
-    assert walk.do(walk.ledger.admit([claim], claim.token))[0].outcome == "held"
+    assert walk.taken_now(intent_id) is None
     assert walk.do(walk.ledger.gates.open("hand", APPLICATION))
-    assert len(walk.do(walk.ledger.release(APPLICATION, [intent_id]))) == 1
+    assert walk.taken_now(intent_id) is not None
 
 
 def a_gate_lets_probes_through_and_opens(walk: Walker) -> None:
     gates = walk.ledger.gates
-    claim = walk.claimed(walk.accepted())
+    intent_id = walk.accepted()
     assert walk.do(gates.report(APPLICATION, Heard(failed=1), [Shut("not_before", "slow down", 10.0)])) == ["shut not_before"]
     assert walk.do(gates.report(APPLICATION, Heard(failed=walk.settings.breaker_failures))) == ["shut circuit"]
     key = walk.keys.fixed("gates")
     for field, kept in walk.watched.redis.hgetall(key).items():
         walk.watched.redis.hset(key, field, kept.replace(b'"until_ms":1', b'"until_ms":0.1'))
-    assert walk.do(walk.ledger.admit([claim], claim.token))[0].outcome == "probe"
+    assert walk.claimed(intent_id).probe
     assert set(walk.do(gates.report(APPLICATION, Heard(well=1)))) == {"opened circuit", "opened not_before"}
 
 
 def a_worker_settles_in_every_other_way(walk: Walker) -> None:
-    for event in (Event.SHUT, Event.GIVEN_UP, Event.HANDED_BACK, Event.EXPIRE):
+    for event in (Event.GIVEN_UP, Event.HANDED_BACK, Event.EXPIRE):
         walk.settled(walk.accepted(), event)
 
 
 def a_worker_records_calls_before_an_attempt_has_ended(walk: Walker) -> None:
     claim = walk.claimed(walk.accepted())
     row = walk.keys.intent(claim.intent_id)
-    walk.do(walk.ledger.admit([claim], claim.token))
     for n in (1, 2):
         assert walk.do(walk.ledger.note(claim, [ATTEMPT] * n, waits=True))
         assert not walk.watched.redis.hexists(row, "begun")
@@ -93,18 +91,18 @@ def a_settlement_is_late(walk: Walker) -> None:
     assert walk.do(walk.ledger.settle([slow])) == [False]
 
 
-def an_intent_expires_before_it_is_admitted(walk: Walker) -> None:
-    for intent_id in (walk.accepted(ttl_s=100), walk.replayed()):
-        claim = walk.claimed(intent_id)
+def an_intent_expires_before_it_is_taken(walk: Walker) -> None:
+    for accepted in (lambda: walk.accepted(ttl_s=100), walk.replayed):
+        intent_id = accepted()
         walk.watched.redis.hset(walk.keys.intent(intent_id), "expires", 1)
-        assert walk.do(walk.ledger.admit([claim], claim.token))[0].outcome == "expired"
+        assert walk.taken_now(intent_id) is None
+        assert walk.do(walk.ledger.cancel(intent_id)) == "expired"
 
 
 def a_worker_is_lost(walk: Walker) -> None:
     for intent_id in (walk.accepted(), walk.replayed()):
         for queued in (1, 0):
-            claim = walk.claimed(intent_id)
-            walk.do(walk.ledger.admit([claim], claim.token))
+            walk.claimed(intent_id)
             walk.time_comes("leases", intent_id)
             assert len(walk.do(walk.ledger.take_over([intent_id], {}))) == queued
 
@@ -112,12 +110,12 @@ def a_worker_is_lost(walk: Walker) -> None:
 def what_waits_expires(walk: Walker) -> None:
     for intent_id in (*walk.waiting(), walk.replayed()):
         walk.time_comes("expiry", intent_id)
-        assert walk.do(walk.ledger.expire([(intent_id, APPLICATION)])) == [intent_id]
+        assert walk.do(walk.ledger.expire([intent_id])) == [intent_id]
 
 
 def what_waits_is_cancelled(walk: Walker) -> None:
     for intent_id in (*walk.waiting(), walk.replayed(wait_ms=HOUR_MS)):
-        assert walk.do(walk.ledger.cancel(intent_id, APPLICATION)) == "cancelled"
+        assert walk.do(walk.ledger.cancel(intent_id)) == "cancelled"
 
 
 def the_api_is_asked_to_cancel_what_was_sent(walk: Walker) -> None:
@@ -176,12 +174,26 @@ def a_letter_is_forgotten(walk: Walker) -> None:
     assert walk.do(walk.ledger.letters.trim(10)) == 1
 
 
-def the_keeper_finds_what_the_broker_lost(walk: Walker) -> None:
-    intent_id = walk.accepted()
-    walk.watched.redis.zadd(walk.keys.queued("transactional"), {intent_id: 1})
+def the_keeper_rings_where_no_worker_has_answered(walk: Walker) -> None:
+    bells = walk.keys.fixed("bells")
+    walk.accepted()
+    walk.accepted(lane="bulk")
     assert walk.do(walk.ledger.be_keeper("me", 3.0))
     assert not walk.do(walk.ledger.be_keeper("another", 3.0))
-    assert walk.do(walk.ledger.stale("transactional", lane_is_empty=True, limit=10)) == [intent_id]
+    assert walk.do(walk.ledger.ring()) == [], "the producers have rung"
+    walk.watched.redis.hset(bells, "transactional:rung", 1)
+    assert walk.do(walk.ledger.ring()) == ["transactional"], "the bell was lost"
+    walk.do(walk.ledger.take("bulk", 0, token=new_id(), taker="a"))
+    assert walk.do(walk.ledger.ring()) in ([], ["bulk"])
+
+
+def a_ledger_of_the_version_before_is_taken_in(walk: Walker) -> None:
+    for name in ("queued:bulk", f"held:{APPLICATION}"):
+        intent_id = walk.accepted(lane="bulk")
+        walk.watched.redis.zrem(walk.keys.queue("bulk", APPLICATION), intent_id)
+        walk.watched.redis.zadd(walk.keys.before_queues(name), {intent_id: 1})
+        assert walk.do(walk.ledger.take_in(name, 10)) == 1
+        assert walk.taken_now(intent_id) is not None
 
 
 # Jobs, chunks and marks
@@ -348,7 +360,7 @@ WALKS: list[Callable[[Walker], None]] = [
     a_worker_settles_in_every_other_way,
     a_worker_records_calls_before_an_attempt_has_ended,
     a_settlement_is_late,
-    an_intent_expires_before_it_is_admitted,
+    an_intent_expires_before_it_is_taken,
     a_worker_is_lost,
     what_waits_expires,
     what_waits_is_cancelled,
@@ -356,7 +368,8 @@ WALKS: list[Callable[[Walker], None]] = [
     a_replay_ends_in_every_way,
     what_is_not_an_intent_is_filed_edited_and_discarded,
     a_letter_is_forgotten,
-    the_keeper_finds_what_the_broker_lost,
+    the_keeper_rings_where_no_worker_has_answered,
+    a_ledger_of_the_version_before_is_taken_in,
     every_recipient_ends_in_its_own_way,
     a_redis_that_lost_its_last_second_receives_outcomes,
     a_worker_releases_a_chunk,

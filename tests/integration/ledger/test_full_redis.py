@@ -18,7 +18,7 @@ from wooshq.jobs.packing import Unit, pack
 from wooshq.jobs.show import show_job
 from wooshq.ledger.chunks import ChunkName, ChunkRecord, TakenChunk
 from wooshq.ledger.gates import Heard
-from wooshq.ledger.intents import IntentLedger, Settlement
+from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.run import run
 from wooshq.ledger.states import Event, Mark
@@ -65,25 +65,28 @@ class Desk:
 
     def accept(self, n: int) -> list[str]:
         entries = [entry_of(an_intent(f"u{i}", meta_data={"x": "y" * 2000}), self.settings) for i in range(n)]
-        return [one.intent_id for one in self.do(self.intents.accept(entries))]
+        return [one.intent_id for one in self.do(self.intents.accept(entries)).outcomes]
 
     def feed(self, job_id: str, number: int) -> None:
         self.do(self.jobs.chunks.feed(job_id, pack(number, [Unit("users", None, (), tuple(f"user-{number}-{i}" for i in range(SIZE)))])))
 
+    def take(self) -> list[Claim]:
+        return self.do(self.intents.take("transactional", 64, token=new_id(), taker="a")).claims  # type: ignore[no-any-return]
+
     def send_intents(self, ids: Sequence[str]) -> None:
-        """As a worker does: claim, admit, report, settle. One in ten fails first."""
-        for at in range(0, len(ids), 64):
-            token = new_id()
-            claims = self.do(self.intents.claim(ids[at : at + 64], token)).claimed
-            assert {one.outcome for one in self.do(self.intents.admit(claims, token))} == {"go"}
+        """As a worker does: take, report, settle. One in ten fails first."""
+        sent = []
+        while claims := self.take():
             self.do(self.intents.gates.report(APPLICATION, Heard(failed=1)))
             events = [Event.FAILED if n % 10 == 0 else Event.ACCEPTED for n in range(len(claims))]
             settled = [Settlement(claim, event, message_code="M-1") for claim, event in zip(claims, events, strict=True)]
             assert all(self.do(self.intents.settle(settled)))
+            sent += [claim.intent_id for claim in claims]
+        assert sorted(sent) == sorted(ids)
         failed = self.do(self.intents.come_due("due", len(ids)))
         assert len(self.do(self.intents.due(failed))) == len(failed) > 0
-        claims = self.do(self.intents.claim(failed, "again")).claimed
-        assert all(self.do(self.intents.settle([Settlement(claim, Event.ACCEPTED, message_code="M-1") for claim in claims])))
+        while claims := self.take():
+            assert all(self.do(self.intents.settle([Settlement(claim, Event.ACCEPTED, message_code="M-1") for claim in claims])))
 
     def send_chunk(self, name: ChunkName) -> None:
         """As a worker does: take, begin, then record and begin in one round trip."""
@@ -107,7 +110,7 @@ class Desk:
 
 
 class WhenRedisIsFull:
-    def test_intents_and_chunks_go_from_claim_to_settle_and_then_there_is_room_again(self, server: redis.Redis) -> None:
+    def test_intents_and_chunks_go_from_take_to_settle_and_then_there_is_room_again(self, server: redis.Redis) -> None:
         desk = Desk(server)
         ids = desk.accept(INTENTS)
         job = NewJob(new_id(), "{}", "digest", APPLICATION, 10)

@@ -29,44 +29,63 @@ def its_time_comes(walk: Walker, intent_id: str) -> Claim:
     return walk.claimed(intent_id)
 
 
-def released(walk: Walker, intent_id: str, after_ms: int) -> None:
-    """The gate that holds it opens after a time."""
-    row = walk.keys.intent(intent_id)
-    walk.watched.redis.hincrby(row, "held_at", -after_ms)
-    assert len(walk.do(walk.ledger.release(APPLICATION, [intent_id]))) == 1
+def time_passes(walk: Walker, intent_id: str, ms: int) -> None:
+    """It has waited for so long in its queue."""
+    walk.watched.redis.hincrby(walk.keys.intent(intent_id), "queued_at", -ms)
 
 
 def test_a_call_that_failed_costs_a_round_and_age(walk: Walker) -> None:
     intent_id = walk.accepted()
     walk.settled(intent_id, Event.FAILED, wait_ms=HOUR_MS)
     claim = its_time_comes(walk, intent_id)
-    assert (claim.rounds, claim.waited_ms) == (1, 0)
+    assert claim.rounds == 1
+    assert claim.failed_at_ms is not None
+    assert claim.waited_ms < HOUR_MS
 
 
-def test_a_slot_costs_neither_and_the_status_says_what_it_waits_for(walk: Walker) -> None:
+def test_the_wait_before_the_first_failure_is_no_age(walk: Walker) -> None:
+    intent_id = walk.accepted()
+    walk.settled(intent_id, Event.HANDED_BACK)
+    time_passes(walk, intent_id, 2 * HOUR_MS)
+    claim = walk.claimed(intent_id)
+    assert (claim.failed_at_ms, claim.rounds, claim.waited_ms) == (None, 0, 0)
+
+
+def test_a_wait_for_a_newer_worker_costs_neither_and_the_status_says_what_it_waits_for(walk: Walker) -> None:
     intent_id = walk.accepted()
     for times in range(3):
-        claim = walk.settled(intent_id, Event.FAILED, wait_ms=HOUR_MS, waits_for="a slot")
+        claim = walk.settled(intent_id, Event.FAILED, wait_ms=HOUR_MS, waits_for="a newer worker")
         assert (claim.rounds, claim.waited_ms) == (0, times * HOUR_MS)
-        assert walk.do(statuses_of(walk.keys, [intent_id]))[0].waiting_for == "a slot"
+        assert walk.do(statuses_of(walk.keys, [intent_id]))[0].waiting_for == "a newer worker"
         walk.time_comes("due", intent_id)
         walk.do(walk.ledger.due([intent_id]))
     walk.settled(intent_id, Event.FAILED)
     assert walk.do(statuses_of(walk.keys, [intent_id]))[0].waiting_for == "the time of its next attempt"
 
 
-def test_a_gate_costs_neither_whether_it_shuts_before_or_after_the_call(walk: Walker) -> None:
+def test_a_gate_costs_neither_after_a_failure(walk: Walker) -> None:
     intent_id = walk.accepted()
-    walk.settled(intent_id, Event.SHUT)
-    released(walk, intent_id, 2 * HOUR_MS)
+    walk.settled(intent_id, Event.FAILED)
+    walk.time_comes("due", intent_id)
+    walk.do(walk.ledger.due([intent_id]))
     walk.do(walk.ledger.gates.shut("hand", APPLICATION, "noon"))
+    time_passes(walk, intent_id, 2 * HOUR_MS)
+    assert walk.taken_now(intent_id) is None
+    status = walk.do(statuses_of(walk.keys, [intent_id]))[0]
+    assert (status.state, status.waiting_for) == ("held", f"the gate hand of {APPLICATION}: noon")
+    walk.do(walk.ledger.gates.open("hand", APPLICATION))
     claim = walk.claimed(intent_id)
-    assert claim.waited_ms >= 2 * HOUR_MS
-    assert walk.do(walk.ledger.admit([claim], claim.token))[0].outcome == "held"
-    released(walk, intent_id, HOUR_MS)
-    claim = walk.claimed(intent_id)
-    assert claim.rounds == 0
-    assert 3 * HOUR_MS <= claim.waited_ms < 4 * HOUR_MS
+    assert claim.rounds == 1
+    assert 2 * HOUR_MS <= claim.waited_ms < 3 * HOUR_MS
+
+
+def test_a_slot_costs_neither_and_the_status_says_so(walk: Walker) -> None:
+    walk = Walker(walk.watched, rate_per_s=1)
+    first, second = walk.accepted(lane="bulk"), walk.accepted(lane="bulk")
+    walk.claimed(first)
+    assert walk.taken_now(second) is None
+    assert "slot" in walk.do(statuses_of(walk.keys, [second]))[0].waiting_for
+    assert walk.watched.redis.hget(walk.keys.intent(second), "rounds") is None
 
 
 def test_the_rate_of_a_replay_costs_neither(walk: Walker) -> None:
@@ -74,4 +93,4 @@ def test_the_rate_of_a_replay_costs_neither(walk: Walker) -> None:
     new = entry_of(an_intent(), walk.settings)
     assert walk.do(walk.ledger.letters.replay([Replay(letter, letter, new, wait_ms=HOUR_MS)])) == ["replayed"]
     claim = its_time_comes(walk, new.intent_id)
-    assert (claim.rounds, claim.waited_ms) == (0, HOUR_MS)
+    assert (claim.rounds, claim.failed_at_ms) == (0, None)

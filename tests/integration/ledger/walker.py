@@ -33,6 +33,7 @@ class Walker:
         self.ledger = IntentLedger(self.settings)
         self.jobs = JobLedger(self.settings)
         self.keys = self.ledger.keys
+        self._first = 0
         self.numbers: Counter[str] = Counter()
         """Of the last record or begin, by the worker's token."""
 
@@ -43,22 +44,39 @@ class Walker:
     # Intents
 
     def accepted(self, **fields: Any) -> str:
-        return str(self.do(self.ledger.accept([entry_of(an_intent(**fields), self.settings)]))[0].intent_id)
+        return str(self.do(self.ledger.accept([entry_of(an_intent(**fields), self.settings)])).outcomes[0].intent_id)
+
+    def first_in_line(self, intent_id: str) -> str:
+        """Let this intent be the next one that is taken. Returns its lane."""
+        lane, application = (text.decode() for text in self.watched.redis.hmget(self.keys.intent(intent_id), "lane", "app"))
+        self._first -= 1
+        self.watched.redis.zadd(self.keys.queue(lane, application), {intent_id: self._first}, xx=True)
+        self.watched.redis.zadd(self.keys.suspects(lane), {intent_id: self._first}, xx=True)
+        self.watched.redis.zadd(self.keys.ring(lane), {application: 1}, xx=True)
+        return lane
+
+    def taken_now(self, intent_id: str) -> Claim | None:
+        """The claim to an intent, if it may leave now."""
+        lane = self.first_in_line(intent_id)
+        is_suspect = self.watched.redis.zscore(self.keys.suspects(lane), intent_id) is not None
+        claims = self.do(self.ledger.take(lane, 1, token=new_id(), taker="a", suspects=is_suspect)).claims
+        return next((claim for claim in claims if claim.intent_id == intent_id), None)
 
     def claimed(self, intent_id: str) -> Claim:
-        (claim,) = self.do(self.ledger.claim([intent_id], new_id())).claimed
-        return claim  # type: ignore[no-any-return]
+        claim = self.taken_now(intent_id)
+        assert claim is not None
+        return claim
 
     def settled(self, intent_id: str, event: Event, **fields: Any) -> Claim:
         claim = self.claimed(intent_id)
-        given = {"message_code": "M-1", "reason": Reason.REJECTED, "detail": "no", "wait_ms": HOUR_MS, "gate": "circuit", **fields}
+        given = {"message_code": "M-1", "reason": Reason.REJECTED, "detail": "no", "wait_ms": HOUR_MS, **fields}
         assert self.do(self.ledger.settle([Settlement(claim, event, [ATTEMPT], **given)])) == [True]
         return claim
 
     def waiting(self) -> Iterator[str]:
         """An intent in each state in which it waits and no worker holds it."""
         yield self.accepted(ttl_s=100)
-        for event in (Event.FAILED, Event.SHUT):
+        for event in (Event.FAILED, Event.HANDED_BACK):
             intent_id = self.accepted(ttl_s=100)
             self.settled(intent_id, event)
             yield intent_id

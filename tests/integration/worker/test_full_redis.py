@@ -15,7 +15,7 @@ from tests.rig import Rig, an_intent, wait_until
 from tests.stand_in import StandIn, refusal
 from wooshq import NotAccepted
 
-pytestmark = [pytest.mark.stand_in(latency_s=0.01), pytest.mark.settings(short_retry_s=0.5, republish_after_s=1.0)]
+pytestmark = [pytest.mark.stand_in(latency_s=0.01), pytest.mark.settings(short_retry_s=0.5)]
 
 INTENTS, RECIPIENTS = 60, 200
 #: More than the messages that a lane's channel may hold, so that each of them must be acknowledged.

@@ -49,6 +49,7 @@ class LocalGates:
         # Not yet reported, by application: what was heard, and gates that answers shut.
         self._heard: dict[str, Heard] = {}
         self._shuts: dict[str, dict[str, Shut]] = {}
+        self.on_opened: Callable[[], object] = lambda: None  #: called when a gate opens: what waited may leave
         self._watched: set[str] = set()  # applications whose successes the ledger must know: they may open a gate
 
     def gate_shut_for(self, application: str) -> str | None:
@@ -153,6 +154,8 @@ class LocalGates:
     def _note(self, application: str, what: str, gate: str) -> None:
         """A gate was opened or shut by this report."""
         log.warning(f"gate_{what}", gate=gate, application=application)
+        if what == "opened":
+            self.on_opened()
         if what == "shut":
             if application not in self._shut_here:  # calls that were admitted before wait in this process
                 self._shut_here[application] = _ShutHere(gate, time.monotonic() + self._s.breaker_open_s, time.monotonic())

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from wooshq.client import Wooshq
-from wooshq.ledger.gates import EVERY
-from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import ms
+from wooshq.ledger.gates import EVERY, holds, read
+from wooshq.ledger.keys import LANES, Keys
+from wooshq.ledger.replies import ms, text
 from wooshq.ledger.steps import Ask, Steps
 from wooshq_worker.doctor.finding import Finding
 
@@ -45,8 +45,18 @@ def backlog(counts: Mapping[str, int], longest_s: float) -> Finding:
 
 
 def _longest_queued_s(keys: Keys) -> Steps[float]:
-    *oldest, time = yield Ask([*(("ZRANGE", queue, 0, 0, "WITHSCORES") for queue in keys.queues), ("TIME",)])
-    return max((ms(time) - _score(found)) / 1000 if found else 0.0 for found in oldest)
+    """How long the oldest message has waited that no gate holds, in seconds."""
+    time, gates, *rings = yield Ask([("TIME",), ("HGETALL", keys.fixed("gates")), *(("ZRANGE", keys.ring(lane), 0, -1) for lane in LANES)])
+    now_ms = ms(time)
+    known = read(gates, now_ms)
+    queues = [
+        keys.queue(lane, application)
+        for lane, ring in zip(LANES, rings, strict=True)
+        for application in map(text, ring)
+        if holds(known, application) is None
+    ]
+    oldest = (yield Ask([("ZRANGE", queue, 0, 0, "WITHSCORES") for queue in queues])) if queues else ()
+    return max(((now_ms - _score(found)) / 1000 for found in oldest if found), default=0.0)
 
 
 def _score(found: Sequence[Any]) -> float:

@@ -1,4 +1,4 @@
-"""An intent's journey through a worker: claim, render, admit, deliver, settle. Each step is named in `Batches.send`."""
+"""An intent's journey through a worker: take, render, deliver, settle. The steps are in `Batches.take` and `Batches.send`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import random
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from wooshq.errors import LedgerUnavailable
-from wooshq.ledger.intents import CLAIM_BYTES, Claim, Claims, IntentLedger, Settlement
+from wooshq.ledger.intents import TAKE_BYTES, Claim, IntentLedger, Settlement, Taken
 from wooshq.ledger.states import Event
 from wooshq.settings import Settings
 from wooshq_schemas.recipient_lists import recipients_in_request
@@ -24,34 +25,25 @@ from wooshq_worker.api.deliver import Delivery, ShortRetries, deliver
 from wooshq_worker.api.secrets import secrets_of_body
 from wooshq_worker.api.transport import Api
 from wooshq_worker.api.verdict import Sent
-from wooshq_worker.intents.render import ClaimedAt, NoToken, Ready, Renderer
+from wooshq_worker.intents.render import NoToken, Ready, Renderer, TakenAt
 from wooshq_worker.intents.settlement import settlement_of
 from wooshq_worker.intents.settler import Settler
 from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.batch")
 
-_SLOT: Final = "a slot: its application makes as many calls a second as it may"
 _SEGMENT: Final = 1000
 """Recipients that a call to a segment counts for: nobody knows how many they are."""
 
 
 class Group(Protocol):
-    """Holds the slots and the broker messages of one batch, and is told how far its ids are."""
-
-    def claimed(self, left: Sequence[str]) -> None:
-        """From now on leases protect all ids but `left`: the claim had no room for these."""
+    """Holds the slots of one batch, and is told how far its intents are."""
 
     def ended(self, n: int) -> None:
-        """`n` of the ids need no slot any more."""
+        """`n` of the intents need no slot any more."""
 
-
-class Admitted(NamedTuple):
-    """A request that may be sent, in `wait_s` seconds. probe: it tests whether a shut gate may open."""
-
-    ready: Ready
-    wait_s: float
-    probe: bool
+    def close(self) -> None:
+        """All of them have ended."""
 
 
 class Batches:
@@ -67,35 +59,43 @@ class Batches:
         self._renderer = Renderer(settings)
         self._short = ShortRetries(tries=settings.short_tries, total_s=settings.short_retry_s)
         self._backoff = Backoff(base_s=settings.backoff_base_s, ceiling_s=settings.backoff_ceiling_s)
+        self._taker = uuid.uuid4().hex
         self.bytes_held = 0
         """Of all requests in progress, as values and as text."""
         self.stopping = False
 
-    async def send(self, ids: Sequence[str], group: Group) -> None:
+    async def take(self, lane: str, most: int, *, suspects: bool = False) -> Taken:
         """
-        Send what may be sent now. An intent's fate never depends on its neighbours.
+        Take intents of a lane that may leave now; one round trip. One call at a time for each lane, and one for its suspects.
 
-        Raises LedgerUnavailable if nothing could be claimed or admitted; then nothing was sent.
+        suspects: take a group of suspects. Raises LedgerUnavailable if nothing could be taken.
         """
         token, asked_at = uuid.uuid4().hex, time.monotonic()
-        claims = await self._claim(ids, token, group)  # one round trip to the ledger
-        ready = self._render(claims, asked_at, group)  # no round trip
-        with self._holding(2 * sum(len(one.body) for one in ready)):
-            admitted = await self._admit(ready, token, group)  # one round trip
-            await self._deliver(admitted, group)  # one call each, all at once; each is settled as its answer comes (see Settler)
+        taker = f"{self._taker}-{lane}{'-suspects' if suspects else ''}"
+        with self._holding(TAKE_BYTES if most else 0):  # as much as the answer may hold
+            taken = await self._client.do_until_answered(
+                lambda: self._ledger.take(lane, most, token=token, taker=taker, suspects=suspects)
+            )
+        for claim in taken.claims:
+            self._gates.admitted(claim.application, asked_at, probe=claim.probe)
+        if taken.expired:
+            log.info("expired", n=len(taken.expired), intent_ids=list(taken.expired))
+        return replace(taken, asked_at=asked_at)
 
-    async def _claim(self, ids: Sequence[str], token: str, group: Group) -> Claims:
-        with self._holding(CLAIM_BYTES):  # as much as the answer may hold
-            claims = await self._client.do_until_answered(lambda: self._ledger.claim(ids, token))
-        group.claimed(claims.left)
-        group.ended(len(claims.refused) + len(claims.left))
-        return claims
+    async def send(self, taken: Taken, group: Group) -> None:
+        """Send what was taken. An intent's fate never depends on its neighbours."""
+        try:
+            ready = self._render(taken, group)  # no round trip
+            with self._holding(2 * sum(len(one.body) for one in ready)):
+                await self._deliver(ready, group)  # one call each, all at once; each is settled as its answer comes (see Settler)
+        finally:
+            group.close()
 
-    def _render(self, claims: Claims, asked_at: float, group: Group) -> list[Ready]:
+    def _render(self, taken: Taken, group: Group) -> list[Ready]:
         """What can be sent. Everything else is settled now."""
         ready = []
-        at = ClaimedAt.of(claims.now_ms, asked_at)
-        for claim in claims.claimed:
+        at = TakenAt.of(taken.now_ms, taken.asked_at)
+        for claim in taken.claims:
             rendered = self._renderer.render(claim, at)
             match rendered:
                 case Ready():
@@ -103,52 +103,26 @@ class Batches:
                     continue
                 case NoToken():
                     self._gates.shut_without_token(claim.application)
-                    self._settler.add(Settlement(claim, Event.SHUT, gate="token"))
+                    self._settler.add(Settlement(claim, Event.HANDED_BACK))
                 case Settlement():
                     self._settler.add(rendered)
             group.ended(1)
         return ready
 
-    async def _admit(self, ready: Sequence[Ready], token: str, group: Group) -> list[Admitted]:
-        if not ready:
-            return []
-        asked_at = time.monotonic()
-        try:
-            admissions = await self._client.do_until_answered(lambda: self._ledger.admit([one.claim for one in ready], token))
-        except LedgerUnavailable:  # no request was written: they go back as soon as the ledger is available
-            for one in ready:
-                self._settler.add(Settlement(one.claim, Event.HANDED_BACK))
-            raise
-        admitted = []
-        for one, admission in zip(ready, admissions, strict=True):
-            if admission.outcome in ("go", "probe"):
-                is_probe = admission.outcome == "probe"
-                self._gates.admitted(one.claim.application, asked_at, probe=is_probe)
-                admitted.append(Admitted(one, admission.wait_ms / 1000, is_probe))
-                continue
-            if admission.outcome == "wait":  # no slot under the rate: it waits in the due set, where waiting costs nothing
-                self._settler.add(Settlement(one.claim, Event.FAILED, wait_ms=admission.wait_ms, waits_for=_SLOT))
-            if admission.outcome == "expired":
-                log.info("expired", n=1, intent_ids=[one.claim.intent_id])
-            log.debug("not_admitted", intent_id=one.claim.intent_id, outcome=admission.outcome)
-            group.ended(1)
-        return admitted
-
-    async def _deliver(self, admitted: Sequence[Admitted], group: Group) -> None:
+    async def _deliver(self, ready: Sequence[Ready], group: Group) -> None:
         # One task each: with `gather` the first answer would be settled when the last has come.
-        tasks = [asyncio.create_task(self._deliver_one(one, group)) for one in admitted]
+        tasks = [asyncio.create_task(self._deliver_one(one, group)) for one in ready]
         for task in tasks:
             await task
 
-    async def _deliver_one(self, admitted: Admitted, group: Group) -> None:
+    async def _deliver_one(self, ready: Ready, group: Group) -> None:
         """One intent's calls. Never raises: after a bug the end of its lease brings it back, and its neighbours go on."""
-        ready = admitted.ready
         try:
-            if admitted.wait_s:
-                await asyncio.sleep(admitted.wait_s)
+            if ready.claim.leaves_ms:
+                await asyncio.sleep(ready.claim.leaves_ms / 1000)
             delivery = await self._call(ready)
             now, jitter = time.monotonic(), random.random()
-            self._settler.add(settlement_of(ready, delivery, backoff=self._backoff, now=now, jitter=jitter, probe=admitted.probe))
+            self._settler.add(settlement_of(ready, delivery, backoff=self._backoff, now=now, jitter=jitter))
             if not isinstance(delivery.verdict, Sent):
                 _log_not_sent(ready, delivery)
         except Exception as error:

@@ -21,15 +21,15 @@ log = structlog.get_logger("wooshq.batch")
 _NEWER_WAITS_MS = 5000
 
 
-class ClaimedAt(NamedTuple):
-    """When a batch was claimed: on the ledger's clock, and on this process's monotonic one. This machine's own clock may be wrong."""
+class TakenAt(NamedTuple):
+    """When a batch was taken: on the ledger's clock, and on this process's monotonic one. This machine's own clock may be wrong."""
 
     utc: datetime
     ms: int
     monotonic: float
 
     @classmethod
-    def of(cls, ms: int, monotonic: float) -> ClaimedAt:
+    def of(cls, ms: int, monotonic: float) -> TakenAt:
         """ms: of the ledger. monotonic: just before it was asked."""
         return cls(datetime.fromtimestamp(ms / 1000, UTC), ms, monotonic)
 
@@ -82,7 +82,7 @@ class Renderer:
         self._tokens = {app: token.get_secret_value() for app, token in settings.api_tokens.items()}
         self._token = settings.api_token.get_secret_value() if settings.api_token else None
 
-    def render(self, claim: Claim, at: ClaimedAt) -> Rendered:
+    def render(self, claim: Claim, at: TakenAt) -> Rendered:
         """Never raises."""
         try:
             intent = load_stored(claim.body, claim.version, platforms=self._platforms)
@@ -98,7 +98,7 @@ class Renderer:
             log.error("render_failed", intent_id=claim.intent_id, error=type(error).__name__, exc_info=True)
             return Settlement(claim, Event.GIVEN_UP, reason=Reason.INVALID, detail=f"rendering failed ({type(error).__name__})")
 
-    def _ready(self, claim: Claim, intent: Intent, payload: dict[str, Any], token: str, at: ClaimedAt) -> Ready:
+    def _ready(self, claim: Claim, intent: Intent, payload: dict[str, Any], token: str, at: TakenAt) -> Ready:
         return Ready(
             claim=claim,
             payload=payload,
@@ -106,7 +106,7 @@ class Renderer:
             token=token,
             on_unknown=(intent.on_unknown or self._on_unknown) if claim.doubts < self._unknown_resends else "dead_letter",
             lease_until=at.monotonic + self._send_within_s,
-            too_old_at=at.monotonic_of(claim.accepted_at_ms + claim.waited_ms) + self._max_age_s,
+            too_old_at=at.monotonic_of(at.ms if claim.failed_at_ms is None else claim.failed_at_ms + claim.waited_ms) + self._max_age_s,
             expires_at=None if claim.expires_at_ms is None else at.monotonic_of(claim.expires_at_ms),
             held_ms=0 if intent.schedule is None and intent.request is None else _held_ms(payload, at.ms),
         )

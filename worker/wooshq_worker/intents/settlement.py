@@ -13,11 +13,11 @@ from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown
 from wooshq_worker.intents.render import Ready
 
 
-def settlement_of(ready: Ready, delivery: Delivery, *, backoff: Backoff, now: float, jitter: float, probe: bool = False) -> Settlement:
-    """now: monotonic. jitter: uniform in [0, 1). probe: the delivery tested a shut gate."""
+def settlement_of(ready: Ready, delivery: Delivery, *, backoff: Backoff, now: float, jitter: float) -> Settlement:
+    """now: monotonic. jitter: uniform in [0, 1)."""
     claim, verdict = ready.claim, delivery.verdict
     attempts: list[dict[str, Any]] = [dict(attempt.as_dict()) for attempt in delivery.attempts]
-    if probe:
+    if claim.probe:
         attempts = [{**attempt, "probe": True} for attempt in attempts]
     match verdict:
         case Sent():
@@ -34,7 +34,7 @@ def settlement_of(ready: Ready, delivery: Delivery, *, backoff: Backoff, now: fl
         case Dead():
             return _dead(ready, attempts, Reason(verdict.reason), verdict)
         case Hold():
-            return Settlement(claim, Event.SHUT, attempts, gate=verdict.gate)
+            return Settlement(claim, Event.HANDED_BACK, attempts)
         case Unknown() if ready.on_unknown == "dead_letter":
             return _dead(ready, attempts, Reason.UNKNOWN, verdict)
         case Retry() | Unknown():
@@ -49,8 +49,6 @@ def settlement_of(ready: Ready, delivery: Delivery, *, backoff: Backoff, now: fl
 def _withheld(ready: Ready, verdict: Withheld, attempts: Sequence[dict[str, Any]]) -> Settlement:
     if verdict.why == "expired":
         return Settlement(ready.claim, Event.EXPIRE, attempts)
-    if verdict.why.startswith("gate "):
-        return Settlement(ready.claim, Event.SHUT, attempts, gate=verdict.why.removeprefix("gate "))
     return Settlement(ready.claim, Event.HANDED_BACK, attempts)
 
 

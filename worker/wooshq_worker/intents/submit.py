@@ -54,11 +54,12 @@ class Submit:
         checked = self._check(submitted)
         if isinstance(checked, Entry):
             try:
-                intent_id = await self._client.do(accept_one(self._wooshq.ledger, checked))
+                accepted = await self._client.do(accept_one(self._wooshq.ledger, checked))
             except Conflict as error:
                 checked = _Refused(checked.body, Reason.INVALID, str(error))
             else:
-                self._wooshq.installation.hand_over(checked.lane, [intent_id])
+                for lane in accepted.bells:
+                    self._wooshq.installation.ring(lane)
                 return
         await self._file(submitted.intent_id, checked)
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Final
-
-from wooshq.ledger.intents import Suspect
 
 _MOST: Final = 16
 
@@ -18,15 +15,6 @@ def suspects_at_once(lost: int, poison_after: int) -> int:
     A quarter with every further lost worker, and one alone before it is called poison.
     """
     return min(_MOST, int(4 ** max(0, poison_after - 2 - lost)))
-
-
-def suspect_groups(suspects: Sequence[Suspect], poison_after: int) -> list[tuple[str, list[str]]]:
-    """(lane, ids) of intents that are sent together, with nothing else. Two hundred suspects then wait for a dozen groups."""
-    together: dict[tuple[str, int], list[str]] = {}
-    for one in suspects:
-        size = suspects_at_once(one.lost, poison_after)
-        together.setdefault((one.lane, size), []).append(one.intent_id)
-    return [(lane, ids[at : at + size]) for (lane, size), ids in together.items() for at in range(0, len(ids), size)]
 
 
 class SuspectLock:

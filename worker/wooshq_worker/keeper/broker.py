@@ -1,19 +1,14 @@
-"""The broker as the keeper uses it: publish ids, call turns, ask how many messages a lane has."""
+"""The broker as the keeper uses it: ring bells, call turns, ask how many messages a lane has."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
 from wooshq.installation.celery_app import WooshqApp
 from wooshq.installation.publish import BrokerConnection
-from wooshq.ledger.intents import Taken
-from wooshq.ledger.keys import LANES
-from wooshq.settings import Settings
-from wooshq_worker.jobs.suspects import suspect_groups
 
 log = structlog.get_logger("wooshq.keeper")
 
@@ -33,26 +28,18 @@ def depth(app: WooshqApp, lane: str) -> int | None:
 
 
 class LaneBroker:
-    """Its methods do not raise if the broker is away: the ledger has everything, and the keeper publishes it later."""
+    """Its methods do not raise if the broker is away: the ledger has everything, and the keeper tries again."""
 
-    def __init__(self, app: WooshqApp, settings: Settings) -> None:
+    def __init__(self, app: WooshqApp) -> None:
         self._app = app
-        self._poison_after = settings.poison_after
-        self._connection = BrokerConnection(app, ids_per_message=settings.ids_per_message)
+        self._connection = BrokerConnection(app)
 
-    async def publish(self, taken: Taken) -> None:
-        """Publish intents that are in their lanes again; suspects in groups of their own."""
-        for lane in LANES:
-            if taken.by_lane[lane]:
-                await asyncio.to_thread(self._publish, lane, taken.by_lane[lane])
-        for lane, group in suspect_groups(taken.suspects, self._poison_after):
-            await asyncio.to_thread(self._publish, lane, group, alone=True)
-
-    def _publish(self, lane: str, ids: Sequence[str], alone: bool = False) -> None:
+    async def ring(self, lane: str) -> None:
+        """Ring the bell of a lane."""
         try:
-            self._connection.publish(lane, ids, alone=alone)
+            await asyncio.to_thread(self._connection.ring, lane)
         except Exception as error:  # of any transport
-            log.warning("publish_failed", lane=lane, n=len(ids), error=type(error).__name__)
+            log.warning("bell_not_rung", lane=lane, error=type(error).__name__)
 
     async def call_turns(self, chunks: int) -> None:
         """Tell the workers of the bulk lane that so many chunks wait."""

@@ -9,13 +9,13 @@ from wooshq_worker.keeper.duty import PAGE, PAGES, DutyContext
 log = structlog.get_logger("wooshq.keeper")
 
 
-async def publish_due_retries(context: DutyContext) -> None:
+async def queue_due_retries(context: DutyContext) -> None:
     """Put retries whose time has come back into their lanes."""
     ledger = context.intents
     for _ in range(PAGES):
         ids = await context.client.do(ledger.come_due("due", PAGE))
         if ids:
-            await context.broker.publish(await context.client.do(ledger.due(ids)))
+            await context.client.do(ledger.due(ids))
         if len(ids) < PAGE:
             return
 
@@ -26,8 +26,7 @@ async def expire_intents(context: DutyContext) -> None:
     ids = await context.client.do(ledger.come_due("expiry", PAGE))
     if not ids:
         return
-    rows = await context.client.do(ledger.fields(ids, "app"))
-    ended = await context.client.do(ledger.expire([(i, application or "") for i, (application,) in zip(ids, rows, strict=True)]))
+    ended = await context.client.do(ledger.expire(ids))
     if ended:
         log.info("expired", n=len(ended), intent_ids=ended)
 

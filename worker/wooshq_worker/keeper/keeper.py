@@ -13,15 +13,15 @@ import structlog
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.jobs import JobLedger
+from wooshq_worker.keeper.bells import ring_bells
 from wooshq_worker.keeper.broker import LaneBroker
-from wooshq_worker.keeper.due import expire_intents, forget_old_letters, publish_due_retries
+from wooshq_worker.keeper.due import expire_intents, forget_old_letters, queue_due_retries
 from wooshq_worker.keeper.duty import Duty, DutyContext
-from wooshq_worker.keeper.held import release_held
 from wooshq_worker.keeper.jobs import end_rollout_steps, queue_due_chunks, sweep_cancelled_jobs, sweep_expired_jobs
 from wooshq_worker.keeper.leases import take_over_intents
 from wooshq_worker.keeper.lost_chunks import take_over_chunks
-from wooshq_worker.keeper.lost_messages import publish_lost
 from wooshq_worker.keeper.lost_turns import call_lost_turns
+from wooshq_worker.keeper.version_before import take_in_old_intents
 from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.keeper")
@@ -32,23 +32,23 @@ _GRACE_S: Final = 3.0
 _SECOND_S: Final = 1.0
 
 IN_EVERY_ROUND: Final[tuple[Duty, ...]] = (
-    publish_due_retries,
+    queue_due_retries,
     expire_intents,
-    release_held,
     queue_due_chunks,
     end_rollout_steps,
     sweep_cancelled_jobs,
     sweep_expired_jobs,
+    ring_bells,
 )
 TAKE_OVER: Final[tuple[Duty, ...]] = (take_over_intents, take_over_chunks)
-ONCE_A_SECOND: Final[tuple[Duty, ...]] = (publish_lost, call_lost_turns, forget_old_letters)
+ONCE_A_SECOND: Final[tuple[Duty, ...]] = (take_in_old_intents, call_lost_turns, forget_old_letters)
 
 
 class Keeper:
     """
     Every worker has one, and the one that holds the lock works. Two at once do no harm.
 
-    Intents and chunks wait in the ledger alone. The keeper puts those whose time has come back into the lanes, and tells the broker.
+    Intents and chunks wait in the ledger alone. The keeper puts those whose time has come back into the lanes, and wakes workers.
     """
 
     def __init__(self, wooshq: Wooshq, client: LedgerClient) -> None:
@@ -60,7 +60,7 @@ class Keeper:
             intents=wooshq.ledger,
             jobs=JobLedger(wooshq.settings),
             client=client,
-            broker=LaneBroker(wooshq.installation.app, wooshq.settings),
+            broker=LaneBroker(wooshq.installation.app),
         )
         self._token = uuid.uuid4().hex
         self._second_began_at = 0.0

@@ -19,9 +19,8 @@ async def take_over_intents(context: DutyContext) -> None:
         return
     rows = await context.client.do(ledger.fields(ids, "body"))
     on_unknown = {i: wanted for i, (body,) in zip(ids, rows, strict=True) if (wanted := _on_unknown(body))}
-    taken = await context.client.do(ledger.take_over(ids, on_unknown))
-    log.warning("leases_taken_over", n=len(ids), queued=len(taken))
-    await context.broker.publish(taken)
+    queued = await context.client.do(ledger.take_over(ids, on_unknown))
+    log.warning("leases_taken_over", n=len(ids), queued=len(queued))
 
 
 def _on_unknown(body: str | None) -> str | None:

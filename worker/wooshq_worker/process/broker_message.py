@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -15,11 +14,11 @@ from wooshq.installation.celery_app import SEND, SUBMIT, TURN
 from wooshq.intents.find import id_of_submit
 from wooshq_worker.intents.submit import Submitted
 
-_MOST_IDS: Final = 1000
+MOST_HOPS: Final = 3
+"""How often a bell is passed on by workers that are full. After that the keeper rings, a second later."""
 _KEPT_BYTES: Final = 64 * 1024
 _MOST_BYTES: Final = 8 * 1024 * 1024
 """Reading a larger body as JSON would block Celery's thread."""
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _TIMES: Final[Mapping[str, str]] = {"eta": "eta or countdown", "expires": "expires"}
 """Celery's names of times in a message → the options that set them."""
@@ -28,18 +27,10 @@ _FOLLOWERS: Final[Mapping[str, str]] = {"callbacks": "link", "errbacks": "link_e
 
 
 @dataclass(frozen=True, slots=True)
-class SendIds:
-    """Intents that are in the ledger wait in this lane. alone: they are suspects."""
+class Bell:
+    """Intents wait in this lane. hops: how many workers that were full passed it on."""
 
-    ids: Sequence[str]
-    alone: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SendMalformed:
-    """Ids that cannot be read. They are in the ledger, and the keeper publishes them again."""
-
-    why: str
+    hops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +43,7 @@ class NotOurs:
     """Another application's task, in a queue that it shares with wooshq."""
 
 
-Meaning: TypeAlias = SendIds | SendMalformed | Turn | Submitted | NotOurs
+Meaning: TypeAlias = Bell | Turn | Submitted | NotOurs
 """Submitted: an intent, or, with `why`, a message that is to become a dead letter. `body` is the intent, if the message has one."""
 
 
@@ -60,7 +51,7 @@ def meaning_of(message: Message, lane: str | None) -> Meaning:
     """lane: of the queue that the message was read from; None if the queue is not a lane's."""
     task = _read(message)
     if task.name == SEND and lane is not None:
-        return _ids_of(task)
+        return _bell_of(task)
     if task.name == TURN and lane == "bulk":
         return Turn()
     if task.name == SUBMIT or lane is not None:
@@ -123,15 +114,10 @@ def _own_name(message: Message, raw: bytes) -> str:
     return f"{message.delivery_tag} {hashlib.blake2b(raw).hexdigest()}"
 
 
-def _ids_of(task: _Task) -> SendIds | SendMalformed:
-    ids = task.args[0] if isinstance(task.args, list) and len(task.args) == 1 else None
-    if task.why is None and isinstance(ids, list) and len(ids) <= _MOST_IDS and all(map(_is_id, ids)):
-        return SendIds(ids, alone=isinstance(task.kwargs, dict) and task.kwargs.get("alone") is True)
-    return SendMalformed(task.why or "it must carry one list of ids")
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
+def _bell_of(task: _Task) -> Bell:
+    """Whatever else the message says: the version before sent ids in it, which the ledger has."""
+    hops = task.kwargs.get("hops") if isinstance(task.kwargs, dict) else 0
+    return Bell(hops if type(hops) is int and 0 <= hops <= MOST_HOPS else 0)
 
 
 def _has_intent(task: _Task) -> bool:

@@ -12,9 +12,9 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu import Consumer as KombuConsumer
 from kombu.message import Message
 
-from wooshq.installation.celery_app import SEND, SUBMIT
+from wooshq.installation.celery_app import SUBMIT
 from wooshq_worker.intents.submit import Submitted
-from wooshq_worker.process.broker_message import NotOurs, SendIds, SendMalformed, Turn, meaning_of, not_understood
+from wooshq_worker.process.broker_message import Bell, NotOurs, Turn, meaning_of, not_understood
 from wooshq_worker.process.engine import Engine
 
 log = structlog.get_logger("wooshq.consumer")
@@ -77,15 +77,13 @@ class Consumer(CeleryConsumer):
         lane = self.app.lane_of(queue)
         meaning = meaning_of(message, lane)
         match meaning:
-            case SendIds(ids, alone):
-                self.engine.offer(lane, ids, self._ack(message), alone=alone)
+            case Bell(hops):
+                self.engine.offer_bell(lane, hops)
+                self._ack(message)()
             case Turn():
                 self.engine.offer_turn(self._ack(message))
             case Submitted():
                 self.engine.offer_submit(meaning, self._ack(message))
-            case SendMalformed(why):
-                log.warning("message_malformed", task=SEND, why=why)
-                self._ack(message)()
             case NotOurs():
                 log.warning("queue_is_shared", queue=queue, hint=f"send {SUBMIT} to a lane's queue, or set WOOSHQ_SUBMIT_QUEUE")
                 self.hub.call_soon(self.leave_queue, queue)

@@ -1,26 +1,30 @@
-"""Dispatch: claim for each lane as many ids as it has free slots, and send suspects apart from all others."""
+"""Dispatch: take for each lane as many intents as it has free slots, and send suspects apart from all others."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.intents import Taken
 from wooshq_worker.intents.batch import Batches
 from wooshq_worker.jobs.suspects import SuspectLock
 from wooshq_worker.ledger_client import LedgerClient
-from wooshq_worker.process.lanes import Lane, Lanes, Parcel
+from wooshq_worker.process.broker_message import MOST_HOPS
+from wooshq_worker.process.lanes import Lane, Lanes
 from wooshq_worker.process.tasks import Tasks
 
-_CLAIM: Final = 64
-"""Ids in one claim. Larger groups share a round trip; smaller ones start sooner."""
+_TAKE: Final = 64
+"""Intents in one take. Larger groups share a round trip; smaller ones start sooner."""
+_SUSPECTS: Final = 16
+_LOOK_AGAIN_S: Final = 0.005
+"""After a take that gave something, the worker looks again by itself: under load nobody has to ring, and a bell costs as much as 5 takes."""
 _LEDGER_AWAY_S: Final = 0.25
 
 
 class Dispatcher:
-    """Takes ids from the lanes, and sends them as slots become free."""
+    """Takes intents from the lanes as slots become free. A bell wakes it; then it looks until nothing is left."""
 
     def __init__(
         self,
@@ -29,103 +33,137 @@ class Dispatcher:
         client: LedgerClient,
         tasks: Tasks,
         suspect_lock: SuspectLock,
+        ring: Callable[[str, int], None],
         on_suspects_done: Callable[[], None],
     ) -> None:
-        """on_suspects_done: called when the suspects of a group have been sent, and jobs may send theirs."""
+        """
+        ring: rings the bell of a lane, with the number of workers that passed it on. on_suspects_done: called when the suspects of a group
+        have been sent, and jobs may send theirs.
+        """
         self._lanes = lanes
         self._batches = batches
         self._client = client
         self._tasks = tasks
         self._suspect_lock = suspect_lock
+        self._ring = ring
         self._on_suspects_done = on_suspects_done
-        self._suspects: deque[tuple[str, list[str]]] = deque()
+        self._with_suspects: set[str] = set()
         self._has_suspects = asyncio.Event()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stopping = False
 
     def stop(self) -> None:
-        """Claim nothing more."""
+        """Take nothing more."""
         self._stopping = True
 
-    def add(self, lane: str, ids: Sequence[str], ack: Callable[[], None]) -> None:
-        """Ids that a broker message of a lane carried."""
-        self._lanes[lane].parcels.append(Parcel(deque(ids), ack))
-        self._lanes[lane].changed.set()
-
-    def add_suspects(self, lane: str, ids: Sequence[str], ack: Callable[[], None]) -> None:
-        """
-        Ids that must be sent together, and without others beside them.
-
-        Their message is acknowledged at once: they may take long, and it must not block the lane's other messages. The ledger has the ids.
-        """
-        ack()
-        self._suspects.append((lane, list(ids)))
-        self._has_suspects.set()
+    def hear_bell(self, lane_name: str, hops: int) -> None:
+        """Something waits in a lane. A worker that has no slot passes the bell on: another one may have some."""
+        lane = self._lanes[lane_name]
+        lane.is_consumed = True
+        lane.look()
+        if (self._stopping or not self._lanes.free(lane)) and hops < MOST_HOPS:
+            self._ring(lane_name, hops + 1)
 
     async def run_lane(self, name: str) -> None:
         """Send what waits in one lane, for ever."""
         lane = self._lanes[name]
         while True:
-            while self._stopping or not lane.parcels or not self._lanes.free(lane):
+            while self._stopping or not lane.may_have_work or not self._lanes.free(lane):
                 lane.changed.clear()
                 await lane.changed.wait()
             if not self._client.is_available:
                 await asyncio.sleep(_LEDGER_AWAY_S)
-            ids, emptied = lane.take_ids(min(_CLAIM, self._lanes.free(lane)))
-            self._lanes.take(lane, len(ids))
-            self._tasks.spawn(self._send(lane, ids, emptied))
+            most = min(_TAKE, self._lanes.free(lane))
+            if most < 1:
+                continue
+            lane.may_have_work = False  # first: a bell that is heard during the round trip counts
+            self._lanes.take(lane, most)
+            taken = await self._take(lane, most)
+            if taken is None:
+                lane.may_have_work = True
+                continue
+            self._note(lane, taken)
             await asyncio.sleep(0)
+
+    async def _take(self, lane: Lane, most: int) -> Taken | None:
+        """Take intents and begin to send them. None if the ledger is unavailable: then nothing was taken. Gives unused slots back."""
+        taken = None
+        try:
+            taken = await self._batches.take(lane.name, most)
+        except LedgerUnavailable:
+            return None
+        finally:
+            self._lanes.give_back(lane, most - (len(taken.claims) if taken else 0))
+        if taken.claims:
+            self._tasks.spawn(self._batches.send(taken, _Group(self._lanes, lane, len(taken.claims))))
+        return taken
+
+    def _note(self, lane: Lane, taken: Taken) -> None:
+        """Decide when to look again."""
+        if taken.must_ring:
+            self._ring(lane.name, 0)
+        if taken.suspects:
+            self._with_suspects.add(lane.name)
+            self._has_suspects.set()
+        if taken.has_more:
+            lane.may_have_work = True
+            return
+        again_s = _LOOK_AGAIN_S if taken.claims else None if taken.again_ms is None else taken.again_ms / 1000
+        if (timer := self._timers.pop(lane.name, None)) is not None:
+            timer.cancel()
+        if again_s is not None:
+            self._timers[lane.name] = asyncio.get_running_loop().call_later(again_s, lane.look)
 
     async def run_suspects(self) -> None:
         """
         Send suspects one group after the other, for ever.
 
-        Of many intents that were held when a worker was lost, this finds the one that ends workers: the keeper makes the groups smaller
-        each time, and at last it is alone.
+        Of many intents that were held when a worker was lost, this finds the one that ends workers: the groups are smaller each time, and
+        at last it is alone.
         """
         while True:
-            while self._stopping or not self._suspects:
+            while self._stopping or not self._with_suspects:
                 self._has_suspects.clear()
                 await self._has_suspects.wait()
-            name, ids = self._suspects.popleft()
+            lane = self._lanes[next(iter(self._with_suspects))]
             await self._suspect_lock.wait(self)
-            lane = self._lanes[name]
-            self._lanes.take(lane, len(ids))
-            await asyncio.wait([self._tasks.spawn(self._send(lane, ids, []))])
-            if self._suspect_lock.release(self):
-                self._on_suspects_done()
+            try:
+                await self._send_suspects(lane)
+            except LedgerUnavailable:
+                await asyncio.sleep(_LEDGER_AWAY_S)
+            finally:
+                if self._suspect_lock.release(self):
+                    self._on_suspects_done()
 
-    async def _send(self, lane: Lane, ids: list[str], emptied: list[Parcel]) -> None:
-        group = _Group(self._lanes, lane, len(ids), emptied)
-        try:
-            await self._batches.send(list(dict.fromkeys(ids)), group)
-        except LedgerUnavailable:
-            pass  # nothing was sent: the keeper brings the ids back when the ledger is available
-        finally:
-            group.close()
+    async def _send_suspects(self, lane: Lane) -> None:
+        taken = await self._batches.take(lane.name, _SUSPECTS, suspects=True)
+        if not taken.claims:  # the others wait for a gate or for a slot, and the next look into the lane finds them
+            self._with_suspects.discard(lane.name)
+            return
+        self._lanes.take(lane, len(taken.claims))
+        await asyncio.wait([self._tasks.spawn(self._batches.send(taken, _Group(self._lanes, lane, len(taken.claims))))])
+        if not taken.suspects:
+            self._with_suspects.discard(lane.name)
+
+    async def go_to_sleep(self) -> None:
+        """Tell the ledger that this process does not look any more. If something waits, another worker is woken."""
+        for name in self._lanes.names:
+            if self._lanes[name].is_consumed and (await self._batches.take(name, 0)).must_ring:
+                self._ring(name, 0)
 
 
 class _Group:
-    """The ids of one batch: their slots, and the broker messages that they came from. See `intents.batch.Group`."""
+    """The slots of one batch. See `intents.batch.Group`."""
 
-    def __init__(self, lanes: Lanes, lane: Lane, size: int, emptied: list[Parcel]) -> None:
+    def __init__(self, lanes: Lanes, lane: Lane, size: int) -> None:
         self._lanes = lanes
         self._lane = lane
         self._open = size
-        self._emptied = emptied
-
-    def claimed(self, left: Sequence[str]) -> None:
-        if left:  # the ids before them were large
-            self._lane.put_back(left)
-        for parcel in self._emptied:
-            parcel.ack()
-        self._emptied.clear()
-        self._lanes.wake()
 
     def ended(self, n: int) -> None:
         self._open -= n
         self._lanes.give_back(self._lane, n)
 
     def close(self) -> None:
-        """Whatever happened: the broker messages leave the lane, for the ledger has their ids; and no slot stays taken."""
-        self.claimed(())
+        """Whatever happened: no slot stays taken."""
         self.ended(self._open)

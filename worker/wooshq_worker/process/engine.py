@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import Final
 
 from wooshq.client import Wooshq
 from wooshq.ledger.keys import LANES
@@ -32,16 +31,9 @@ _STOP_WITHIN_S = 15.0
 _BEAT_S = 1.0
 
 
-class _Offer(NamedTuple):
-    lane: str
-    ids: Sequence[str]
-    ack: Callable[[], None]
-    alone: bool
-
-
 class Engine:
     """
-    Celery's thread hands over what arrives (`offer`, `offer_turn`, `offer_submit`), with an `ack` that may be called in any thread.
+    Celery's thread hands over what arrives (`offer_bell`, `offer_turn`, `offer_submit`). An `ack` may be called in any thread.
 
     Both threads only pass values to each other, so neither can block the other.
     """
@@ -56,8 +48,6 @@ class Engine:
         self._helpers = helpers
         self._thread = threading.Thread(target=self._run, name="wooshq-engine", daemon=True)
         self._started: Future[Services] = Future()
-        self._offered: deque[_Offer] = deque()
-        self._is_woken = False
         self.received_at = time.monotonic()  #: when a lane last gave something to this process
         self.lanes_consumed: frozenset[str] = frozenset(LANES)
         self.looped_at = time.monotonic()  #: when the event loop last had a turn
@@ -96,21 +86,10 @@ class Engine:
         """Have `call` run in the engine's thread."""
         self._loop.call_soon_threadsafe(call)
 
-    def offer(self, lane: str, ids: Sequence[str], ack: Callable[[], None], *, alone: bool) -> None:
-        """Ids that a lane's message carried. alone: suspects, which must be sent without others beside them."""
+    def offer_bell(self, lane: str, hops: int) -> None:
+        """The bell of a lane was rung: intents wait there. hops: how many workers that were full passed it on."""
         self.received_at = time.monotonic()
-        self._offered.append(_Offer(lane, ids, ack, alone))
-        if not self._is_woken:  # one wake-up for all that come before the loop runs
-            self._is_woken = True
-            self._loop.call_soon_threadsafe(self._take_offered)
-
-    def _take_offered(self) -> None:
-        self._is_woken = False  # first: an offer that comes now is either seen below, or wakes the loop again
-        dispatcher = self._services.dispatcher
-        while self._offered:
-            lane, ids, ack, alone = self._offered.popleft()
-            add = dispatcher.add_suspects if alone else dispatcher.add
-            add(lane, ids, ack)
+        self._loop.call_soon_threadsafe(self._services.dispatcher.hear_bell, lane, hops)
 
     def offer_turn(self, ack: Callable[[], None]) -> None:
         """A chunk of a job waits in the ledger."""

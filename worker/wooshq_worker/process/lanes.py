@@ -1,45 +1,27 @@
-"""Lanes: the ids that wait in this process, and the slots that each lane may use."""
+"""Lanes: whether something may wait in them, and the slots that each of them may use."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass
-class Parcel:
-    """Ids of one broker message. ack: tells the broker that leases protect them; called once, when no id is left here."""
-
-    ids: deque[str]
-    ack: Callable[[], None]
-
-
-@dataclass
 class Lane:
-    """What waits in this process for a lane's slots."""
+    """What this process knows of a lane, and its slots."""
 
+    name: str
     most: int  #: slots that the lane may use at once
-    parcels: deque[Parcel] = field(default_factory=deque)
     busy: int = 0  #: slots that it uses now
+    may_have_work: bool = False  #: whether something may wait in the ledger: a bell was heard, or the last look left something
+    is_consumed: bool = False  #: whether this process has ever heard a bell of it: it may not look at a lane that it does not consume
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def take_ids(self, n: int) -> tuple[list[str], list[Parcel]]:
-        """The first `n` ids that wait, or fewer; and the parcels that are empty now."""
-        ids: list[str] = []
-        emptied: list[Parcel] = []
-        while self.parcels and len(ids) < n:
-            parcel = self.parcels[0]
-            while parcel.ids and len(ids) < n:
-                ids.append(parcel.ids.popleft())
-            if not parcel.ids:
-                emptied.append(self.parcels.popleft())
-        return ids, emptied
-
-    def put_back(self, ids: Sequence[str]) -> None:
-        """These ids go first again. Their broker message is acknowledged already."""
-        self.parcels.appendleft(Parcel(deque(ids), _nothing))
+    def look(self) -> None:
+        """Look into the ledger as soon as there is a slot."""
+        self.may_have_work = True
+        self.changed.set()
 
 
 class Lanes:
@@ -47,7 +29,7 @@ class Lanes:
 
     def __init__(self, most: Mapping[str, int], concurrency: int, is_full: Callable[[], bool]) -> None:
         """most: lane → slots that it may use. is_full: whether this process holds too many bytes to begin anything more."""
-        self._lanes = {name: Lane(slots) for name, slots in most.items()}
+        self._lanes = {name: Lane(name, slots) for name, slots in most.items()}
         self._concurrency = concurrency
         self._is_full = is_full
         self._busy = 0
@@ -56,9 +38,14 @@ class Lanes:
         return self._lanes[name]
 
     @property
-    def are_waiting(self) -> bool:
-        """Whether ids wait in any lane."""
-        return any(lane.parcels for lane in self._lanes.values())
+    def may_have_work(self) -> bool:
+        """Whether something may wait in any lane."""
+        return any(lane.may_have_work for lane in self._lanes.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all lanes."""
+        return tuple(self._lanes)
 
     def free(self, lane: Lane) -> int:
         """Slots that a lane may still take."""
@@ -74,6 +61,12 @@ class Lanes:
         self._busy -= n
         lane.busy -= n
         self.wake()
+
+    def look(self) -> None:
+        """Look into every lane that this process consumes."""
+        for lane in self._lanes.values():
+            if lane.is_consumed:
+                lane.look()
 
     def wake(self) -> None:
         """There may be room for more, in any lane."""
@@ -98,6 +91,3 @@ class JobSlots:
         else:
             self._lanes.take(self._lane, n)
 
-
-def _nothing() -> None:
-    return None

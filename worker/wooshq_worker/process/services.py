@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -64,7 +65,10 @@ class Services:
             self._job_log,
             most_calls=max(1, int(most["bulk"] * _JOBS_PART)),
         )
-        self.dispatcher = Dispatcher(self._lanes, self._batches, self._client, self._tasks, suspect_lock, self.runner.look_again)
+        self.dispatcher = Dispatcher(
+            self._lanes, self._batches, self._client, self._tasks, suspect_lock, wooshq.installation.ring, self.runner.look_again
+        )
+        self._settler.gates.on_opened = self._lanes.look
         forever: list[Coroutine[Any, Any, None]] = [
             self._settler.run(),
             self.keeper.run(),
@@ -100,7 +104,7 @@ class Services:
     @property
     def is_busy(self) -> bool:
         """Whether anything waits or is in progress."""
-        return self._in_progress or self._lanes.are_waiting
+        return self._in_progress or self._lanes.may_have_work
 
     @property
     def _in_progress(self) -> bool:
@@ -124,6 +128,9 @@ class Services:
         await self._wait_until_idle(time.monotonic() + _BREAK_WITHIN_S)
         settled = await self._settler.settled(max(_SETTLE_WITHIN_S, ends - time.monotonic()))
         drained = settled and not self._in_progress
+        if self._client.is_available:
+            with contextlib.suppress(LedgerUnavailable):
+                await self.dispatcher.go_to_sleep()
         self._settler.log_settled()
         self._job_log.write()
         for task in self._background:

@@ -62,7 +62,7 @@ class WhenAnApplicationHasARate:
 
 
 class WhenTheApiSaysThatItIsTooMuch:
-    @pytest.mark.settings(concurrency=32, release_per_s=100_000)
+    @pytest.mark.settings(concurrency=32)
     def test_all_workers_wait_together_then_slow_down_together(self, rig: Rig, api: StandIn) -> None:
         limited: list[float] = []
 
@@ -80,7 +80,7 @@ class WhenTheApiSaysThatItIsTooMuch:
 
         at = sorted(call.at - limited[0] for call in api.calls)
         settings = rig.wooshq.settings
-        admitted_before = 2 * (settings.concurrency + settings.ids_per_message)
+        admitted_before = 2 * settings.concurrency
         assert sum(0 < one < 2.0 for one in at) <= admitted_before, "only calls that were admitted before the answer"
         earlier = [one for one in at if one < 0]
         before = max(200 / (last - first) for first, last in zip(earlier, earlier[200:], strict=False))

@@ -13,7 +13,7 @@ from wooshq.ledger.intents import Claim, Settlement
 from wooshq.ledger.states import Event, Reason
 from wooshq_schemas import MODEL_VERSION
 from wooshq_worker.intents import render
-from wooshq_worker.intents.render import ClaimedAt, NoToken, Ready, Rendered, Renderer
+from wooshq_worker.intents.render import TakenAt, NoToken, Ready, Rendered, Renderer
 
 INTENT = {"to": {"users": ["u1"]}, "message": {"push": {"title": "Hi", "body": "Your order left"}}, "application": "AAAAA-BBBBB"}
 CLAIM = Claim("i", "token", json.dumps(INTENT), MODEL_VERSION, "bulk", "AAAAA-BBBBB", 90_000, None, 1, 0, 0, 0)
@@ -22,7 +22,7 @@ CLAIM = Claim("i", "token", json.dumps(INTENT), MODEL_VERSION, "bulk", "AAAAA-BB
 def rendered(claim: Claim = CLAIM, **settings: Any) -> Rendered:
     """At 100 s of the ledger's clock, and 5 s of this process's."""
     given = some_settings(**{"api_token": "t" * 30, **settings})
-    return Renderer(given).render(claim, ClaimedAt.of(100_000, 5.0))
+    return Renderer(given).render(claim, TakenAt.of(100_000, 5.0))
 
 
 class WhenAClaimIsValid:
@@ -36,10 +36,10 @@ class WhenAClaimIsValid:
     def test_its_moments_are_computed_from_the_ledgers_clock(self) -> None:
         ready = rendered(replace(CLAIM, expires_at_ms=103_000), lease_s=60, http_total_s=20, max_age_s=3600)
         assert isinstance(ready, Ready)
-        assert (ready.lease_until, ready.expires_at, ready.too_old_at) == (45.0, 8.0, 3595.0)
+        assert (ready.lease_until, ready.expires_at, ready.too_old_at) == (45.0, 8.0, 3605.0)
 
     def test_time_that_it_waited_for_gates_and_slots_is_not_a_part_of_its_age(self) -> None:
-        ready = rendered(replace(CLAIM, waited_ms=50_000), max_age_s=60)
+        ready = rendered(replace(CLAIM, failed_at_ms=90_000, waited_ms=50_000), max_age_s=60)
         assert isinstance(ready, Ready)
         assert ready.too_old_at == 5.0 - 10.0 + 60.0 + 50.0
 

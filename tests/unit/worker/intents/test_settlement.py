@@ -41,12 +41,12 @@ class WhenACallHasEnded:
         [
             (Sent("C-1"), Event.ACCEPTED),
             (Dead("rejected", "HTTP_400", "no"), Event.GIVEN_UP),
-            (Hold("token", "HTTP_401", "no"), Event.SHUT),
+            (Hold("token", "HTTP_401", "no"), Event.HANDED_BACK),
             (Retry("HTTP_503", "no"), Event.FAILED),
             (Retry("HTTP_429", "no", 60.0, application_waits=True), Event.FAILED),
             (Unknown("SILENT", "no"), Event.FAILED),
             (Withheld("expired"), Event.EXPIRE),
-            (Withheld("gate circuit"), Event.SHUT),
+            (Withheld("gate circuit"), Event.HANDED_BACK),
             (Withheld("lease"), Event.HANDED_BACK),
             (Withheld("stopping"), Event.HANDED_BACK),
         ],
@@ -64,10 +64,6 @@ class WhenACallHasEnded:
         settlement = settled(Dead("too_large", "HTTP_413", "larger than the API accepts"))
         assert (settlement.reason, settlement.detail, settlement.code) == (Reason.TOO_LARGE, "larger than the API accepts", "HTTP_413")
         assert settlement.payload == '{"a": 1}'
-
-    def test_a_gate_is_named(self) -> None:
-        assert settled(Hold("application", "NOT_FOUND", "no")).gate == "application"
-        assert settled(Withheld("gate not_before")).gate == "not_before"
 
 
 class WhenNoAnswerSaysWhetherItWasAccepted:

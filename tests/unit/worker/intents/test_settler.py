@@ -39,7 +39,7 @@ class Ledger:
             raise ValueError("a bug")
         self.ran.append((wanted.script, list(wanted.args)))
         try:
-            steps.send([b"settled"] * (len(wanted.args) - 2) if wanted.script == "intents/settle" else [])
+            steps.send([b"settled"] * (len(wanted.args) - 3) if wanted.script == "intents/settle" else [])
         except StopIteration as done:
             return done.value
 
@@ -113,5 +113,5 @@ async def test_one_that_cannot_be_written_is_dropped_and_stops_no_other() -> Non
         settler.add(a_settlement(intent_id))
     await settle_all(settler)
     assert settler.unsettled == 0
-    written = [json.loads(arg)["id"] for _, args in ledger.ran for arg in args[2:]]
+    written = [json.loads(arg)["id"] for _, args in ledger.ran for arg in args[3:]]
     assert written == ["a", "b"]

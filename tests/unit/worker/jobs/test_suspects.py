@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wooshq.jobs.units import Unit
-from wooshq.ledger.intents import Suspect
 from wooshq.ledger.states import Mark
 from wooshq_worker.jobs.plan import Plan
-from wooshq_worker.jobs.suspects import SuspectLock, suspect_groups, suspects_at_once
+from wooshq_worker.jobs.suspects import SuspectLock, suspects_at_once
 
 UNITS = [Unit("users", None, (), tuple(f"a{i}" for i in range(20))), *(Unit("users", None, (), (f"b{i}",)) for i in range(10))]
 
@@ -37,20 +36,6 @@ def test_suspects_are_called_first_and_never_more_together_than_allowed(marks: s
 
 def test_groups_shrink_with_each_lost_worker_until_one_is_sent_alone_before_it_is_poison() -> None:
     assert [suspects_at_once(lost, 6) for lost in (2, 3, 4, 5)] == [16, 4, 1, 1]
-
-
-def test_intents_that_are_suspects_form_groups_that_shrink_until_each_is_alone() -> None:
-    def sizes(lost: int, n: int = 40) -> list[int]:
-        return [len(ids) for _, ids in suspect_groups([Suspect("bulk", str(i), lost) for i in range(n)], poison_after=6)]
-
-    assert sizes(2) == [16, 16, 8]
-    assert sizes(3) == [4] * 10
-    assert sizes(4) == sizes(5) == [1] * 40
-
-
-def test_no_group_has_intents_of_two_lanes() -> None:
-    suspects = [Suspect("bulk", "a", 2), Suspect("transactional", "b", 2)]
-    assert suspect_groups(suspects, 6) == [("bulk", ["a"]), ("transactional", ["b"])]
 
 
 def test_only_one_holder_at_a_time_may_send_to_suspects_in_a_worker() -> None:

@@ -1,4 +1,4 @@
-"""The duties for intents and turns, against a real ledger: what each publishes, and what it leaves alone."""
+"""The duties for intents and turns, against a real ledger: what each moves or rings for, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import redis
 
 from tests.rig import APPLICATION, an_intent, some_settings
 from wooshq.intents.entry import entry_of, new_id
-from wooshq.ledger.intents import IntentLedger, Settlement, Taken
+from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.run import run
 from wooshq.ledger.states import Event
 from wooshq.ledger.steps import Steps
-from wooshq_worker.keeper.due import expire_intents, publish_due_retries
+from wooshq_worker.keeper.bells import ring_bells
+from wooshq_worker.keeper.due import expire_intents, queue_due_retries
 from wooshq_worker.keeper.duty import DutyContext
-from wooshq_worker.keeper.held import release_held
 from wooshq_worker.keeper.leases import take_over_intents
-from wooshq_worker.keeper.lost_messages import publish_lost
 from wooshq_worker.keeper.lost_turns import call_lost_turns
+from wooshq_worker.keeper.version_before import take_in_old_intents
 from wooshq_worker.ledger_client import LedgerClient
 
 
@@ -31,13 +31,11 @@ class Broker:
 
     def __init__(self) -> None:
         self.empty = True
-        self.published: list[str] = []
-        self.suspects: list[str] = []
+        self.rung: list[str] = []
         self.turns = 0
 
-    async def publish(self, taken: Taken) -> None:
-        self.published += [i for ids in taken.by_lane.values() for i in ids]
-        self.suspects += [one.intent_id for one in taken.suspects]
+    async def ring(self, lane: str) -> None:
+        self.rung.append(lane)
 
     async def call_turns(self, chunks: int) -> None:
         self.turns += chunks
@@ -50,7 +48,7 @@ class World:
     """A ledger with intents, and a keeper's context on it."""
 
     def __init__(self, url: str, **settings: Any) -> None:
-        made = {"application": APPLICATION, "republish_after_s": 60, **settings}
+        made = {"application": APPLICATION, **settings}
         self.settings = some_settings(**made)
         self.ledger, self.jobs = IntentLedger(self.settings), JobLedger(self.settings)
         self.redis = redis.Redis.from_url(url)
@@ -63,17 +61,23 @@ class World:
 
     def accepted(self, n: int = 1, **fields: Any) -> list[str]:
         entries = [entry_of(an_intent(f"u{i}", **fields), self.settings) for i in range(n)]
-        return [one.intent_id for one in self.do(self.ledger.accept(entries))]
+        return [one.intent_id for one in self.do(self.ledger.accept(entries)).outcomes]
+
+    def take(self, most: int = 64, *, lane: str = "transactional", suspects: bool = False) -> list[Claim]:
+        return self.do(self.ledger.take(lane, most, token=new_id(), taker="a", suspects=suspects)).claims  # type: ignore[no-any-return]
 
     def settled(self, ids: list[str], event: Event, **fields: Any) -> None:
-        claims = self.do(self.ledger.claim(ids, new_id())).claimed
+        """All that wait in the lane end like that; they must be just these."""
+        claims: list[Claim] = []
+        while some := self.take():
+            claims += some
+        assert sorted(claim.intent_id for claim in claims) == sorted(ids)
         assert all(self.do(self.ledger.settle([Settlement(claim, event, **fields) for claim in claims])))
 
     def lost(self, ids: list[str]) -> None:
-        """A worker claimed and admitted them, and its leases have ended."""
-        token = new_id()
-        claims = self.do(self.ledger.claim(ids, token)).claimed
-        assert [one.outcome for one in self.do(self.ledger.admit(claims, token))] == ["go"] * len(ids)
+        """A worker took them, and its leases have ended."""
+        taken = self.take() or self.take(suspects=True)
+        assert sorted(claim.intent_id for claim in taken) == sorted(ids)
         self.redis.zadd(self.ledger.keys.fixed("leases"), dict.fromkeys(ids, 1))
 
     def states(self, ids: list[str]) -> list[str | None]:
@@ -89,20 +93,19 @@ async def world(redis_url: str) -> AsyncIterator[World]:
 
 
 class WhenTheTimeOfAnIntentHasCome:
-    async def test_a_due_retry_is_published_and_a_later_one_waits(self, world: World) -> None:
-        (due,), (later,) = world.accepted(), world.accepted()
+    async def test_a_due_retry_is_queued_and_a_later_one_waits(self, world: World) -> None:
+        (due,) = world.accepted()
         world.settled([due], Event.FAILED, wait_ms=0)
+        (later,) = world.accepted()
         world.settled([later], Event.FAILED, wait_ms=600_000)
-        await publish_due_retries(world.context)
-        assert world.broker.published == [due]
+        await queue_due_retries(world.context)
         assert world.states([due, later]) == ["queued", "retrying"]
 
-    async def test_more_retries_than_one_page_are_published_in_one_round(self, world: World) -> None:
+    async def test_more_retries_than_one_page_are_queued_in_one_round(self, world: World) -> None:
         ids = world.accepted(450)
-        for at in range(0, 450, 50):
-            world.settled(ids[at : at + 50], Event.FAILED, wait_ms=0)
-        await publish_due_retries(world.context)
-        assert sorted(world.broker.published) == sorted(ids)
+        world.settled(ids, Event.FAILED, wait_ms=0)
+        await queue_due_retries(world.context)
+        assert world.states(ids) == ["queued"] * 450
 
     async def test_an_intent_whose_time_is_over_expires(self, world: World) -> None:
         over, other = world.accepted(2, ttl_s=3600)
@@ -113,83 +116,103 @@ class WhenTheTimeOfAnIntentHasCome:
 
 
 class WhenAWorkerIsLost:
-    async def test_its_intents_are_published_again(self, world: World) -> None:
+    async def test_its_intents_are_queued_again(self, world: World) -> None:
         ids = world.accepted(3)
         world.lost(ids)
         await take_over_intents(world.context)
-        assert sorted(world.broker.published) == sorted(ids)
+        assert sorted(claim.intent_id for claim in world.take()) == sorted(ids)
 
     async def test_the_intents_own_wish_counts_for_those_in_doubt(self, world: World) -> None:
         (resent,), (dead,) = world.accepted(on_unknown="resend"), world.accepted(on_unknown="dead_letter")
         world.lost([resent, dead])
         await take_over_intents(world.context)
-        assert world.broker.published == [resent]
         assert world.states([resent, dead]) == ["queued", "dead"]
 
     async def test_an_intent_that_lost_several_workers_is_a_suspect(self, world: World) -> None:
         ids = world.accepted()
         for _ in range(world.settings.suspect_after):
             world.lost(ids)
-            world.broker.published.clear()
             await take_over_intents(world.context)
-        assert (world.broker.published, world.broker.suspects) == ([], ids)
+        assert world.take() == []
+        assert [claim.intent_id for claim in world.take(suspects=True)] == ids
 
     async def test_an_intent_whose_lease_has_not_ended_is_left_alone(self, world: World) -> None:
         ids = world.accepted()
-        world.do(world.ledger.claim(ids, new_id()))
+        world.take()
         await take_over_intents(world.context)
-        assert world.broker.published == []
+        assert world.states(ids) == ["sending"]
 
 
-class WhenAGateHoldsIntents:
-    def held(self, world: World, n: int) -> list[str]:
-        ids = world.accepted(n)
-        world.settled(ids, Event.SHUT, gate="hand")
-        assert world.states(ids) == ["held"] * n
-        return ids
+class WhenWorkWaitsAndNoWorkerKnowsOfIt:
+    def no_worker_is_awake(self, world: World) -> None:
+        world.redis.delete(world.ledger.keys.fixed("bells"))
 
-    async def test_none_is_released_while_the_gate_is_shut(self, world: World) -> None:
-        ids = self.held(world, 3)
+    async def test_the_bell_of_its_lane_is_rung_and_not_again_at_once(self, world: World) -> None:
+        world.accepted(lane="bulk")
+        self.no_worker_is_awake(world)
+        await ring_bells(world.context)
+        await ring_bells(world.context)
+        assert world.broker.rung == ["bulk"]
+
+    async def test_a_bell_that_nobody_has_answered_for_a_second_is_rung_again(self, world: World) -> None:
+        world.accepted()
+        await ring_bells(world.context)
+        assert world.broker.rung == [], "the producer has rung"
+        world.redis.hincrby(world.ledger.keys.fixed("bells"), "transactional:rung", -1001)
+        await ring_bells(world.context)
+        assert world.broker.rung == ["transactional"]
+
+    async def test_a_worker_that_is_awake_needs_no_bell(self, world: World) -> None:
+        world.accepted(2)
+        assert len(world.take(1)) == 1
+        world.redis.hset(world.ledger.keys.fixed("bells"), "transactional", 0)
+        await ring_bells(world.context)
+        assert world.broker.rung == []
+
+    async def test_none_is_rung_while_a_gate_holds_everything(self, world: World) -> None:
+        world.accepted()
+        self.no_worker_is_awake(world)
         world.do(world.ledger.gates.shut("hand", APPLICATION, "for the test"))
-        await release_held(world.context)
-        assert (world.broker.published, world.states(ids)) == ([], ["held"] * 3)
+        await ring_bells(world.context)
+        assert world.broker.rung == []
+        world.do(world.ledger.gates.open("hand", APPLICATION))
+        await ring_bells(world.context)
+        assert world.broker.rung == ["transactional"]
 
-    async def test_all_are_released_when_it_is_open(self, world: World) -> None:
-        ids = self.held(world, 3)
-        await release_held(world.context)
-        assert sorted(world.broker.published) == sorted(ids)
-        assert world.states(ids) == ["queued"] * 3
-
-    async def test_no_more_than_the_rate_allows_leave_in_a_round(self, world: World, redis_url: str) -> None:
-        slow = World(redis_url, release_per_s=8, keeper_tick_s=0.25)
-        self.held(slow, 5)
-        await release_held(slow.context)
-        await slow.client.close()
-        assert len(slow.broker.published) == 2
-
-    async def test_only_its_probes_are_released_while_it_is_tested(self, world: World) -> None:
-        self.held(world, 5)
+    async def test_it_is_rung_when_the_time_of_a_gate_has_come(self, world: World) -> None:
+        world.accepted()
+        self.no_worker_is_awake(world)
         past = int(time.time() * 1000) - 1000
         gate = {"why": "", "since_ms": past, "until_ms": past, "wait_ms": 1000}
         world.redis.hset(world.ledger.keys.fixed("gates"), f"circuit|{APPLICATION}", json.dumps(gate))
-        await release_held(world.context)
-        assert len(world.broker.published) == world.settings.probes < 5
+        await ring_bells(world.context)
+        assert world.broker.rung == ["transactional"]
+
+    async def test_it_is_rung_for_suspects(self, world: World) -> None:
+        ids = world.accepted()
+        for _ in range(world.settings.suspect_after):
+            world.lost(ids)
+            await take_over_intents(world.context)
+        self.no_worker_is_awake(world)
+        await ring_bells(world.context)
+        assert world.broker.rung == ["transactional"]
 
 
-class WhenTheBrokerLostMessages:
-    async def test_intents_that_are_queued_for_too_long_are_published_again(self, world: World) -> None:
-        old, new = world.accepted(2)
-        world.redis.zadd(world.ledger.keys.queued("transactional"), {old: 1})
-        await publish_lost(world.context)
-        assert world.broker.published == [old]
-        assert world.states([old, new]) == ["queued", "queued"]
-
-    async def test_a_lane_without_queued_intents_is_not_asked_about(self, world: World) -> None:
-        async def must_not_be_asked(lane: str) -> bool:
-            raise AssertionError(lane)
-
-        world.broker.is_empty = must_not_be_asked  # type: ignore[method-assign]
-        await publish_lost(world.context)
+class WhenTheLedgerIsOfTheVersionBefore:
+    async def test_what_was_queued_or_held_is_queued(self, world: World) -> None:
+        """It kept one set for each lane, and a set of held intents for each application."""
+        (queued,), (held,) = world.accepted(lane="bulk"), world.accepted()
+        keys = world.ledger.keys
+        world.redis.delete(keys.queue("bulk", APPLICATION), keys.queue("transactional", APPLICATION), keys.ring("bulk"), keys.ring("transactional"))
+        world.redis.zadd(keys.before_queues("queued:bulk"), {queued: 1})
+        world.redis.hset(keys.intent(held), mapping={"state": "held", "gate": "hand", "held_at": 1})
+        world.redis.zadd(keys.before_queues(f"held:{APPLICATION}"), {held: 1})
+        world.redis.sadd(keys.before_queues("held_applications"), APPLICATION)
+        await take_in_old_intents(world.context)
+        assert world.states([queued, held]) == ["queued", "queued"]
+        assert [claim.intent_id for claim in world.take(lane="bulk")] == [queued]
+        assert [claim.intent_id for claim in world.take()] == [held]
+        assert world.redis.keys("*queued:*") == world.redis.keys("*held*") == []
 
 
 class WhenTheBrokerLostTurns:

@@ -14,7 +14,7 @@ from kombu.message import Message
 from tests.strategies import json_values
 from wooshq.installation.celery_app import SEND, SUBMIT, TURN
 from wooshq_worker.intents.submit import Submitted
-from wooshq_worker.process.broker_message import Meaning, NotOurs, SendIds, SendMalformed, Turn, meaning_of, not_understood
+from wooshq_worker.process.broker_message import Bell, Meaning, NotOurs, Turn, meaning_of, not_understood
 
 ID = "01a20c48-e4c7-7776-9c22-18a93bbdff2f"
 INTENT = {"to": {"users": ["u1"]}, "message": {"push": {"title": "Hi"}}}
@@ -38,20 +38,24 @@ def why_of(meaning: Meaning) -> str:
     return meaning.why
 
 
-class WhenItCarriesIds:
-    def test_they_are_sent_in_their_lane(self) -> None:
-        assert meaning_of(task(SEND, [ID]), "bulk") == SendIds([ID], alone=False)
+class WhenItIsABell:
+    def test_intents_wait_in_the_lane(self) -> None:
+        assert meaning_of(task(SEND, []), "bulk") == Bell(0)
 
-    def test_suspects_are_sent_alone(self) -> None:
-        assert meaning_of(task(SEND, [ID], alone=True), "bulk") == SendIds([ID], alone=True)
-        assert meaning_of(task(SEND, [ID], alone="yes"), "bulk") == SendIds([ID], alone=False)
+    def test_it_says_how_often_it_was_passed_on(self) -> None:
+        assert meaning_of(task(SEND, [], hops=2), "bulk") == Bell(2)
 
-    @pytest.mark.parametrize("args", [(), ([ID], 2), ("x",), (["not an id"],), ([5],), ([ID] * 1001,), ({"id": ID},)])
-    def test_what_cannot_be_read_is_left_to_the_keeper(self, args: tuple[Any, ...]) -> None:
-        assert isinstance(meaning_of(task(SEND, *args), "transactional"), SendMalformed)
+    @pytest.mark.parametrize("hops", [-1, 4, "2", True, None, 1.5, [1]])
+    def test_hops_that_no_worker_sends_count_as_none(self, hops: Any) -> None:
+        assert meaning_of(task(SEND, [], hops=hops), "bulk") == Bell(0)
+
+    @pytest.mark.parametrize("args", [(), ([ID],), ([ID], 2), ("x",), (["not an id"],), ({"id": ID},)])
+    def test_whatever_else_it_carries_it_is_a_bell(self, args: tuple[Any, ...]) -> None:
+        """The version before sent ids."""
+        assert meaning_of(task(SEND, *args), "transactional") == Bell(0)
 
     def test_outside_a_lane_it_is_not_ours(self) -> None:
-        assert meaning_of(task(SEND, [ID]), None) == NotOurs()
+        assert meaning_of(task(SEND, []), None) == NotOurs()
 
 
 class WhenItIsATurn:
@@ -171,4 +175,4 @@ class WhenAnythingAtAllArrives:
     def test_it_means_something(self, lane: str | None, body: Any, headers: dict[str, Any]) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         meaning = meaning_of(Message(body=raw, delivery_tag="1", headers=headers, content_type="application/json"), lane)
-        assert (lane is not None) or not isinstance(meaning, SendIds | SendMalformed | Turn)
+        assert (lane is not None) or not isinstance(meaning, Bell | Turn)

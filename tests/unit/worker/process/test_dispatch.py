@@ -1,14 +1,17 @@
-"""From the lanes to the batches: no slot stays taken, no message stays unacknowledged, suspects have no neighbours."""
+"""From the lanes to the batches: when a worker looks, no slot stays taken, suspects have no neighbours, and bells are passed on."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.intents import Taken
 from wooshq_worker.intents.batch import Group
 from wooshq_worker.jobs.suspects import SuspectLock
+from wooshq_worker.process.broker_message import MOST_HOPS
 from wooshq_worker.process.dispatch import Dispatcher
 from wooshq_worker.process.lanes import Lanes
 from wooshq_worker.process.tasks import Tasks
@@ -17,13 +20,17 @@ GENEROUS_S = 60.0
 
 
 class World:
-    """Lanes of 4 slots, and batches that end when the test allows it."""
+    """A ledger in which names wait, lanes of 4 slots, and batches that end when the test allows it."""
 
-    def __init__(self, fails_with: Exception | None = None) -> None:
-        self.fails_with = fails_with
-        self.left: list[str] = []
+    def __init__(self) -> None:
+        self.waiting: list[str] = []
+        self.suspects: list[str] = []
+        self.takes: list[int] = []
+        self.errors: list[Exception] = []
+        self.again_ms: int | None = None
+        self.must_ring = False
         self.sent: list[list[str]] = []
-        self.acked: list[str] = []
+        self.rung: list[tuple[str, int]] = []
         self.may_end = asyncio.Event()
         self.may_end.set()
         self.changed = asyncio.Event()
@@ -32,18 +39,26 @@ class World:
 
     is_available = True
 
-    async def send(self, ids: Sequence[str], group: Group) -> None:
-        self.sent.append(list(ids))
+    async def take(self, lane: str, most: int, *, suspects: bool = False) -> Taken:
+        self.takes.append(most)
         self.changed.set()
-        if self.fails_with is not None:
-            raise self.fails_with
-        left, self.left = self.left, []
-        group.claimed(left)
-        await self.may_end.wait()
-        group.ended(len(ids))
+        await asyncio.sleep(0)
+        if self.errors:
+            raise self.errors.pop()
+        source = self.suspects if suspects else self.waiting
+        size = min(most, 2) if suspects else most
+        claims: list[Any] = source[:size]
+        del source[:size]
+        return Taken(0, claims, bool(source) and not suspects, self.again_ms, len(self.suspects), self.must_ring, ())
 
-    def ack(self, name: str) -> None:
-        self.acked.append(name)
+    async def send(self, taken: Taken, group: Group) -> None:
+        self.sent.append([str(claim) for claim in taken.claims])
+        self.changed.set()
+        await self.may_end.wait()
+        group.close()
+
+    def ring(self, lane: str, hops: int) -> None:
+        self.rung.append((lane, hops))
         self.changed.set()
 
     def on_suspects_done(self) -> None:
@@ -58,15 +73,29 @@ class World:
                 await self.changed.wait()
         return self.sent
 
+    async def until_taken(self, n: int) -> None:
+        async with asyncio.timeout(GENEROUS_S):
+            while len(self.takes) < n:
+                self.changed.clear()
+                await self.changed.wait()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Dispatcher]:
         tasks = Tasks()
-        dispatcher = Dispatcher(self.lanes, self, self, tasks, SuspectLock(), self.on_suspects_done)  # type: ignore[arg-type]
+        dispatcher = Dispatcher(
+            self.lanes,
+            self,  # type: ignore[arg-type]
+            self,  # type: ignore[arg-type]
+            tasks,
+            SuspectLock(),
+            self.ring,
+            self.on_suspects_done,
+        )
         running = [asyncio.create_task(dispatcher.run_lane("bulk")), asyncio.create_task(dispatcher.run_suspects())]
         yield dispatcher
         self.may_end.set()
         async with asyncio.timeout(GENEROUS_S):
-            while len(tasks) or self.lanes.are_waiting:
+            while len(tasks) or self.waiting:
                 await asyncio.sleep(0)
         for task in running:
             task.cancel()
@@ -77,79 +106,108 @@ class World:
         return self.lanes.free(self.lanes["bulk"]) == 4
 
 
-class WhenIdsArrive:
-    async def test_as_many_are_claimed_as_there_are_slots(self) -> None:
+class WhenABellIsHeard:
+    async def test_the_worker_takes_as_many_as_it_has_slots_until_nothing_is_left(self) -> None:
         world = World()
+        world.waiting = list("abcdefghij")
+        async with world.running() as dispatcher:
+            dispatcher.hear_bell("bulk", 0)
+            assert await world.until(3) == [list("abcd"), list("efgh"), ["i", "j"]]
+        assert world.is_free
+
+    async def test_nothing_is_taken_without_a_bell(self) -> None:
+        world = World()
+        async with world.running():
+            await asyncio.sleep(0)
+        assert world.takes == []
+
+    async def test_no_more_is_taken_than_there_are_free_slots(self) -> None:
+        world = World()
+        world.waiting = list("abcdef")
         world.may_end.clear()
         async with world.running() as dispatcher:
-            dispatcher.add("bulk", list("abcdef"), lambda: world.ack("first"))
+            dispatcher.hear_bell("bulk", 0)
             assert await world.until(1) == [list("abcd")]
-            assert world.acked == []  # two of its ids are not claimed yet
+            assert world.takes == [4]
             world.may_end.set()
-            assert await world.until(2) == [list("abcd"), list("ef")]
-        assert world.acked == ["first"]
-        assert world.is_free
+            await world.until(2)
 
-    async def test_an_id_that_comes_twice_is_claimed_once_and_leaves_no_slot_taken(self) -> None:
+    async def test_after_a_take_that_gave_something_the_worker_looks_again_by_itself(self) -> None:
         world = World()
+        world.waiting = ["a"]
         async with world.running() as dispatcher:
-            dispatcher.add("bulk", list("aab"), lambda: world.ack("first"))
-            assert await world.until(1) == [["a", "b"]]
-        assert world.is_free
+            dispatcher.hear_bell("bulk", 0)
+            await world.until_taken(2)
+        assert world.sent == [["a"]]
 
-    async def test_what_a_claim_had_no_room_for_goes_first_the_next_time(self) -> None:
+    async def test_it_looks_again_when_something_may_leave(self) -> None:
         world = World()
-        world.left = ["d"]
+        world.again_ms = 1
+        async with world.running() as dispatcher:
+            dispatcher.hear_bell("bulk", 0)
+            await world.until_taken(2)
+
+    async def test_a_full_worker_passes_the_bell_on_a_few_times(self) -> None:
+        world = World()
+        world.waiting = list("abcd")
         world.may_end.clear()
         async with world.running() as dispatcher:
-            dispatcher.add("bulk", list("abcd"), lambda: world.ack("first"))
-            dispatcher.add("bulk", list("ef"), lambda: world.ack("second"))
+            dispatcher.hear_bell("bulk", 0)
             await world.until(1)
-            world.may_end.set()
-            assert (await world.until(2))[1] == list("def")
+            dispatcher.hear_bell("bulk", 0)
+            dispatcher.hear_bell("bulk", MOST_HOPS)
+            assert world.rung == [("bulk", 1)]
 
-    async def test_nothing_more_is_claimed_after_a_stop(self) -> None:
+    async def test_it_wakes_others_if_the_ledger_says_so(self) -> None:
+        world = World()
+        world.waiting, world.must_ring = ["a"], True
+        async with world.running() as dispatcher:
+            dispatcher.hear_bell("bulk", 0)
+            await world.until(1)
+        assert world.rung[0] == ("bulk", 0)
+
+
+class WhenTheLedgerIsUnavailable:
+    async def test_no_slot_stays_taken_and_it_is_asked_again(self) -> None:
+        world = World()
+        world.waiting, world.errors = ["a"], [LedgerUnavailable("gone", maybe_done=False)]
+        async with world.running() as dispatcher:
+            dispatcher.hear_bell("bulk", 0)
+            assert await world.until(1) == [["a"]]
+        assert world.is_free
+
+
+class WhenAWorkerStops:
+    async def test_it_takes_nothing_more_and_passes_bells_on(self) -> None:
         world = World()
         async with world.running() as dispatcher:
             dispatcher.stop()
-            dispatcher.add_suspects("bulk", ["s"], lambda: world.ack("suspects"))
-            for _ in range(10):
-                await asyncio.sleep(0)
-        assert world.sent == []
+            dispatcher.hear_bell("bulk", 0)
+            await asyncio.sleep(0)
+            assert (world.takes, world.rung) == ([], [("bulk", 1)])
 
-
-class WhenABatchFails:
-    async def test_an_unavailable_ledger_leaves_nothing_behind(self) -> None:
-        world = World(fails_with=LedgerUnavailable("gone", maybe_done=False))
-        async with world.running() as dispatcher:
-            dispatcher.add("bulk", ["a"], lambda: world.ack("first"))
-            await world.until(1)
-        assert world.acked == ["first"]
-        assert world.is_free
-
-    async def test_a_bug_leaves_nothing_behind_and_the_lane_goes_on(self) -> None:
-        world = World(fails_with=ValueError("a bug"))
-        async with world.running() as dispatcher:
-            dispatcher.add("bulk", ["a"], lambda: world.ack("first"))
-            await world.until(1)
-            dispatcher.add("bulk", ["b"], lambda: world.ack("second"))
-            await world.until(2)
-        assert world.acked == ["first", "second"]
-        assert world.is_free
-
-
-class WhenSuspectsArrive:
-    async def test_their_message_is_acknowledged_at_once_and_one_group_is_sent_after_the_other(self) -> None:
+    async def test_it_goes_to_sleep_and_wakes_another_one_for_what_it_leaves(self) -> None:
         world = World()
+        async with world.running() as dispatcher:
+            dispatcher.hear_bell("bulk", 0)
+            await world.until_taken(1)
+            await asyncio.sleep(0)
+            dispatcher.stop()
+            world.rung.clear()
+            world.must_ring = True
+            await dispatcher.go_to_sleep()
+            assert (world.takes[-1], world.rung) == (0, [("bulk", 0)])
+
+
+class WhenThereAreSuspects:
+    async def test_they_are_sent_in_groups_one_after_the_other(self) -> None:
+        world = World()
+        world.suspects = list("abcde")
         world.may_end.clear()
         async with world.running() as dispatcher:
-            dispatcher.add_suspects("bulk", ["a", "b"], lambda: world.ack("first"))
-            dispatcher.add_suspects("transactional", ["c"], lambda: world.ack("second"))
-            assert world.acked == ["first", "second"]
+            dispatcher.hear_bell("bulk", 0)
             assert await world.until(1) == [["a", "b"]]
-            for _ in range(10):
-                await asyncio.sleep(0)
-            assert world.sent == [["a", "b"]]
             world.may_end.set()
-            assert await world.until(2) == [["a", "b"], ["c"]]
+            assert await world.until(3) == [["a", "b"], ["c", "d"], ["e"]]
+        assert world.suspects_done >= 3
         assert world.is_free

@@ -1,27 +1,14 @@
-"""The slots of the lanes, and the ids that wait for them."""
+"""The slots of the lanes, and whether something may wait in them."""
 
 from __future__ import annotations
 
-from collections import deque
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from wooshq_worker.process.lanes import JobSlots, Lane, Lanes, Parcel
-
-
-def nothing() -> None:
-    return None
+from wooshq_worker.process.lanes import JobSlots, Lanes
 
 
 def some_lanes(*, concurrency: int = 10, bulk: int = 8, is_full: bool = False) -> Lanes:
     return Lanes({"transactional": concurrency, "bulk": bulk}, concurrency, lambda: is_full)
-
-
-def a_lane(*parcels: str) -> Lane:
-    """Each parcel carries the letters of its text as ids."""
-    return Lane(10, deque(Parcel(deque(ids), nothing) for ids in parcels))
 
 
 class WhenSlotsAreTaken:
@@ -56,36 +43,17 @@ class WhenSlotsAreTaken:
         assert slots.free() == 8
 
 
-class WhenIdsWait:
-    def test_those_of_one_message_may_be_taken_in_parts(self) -> None:
-        lane = a_lane("abc")
-        ids, emptied = lane.take_ids(2)
-        assert (ids, emptied) == (["a", "b"], [])
-        ids, emptied = lane.take_ids(2)
-        assert ids == ["c"]
-        assert len(emptied) == 1
-
-    def test_those_that_are_put_back_go_first(self) -> None:
-        lane = a_lane("cd")
-        lane.put_back(["a", "b"])
-        assert lane.take_ids(10)[0] == ["a", "b", "c", "d"]
-
-    @given(st.lists(st.text(alphabet="abc", max_size=5), max_size=5), st.integers(1, 7))
-    def test_each_is_taken_once_in_order_and_each_message_is_emptied_once(self, parcels: list[str], n: int) -> None:
-        lane = a_lane(*parcels)
-        taken: list[str] = []
-        emptied = 0
-        while lane.parcels:
-            ids, done = lane.take_ids(n)
-            assert len(ids) <= n
-            taken += ids
-            emptied += len(done)
-        assert "".join(taken) == "".join(parcels)
-        assert emptied == len(parcels)
-
+class WhenSomethingMayWait:
     @pytest.mark.parametrize("name", ["transactional", "bulk"])
-    def test_they_are_seen_whichever_lane_they_wait_in(self, name: str) -> None:
+    def test_it_is_seen_whichever_lane_it_waits_in(self, name: str) -> None:
         lanes = some_lanes()
-        assert not lanes.are_waiting
-        lanes[name].parcels.append(Parcel(deque("a"), nothing))
-        assert lanes.are_waiting
+        assert not lanes.may_have_work
+        lanes[name].look()
+        assert lanes.may_have_work
+        assert lanes[name].changed.is_set()
+
+    def test_only_lanes_that_this_process_consumes_are_looked_into(self) -> None:
+        lanes = some_lanes()
+        lanes["bulk"].is_consumed = True
+        lanes.look()
+        assert (lanes["bulk"].may_have_work, lanes["transactional"].may_have_work) == (True, False)

@@ -1,25 +1,30 @@
 -- accept.lua: takes intents into the ledger. Each of them is in the ledger after it, or was before, or clashes with an earlier one.
 -- uses clock
--- KEYS[1]   queued:transactional  zset
--- KEYS[2]   queued:bulk           zset
--- KEYS[3]   expiry                zset
--- KEYS[4]   counts                hash
--- KEYS[5…]  two per intent: intent:<id> hash, then idem:<digest> string (the intent's own key again if it has no idempotency key)
+-- uses queue
+-- uses bells
+-- KEYS[1]   expiry  zset
+-- KEYS[2]   counts  hash
+-- KEYS[3]   bells   hash
+-- KEYS[4…]  two per intent: intent:<id> hash, then idem:<digest> string (the intent's own key again if it has no idempotency key)
 -- ARGV[1]   how long an idempotency key is kept, ms
 -- ARGV[2]   model version
 -- ARGV[3…]  one per intent, seven lines (another argument costs the client more than another line costs here): id, digest of the body,
 --           lane, application, expires_at ms or '', ttl ms or '', body
--- returns   {'' (new) | <id accepted earlier with the same body> | '!<id accepted earlier with another body>' *}, one per intent
--- cost      O(intents × log queued); the caller bounds how many
+-- derived   queue:<lane>, ring:<lane>
+-- returns   {<lanes whose bells the caller must ring, separated by blanks>, '' (new) | <id accepted earlier with the same body> |
+--            '!<id accepted earlier with another body>' *}, one per intent after the first
+-- cost      O(intents × log queue); the caller bounds how many
 -- moves     intent → queued (new)
 -- again     another answer, changes nothing: the first run's intents are known by their own ids
 -- memory    refused by a full Redis: the first write is HSET
 local now = now_ms()
 local out = {}
-local n = (#KEYS - 4) / 2
+local lanes, queues = {}, {}
+local accepted = 0
+local n = (#KEYS - 3) / 2
 local LINES = '^([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
 for i = 1, n do
-  local row, idem = KEYS[3 + 2 * i], KEYS[4 + 2 * i]
+  local row, idem = KEYS[2 + 2 * i], KEYS[3 + 2 * i]
   local id, digest, lane, app, expires, ttl, body = string.match(ARGV[i + 2], LINES)
   local earlier
   if idem ~= row then
@@ -36,19 +41,41 @@ for i = 1, n do
     end
   end
   if earlier then
-    out[i] = earlier
+    out[i + 1] = earlier
   else
     if ttl ~= '' then expires = now + tonumber(ttl) end
     redis.call('HSET', row, 'body', body, 'digest', digest, 'state', 'queued', 'lane', lane, 'app', app,
       'at', now, 'v', ARGV[2])
     if idem ~= row then redis.call('SET', idem, id .. ' ' .. digest, 'PX', ARGV[1]) end
-    redis.call('ZADD', lane == 'bulk' and KEYS[2] or KEYS[1], now, id)
+    local prefix = prefix_of(row, id)
+    local queue = prefix .. 'queue:' .. lane .. ':' .. app
+    queues[queue] = queues[queue] or {prefix = prefix, lane = lane, app = app, ids = {}}
+    table.insert(queues[queue].ids, id)
     if expires ~= '' then
       redis.call('HSET', row, 'expires', expires)
-      redis.call('ZADD', KEYS[3], expires, id)
+      redis.call('ZADD', KEYS[1], expires, id)
     end
-    redis.call('HINCRBY', KEYS[4], 'accepted', 1)
-    out[i] = ''
+    accepted = accepted + 1
+    out[i + 1] = ''
   end
 end
+if accepted == 0 then
+  out[1] = ''
+  return out
+end
+redis.call('HINCRBY', KEYS[2], 'accepted', accepted)
+local bells = {}
+for queue, waiting in pairs(queues) do
+  local scores = {}
+  for i, id in ipairs(waiting.ids) do
+    scores[2 * i - 1], scores[2 * i] = now, id
+  end
+  redis.call('ZADD', queue, unpack(scores))
+  redis.call('ZADD', waiting.prefix .. 'ring:' .. waiting.lane, 'NX', turn_of(now, 0), waiting.app)
+  lanes[waiting.lane] = true
+end
+for _, lane in ipairs({'transactional', 'bulk'}) do
+  if lanes[lane] and must_ring(KEYS[3], lane, now) then bells[#bells + 1] = lane end
+end
+out[1] = table.concat(bells, ' ')
 return out

@@ -1,29 +1,28 @@
 -- due.lua: puts retries whose time has come back into their lanes.
 -- uses clock
--- KEYS[1]   due                   zset
--- KEYS[2]   queued:transactional  zset
--- KEYS[3]   queued:bulk           zset
--- KEYS[4…]  intent:<id>           hash, one per intent
--- ARGV      one id per intent
--- returns   {<lane> | '' (not due any more) *}, one per intent
--- cost      O(intents × log queued); the caller bounds how many
+-- uses queue
+-- KEYS[1]   due          zset
+-- KEYS[2…]  intent:<id>  hash, one per intent
+-- ARGV      from how many lost workers on an intent is a suspect, then one id per intent
+-- derived   queue:<lane>, ring:<lane>, suspects:<lane>
+-- returns   {<id> *}, those that are queued now
+-- cost      O(intents × log queue); the caller bounds how many
 -- moves     intent retrying → queued (due)
 -- again     another answer, changes nothing: an intent that was moved is not due any more
 -- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local out = {}
-for i, id in ipairs(ARGV) do
-  local row = KEYS[i + 3]
+for i = 2, #ARGV do
+  local id, row = ARGV[i], KEYS[i]
   local at = redis.call('ZSCORE', KEYS[1], id)
-  local v = redis.call('HMGET', row, 'state', 'lane')
-  out[i] = ''
+  local v = redis.call('HMGET', row, 'state', 'lane', 'app', 'at', 'doubts', 'lost')
   if at and tonumber(at) <= now then
     redis.call('ZREM', KEYS[1], id)
     if v[1] == 'retrying' then
       redis.call('HDEL', row, 'due', 'waits_for')
-      redis.call('HSET', row, 'state', 'queued')
-      redis.call('ZADD', v[2] == 'bulk' and KEYS[3] or KEYS[2], now, id)
-      out[i] = v[2]
+      redis.call('HSET', row, 'state', 'queued', 'queued_at', now)
+      enqueue(row, id, {lane = v[2], app = v[3], at = v[4], doubts = v[5], lost = v[6]}, ARGV[1], now)
+      out[#out + 1] = id
     end
   end
 end

@@ -1,35 +1,36 @@
 -- expire.lua: ends intents that still wait when their `expires_at` has come.
 -- uses clock
 -- uses letters
--- KEYS[1]   expiry                zset
--- KEYS[2]   due                   zset
--- KEYS[3]   counts                hash
--- KEYS[4]   queued:transactional  zset
--- KEYS[5]   queued:bulk           zset
--- KEYS[6…]  two per intent: intent:<id> hash, held:<application> zset
+-- uses queue
+-- uses gates
+-- KEYS[1]   expiry       zset
+-- KEYS[2]   due          zset
+-- KEYS[3]   counts       hash
+-- KEYS[4]   gates        hash
+-- KEYS[5…]  intent:<id>  hash, one per intent
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one id per intent
--- derived   letter:<letter> (of an intent that is a replay)
+-- derived   queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay)
 -- returns   {<id> *}, those that expired
 -- cost      O(intents × log ledger); the caller bounds how many
--- moves     intent queued | retrying | held → expired (expire); letter replaying → open (unsent)
+-- moves     intent queued | retrying → expired (expire); letter replaying → open (unsent)
 -- again     another answer, changes nothing: an intent that expired is final
 -- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
+local gates = gates_by_application(KEYS[4])
 local expired = {}
 for i = 3, #ARGV do
-  local id, row, held = ARGV[i], KEYS[i * 2], KEYS[1 + i * 2]
+  local id, row = ARGV[i], KEYS[2 + i]
   local at = redis.call('ZSCORE', KEYS[1], id)
   if at and tonumber(at) <= now then
-    local state = redis.call('HGET', row, 'state')
-    if state == 'queued' or state == 'retrying' or state == 'held' then
+    local v = redis.call('HMGET', row, 'state', 'lane', 'app')
+    if v[1] == 'queued' or v[1] == 'retrying' then
       redis.call('ZREM', KEYS[2], id)
-      redis.call('ZREM', KEYS[4], id)
-      redis.call('ZREM', KEYS[5], id)
-      redis.call('ZREM', held, id)
-      finish_expired(row, id, state, now, ARGV[1], KEYS[1], KEYS[3], {})
+      unqueue(row, id, v[2], v[3])
+      local shut = (gates['*'] or gates[v[3]] or {})[1]
+      finish_expired(row, id, v[1], now, ARGV[1], KEYS[1], KEYS[3], {}, shut and shut.name)
       reopen_letter(row, id, 'expired', ARGV[2])
       expired[#expired + 1] = id
-    elseif state ~= 'sending' then
+    elseif v[1] ~= 'sending' then
       redis.call('ZREM', KEYS[1], id)
     end
   end

@@ -3,33 +3,30 @@
 -- uses full
 -- uses letters
 -- uses history
--- uses gates
--- KEYS[1]   leases                zset
--- KEYS[2]   due                   zset
--- KEYS[3]   expiry                zset
--- KEYS[4]   letters               zset
--- KEYS[5]   doubts                stream
--- KEYS[6]   counts                hash
--- KEYS[7]   held_applications     set
--- KEYS[8]   queued:transactional  zset
--- KEYS[9]   queued:bulk           zset
--- KEYS[10…] two per intent: intent:<id> hash, held:<application> zset
--- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one JSON object per intent:
---           {id, token, event, app, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, waits_for? (it
---           did not fail, and waits for this), gate?}
--- derived   letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
+-- uses queue
+-- KEYS[1]   leases       zset
+-- KEYS[2]   due          zset
+-- KEYS[3]   expiry       zset
+-- KEYS[4]   letters      zset
+-- KEYS[5]   doubts       stream
+-- KEYS[6]   counts       hash
+-- KEYS[7…]  intent:<id>  hash, one per intent
+-- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, from how many lost workers on an intent is a suspect, then
+--           one JSON object per intent: {id, token, event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?,
+--           wait_ms?, waits_for? (it did not fail, and waits for this)}
+-- derived   queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
 -- returns   {'settled' | 'lost' (another worker has it, or it is final) *}, one per intent
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many
--- moves     intent sending → sent (accepted), retrying (failed), held (shut), dead (given_up), queued (handed_back), expired (expire);
+-- moves     intent sending → sent (accepted), retrying (failed), queued (handed_back), dead (given_up), expired (expire);
 --           letter → open (filed), replaying → closed (sent), open (unsent)
 -- again     same answer, changes only counts: the token stays in the row; a lost claim is counted as late each time
 -- memory    works in a full Redis: the first write is ZREM or HDEL
 local now = now_ms()
 local out = {}
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   local s = cjson.decode(ARGV[i])
-  local row, held = KEYS[10 + (i - 3) * 2], KEYS[11 + (i - 3) * 2]
-  local v = redis.call('HMGET', row, 'state', 'lease', 'last', 'lane', 'at', 'doubts', 'noted')
+  local row = KEYS[3 + i]
+  local v = redis.call('HMGET', row, 'state', 'lease', 'last', 'lane', 'at', 'doubts', 'noted', 'app', 'lost')
   if v[1] == 'sending' and v[2] == s.token then
     redis.call('ZREM', KEYS[1], s.id)
     redis.call('HSET', row, 'last', s.token)
@@ -59,16 +56,13 @@ for i = 3, #ARGV do
           redis.call('HSET', row, 'waits_for', s.waits_for)
           redis.call('HINCRBY', row, 'waited_ms', s.wait_ms)
         else
+          redis.call('HSETNX', row, 'failed_at', now)
           redis.call('HINCRBY', row, 'rounds', 1)
           redis.call('HINCRBY', KEYS[6], 'retrying', 1)
         end
-      elseif s.event == 'shut' then
-        redis.call('HSET', row, 'state', 'held', 'gate', s.gate, 'held_at', now)
-        redis.call('ZADD', held, held_rank(v[5], v[4], s.doubt or v[6]), s.id)
-        redis.call('SADD', KEYS[7], s.app)
       else
-        redis.call('HSET', row, 'state', 'queued')
-        redis.call('ZADD', v[4] == 'bulk' and KEYS[9] or KEYS[8], now, s.id)
+        redis.call('HSET', row, 'state', 'queued', 'queued_at', now)
+        enqueue(row, s.id, {lane = v[4], app = v[8], at = v[5], doubts = s.doubt or v[6], lost = v[9]}, ARGV[3], now)
       end
     end
     out[#out + 1] = 'settled'

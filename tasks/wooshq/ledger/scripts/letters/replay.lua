@@ -1,15 +1,15 @@
 -- replay.lua: dead letters become new intents. If two callers replay the same letter, one of them does.
 -- uses clock
 -- uses letters
--- KEYS[1]   queued:transactional  zset
--- KEYS[2]   queued:bulk           zset
--- KEYS[3]   due                   zset
--- KEYS[4]   expiry                zset
--- KEYS[5]   counts                hash
--- KEYS[6…]  three per letter: letter:<letter> hash, intent:<new id> hash, intent:<dead id> hash
+-- uses queue
+-- KEYS[1]   due     zset
+-- KEYS[2]   expiry  zset
+-- KEYS[3]   counts  hash
+-- KEYS[4…]  three per letter: letter:<letter> hash, intent:<new id> hash, intent:<dead id> hash
 -- ARGV[1]   model version
 -- ARGV[2…]  one per letter, ten lines: letter, new id, dead intent's id, lane, application, expires_at ms or '', ttl ms or '' (counts from
 --           when it may be sent), how long it waits before that ms, SHA-1 of the edit that it was made from or '', body
+-- derived   queue:<lane>, ring:<lane>, suspects:<lane>
 -- returns   {'replayed' | 'changed' (it was edited since) | 'taken <state>' | 'gone' *}, one per letter
 -- cost      O(letters × log ledger); the caller bounds how many
 -- moves     intent → queued (replay), → retrying (replay_later); letter open → replaying (replay)
@@ -34,24 +34,24 @@ local function replay(letter, row, dead, line)
   if ttl ~= '' then expires = goes + tonumber(ttl) end
   if expires ~= '' then
     redis.call('HSET', row, 'expires', expires)
-    redis.call('ZADD', KEYS[4], expires, new)
+    redis.call('ZADD', KEYS[2], expires, new)
   end
   if goes > now then
-    redis.call('HSET', row, 'state', 'retrying', 'due', goes, 'waits_for', 'its turn at the rate of the replay', 'waited_ms', goes - now)
-    redis.call('ZADD', KEYS[3], goes, new)
+    redis.call('HSET', row, 'state', 'retrying', 'due', goes, 'waits_for', 'its turn at the rate of the replay')
+    redis.call('ZADD', KEYS[1], goes, new)
   else
-    redis.call('ZADD', lane == 'bulk' and KEYS[2] or KEYS[1], now, new)
+    enqueue(row, new, {lane = lane, app = app, at = now}, 1, now)
   end
   begin_replay(letter, new, v[4])
   if redis.call('EXISTS', dead) == 1 then
     local earlier = redis.call('HGET', dead, 'replays')
     redis.call('HSET', dead, 'replays', (earlier and earlier .. ' ' or '') .. new)
   end
-  redis.call('HINCRBY', KEYS[5], 'replayed', 1)
+  redis.call('HINCRBY', KEYS[3], 'replayed', 1)
   return 'replayed'
 end
 
 for i = 2, #ARGV do
-  out[i - 1] = replay(KEYS[3 * i], KEYS[3 * i + 1], KEYS[3 * i + 2], ARGV[i])
+  out[i - 1] = replay(KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i], ARGV[i])
 end
 return out

@@ -9,13 +9,13 @@ local function finish(row, id, state, now, keep_ms, expiry, counts, fields)
   redis.call('HINCRBY', counts, state, 1)
 end
 
--- Ends a row whose `expires_at` has come, and says in its `detail` what it waited for. from: the state that it was in.
-local function finish_expired(row, id, from, now, keep_ms, expiry, counts, fields)
-  local v = redis.call('HMGET', row, 'gate', 'waits_for', 'lane')
+-- Ends a row whose `expires_at` has come, and says in its `detail` what it waited for. from: the state that it was in. gate: the name of the
+-- gate that holds it, or nil.
+local function finish_expired(row, id, from, now, keep_ms, expiry, counts, fields, gate)
+  local v = redis.call('HMGET', row, 'waits_for', 'lane')
   local missing = {
-    queued = 'while it waited for a worker of the ' .. (v[3] or '') .. ' lane',
-    retrying = 'while it waited for ' .. (v[2] or 'its next attempt'),
-    held = 'while the gate ' .. (v[1] or '') .. ' held it',
+    queued = gate and 'while the gate ' .. gate .. ' held it' or 'while it waited for a worker of the ' .. (v[2] or '') .. ' lane',
+    retrying = 'while it waited for ' .. (v[1] or 'its next attempt'),
     sending = 'before it could be sent',
   }
   fields[#fields + 1] = 'detail'

@@ -22,23 +22,6 @@ local function shut_gate(list, now, probes)
   end
 end
 
--- The place of an intent among those that a gate holds: transactional first, then the oldest. An intent in doubt comes after all others, so
--- that no probe sends to somebody a second time while there is another one to send to.
-local function held_rank(accepted, lane, doubts)
-  return tonumber(accepted) + (lane == 'bulk' and 1e14 or 0) + (doubts and 2e14 or 0)
-end
-
--- The gate that still holds an intent in doubt although its time has come, or nil: others wait for it, and its probe goes to one of them.
-local function waits_behind_others(list, doubts, held)
-  if not doubts then return nil end
-  for _, entry in ipairs(list or {}) do
-    if entry.g.probes then
-      local first = redis.call('ZRANGE', held, 0, 0, 'WITHSCORES')
-      if first[2] and tonumber(first[2]) < 2e14 then return entry end
-    end
-  end
-end
-
 -- Counts one more probe of each of these gates.
 local function count_probe(key, list, now, probe_ms)
   for _, entry in ipairs(list or {}) do

@@ -1,0 +1,258 @@
+-- take.lua: a worker takes intents that may leave now, from `queued` in one step. Nobody else can send them until its lease ends. What may
+-- not leave stays where it is: an application whose gate is shut, or which has no slot under its rate, loses only this turn.
+-- uses clock
+-- uses full
+-- uses letters
+-- uses gates
+-- uses pace
+-- uses queue
+-- uses bells
+-- KEYS[1]   leases                              zset
+-- KEYS[2]   expiry                              zset
+-- KEYS[3]   counts                              hash
+-- KEYS[4]   gates                               hash
+-- KEYS[5]   bells                               hash
+-- KEYS[6]   ring:<lane>                         zset
+-- KEYS[7]   suspects:<lane>                     zset
+-- KEYS[8]   took:<taker>                        string
+-- ARGV      JSON: {token (of this call), lane, most (intents; 0: the worker goes to sleep), bytes (of bodies at most; one body is always
+--           taken), suspects (true: take a group of suspects, and nothing else), poison_after, lease_ms, probes (that a gate may have in
+--           progress), probe_ms (how long one may take), share (the transactional lane's part of the rate), ahead_ms (how far ahead slots
+--           are given), awake_ms (for how long the worker looks by itself if it took something), keep_ms (an ended intent), letter_ms,
+--           rate (an application's calls a second, if it has a ceiling), rates (by application)}
+-- derived   queue:<lane>, intent:<id>, pace:<application>, letter:<letter> (of an intent that is a replay and expires)
+-- returns   {<now, ms>, <1: more may leave now>, <in how many ms something may leave that may not leave now, or -1>, <suspects that wait>,
+--            <1: the caller must ring for others>, <ids that expired, separated by blanks>,
+--            {<id>, <body>, <v>, <app>, <accepted, ms>, <expires, ms or ''>, <fence>, <lost>, <attempts>, <rounds>, <calls without an
+--             answer>, <when it first failed, ms or ''>, <how long it has waited since, ms>, <leaves in so many ms>,
+--             <1: its answer may open a gate>} *}
+-- cost      O(intents × log queue + gates + applications, 64 at most)
+-- moves     intent queued → sending (taken), expired (expire); letter replaying → open (unsent)
+-- again     same answer but the time, changes nothing: took:<taker> has the token, and what was taken
+-- memory    works in a full Redis: the first write is HDEL
+local now = now_ms()
+local a = cjson.decode(ARGV[1])
+local prefix = string.sub(KEYS[1], 1, -7)
+
+local FIELDS = {'state', 'body', 'v', 'app', 'at', 'expires', 'fence', 'lost', 'n', 'rounds', 'doubts', 'failed_at', 'waited_ms', 'queued_at', 'lease'}
+
+-- As the caller gets it. v: its FIELDS.
+local function told(id, v, leaves_ms, probe)
+  return {id, v[2], v[3], v[4], v[5], v[6] or '', v[7] or '0', v[8] or '0', v[9] or '0', v[10] or '0', v[11] or '0', v[12] or '', v[13] or '0',
+    leaves_ms, probe}
+end
+
+-- This call ran before, and its answer was lost.
+local kept = redis.call('GET', KEYS[8])
+if kept then
+  local first = cjson.decode(kept)
+  if first.token == a.token then
+    local out = {now, first.more, first.again, first.suspects, first.ring, first.expired}
+    for _, one in ipairs(first.taken) do
+      local v = redis.call('HMGET', prefix .. 'intent:' .. one[1], unpack(FIELDS))
+      if v[1] == 'sending' and v[15] == a.token then out[#out + 1] = told(one[1], v, one[2], one[3]) end
+    end
+    return out
+  end
+end
+
+free_first(KEYS[3])
+local gates = gates_by_application(KEYS[4])
+local every = gates['*']
+local room, bytes = tonumber(a.most), tonumber(a.bytes)
+local again = -1
+local taken, rows, expired, leases = {}, {}, {}, {}
+
+local function comes(ms)
+  if again < 0 or ms < again then again = ms end
+end
+
+local applications = {}
+
+-- What this call knows of an application. probe: 1 while a gate is tested. one_at_a_time: a probe may leave somebody in doubt.
+local function application(app)
+  local known = applications[app]
+  if known then return known end
+  known = {app = app, probe = (every or gates[app]) and 1 or 0}
+  applications[app] = known
+  for _, list in ipairs({every or {}, gates[app] or {}}) do
+    for _, entry in ipairs(list) do known.one_at_a_time = known.one_at_a_time or entry.g.probes end
+  end
+  known.pace = pace_open(prefix .. 'pace:' .. app, (a.rates and a.rates[app]) or a.rate or '', a.share, a.ahead_ms, now)
+  return known
+end
+
+-- Whether a gate of an application lets nothing more through now.
+local function is_shut(known)
+  local entry = shut_gate(every, now, a.probes) or shut_gate(gates[known.app], now, a.probes)
+  if not entry then return false end
+  local g = entry.g
+  if g.until_ms > now then
+    comes(g.until_ms - now)
+  elseif g.until_ms > 0 then
+    comes(math.max(1, (g.probe_until or 0) - now))
+  end
+  return true
+end
+
+-- Takes one intent if it may leave. Returns 'taken', 'gone' (it does not wait any more), or what holds it: 'bytes', 'gate' or 'slot'.
+local function take(id, known)
+  local row = prefix .. 'intent:' .. id
+  local v = redis.call('HMGET', row, unpack(FIELDS))
+  if v[1] ~= 'queued' then return 'gone' end
+  if v[6] and tonumber(v[6]) <= now then
+    finish_expired(row, id, 'queued', now, a.keep_ms, KEYS[2], KEYS[3], {})
+    reopen_letter(row, id, 'expired', a.letter_ms)
+    expired[#expired + 1] = id
+    return 'gone'
+  end
+  if bytes <= 0 then return 'bytes' end
+  if known.probe == 1 and is_shut(known) then return 'gate' end
+  local leaves, later = pace_slot(known.pace, a.lane)
+  if not leaves then
+    comes(math.ceil(later))
+    return 'slot'
+  end
+  leaves = math.floor(leaves)
+  v[7] = tostring(tonumber(v[7] or 0) + 1)
+  if v[12] then
+    v[13] = tostring(tonumber(v[13] or 0) + math.max(0, now - tonumber(v[14] or now)))
+    redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v[7], 'begun', now, 'waited_ms', v[13])
+  else
+    redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v[7], 'begun', now)
+  end
+  if known.probe == 1 then
+    count_probe(KEYS[4], every, now, a.probe_ms)
+    count_probe(KEYS[4], gates[known.app], now, a.probe_ms)
+  end
+  bytes = bytes - #v[2]
+  room = room - 1
+  leases[#leases + 1] = now + a.lease_ms
+  leases[#leases + 1] = id
+  taken[#taken + 1] = {id, leaves, known.probe}
+  rows[#rows + 1] = told(id, v, leaves, known.probe)
+  return 'taken'
+end
+
+-- The ids that come next in an application's queue. One in doubt keeps its place, but while a gate is tested by one call at a time it comes
+-- after all others.
+local function next_ids(queue, app, known, most)
+  local found = redis.call('ZRANGE', queue, 0, most - 1, 'WITHSCORES')
+  local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')
+  if not last[2] or tonumber(last[2]) < IN_DOUBT then
+    local ids = {}
+    for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
+    return ids
+  end
+  local one_by_one = {}
+  local function add(list)
+    for i = 1, #list, 2 do
+      local rank = tonumber(list[i + 1])
+      one_by_one[list[i]] = (rank >= IN_DOUBT and not known.one_at_a_time) and rank - IN_DOUBT or rank
+    end
+  end
+  add(found)
+  if not known.one_at_a_time then
+    add(redis.call('ZRANGEBYSCORE', queue, IN_DOUBT, '+inf', 'WITHSCORES', 'LIMIT', 0, most))
+  else
+    local other = redis.call('ZRANGE', prefix .. 'queue:' .. (a.lane == 'bulk' and 'transactional' or 'bulk') .. ':' .. app, 0, 0, 'WITHSCORES')
+    local other_waits = other[2] and tonumber(other[2]) < IN_DOUBT
+    for id, rank in pairs(one_by_one) do
+      if other_waits and rank >= IN_DOUBT then one_by_one[id] = nil end
+    end
+  end
+  local ids = {}
+  for id in pairs(one_by_one) do ids[#ids + 1] = id end
+  table.sort(ids, function(x, y)
+    if one_by_one[x] ~= one_by_one[y] then return one_by_one[x] < one_by_one[y] end
+    return x < y
+  end)
+  while #ids > most do ids[#ids] = nil end
+  return ids
+end
+
+-- One turn of an application. Whether it has more that may leave now.
+local function turn(app, most)
+  local known = application(app)
+  if known.probe == 1 and is_shut(known) then return false end
+  local queue = prefix .. 'queue:' .. a.lane .. ':' .. app
+  local ids = next_ids(queue, app, known, most)
+  local done, outcome = {}, nil
+  for _, id in ipairs(ids) do
+    outcome = take(id, known)
+    if outcome ~= 'taken' and outcome ~= 'gone' then break end
+    done[#done + 1] = id
+  end
+  if #done > 0 then redis.call('ZREM', queue, unpack(done)) end
+  if redis.call('EXISTS', queue) == 0 then
+    redis.call('ZREM', KEYS[6], app)
+    return false
+  end
+  return outcome ~= 'slot' and outcome ~= 'gate' and #ids > 0
+end
+
+local more = 0
+
+local function take_in_turns()
+  local apps = redis.call('ZRANGE', KEYS[6], 0, 63)
+  local left = {}
+  for i, app in ipairs(apps) do
+    if room <= 0 or bytes <= 0 then
+      left[#left + 1] = app
+    else
+      redis.call('ZADD', KEYS[6], 'XX', turn_of(now, i), app)
+      if turn(app, math.max(1, math.ceil(room / (#apps - i + 1)))) then left[#left + 1] = app end
+    end
+  end
+  for _, app in ipairs(left) do
+    if room <= 0 or bytes <= 0 or turn(app, room) then more = 1 end
+  end
+  if #apps == 64 and more == 0 and redis.call('ZCARD', KEYS[6]) > 64 then more = 1 end
+end
+
+-- Suspects leave in groups: a quarter as many with every further lost worker, and one alone before it is called poison.
+local function take_suspects()
+  local ids = redis.call('ZRANGE', KEYS[7], 0, 15)
+  local size
+  local done = {}
+  for _, id in ipairs(ids) do
+    local v = redis.call('HMGET', prefix .. 'intent:' .. id, 'app', 'lost')
+    local own = math.min(16, 4 ^ math.max(0, a.poison_after - 2 - tonumber(v[2] or 0)))
+    size = size or own
+    local known = application(v[1] or '')
+    if own == size and #taken < size and room > 0 then
+      local outcome = take(id, known)
+      if outcome == 'taken' or outcome == 'gone' then done[#done + 1] = id end
+    end
+  end
+  if #done > 0 then redis.call('ZREM', KEYS[7], unpack(done)) end
+end
+
+if a.suspects then
+  take_suspects()
+elseif room > 0 then
+  take_in_turns()
+end
+
+if #leases > 0 then redis.call('ZADD', KEYS[1], unpack(leases)) end
+for _, known in pairs(applications) do pace_close(known.pace) end
+
+local suspects = redis.call('ZCARD', KEYS[7])
+local ring = 0
+if not a.suspects then
+  local awake = 0
+  if a.most > 0 and (more == 1 or #taken > 0) then
+    awake = a.awake_ms
+  elseif a.most > 0 and again >= 0 then
+    awake = math.min(again, 1000) + a.awake_ms
+  end
+  answer_bells(KEYS[5], a.lane, now, awake)
+  if more == 1 or (a.most == 0 and (suspects > 0 or redis.call('EXISTS', KEYS[6]) == 1)) then
+    ring = ring_for_others(KEYS[5], a.lane, now) and 1 or 0
+  end
+end
+local first = {token = a.token, more = more, again = again, suspects = suspects, ring = ring, expired = table.concat(expired, ' '), taken = taken}
+redis.call('SET', KEYS[8], cjson.encode(first), 'PX', a.lease_ms)
+local out = {now, more, again, suspects, ring, first.expired}
+for _, row in ipairs(rows) do out[#out + 1] = row end
+return out
