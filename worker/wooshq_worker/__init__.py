@@ -1,5 +1,5 @@
 """
-The worker and the command line: claim, render, admit, deliver, settle; retries and the keeper.
+The worker and the command line: take, render, deliver, settle; retries and the keeper.
 
 Imports point to the left (a contract in pyproject.toml holds it):
 

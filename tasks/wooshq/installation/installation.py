@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wooshq.errors import EmbeddedRedisError, LedgerUnavailable
@@ -210,6 +210,4 @@ class Installation:
 
 
 def _log_not_published(error: Exception) -> None:
-    log.warning(
-        "bell_not_rung: no worker was told of what was accepted; the keeper will do it (%s)", type(error).__name__
-    )
+    log.warning("bell_not_rung: no worker was told of what was accepted; the keeper will do it (%s)", type(error).__name__)

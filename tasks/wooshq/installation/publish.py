@@ -182,7 +182,9 @@ class Publisher:
             self._thread = None
             if not self._has_warned:
                 self._has_warned = True
-                log.warning("publisher_not_started: no thread can start in this process; the keeper tells workers of what this process accepts")
+                log.warning(
+                    "publisher_not_started: no thread can start in this process; the keeper tells workers of what this process accepts"
+                )
         else:
             self._thread = thread
 

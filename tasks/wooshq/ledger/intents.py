@@ -128,6 +128,8 @@ class Settlement:
                 out["waits_for"] = self.waits_for
         if self.doubt:
             out["doubt"] = self.doubt
+        if not self.attempts:
+            out["unsent"] = str(int(self.claim.probe))
         return as_json(out)
 
 
@@ -175,7 +177,7 @@ class IntentLedger:
         k = self.keys
         self._accept = (k.fixed("expiry"), k.fixed("counts"), k.fixed("bells"))
         self._take = tuple(k.fixed(n) for n in ("leases", "expiry", "counts", "gates", "bells"))
-        self._settle = tuple(k.fixed(n) for n in ("leases", "due", "expiry", "letters", "doubts", "counts"))
+        self._settle = tuple(k.fixed(n) for n in ("leases", "due", "expiry", "letters", "doubts", "counts", "gates"))
         self._take_rules: dict[str, Any] = {
             "bytes": TAKE_BYTES,
             "poison_after": settings.poison_after,

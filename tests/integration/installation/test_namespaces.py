@@ -27,7 +27,6 @@ class WhenTwoInstallationsShareARedis:
                     )
             wait_until(lambda: one.accepted.total() == other.accepted.total() == 31, saw=lambda: (one.accepted, other.accepted))
             for rig in rigs:
-                assert not rig.events("published_again"), "no message was lost to the other installation"
                 rig.close()
         assert {person.partition("-")[0] for person in one.accepted} == {"shop"}
         assert {person.partition("-")[0] for person in other.accepted} == {"news"}

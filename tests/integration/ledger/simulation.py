@@ -6,7 +6,6 @@ import hashlib
 import heapq
 import itertools
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +19,7 @@ from wooshq.jobs.packing import Unit, pack
 from wooshq.ledger import run as carrying_out
 from wooshq.ledger.chunks import ChunkName
 from wooshq.ledger.gates import SLOTS_AHEAD_MS, Heard, Shut
-from wooshq.ledger.intents import Claim, IntentLedger
+from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.run import run
 from wooshq.ledger.scripts import Source, source_of
@@ -196,16 +195,15 @@ class IntentWorker:
         self._api = api
         self._lane = lane
         self._late_ms = late_ms
-        self._token = new_id()
-        self._claims: deque[tuple[float, Claim]] = deque()
+        self._accepted: dict[str, float] = {}
         self._asks_at = math.inf
         self.waits: list[float] = []
 
     def accept(self, n: int) -> None:
         """A producer accepts intents, and the worker is told."""
         entries = [entry_of(an_intent(f"u{i}", lane=self._lane), self._sim.settings) for i in range(n)]
-        ids = [one.intent_id for one in self._sim.do(self._sim.ledger.accept(entries))]
-        self._claims += ((self._sim.now, claim) for claim in self._sim.do(self._sim.ledger.claim(ids, self._token)).claimed)
+        accepted = self._sim.do(self._sim.ledger.accept(entries)).outcomes
+        self._accepted |= {one.intent_id: self._sim.now for one in accepted}
         self._ask_in(0)
 
     def every(self, ms: float) -> None:
@@ -221,20 +219,13 @@ class IntentWorker:
             self._sim.after(ms, lambda: self._ask() if self._asks_at == at else None)
 
     def _ask(self) -> None:
-        """Ask whether they may leave, the oldest first, until one of them may not."""
+        """Take them one by one, until none may leave now."""
         self._asks_at = math.inf
-        while self._claims:
-            since, claim = self._claims[0]
-            (admission,) = self._sim.do(self._sim.ledger.admit([claim], self._token))
-            if admission.outcome == "held":
-                self._sim.do(self._sim.ledger.release(APPLICATION, [claim.intent_id]))
-                self._claims[0] = (since, *self._sim.do(self._sim.ledger.claim([claim.intent_id], self._token)).claimed)
-                self._ask_in(100)
+        while self._accepted:
+            taken = self._sim.do(self._sim.ledger.take(self._lane, 1, token=new_id(), taker=self._lane))
+            if not taken.claims:
+                self._ask_in(100 if taken.again_ms is None else taken.again_ms + self._late_ms())
                 return
-            if admission.outcome == "wait":
-                self._ask_in(admission.wait_ms + self._late_ms())
-                return
-            assert admission.outcome in ("go", "probe"), admission
-            self._claims.popleft()
-            self.waits.append(self._sim.now + admission.wait_ms - since)
-            self._sim.after(admission.wait_ms, lambda is_probe=admission.outcome == "probe": self._api.call(probe=is_probe))
+            (claim,) = taken.claims
+            self.waits.append(self._sim.now + claim.leaves_ms - self._accepted.pop(claim.intent_id))
+            self._sim.after(claim.leaves_ms, lambda is_probe=claim.probe: self._api.call(probe=is_probe))

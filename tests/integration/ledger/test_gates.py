@@ -135,9 +135,7 @@ class WhenAGateIsTestedWhoseProbesMayLeaveSomebodyInDoubt:
         walk.do(walk.ledger.gates.open("answers", APPLICATION))
         heard(walk, Heard(failed=20))
         its_time_comes(walk, "circuit")
-        assert [taken(walk, walk.accepted()) for _ in range(3)] == ["probe", "probe", "stays"], (
-            "nothing was accepted: as the setting says"
-        )
+        assert [taken(walk, walk.accepted()) for _ in range(3)] == ["probe", "probe", "stays"], "nothing was accepted: as the setting says"
 
     def test_an_intent_in_doubt_is_not_sent_again_while_another_one_waits(self, walk: Walker) -> None:
         doubted, fresh = walk.accepted(), walk.accepted(lane="bulk")

@@ -139,9 +139,7 @@ class Machine(RuleBasedStateMachine):
         known = self.known[claim.intent_id]
         holds = known.claim == claim
         attempt = {"at": "2026-05-01T09:00:00.000Z", "outcome": "retry"}
-        settlement = Settlement(
-            claim, event, [attempt] * calls, message_code="M-1", reason=Reason.REJECTED, detail="no", wait_ms=HOUR_MS
-        )
+        settlement = Settlement(claim, event, [attempt] * calls, message_code="M-1", reason=Reason.REJECTED, detail="no", wait_ms=HOUR_MS)
         before = self.redis.hgetall(self.ledger.keys.intent(claim.intent_id))
         settled = self.do(self.ledger.settle([settlement]))
         if holds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -11,9 +12,10 @@ from tests.rig import APPLICATION, an_intent
 from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import entry_of
 from wooshq.intents.status import statuses_of
-from wooshq.ledger.intents import Claim
+from wooshq.ledger.gates import Heard
+from wooshq.ledger.intents import Claim, Settlement
 from wooshq.ledger.letters import Replay
-from wooshq.ledger.states import Event
+from wooshq.ledger.states import Event, Reason
 
 
 @pytest.fixture
@@ -94,3 +96,27 @@ def test_the_rate_of_a_replay_costs_neither(walk: Walker) -> None:
     assert walk.do(walk.ledger.letters.replay([Replay(letter, letter, new, wait_ms=HOUR_MS)])) == ["replayed"]
     claim = its_time_comes(walk, new.intent_id)
     assert (claim.rounds, claim.failed_at_ms) == (0, None)
+
+
+@pytest.mark.parametrize("event", [Event.GIVEN_UP, Event.HANDED_BACK])
+def test_what_was_taken_and_not_called_gives_its_slot_back(walk: Walker, event: Event) -> None:
+    """Such as one that cannot be rendered."""
+    walk = Walker(walk.watched, rate_per_s=1)
+    first, second = walk.accepted(lane="bulk"), walk.accepted(lane="bulk")
+    claim = walk.claimed(first)
+    assert walk.taken_now(second) is None
+    assert walk.do(walk.ledger.settle([Settlement(claim, event, reason=Reason.INVALID, detail="no")])) == [True]
+    assert walk.taken_now(second) is not None
+
+
+def test_a_probe_that_was_not_called_lets_another_one_go(walk: Walker) -> None:
+    walk = Walker(walk.watched, probes=1)
+    walk.do(walk.ledger.gates.report(APPLICATION, Heard(failed=walk.settings.breaker_failures)))
+    gates = walk.keys.fixed("gates")
+    for field, kept in walk.watched.redis.hgetall(gates).items():
+        walk.watched.redis.hset(gates, field, json.dumps({**json.loads(kept), "until_ms": 1}))
+    first, second = walk.accepted(), walk.accepted()
+    claim = walk.claimed(first)
+    assert walk.taken_now(second) is None
+    assert walk.do(walk.ledger.settle([Settlement(claim, Event.GIVEN_UP, reason=Reason.INVALID, detail="no")])) == [True]
+    assert walk.claimed(second).probe

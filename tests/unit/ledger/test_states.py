@@ -30,7 +30,21 @@ def test_a_header_has_every_part_and_names_keys_that_exist(name: str) -> None:
     assert any(part.startswith("ARGV") for part in parts)
     for text in (*(parts[key] for key in header.keys), parts.get("derived", "")):
         prefixes = re.findall(r"(\w+):[<\w]", text)
-        assert set(prefixes) <= {"intent", "letter", "idem", "queue", "ring", "suspects", "took", "queued", "held", "pace", "job", "chunk", "marks"}
+        assert set(prefixes) <= {
+            "intent",
+            "letter",
+            "idem",
+            "queue",
+            "ring",
+            "suspects",
+            "took",
+            "queued",
+            "held",
+            "pace",
+            "job",
+            "chunk",
+            "marks",
+        }
         assert set(re.findall(r"job:<job>:(\w+)", text)) <= JOB_PARTS.keys()
         if text and not prefixes:
             assert set(re.split(" {2,}", text)[0].split(" | ")) <= FIXED.keys()

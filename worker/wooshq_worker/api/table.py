@@ -31,7 +31,7 @@ class Then(StrEnum):
     - Three such answers in ten minutes, or 100 recipients of such calls, shut the gate `answers` of the application. It shows one of the
       answers. It shuts in this process at once (`api/gates.py`), and then for all workers (`ledger/scripts/gates/report.lua`).
     - The gate lets one probe through at a time, for one recipient of a job (`ledger/scripts/chunks/begin.lua`), and none for an intent that is
-      in doubt while another one waits (`ledger/scripts/intents/admit.lua`). Two probes are up to an hour apart.
+      in doubt while another one waits (`ledger/scripts/intents/take.lua`). Two probes are up to an hour apart.
     - It does not count for the gate `circuit`. Otherwise the same as `unknown`.
     """
     UNKNOWN = "unknown"
@@ -55,11 +55,11 @@ class Then(StrEnum):
     - Gate `token` shuts in this process at once (`api/gates.py`), and then for all workers (`intents/settler.py`,
       `ledger/scripts/gates/report.lua`). `api/gates.py` logs it and reports it to Sentry.
     - No further call of the application starts here (`intents/batch.py`, `jobs/make_calls.py`) or in any worker
-      (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
-    - The intent is held, and no attempt is counted (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`).
+      (`ledger/scripts/intents/take.lua`, `ledger/scripts/chunks/begin.lua`).
+    - The intent goes back to its queue, and no attempt is counted (`intents/settlement.py`, `ledger/scripts/intents/settle.lua`).
     - A chunk goes back to its queue, and its recipients wait (`jobs/call_ended.py`, `jobs/hold_chunk.py`).
-    - The gate lets probes through from time to time; when one succeeds, the keeper releases the held messages (`keeper/held.py`,
-      `ledger/scripts/intents/release.lua`).
+    - The gate lets probes through from time to time; when one succeeds, workers take what waits (`process/dispatch.py`,
+      `ledger/scripts/intents/take.lua`).
     """
     HOLD_APPLICATION = "hold (application)"
     """
@@ -85,13 +85,13 @@ class Then(StrEnum):
     - The rate of the application is lowered to what the API seems to allow, and rises again slowly
       (`ledger/scripts/shared/learned_rate.lua`). All lanes share it (`ledger/scripts/shared/pace.lua`).
     - No further call of the application starts here (`intents/batch.py`, `jobs/make_calls.py`) or in any worker
-      (`ledger/scripts/intents/admit.lua`, `ledger/scripts/chunks/begin.lua`).
+      (`ledger/scripts/intents/take.lua`, `ledger/scripts/chunks/begin.lua`).
     - The intent goes to the due set: never before Retry-After, with backoff and a small random delay (`intents/settlement.py`,
       `api/backoff.py`, `ledger/scripts/intents/settle.lua`). If it is too old it becomes a dead letter `exhausted`.
     - A chunk starts no further call and goes back to its queue. The recipients of this call are sent to again
       (`jobs/call_ended.py`, `jobs/hold_chunk.py`, `ledger/scripts/chunks/record.lua`).
-    - After Retry-After the gate lets probes through; when one succeeds, the keeper releases the held messages (`keeper/held.py`,
-      `ledger/scripts/intents/release.lua`).
+    - After Retry-After the gate lets probes through; when one succeeds, workers take what waits (`process/dispatch.py`,
+      `ledger/scripts/intents/take.lua`).
     - `wooshq gates` shows the gate (`ledger/gates.py`).
     """
     RETRY = "retry"

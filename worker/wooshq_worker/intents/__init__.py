@@ -1,1 +1,1 @@
-"""Single messages in a worker: claim, render, admit, deliver, settle. Also intents from `wooshq.submit`. Nothing here knows about jobs."""
+"""Single messages in a worker: take, render, deliver, settle. Also intents from `wooshq.submit`. Nothing here knows about jobs."""

@@ -73,9 +73,7 @@ class Batches:
         token, asked_at = uuid.uuid4().hex, time.monotonic()
         taker = f"{self._taker}-{lane}{'-suspects' if suspects else ''}"
         with self._holding(TAKE_BYTES if most else 0):  # as much as the answer may hold
-            taken = await self._client.do_until_answered(
-                lambda: self._ledger.take(lane, most, token=token, taker=taker, suspects=suspects)
-            )
+            taken = await self._client.do_until_answered(lambda: self._ledger.take(lane, most, token=token, taker=taker, suspects=suspects))
         for claim in taken.claims:
             self._gates.admitted(claim.application, asked_at, probe=claim.probe)
         if taken.expired:

@@ -90,4 +90,3 @@ class JobSlots:
             self._lanes.give_back(self._lane, -n)
         else:
             self._lanes.take(self._lane, n)
-

@@ -13,7 +13,7 @@ from wooshq.ledger.intents import Claim, Settlement
 from wooshq.ledger.states import Event, Reason
 from wooshq_schemas import MODEL_VERSION
 from wooshq_worker.intents import render
-from wooshq_worker.intents.render import TakenAt, NoToken, Ready, Rendered, Renderer
+from wooshq_worker.intents.render import NoToken, Ready, Rendered, Renderer, TakenAt
 
 INTENT = {"to": {"users": ["u1"]}, "message": {"push": {"title": "Hi", "body": "Your order left"}}, "application": "AAAAA-BBBBB"}
 CLAIM = Claim("i", "token", json.dumps(INTENT), MODEL_VERSION, "bulk", "AAAAA-BBBBB", 90_000, None, 1, 0, 0, 0)

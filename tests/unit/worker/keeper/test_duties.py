@@ -203,7 +203,9 @@ class WhenTheLedgerIsOfTheVersionBefore:
         """It kept one set for each lane, and a set of held intents for each application."""
         (queued,), (held,) = world.accepted(lane="bulk"), world.accepted()
         keys = world.ledger.keys
-        world.redis.delete(keys.queue("bulk", APPLICATION), keys.queue("transactional", APPLICATION), keys.ring("bulk"), keys.ring("transactional"))
+        world.redis.delete(
+            keys.queue("bulk", APPLICATION), keys.queue("transactional", APPLICATION), keys.ring("bulk"), keys.ring("transactional")
+        )
         world.redis.zadd(keys.before_queues("queued:bulk"), {queued: 1})
         world.redis.hset(keys.intent(held), mapping={"state": "held", "gate": "hand", "held_at": 1})
         world.redis.zadd(keys.before_queues(f"held:{APPLICATION}"), {held: 1})

@@ -4,17 +4,19 @@
 -- uses letters
 -- uses history
 -- uses queue
+-- uses unsent
 -- KEYS[1]   leases       zset
 -- KEYS[2]   due          zset
 -- KEYS[3]   expiry       zset
 -- KEYS[4]   letters      zset
 -- KEYS[5]   doubts       stream
 -- KEYS[6]   counts       hash
--- KEYS[7…]  intent:<id>  hash, one per intent
+-- KEYS[7]   gates        hash
+-- KEYS[8…]  intent:<id>  hash, one per intent
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, from how many lost workers on an intent is a suspect, then
 --           one JSON object per intent: {id, token, event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?,
---           wait_ms?, waits_for? (it did not fail, and waits for this)}
--- derived   queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
+--           wait_ms?, waits_for? (it did not fail, and waits for this), unsent? (no call was made: its slot is given back)}
+-- derived   pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
 -- returns   {'settled' | 'lost' (another worker has it, or it is final) *}, one per intent
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many
 -- moves     intent sending → sent (accepted), retrying (failed), queued (handed_back), dead (given_up), expired (expire);
@@ -25,11 +27,12 @@ local now = now_ms()
 local out = {}
 for i = 4, #ARGV do
   local s = cjson.decode(ARGV[i])
-  local row = KEYS[3 + i]
+  local row = KEYS[4 + i]
   local v = redis.call('HMGET', row, 'state', 'lease', 'last', 'lane', 'at', 'doubts', 'noted', 'app', 'lost')
   if v[1] == 'sending' and v[2] == s.token then
     redis.call('ZREM', KEYS[1], s.id)
     redis.call('HSET', row, 'last', s.token)
+    if s.unsent then give_back(prefix_of(row, s.id) .. 'pace:' .. v[8], KEYS[7], v[8], s.unsent) end
     -- note.lua has recorded the first ones.
     for n = tonumber(v[7] or 0) + 1, #s.attempts do remember(row, s.attempts[n]) end
     redis.call('HDEL', row, 'noted')

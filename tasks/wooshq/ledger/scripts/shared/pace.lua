@@ -6,7 +6,7 @@
 -- lane has the next slots; the bulk lane's following slots are then later.
 -- Rule: generic cell rate algorithm (ITU-T I.371). `tat` is the time of the next slot. Every call moves it on, so the ceiling is kept.
 -- In a lane, the single intents and each job take turns: if several wait, the one with the fewest slots goes first.
--- Hash pace:<application>: tat ms; tat:<lane> ms, of the part that is kept for the lane; waits ms, until then somebody waits for a slot;
+-- Hash pace:<application>: tat ms; gap ms, between two slots; tat:<lane> ms, of the part that is kept for the lane; waits ms, until then somebody waits for a slot;
 -- owed ms, for so long nobody came although somebody waited; asked: see parse_asked; w_at, w_n, w_rate: calls of the last seconds.
 local CATCH_UP = 0.05
 local LATE_MS = 1000
@@ -157,7 +157,7 @@ local function pace_close(pace)
   if pace.waits then say('waits', pace.waits) end
   if pace.taken > 0 then
     if pace.limit then
-      say('tat', pace.tat, 'owed', pace.owed, 'tat:transactional', pace.kept.transactional.tat, 'tat:bulk', pace.kept.bulk.tat)
+      say('tat', pace.tat, 'gap', pace.gap, 'owed', pace.owed, 'tat:transactional', pace.kept.transactional.tat, 'tat:bulk', pace.kept.bulk.tat)
     end
     local since = pace.now - pace.w_at
     if since >= 1000 then
