@@ -161,7 +161,7 @@ def _conflict(ledger: IntentLedger, entry: Entry, accepted_id: str) -> Steps[Con
 
     The ledger has no digest of an intent that came without an id or a key, so the script cannot compare; the bodies are compared here.
     """
-    kept = (yield from ledger.fields([accepted_id], "body"))[0][0]
+    kept = (yield from ledger.bodies([accepted_id]))[0]
     fields: list[str] = []
     if kept is not None:
         mine, theirs = json.loads(entry.body), json.loads(kept)

@@ -6,7 +6,7 @@ import json
 
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.intents import IntentLedger
-from wooshq.ledger.replies import ms, text_or_none
+from wooshq.ledger.replies import as_row, ms
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, Steps
 
@@ -24,8 +24,9 @@ def cancel_intent(ledger: IntentLedger, intent_id: str) -> Steps[str | None]:
 
 def _cancel_sent(ledger: IntentLedger, intent_id: str) -> Steps[str]:
     """The API is asked by a worker, or by `wooshq cancel`: a web app has neither its token nor an HTTP client."""
-    row, time = yield Ask([("HMGET", ledger.keys.intent(intent_id), "body", "ended"), ("TIME",)])
-    body, ended = map(text_or_none, row)
+    flat, time = yield Ask([("HGETALL", ledger.keys.intent(intent_id)), ("TIME",)])
+    row = as_row(flat)
+    body, ended = row.get("body"), row.get("ended")
     held = held_by_pushwoosh(schedule_in(json.loads(body)), int(ended)) if body and ended else None
     if held is None or held.until_ms <= ms(time):
         return State.SENT

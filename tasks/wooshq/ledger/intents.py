@@ -11,6 +11,7 @@ from wooshq.ledger.entry import Entry
 from wooshq.ledger.gates import SLOTS_AHEAD_MS, GateLedger
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.letters import LetterLedger
+from wooshq.ledger.replies import as_row
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import Event, Reason
 from wooshq.ledger.steps import Ask, RunScript, Steps, as_json
@@ -298,6 +299,11 @@ class IntentLedger:
             return []
         answer = yield Ask([("HMGET", self.keys.intent(i), *names) for i in ids])
         return [[None if v is None else _text(v) for v in row] for row in answer]
+
+    def bodies(self, ids: Sequence[str]) -> Steps[list[str | None]]:
+        """The bodies of several intents, None for a missing one; one round trip."""
+        rows = (yield Ask([("HGETALL", self.keys.intent(i)) for i in ids])) if ids else ()
+        return [as_row(flat).get("body") if flat else None for flat in rows]
 
     # What a caller does
 

@@ -17,9 +17,14 @@ def ms(time: Sequence[Any]) -> int:
 
 
 def as_row(flat: Any) -> dict[str, str]:
-    """The reply of HGETALL (a dict or a flat list, bytes or text) as texts."""
+    """The reply of HGETALL (a dict or a flat list, bytes or text) as texts. A body that is kept in pieces (see row.lua) is whole."""
     items = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
-    return {text(name): text(value) for name, value in items}
+    row = {text(name): value for name, value in items}
+    n = 1
+    while (piece := row.pop(f"body:{n}", None)) is not None:
+        row["body"] += piece
+        n += 1
+    return {name: text(value) for name, value in row.items()}
 
 
 def text_or_none(value: Any) -> str | None:

@@ -119,13 +119,14 @@ def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[Kept | None]]
         [
             command
             for letter in letters
-            for command in (("HMGET", keys.letter(letter.id), "edited", "v"), ("HMGET", keys.intent(letter.intent_id), "body", "v"))
+            for command in (("HMGET", keys.letter(letter.id), "edited", "v"), ("HGETALL", keys.intent(letter.intent_id)))
         ]
     )
     found: list[Kept | None] = []
-    for edited, own in zip(asked[::2], asked[1::2], strict=True):
+    for edited, flat in zip(asked[::2], asked[1::2], strict=True):
         is_edited = edited[0] is not None
-        body, version = edited if is_edited else own
+        own = as_row(flat)
+        body, version = edited if is_edited else (own.get("body"), own.get("v"))
         found.append(None if body is None else Kept(text(body), int(version or 1), is_edited))
     return found
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from wooshq.installation.memory.ledger import MemoryLedger
 from wooshq.jobs.units import letter_id_of, unpack
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import as_row, text
+from wooshq.ledger.replies import as_row
 from wooshq.ledger.steps import Request, RunScript, Together
 from wooshq_schemas import Template
 from wooshq_schemas.recipient_lists import lists_in_intent
@@ -92,10 +92,10 @@ class Recorder:
         """An intent that was refused has no row, and one that was accepted before is known."""
         if intent_id in self._known:
             return
-        body, lane, application = self._client.hmget(key, ["body", "lane", "app"])
-        if body is not None:
+        row = as_row(self._client.hgetall(key))
+        if "body" in row:
             self._known.add(intent_id)
-            self._found.append(Enqueued(intent_id, json.loads(body), text(lane), text(application)))
+            self._found.append(Enqueued(intent_id, json.loads(row["body"]), row["lane"], row["app"]))
 
     def __iter__(self) -> Iterator[Enqueued]:
         """Everything so far, in the order of the calls."""

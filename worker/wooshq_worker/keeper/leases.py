@@ -17,8 +17,8 @@ async def take_over_intents(context: DutyContext) -> None:
     ids = await context.client.do(ledger.come_due("leases", PAGE))
     if not ids:
         return
-    rows = await context.client.do(ledger.fields(ids, "body"))
-    on_unknown = {i: wanted for i, (body,) in zip(ids, rows, strict=True) if (wanted := _on_unknown(body))}
+    bodies = await context.client.do(ledger.bodies(ids))
+    on_unknown = {i: wanted for i, body in zip(ids, bodies, strict=True) if (wanted := _on_unknown(body))}
     queued = await context.client.do(ledger.take_over(ids, on_unknown))
     log.warning("leases_taken_over", n=len(ids), queued=len(queued))
 

@@ -2,6 +2,7 @@
 -- uses clock
 -- uses queue
 -- uses bells
+-- uses row
 -- KEYS[1]   expiry  zset
 -- KEYS[2]   counts  hash
 -- KEYS[3]   bells   hash
@@ -16,7 +17,7 @@
 -- cost      O(intents × log queue); the caller bounds how many
 -- moves     intent → queued (new)
 -- again     another answer, changes nothing: the first run's intents are known by their own ids
--- memory    refused by a full Redis: the first write is HSET
+-- memory    refused by a full Redis: the first write is HSET or ZADD
 local now = now_ms()
 local out = {}
 local lanes, queues = {}, {}
@@ -44,17 +45,18 @@ for i = 1, n do
     out[i + 1] = earlier
   else
     if ttl ~= '' then expires = now + tonumber(ttl) end
-    redis.call('HSET', row, 'body', body, 'digest', digest, 'state', 'queued', 'lane', lane, 'app', app,
-      'at', now, 'v', ARGV[2])
+    local fields = {'state', 'queued', 'lane', lane, 'app', app, 'at', now, 'v', ARGV[2], 'digest', digest}
+    if expires ~= '' then
+      fields[13], fields[14] = 'expires', expires
+      redis.call('ZADD', KEYS[1], expires, id)
+    end
+    add_body(fields, body)
+    redis.call('HSET', row, unpack(fields))
     if idem ~= row then redis.call('SET', idem, id .. ' ' .. digest, 'PX', ARGV[1]) end
     local prefix = prefix_of(row, id)
     local queue = prefix .. 'queue:' .. lane .. ':' .. app
     queues[queue] = queues[queue] or {prefix = prefix, lane = lane, app = app, ids = {}}
     table.insert(queues[queue].ids, id)
-    if expires ~= '' then
-      redis.call('HSET', row, 'expires', expires)
-      redis.call('ZADD', KEYS[1], expires, id)
-    end
     accepted = accepted + 1
     out[i + 1] = ''
   end

@@ -21,60 +21,94 @@
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many
 -- moves     intent sending → sent (accepted), retrying (failed), queued (handed_back), dead (given_up), expired (expire);
 --           letter → open (filed), replaying → closed (sent), open (unsent)
--- again     same answer, changes only counts: the token stays in the row; a lost claim is counted as late each time
--- memory    works in a full Redis: the first write is ZREM or HDEL
+-- again     same answer, changes only counts: the token stays in the row until another worker takes it; a lost claim is counted as late each
+--           time
+-- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
 local out = {}
-for i = 4, #ARGV do
-  local s = cjson.decode(ARGV[i])
-  local row = KEYS[4 + i]
-  local v = redis.call('HMGET', row, 'state', 'lease', 'last', 'lane', 'at', 'doubts', 'noted', 'app', 'lost')
-  if v[1] == 'sending' and v[2] == s.token then
-    redis.call('ZREM', KEYS[1], s.id)
-    redis.call('HSET', row, 'last', s.token)
-    if s.unsent then give_back(prefix_of(row, s.id) .. 'pace:' .. v[8], KEYS[7], v[8], s.unsent) end
-    -- note.lua has recorded the first ones.
-    for n = tonumber(v[7] or 0) + 1, #s.attempts do remember(row, s.attempts[n]) end
-    redis.call('HDEL', row, 'noted')
-    if s.doubt then
-      doubt(KEYS[5], s.id, now, ARGV[2], s.doubt)
-      redis.call('HINCRBY', row, 'doubts', 1)
-      redis.call('HINCRBY', KEYS[6], 'unknown', 1)
+local counted, over = {}, {}
+
+local function count(what) counted[what] = (counted[what] or 0) + 1 end
+
+-- The message was sent: the commonest end, in few writes. v: its FIELDS.
+local function sent(s, row, v)
+  local n = tonumber(v.n or 0)
+  local fields = {'state', 'sent', 'ended', now, 'code', s.code}
+  -- note.lua has recorded the first ones.
+  local first = tonumber(v.noted or 0) + 1
+  if n + #s.attempts - first + 1 <= 100 then
+    for i = first, #s.attempts do
+      n = n + 1
+      fields[#fields + 1], fields[#fields + 2] = 'a:' .. n, s.attempts[i]
     end
-    if s.event == 'accepted' then
-      finish(row, s.id, 'sent', now, s.keep_ms or ARGV[1], KEYS[3], KEYS[6], {'code', s.code})
-      if s.unknown then redis.call('HSET', row, 'unknown', s.unknown) end
-      close_letter(row, s.id, s.code, ARGV[2])
-    elseif s.event == 'given_up' then
-      file_letter(row, s.id, now, {KEYS[4], KEYS[3], KEYS[6]}, ARGV[2], s)
-    elseif s.event == 'expire' then
-      finish_expired(row, s.id, 'sending', now, ARGV[1], KEYS[3], KEYS[6], {})
-      reopen_letter(row, s.id, 'expired', ARGV[2])
-    else
-      redis.call('HDEL', row, 'lease', 'begun')
-      if s.event == 'failed' then
-        redis.call('HSET', row, 'state', 'retrying', 'due', now + s.wait_ms)
-        redis.call('ZADD', KEYS[2], now + s.wait_ms, s.id)
-        if s.waits_for then
-          redis.call('HSET', row, 'waits_for', s.waits_for)
-          redis.call('HINCRBY', row, 'waited_ms', s.wait_ms)
-        else
-          redis.call('HSETNX', row, 'failed_at', now)
-          redis.call('HINCRBY', row, 'rounds', 1)
-          redis.call('HINCRBY', KEYS[6], 'retrying', 1)
-        end
-      else
-        redis.call('HSET', row, 'state', 'queued', 'queued_at', now)
-        enqueue(row, s.id, {lane = v[4], app = v[8], at = v[5], doubts = s.doubt or v[6], lost = v[9]}, ARGV[3], now)
-      end
-    end
-    out[#out + 1] = 'settled'
-  elseif v[3] == s.token then
-    out[#out + 1] = 'settled'
+    fields[#fields + 1], fields[#fields + 2] = 'n', n
   else
-    free_first(KEYS[6])
-    redis.call('HINCRBY', KEYS[6], 'late', 1)
-    out[#out + 1] = 'lost'
+    for i = first, #s.attempts do remember(row, s.attempts[i]) end
+  end
+  if s.unknown then fields[#fields + 1], fields[#fields + 2] = 'unknown', s.unknown end
+  redis.call('HSET', row, unpack(fields))
+  redis.call('PEXPIRE', row, s.keep_ms or ARGV[1])
+  if v.noted then redis.call('HDEL', row, 'noted') end
+  if v.expires then redis.call('ZREM', KEYS[3], s.id) end
+  if v.letter then close_letter(row, s.id, s.code, ARGV[2]) end
+  count('sent')
+end
+
+-- It goes back, or waits.
+local function unsent(s, row, v)
+  if s.event ~= 'failed' then
+    redis.call('HSET', row, 'state', 'queued', 'queued_at', now)
+    enqueue(row, s.id, {lane = v.lane, app = v.app, at = v.at, doubts = s.doubt or v.doubts, lost = v.lost}, ARGV[3], now)
+    return
+  end
+  redis.call('HSET', row, 'state', 'retrying', 'due', now + s.wait_ms)
+  redis.call('ZADD', KEYS[2], now + s.wait_ms, s.id)
+  if s.waits_for then
+    redis.call('HSET', row, 'waits_for', s.waits_for)
+    redis.call('HINCRBY', row, 'waited_ms', s.wait_ms)
+  else
+    redis.call('HSETNX', row, 'failed_at', now)
+    redis.call('HINCRBY', row, 'rounds', 1)
+    count('retrying')
   end
 end
+
+local function settle(s, row, v)
+  if s.unsent then give_back(prefix_of(row, s.id) .. 'pace:' .. v.app, KEYS[7], v.app, s.unsent) end
+  if s.doubt then
+    doubt(KEYS[5], s.id, now, ARGV[2], s.doubt)
+    redis.call('HINCRBY', row, 'doubts', 1)
+    count('unknown')
+  end
+  if s.event == 'accepted' then return sent(s, row, v) end
+  for n = tonumber(v.noted or 0) + 1, #s.attempts do remember(row, s.attempts[n]) end
+  redis.call('HDEL', row, 'noted', 'begun')
+  if s.event == 'given_up' then
+    file_letter(row, s.id, now, {KEYS[4], KEYS[3], KEYS[6]}, ARGV[2], s)
+  elseif s.event == 'expire' then
+    finish_expired(row, s.id, 'sending', now, ARGV[1], KEYS[3], KEYS[6], {})
+    reopen_letter(row, s.id, 'expired', ARGV[2])
+  else
+    unsent(s, row, v)
+  end
+end
+
+local FIELDS = {'state', 'lease', 'lane', 'at', 'doubts', 'noted', 'app', 'lost', 'n', 'expires', 'letter'}
+local ours = {}
+for i = 4, #ARGV do
+  local s = cjson.decode(ARGV[i])
+  local flat, v = redis.call('HMGET', KEYS[4 + i], unpack(FIELDS)), {}
+  for n, name in ipairs(FIELDS) do v[name] = flat[n] or nil end
+  out[i - 3] = v.lease == s.token and 'settled' or 'lost'
+  if out[i - 3] == 'lost' then
+    count('late')
+  elseif v.state == 'sending' then
+    ours[#ours + 1] = {s, KEYS[4 + i], v}
+    over[#over + 1] = s.id
+  end
+end
+free_first(KEYS[6])
+if #over > 0 then redis.call('ZREM', KEYS[1], unpack(over)) end
+for _, one in ipairs(ours) do settle(unpack(one)) end
+for what, n in pairs(counted) do redis.call('HINCRBY', KEYS[6], what, n) end
 return out

@@ -7,6 +7,7 @@
 -- uses pace
 -- uses queue
 -- uses bells
+-- uses row
 -- KEYS[1]   leases                              zset
 -- KEYS[2]   expiry                              zset
 -- KEYS[3]   counts                              hash
@@ -34,12 +35,10 @@ local now = now_ms()
 local a = cjson.decode(ARGV[1])
 local prefix = string.sub(KEYS[1], 1, -7)
 
-local FIELDS = {'state', 'body', 'v', 'app', 'at', 'expires', 'fence', 'lost', 'n', 'rounds', 'doubts', 'failed_at', 'waited_ms', 'queued_at', 'lease'}
-
--- As the caller gets it. v: its FIELDS.
+-- As the caller gets it.
 local function told(id, v, leaves_ms, probe)
-  return {id, v[2], v[3], v[4], v[5], v[6] or '', v[7] or '0', v[8] or '0', v[9] or '0', v[10] or '0', v[11] or '0', v[12] or '', v[13] or '0',
-    leaves_ms, probe}
+  return {id, v.body, v.v, v.app, v.at, v.expires or '', v.fence or '0', v.lost or '0', v.n or '0', v.rounds or '0', v.doubts or '0', v.failed_at or '',
+    v.waited_ms or '0', leaves_ms, probe}
 end
 
 -- This call ran before, and its answer was lost.
@@ -49,8 +48,8 @@ if kept then
   if first.token == a.token then
     local out = {now, first.more, first.again, first.suspects, first.ring, first.expired}
     for _, one in ipairs(first.taken) do
-      local v = redis.call('HMGET', prefix .. 'intent:' .. one[1], unpack(FIELDS))
-      if v[1] == 'sending' and v[15] == a.token then out[#out + 1] = told(one[1], v, one[2], one[3]) end
+      local v = read_row(prefix .. 'intent:' .. one[1])
+      if v.state == 'sending' and v.lease == a.token then out[#out + 1] = told(one[1], v, one[2], one[3]) end
     end
     return out
   end
@@ -98,9 +97,9 @@ end
 -- Takes one intent if it may leave. Returns 'taken', 'gone' (it does not wait any more), or what holds it: 'bytes', 'gate' or 'slot'.
 local function take(id, known)
   local row = prefix .. 'intent:' .. id
-  local v = redis.call('HMGET', row, unpack(FIELDS))
-  if v[1] ~= 'queued' then return 'gone' end
-  if v[6] and tonumber(v[6]) <= now then
+  local v = read_row(row)
+  if v.state ~= 'queued' then return 'gone' end
+  if v.expires and tonumber(v.expires) <= now then
     finish_expired(row, id, 'queued', now, a.keep_ms, KEYS[2], KEYS[3], {})
     reopen_letter(row, id, 'expired', a.letter_ms)
     expired[#expired + 1] = id
@@ -114,18 +113,18 @@ local function take(id, known)
     return 'slot'
   end
   leaves = math.floor(leaves)
-  v[7] = tostring(tonumber(v[7] or 0) + 1)
-  if v[12] then
-    v[13] = tostring(tonumber(v[13] or 0) + math.max(0, now - tonumber(v[14] or now)))
-    redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v[7], 'begun', now, 'waited_ms', v[13])
+  v.fence = tostring(tonumber(v.fence or 0) + 1)
+  if v.failed_at then
+    v.waited_ms = tostring(tonumber(v.waited_ms or 0) + math.max(0, now - tonumber(v.queued_at or now)))
+    redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v.fence, 'begun', now, 'waited_ms', v.waited_ms)
   else
-    redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v[7], 'begun', now)
+    redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v.fence, 'begun', now)
   end
   if known.probe == 1 then
     count_probe(KEYS[4], every, now, a.probe_ms)
     count_probe(KEYS[4], gates[known.app], now, a.probe_ms)
   end
-  bytes = bytes - #v[2]
+  bytes = bytes - #v.body
   room = room - 1
   leases[#leases + 1] = now + a.lease_ms
   leases[#leases + 1] = id

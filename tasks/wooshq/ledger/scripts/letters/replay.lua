@@ -2,6 +2,7 @@
 -- uses clock
 -- uses letters
 -- uses queue
+-- uses row
 -- KEYS[1]   due     zset
 -- KEYS[2]   expiry  zset
 -- KEYS[3]   counts  hash
@@ -28,8 +29,9 @@ local function replay(letter, row, dead, line)
   if v[3] ~= died then return 'taken reopened' end
   if (v[5] and redis.sha1hex(v[5]) or '') ~= seen then return 'changed' end
   local goes = now + tonumber(wait)
-  redis.call('HSET', row, 'body', body, 'digest', '', 'state', 'queued', 'lane', lane, 'app', app, 'at', now, 'v', ARGV[1],
-    'replay_of', died, 'letter', id)
+  local fields = {'digest', '', 'state', 'queued', 'lane', lane, 'app', app, 'at', now, 'v', ARGV[1], 'replay_of', died, 'letter', id}
+  add_body(fields, body)
+  redis.call('HSET', row, unpack(fields))
   if v[6] and v[6] ~= '' then redis.call('HSET', row, 'bulk', v[6]) end
   if ttl ~= '' then expires = goes + tonumber(ttl) end
   if expires ~= '' then
