@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
+from celery import Celery
 
 from tests.integration.installation.servers import Server
 from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 from tests.stand_in import StandIn
+from wooshq.installation.celery_app import SUBMIT
 
 pytestmark = pytest.mark.stand_in(latency_s=1.0)
 
@@ -28,9 +31,10 @@ def broker(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def rig(tmp_path: Path, api: StandIn, redis_url: str, broker: Server) -> Iterator[Rig]:
-    """The one slot of its worker is taken, so the messages that the worker holds stay unacknowledged."""
-    made = Rig(tmp_path / "rig", api.url, redis_url=redis_url, broker_url=f"redis://127.0.0.1:{broker.port}/0", concurrency=1)
+    made = Rig(tmp_path / "rig", api.url, redis_url=redis_url, broker_url=f"redis://127.0.0.1:{broker.port}/0")
     yield made
+    with redis.Redis.from_url(redis_url) as ledger:
+        ledger.client_unpause()
     made.close()
 
 
@@ -56,11 +60,14 @@ def lose_all(broker: Server, worker: subprocess.Popen[bytes]) -> None:
 
 
 def hold_messages(rig: Rig, broker: Server, lane: str) -> subprocess.Popen[bytes]:
-    """A worker that holds unacknowledged messages of this lane."""
+    """A worker that holds unacknowledged messages of this lane: intents that the ledger, which is busy, has not taken yet."""
     worker = rig.start_worker()
-    for n in range(2):
-        rig.wooshq.enqueue(an_intent(f"u{n}", lane=lane))
-        rig.wooshq.flush()
+    wait_until(lambda: len(waiting_for_messages(broker)) == QUEUES, saw=rig.logs)
+    with redis.Redis.from_url(rig.wooshq.installation.places.redis_url) as ledger:
+        ledger.client_pause(600_000, all=False)
+    with Celery("app", broker=f"redis://127.0.0.1:{broker.port}/0", set_as_current=False) as app:
+        for n in range(2):
+            app.send_task(SUBMIT, args=[an_intent(f"u{n}")], queue=rig.wooshq.installation.app.lanes[lane])
     wait_until(lambda: holds_messages(broker) and len(waiting_for_messages(broker)) == QUEUES, saw=rig.logs)
     return worker
 
