@@ -38,7 +38,10 @@ enqueue = _default.enqueue
 enqueue_many = _default.enqueue_many
 fan_out = _default.fan_out
 gates = _default.gates
+limits = _default.limits
+pause = _default.pause
 reset = _default.reset
+resume = _default.resume
 status = _default.status
 
 __all__ = [
@@ -68,6 +71,9 @@ __all__ = [
     "enqueue_many",
     "fan_out",
     "gates",
+    "limits",
+    "pause",
     "reset",
+    "resume",
     "status",
 ]

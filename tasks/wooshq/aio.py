@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, 
 from typing import Any, TypeVar, Unpack
 
 from wooshq.errors import LedgerUnavailable, Problem
+from wooshq.gates.faces import AsyncGateCalls, AsyncLimits
 from wooshq.installation import forks
 from wooshq.installation.installation import Installation, no_thread
 from wooshq.installation.loops import LoopClients
@@ -23,7 +24,6 @@ from wooshq.jobs.check import Checks, Given, Refused
 from wooshq.jobs.feed import FedJob, JobOptions, Listeners, start_job
 from wooshq.jobs.preview import Preview, preview_job
 from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recount_job, show_job, unknown_identifiers_page
-from wooshq.ledger.gates import EVERY, Gate
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import aask, acarry_out
@@ -41,7 +41,7 @@ from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 T = TypeVar("T")
 
 
-class AsyncWooshq:
+class AsyncWooshq(AsyncGateCalls):
     """`wooshq.Wooshq` for asyncio. It may be used from several event loops: each has its own connections."""
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -49,6 +49,7 @@ class AsyncWooshq:
         self.dead_letters = AsyncDeadLetters(self)
         self.bulk = AsyncJobs(self)
         self.fan_out = self.bulk.fan_out
+        self.limits = AsyncLimits(self)
         self._ledger: IntentLedger | None = None
         self._clients = LoopClients()
 
@@ -111,22 +112,6 @@ class AsyncWooshq:
         Pushwoosh answered. After that this returns `cancelled`, or asks again.
         """
         return await self.do(cancel_intent(self.ledger, intent_id))
-
-    async def gates(self) -> list[Gate]:
-        """Every gate that is not open."""
-        return await self.do(self.ledger.gates.every())
-
-    async def shut_gate(self, name: str, application: str = EVERY, why: str = "shut manually") -> Gate:
-        """Hold back an application's calls (`*`: of all applications) until the gate is opened. Raises ValueError for an unknown name."""
-        return await self.do(self.ledger.gates.shut(name, application, why))
-
-    async def open_gate(self, name: str, application: str = EVERY) -> bool:
-        """
-        Open a gate that anything has shut. False if it was open. Raises ValueError for an unknown name.
-
-        application: `*` opens the gate that all applications share; if that one is open, the gate of this name of each application.
-        """
-        return await self.do(self.ledger.gates.open(name, application))
 
     async def counts(self) -> dict[str, int]:
         """How often each event happened since the ledger was created, and how many intents are in which state now (`now_…`)."""
@@ -359,17 +344,21 @@ class AsyncJobs:
         """The state of a job, with its counters. Raises JobUnknown."""
         return await self._w.do(show_job(self.ledger.keys, job_id))
 
-    async def pause(self, job_id: str, why: str = "paused manually") -> Job:
+    async def pause(self, job_id: str, why: str = "paused manually", *, by: str | None = None) -> Job:
         """Pause a job. Calls in progress end; `gone_out` says how many recipients they reached. Raises JobUnknown."""
-        return await self._w.do(calls.pause(self.ledger, job_id, why))
+        return await self._w.do(calls.pause(self.ledger, job_id, why, by))
 
-    async def resume(self, job_id: str) -> Job:
+    async def resume(self, job_id: str, why: str = "", *, by: str | None = None) -> Job:
         """Resume a job that was paused or stopped; a roll-out starts its next step. Raises JobUnknown."""
-        return await self._w.do(calls.resume(self.ledger, job_id))
+        return await self._w.do(calls.resume(self.ledger, job_id, why, by))
 
-    async def cancel(self, job_id: str) -> Job:
+    async def cancel(self, job_id: str, why: str = "", *, by: str | None = None) -> Job:
         """Cancel a job. Recipients not yet sent to are skipped; `gone_out` says how many were sent to. Raises JobUnknown."""
-        return await self._w.do(calls.cancel(self.ledger, job_id))
+        return await self._w.do(calls.cancel(self.ledger, job_id, why, by))
+
+    async def set_rate(self, job_id: str, rate: float | None, *, why: str = "", by: str | None = None) -> Job:
+        """Change a job's own limit, in calls a second; None for none. It counts at once. Raises JobUnknown, ValueError."""
+        return await self._w.do(calls.set_rate(self.ledger, job_id, rate, why, by))
 
     async def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None, in_doubt: bool = False) -> Replayed:
         """
@@ -432,17 +421,17 @@ class AsyncJobHandle:
         """Where the job is. Raises JobUnknown."""
         return await self._jobs.show(self.id)
 
-    async def pause(self, why: str = "paused manually") -> Job:
+    async def pause(self, why: str = "paused manually", *, by: str | None = None) -> Job:
         """Pause the job. Calls in progress end."""
-        return await self._jobs.pause(self.id, why)
+        return await self._jobs.pause(self.id, why, by=by)
 
-    async def resume(self) -> Job:
+    async def resume(self, why: str = "", *, by: str | None = None) -> Job:
         """Resume the job; a roll-out starts its next step."""
-        return await self._jobs.resume(self.id)
+        return await self._jobs.resume(self.id, why, by=by)
 
-    async def cancel(self) -> Job:
+    async def cancel(self, why: str = "", *, by: str | None = None) -> Job:
         """Cancel the job. Recipients not yet sent to are skipped."""
-        return await self._jobs.cancel(self.id)
+        return await self._jobs.cancel(self.id, why, by=by)
 
     async def wait(self, within_s: float | None = None, watch: Callable[[Job], object] = lambda job: None) -> Job:
         """Wait until the job has ended, or is paused or stopped. watch: called with the job meanwhile."""
@@ -460,7 +449,24 @@ enqueue = _default.enqueue
 enqueue_many = _default.enqueue_many
 fan_out = _default.fan_out
 gates = _default.gates
+limits = _default.limits
+pause = _default.pause
 reset = _default.reset
+resume = _default.resume
 status = _default.status
 
-__all__ = ["AsyncWooshq", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "reset", "status"]
+__all__ = [
+    "AsyncWooshq",
+    "bulk",
+    "cancel",
+    "dead_letters",
+    "enqueue",
+    "enqueue_many",
+    "fan_out",
+    "gates",
+    "limits",
+    "pause",
+    "reset",
+    "resume",
+    "status",
+]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, Unpack
 import redis
 
 from wooshq.errors import Problem
+from wooshq.gates.faces import GateCalls, Limits
 from wooshq.installation import forks
 from wooshq.installation.connect import client
 from wooshq.installation.connections import until
@@ -26,7 +27,6 @@ from wooshq.jobs.check import Checks, Given, Refused
 from wooshq.jobs.feed import FedJob, JobOptions, Listeners, start_job
 from wooshq.jobs.preview import Preview, preview_job
 from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recount_job, show_job, unknown_identifiers_page
-from wooshq.ledger.gates import EVERY, Gate
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import ask, carry_out
@@ -44,7 +44,7 @@ from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 T = TypeVar("T")
 
 
-class Wooshq:
+class Wooshq(GateCalls):
     """
     All calls on one configuration. The module's functions belong to an instance that is configured by the environment.
 
@@ -56,6 +56,7 @@ class Wooshq:
         self.dead_letters = DeadLetters(self)
         self.bulk = Jobs(self)
         self.fan_out = self.bulk.fan_out
+        self.limits = Limits(self)
         self._ledger: IntentLedger | None = None
         self._redis: redis.Redis | None = None
         forks.renew_in_children(self, Wooshq._renew)
@@ -124,22 +125,6 @@ class Wooshq:
         Pushwoosh answered. After that this returns `cancelled`, or asks again.
         """
         return self.do(cancel_intent(self.ledger, intent_id))
-
-    def gates(self) -> list[Gate]:
-        """Every gate that is not open."""
-        return self.do(self.ledger.gates.every())
-
-    def shut_gate(self, name: str, application: str = EVERY, why: str = "shut manually") -> Gate:
-        """Hold back an application's calls (`*`: of all applications) until the gate is opened. Raises ValueError for an unknown name."""
-        return self.do(self.ledger.gates.shut(name, application, why))
-
-    def open_gate(self, name: str, application: str = EVERY) -> bool:
-        """
-        Open a gate that anything has shut. False if it was open. Raises ValueError for an unknown name.
-
-        application: `*` opens the gate that all applications share; if that one is open, the gate of this name of each application.
-        """
-        return self.do(self.ledger.gates.open(name, application))
 
     def counts(self) -> dict[str, int]:
         """How often each event happened since the ledger was created, and how many intents are in which state now (`now_…`)."""
@@ -359,17 +344,21 @@ class Jobs:
         """The state of a job, with its counters. Raises JobUnknown."""
         return self._w.do(show_job(self.ledger.keys, job_id))
 
-    def pause(self, job_id: str, why: str = "paused manually") -> Job:
+    def pause(self, job_id: str, why: str = "paused manually", *, by: str | None = None) -> Job:
         """Pause a job. Calls in progress end; `gone_out` says how many recipients they reached. Raises JobUnknown."""
-        return self._w.do(calls.pause(self.ledger, job_id, why))
+        return self._w.do(calls.pause(self.ledger, job_id, why, by))
 
-    def resume(self, job_id: str) -> Job:
+    def resume(self, job_id: str, why: str = "", *, by: str | None = None) -> Job:
         """Resume a job that was paused or stopped; a roll-out starts its next step. Raises JobUnknown."""
-        return self._w.do(calls.resume(self.ledger, job_id))
+        return self._w.do(calls.resume(self.ledger, job_id, why, by))
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, why: str = "", *, by: str | None = None) -> Job:
         """Cancel a job. Recipients not yet sent to are skipped; `gone_out` says how many were sent to. Raises JobUnknown."""
-        return self._w.do(calls.cancel(self.ledger, job_id))
+        return self._w.do(calls.cancel(self.ledger, job_id, why, by))
+
+    def set_rate(self, job_id: str, rate: float | None, *, why: str = "", by: str | None = None) -> Job:
+        """Change a job's own limit, in calls a second; None for none. It counts at once. Raises JobUnknown, ValueError."""
+        return self._w.do(calls.set_rate(self.ledger, job_id, rate, why, by))
 
     def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None, in_doubt: bool = False) -> Replayed:
         """
@@ -431,17 +420,17 @@ class JobHandle:
         """Where the job is. Raises JobUnknown."""
         return self._jobs.show(self.id)
 
-    def pause(self, why: str = "paused manually") -> Job:
+    def pause(self, why: str = "paused manually", *, by: str | None = None) -> Job:
         """Pause the job. Calls in progress end."""
-        return self._jobs.pause(self.id, why)
+        return self._jobs.pause(self.id, why, by=by)
 
-    def resume(self) -> Job:
+    def resume(self, why: str = "", *, by: str | None = None) -> Job:
         """Resume the job; a roll-out starts its next step."""
-        return self._jobs.resume(self.id)
+        return self._jobs.resume(self.id, why, by=by)
 
-    def cancel(self) -> Job:
+    def cancel(self, why: str = "", *, by: str | None = None) -> Job:
         """Cancel the job. Recipients not yet sent to are skipped."""
-        return self._jobs.cancel(self.id)
+        return self._jobs.cancel(self.id, why, by=by)
 
     def wait(self, within_s: float | None = None, watch: Callable[[Job], object] = lambda job: None) -> Job:
         """Wait until the job has ended, or is paused or stopped. watch: called with the job meanwhile."""

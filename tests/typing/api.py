@@ -94,6 +94,9 @@ def a_configuration_of_ones_own(settings: Settings) -> None:
         assert_type(client.enqueue({}), str)
         assert_type(client.counts(), dict[str, int])
         assert_type(client.open_gate("circuit"), bool)
+        assert_type(client.pause(lane="bulk", why="noon").by, str | None)
+        assert_type(client.limits.set("rate", None, why="noon").value, float | None)
+        assert_type([change.what for change in client.changes(most=5)], list[str])
         for gate in gates():
             assert_type(gate.why, str)
     reset()
@@ -112,6 +115,8 @@ async def the_same_in_asyncio(settings: Settings, some: AsyncIterator[dict[str, 
     async with wooshq.aio.AsyncWooshq(settings) as client:
         assert_type(await client.counts(), dict[str, int])
         assert_type(await client.flush(), bool)
+        assert_type(await client.resume(lane="bulk"), bool)
+        assert_type([limit.origin for limit in await client.limits.list()], list[str])
     wooshq.aio.enqueue({}).upper()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
 
 

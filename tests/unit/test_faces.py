@@ -13,9 +13,17 @@ import wooshq
 import wooshq.aio
 from wooshq.aio import AsyncDeadLetters, AsyncJobHandle, AsyncJobs, AsyncWooshq
 from wooshq.client import DeadLetters, JobHandle, Jobs, Wooshq
+from wooshq.gates.faces import AsyncGateCalls, AsyncLimits, GateCalls, Limits
 from wooshq.letters.filter import Conditions, ConditionsAndIds, Filter
 
-PAIRS = [(Wooshq, AsyncWooshq), (DeadLetters, AsyncDeadLetters), (Jobs, AsyncJobs), (JobHandle, AsyncJobHandle)]
+PAIRS = [
+    (Wooshq, AsyncWooshq),
+    (DeadLetters, AsyncDeadLetters),
+    (Jobs, AsyncJobs),
+    (JobHandle, AsyncJobHandle),
+    (GateCalls, AsyncGateCalls),
+    (Limits, AsyncLimits),
+]
 #: How a context manager is opened and closed has other names in asyncio.
 ASYNC_NAME = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 #: What may differ in an annotation: the async face takes async iterables as well, and gives its own classes.

@@ -28,5 +28,5 @@ def read_counts(keys: Keys) -> Steps[dict[str, int]]:
     now = {f"now_queued_{lane}": int(n) for lane, n in zip(LANES, suspects, strict=True)} | {"now_held": 0}
     known = read(gates, ms(time))
     for (lane, application), size in zip(queues, sizes, strict=True):
-        now["now_held" if holds(known, application) else f"now_queued_{lane}"] += int(size)
+        now["now_held" if holds(known, application, lane) else f"now_queued_{lane}"] += int(size)
     return found | now | {"now_sending": int(sending), "now_retrying": int(retrying)}

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
-from wooshq.ledger.gates import SLOTS_AHEAD_MS, Gate, holds, read
+from wooshq.ledger.gates import Gate, holds, read, waits_for_slot
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import as_row, text_or_none
+from wooshq.ledger.replies import Result, as_row, moment, text_or_none
 from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.states import HELD, State
 from wooshq.ledger.steps import Ask, Steps
-from wooshq.results import Result, moment
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def statuses_of(keys: Keys, ids: Sequence[str]) -> Steps[list[Status | None]]:
 
 @dataclass(frozen=True, slots=True)
 class _Holding:
-    """What holds queued intents back now. without_slot: (application, lane) of which the next slot is not given yet."""
+    """What holds queued intents back now. without_slot: (application, lane) of which intents were left without a slot."""
 
     gates: list[Gate]
     without_slot: frozenset[tuple[str, str]]
@@ -71,8 +70,8 @@ def _without_slot(keys: Keys, rows: Sequence[Mapping[str, str]], now_ms: int) ->
     queued = sorted({(row.get("app", ""), row.get("lane", "")) for row in rows if row.get("state") == State.QUEUED})
     if not queued:
         return frozenset()
-    slots = yield Ask([("HGET", keys.pace(application), f"tat:{lane}") for application, lane in queued])
-    return frozenset(one for one, at in zip(queued, slots, strict=True) if float(text_or_none(at) or 0) > now_ms + SLOTS_AHEAD_MS)
+    asked = yield Ask([("HGET", keys.pace(application), "asked") for application, _ in queued])
+    return frozenset(one for one, said in zip(queued, asked, strict=True) if waits_for_slot(text_or_none(said) or "", one[1], now_ms))
 
 
 def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -88,7 +87,7 @@ def _attempt(kept: dict[str, Any]) -> dict[str, Any]:
 
 def _status(intent_id: str, row: Mapping[str, str], holding: _Holding, now_ms: int) -> Status:
     state = State(row["state"])
-    is_held = state is State.QUEUED and holds(holding.gates, row.get("app", "")) is not None
+    is_held = state is State.QUEUED and holds(holding.gates, row.get("app", ""), row.get("lane")) is not None
     waiting_for, next_at = (_held(row, now_ms), None) if state is State.SENT else _waits(state, row, holding)
     return Status(
         id=intent_id,
@@ -137,9 +136,9 @@ def _waits(state: State, row: Mapping[str, str], holding: _Holding) -> tuple[str
         return row.get("waits_for") or "the time of its next attempt", moment(row.get("due"))
     if state is State.QUEUED:
         application, lane = row.get("app", ""), row.get("lane", "")
-        gate = holds(holding.gates, application)
+        gate = holds(holding.gates, application, lane)
         if gate is not None:
-            return f"the gate {gate.gate} of {gate.application}: {gate.why}", gate.until
+            return gate.in_words, gate.until
         if (application, lane) in holding.without_slot:
             return "a slot: its application makes as many calls a second as it may", None
         return f"a worker of the {lane} lane", None

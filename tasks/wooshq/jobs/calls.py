@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from wooshq.errors import JobUnknown
+from wooshq.gates.limits import LimitName, checked
+from wooshq.gates.who import said
 from wooshq.jobs.show import NO_SUCH_JOB, Job, show_job
 from wooshq.ledger.chunks import ChunkName
 from wooshq.ledger.jobs import JobLedger
@@ -20,30 +22,38 @@ _MOST_TURNS: Final = 100
 """Turns that are called at once. The keeper calls more if chunks wait and the lane is empty."""
 
 
-def pause(ledger: JobLedger, job_id: str, why: str) -> Flow[Job]:
+def pause(ledger: JobLedger, job_id: str, why: str, by: str | None) -> Flow[Job]:
     """See `Jobs.pause`."""
-    return (yield from _move(ledger, job_id, "pause", why))
+    return (yield from _move(ledger, job_id, "pause", why, by))
 
 
-def resume(ledger: JobLedger, job_id: str) -> Flow[Job]:
+def resume(ledger: JobLedger, job_id: str, why: str, by: str | None) -> Flow[Job]:
     """See `Jobs.resume`."""
-    return (yield from _move(ledger, job_id, "resume"))
+    return (yield from _move(ledger, job_id, "resume", why, by))
 
 
-def cancel(ledger: JobLedger, job_id: str) -> Flow[Job]:
+def cancel(ledger: JobLedger, job_id: str, why: str, by: str | None) -> Flow[Job]:
     """See `Jobs.cancel`."""
-    yield from _move(ledger, job_id, "cancel")
+    yield from _move(ledger, job_id, "cancel", why, by)
     while (yield from sweep(ledger, job_id)):
         pass
     return (yield from show_job(ledger.keys, job_id))
 
 
-def _move(ledger: JobLedger, job_id: str, event: Literal["pause", "resume", "cancel"], why: str = "") -> Flow[Job]:
-    state, moved, queued = yield from ledger.move(job_id, event, why)
+def _move(ledger: JobLedger, job_id: str, event: Literal["pause", "resume", "cancel"], why: str, by: str | None) -> Flow[Job]:
+    state, moved, queued = yield from ledger.move(job_id, event, *said(why, by))
     if state == "gone":
         raise JobUnknown(NO_SUCH_JOB)
     if event == "resume" and moved:
         yield CallTurns(min(queued, _MOST_TURNS))
+    return (yield from show_job(ledger.keys, job_id))
+
+
+def set_rate(ledger: JobLedger, job_id: str, rate: float | None, why: str, by: str | None) -> Flow[Job]:
+    """See `Jobs.set_rate`."""
+    rate = None if rate is None else checked(LimitName.RATE, rate)
+    if (yield from ledger.set_rate(job_id, rate, *said(why, by))) == "gone":
+        raise JobUnknown(NO_SUCH_JOB)
     return (yield from show_job(ledger.keys, job_id))
 
 

@@ -13,8 +13,8 @@ from wooshq.jobs.check import Checks, Look, Refused
 from wooshq.jobs.duplicates import Duplicates, folder_of_tables
 from wooshq.jobs.feed import Feeding, check_recipients, pull, read_as
 from wooshq.jobs.rules import JobRules
+from wooshq.ledger.replies import Result
 from wooshq.ledger.steps import AsyncStream, Flow, Stream
-from wooshq.results import Result
 from wooshq.settings import Settings
 from wooshq_schemas import Recipient, Template
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules

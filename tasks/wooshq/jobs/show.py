@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from wooshq.errors import JobUnknown
+from wooshq.ledger.gates import Gate, GateName, holds, read
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import as_row, ms, text
+from wooshq.ledger.replies import Result, as_row, moment, ms, text
 from wooshq.ledger.states import COUNTER_OF, FINAL_MARKS, JobState, Mark
 from wooshq.ledger.steps import Ask, Steps
-from wooshq.results import Result, moment
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
 T = TypeVar("T")
@@ -62,6 +62,10 @@ class Job(Result):
     campaign: str = field(default="", metadata={"shown": False})
     why: str = field(default="", metadata={"shown": False})
     """Why it is paused or stopped."""
+    by: str = field(default="", metadata={"shown": False})
+    """Who paused it."""
+    limit: float | None = field(default=None, metadata={"shown": False})
+    """Its own limit, in calls a second; None for none."""
     waiting_for: str = field(default="", metadata={"shown": False})
     """The gate that holds its calls back, while it runs."""
     step: str = field(default="", metadata={"shown": False})
@@ -118,7 +122,7 @@ def show_job(keys: Keys, job_id: str) -> Steps[Job]:
     row = as_row(flat)
     if not row:
         raise JobUnknown(NO_SUCH_JOB)
-    return _job(job_id, row, ms(time), as_row(gates))
+    return _job(job_id, row, ms(time), read(as_row(gates), ms(time)))
 
 
 def list_jobs(keys: Keys, *, most: int | None) -> Steps[list[Job]]:
@@ -133,7 +137,7 @@ def list_jobs(keys: Keys, *, most: int | None) -> Steps[list[Job]]:
         gone = []
         for job_id, flat in zip(ids, rows, strict=True):
             if row := as_row(flat):
-                found.append(_job(job_id, row, ms(time), as_row(gates)))
+                found.append(_job(job_id, row, ms(time), read(as_row(gates), ms(time))))
             else:
                 gone.append(job_id)
         if gone:
@@ -142,7 +146,7 @@ def list_jobs(keys: Keys, *, most: int | None) -> Steps[list[Job]]:
     return found[:most]
 
 
-def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, str]) -> Job:
+def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Sequence[Gate]) -> Job:
     def n(name: str) -> int:
         return int(float(row.get(name) or 0))
 
@@ -175,6 +179,8 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Mapping[str, s
         application=row.get("app", ""),
         campaign=row.get("campaign", ""),
         why=row.get("why", "").replace(_LEFT, f"{left:,}"),
+        by=row.get("by", ""),
+        limit=float(row["rate"]) if "rate" in row else None,
         waiting_for=_gate_of(row, gates) if state == JobState.RUNNING and "ended" not in row else "",
         step=f"{row['step']} of {len(steps)}" if steps and "allow" in row else "",
         goes_on_at=moment(row.get("goes_on")),
@@ -190,12 +196,11 @@ def rules_of(row: Mapping[str, str]) -> RowRules:
     return RowRules.from_text(row.get("rows", ""), frozenset(json.loads(row["columns"])) if "columns" in row else None)
 
 
-def _gate_of(row: Mapping[str, str], gates: Mapping[str, str]) -> str:
-    for field_, raw in gates.items():
-        gate, _, application = field_.partition("|")
-        if application in ("*", row.get("app")):
-            return f"the gate {gate}: {json.loads(raw)['why']}"
-    return ""
+def _gate_of(row: Mapping[str, str], gates: Sequence[Gate]) -> str:
+    gate = holds(gates, row.get("app", ""), "bulk")
+    if gate is None:
+        return ""
+    return gate.in_words if gate.gate == GateName.HAND else f"the gate {gate.gate}: {gate.why}"
 
 
 def recount_job(keys: Keys, job_id: str) -> Steps[dict[str, int]]:

@@ -273,6 +273,7 @@ class ChunkLedger:
             k.fixed("chunk_leases"),
             k.fixed("gates"),
             k.pace(application),
+            k.fixed("limits"),
         )
         args = (
             token,

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from wooshq.ledger.keys import Keys
+from wooshq.ledger.keys import LANES, Keys
+from wooshq.ledger.replies import Result, moment
 from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.steps import Ask, RunScript, Steps, as_json
-from wooshq.results import Result, moment
 from wooshq.settings import Settings
 
 _APPLICATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -46,7 +46,7 @@ class GateName(StrEnum):
     APPLICATION = "application"  #: the API does not know the application
     NOT_BEFORE = "not_before"  #: the API answered 429, and said when to come back
     ANSWERS = "answers"  #: the API's answers are not understood
-    HAND = "hand"  #: shut manually, and opened manually
+    HAND = "hand"  #: a person paused it, and resumes it
 
 
 MEANS: Mapping[GateName, str] = {
@@ -55,14 +55,18 @@ MEANS: Mapping[GateName, str] = {
     GateName.APPLICATION: "the API does not know the application; opens when a call succeeds",
     GateName.NOT_BEFORE: "the API answered 429 and named a time; opens at this time",
     GateName.ANSWERS: "the API's answers are not understood; opens when one is",
-    GateName.HAND: "shut manually; opens only when you open it",
+    GateName.HAND: "paused (wooshq pause); opens only when you resume it",
 }
 """What each gate means when it is shut, for an operator."""
 
 
 @dataclass(frozen=True)
 class Gate(Result):
-    """A gate that is shut, or tested by probes. until: when it lets probes through; None if it must be opened manually."""
+    """
+    A gate that is shut, or tested by probes. until: when it lets probes through; None if it must be opened manually.
+
+    lane: None for both lanes. by: who shut it; None if the API's answers did.
+    """
 
     gate: str
     application: str
@@ -70,6 +74,8 @@ class Gate(Result):
     why: str
     since: str | None
     until: str | None
+    lane: str | None = None
+    by: str | None = None
     until_ms: int = field(default=0, metadata={"shown": False})
     testing_until_ms: int = field(default=0, metadata={"shown": False})
     own_probes: int | None = field(default=None, metadata={"shown": False})
@@ -80,13 +86,25 @@ class Gate(Result):
             return 0
         return self.own_probes or probes
 
+    def concerns(self, application: str, lane: str | None) -> bool:
+        """Whether it holds back this lane of this application. lane: None asks for what holds back both lanes."""
+        return self.application in (EVERY, application) and self.lane in (None, lane)
+
+    @property
+    def in_words(self) -> str:
+        """What a message waits for behind it."""
+        if self.gate != GateName.HAND:
+            return f"the gate {self.gate} of {self.application}: {self.why}"
+        return f"paused by {self.by}: {self.why}" if self.by else f"paused: {self.why}"
+
 
 def read(flat: Mapping[str, str] | Sequence[Any], now_ms: int) -> list[Gate]:
     """The gates as `HGETALL gates` has them."""
     items = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
     gates = []
     for key, raw in items:
-        name, _, application = _text(key).partition("|")
+        name, _, whose = _text(key).partition("|")
+        application, _, lane = whose.partition("/")
         kept = json.loads(raw)
         testing_until = int(kept.get("probe_until", 0)) if kept.get("testing") else 0
         gates.append(
@@ -97,23 +115,32 @@ def read(flat: Mapping[str, str] | Sequence[Any], now_ms: int) -> list[Gate]:
                 why=kept["why"],
                 since=moment(kept["since_ms"]),
                 until=moment(kept["until_ms"] or None),
+                lane=lane or None,
+                by=kept.get("by") or None,
                 until_ms=int(kept["until_ms"]),
                 testing_until_ms=testing_until,
                 own_probes=kept.get("probes"),
             )
         )
-    return sorted(gates, key=lambda g: (g.application, g.gate))
+    return sorted(gates, key=lambda g: (g.application, g.lane or "", g.gate))
 
 
-def holds(gates: Sequence[Gate], application: str) -> Gate | None:
-    """The first of the gates that hold an application's intents back, or let only probes through; None if all are open."""
-    return next((g for g in gates if g.application in (application, EVERY)), None)
+def holds(gates: Sequence[Gate], application: str, lane: str | None) -> Gate | None:
+    """The gate that holds a lane of an application back, or lets only probes through: a pause before all others. None if all are open."""
+    mine = [g for g in gates if g.concerns(application, lane)]
+    return min(mine, key=lambda g: g.gate != GateName.HAND, default=None)
 
 
-def may_leave(gates: Sequence[Gate], application: str, now_ms: int, *, probes: int, most: int) -> int:
-    """How many of an application's calls may leave at `now_ms`: `most` if all its gates are open."""
-    mine = [g for g in gates if g.application in (EVERY, application)]
+def may_leave(gates: Sequence[Gate], application: str, now_ms: int, *, probes: int, most: int, lane: str | None = None) -> int:
+    """How many of an application's calls may leave at `now_ms`, of a lane: `most` if all its gates are open."""
+    mine = [g for g in gates if g.concerns(application, lane)]
     return min((g.lets_through(now_ms, probes) for g in mine), default=most)
+
+
+def waits_for_slot(asked: str, lane: str, now_ms: int) -> bool:
+    """Whether single intents of a lane were left without a slot, and a worker will ask again. asked: of the application's pace, see pace.lua."""
+    lines = (line.split(" ") for line in asked.splitlines())
+    return any(waits == "1" and who == lane and float(till) >= now_ms for _, _, waits, till, who in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,36 +204,47 @@ class GateLedger:
         time, flat = yield Ask([("TIME",), ("HGETALL", self.keys.fixed("gates"))])
         return read(flat, _ms(time))
 
-    def shut(self, name: str, application: str, why: str) -> Steps[Gate]:
-        """Shut a gate manually; it stays shut until `open`. Raises ValueError for an unknown gate or an invalid application code."""
-        gate = _known(name)
-        if application != EVERY and not _APPLICATION.fullmatch(application):
-            raise ValueError("application: is not a valid application code. Use the form XXXXX-XXXXX, or leave it out for all applications")
-        since_ms = int((yield RunScript("gates/shut", (self.keys.fixed("gates"),), (f"{gate}|{application}", why))))
-        return Gate(gate, application, "shut", why, moment(since_ms), None)
-
-    def open(self, name: str, application: str) -> Steps[bool]:
+    def shut(self, name: str, application: str, why: str, *, by: str = "", lane: str | None = None) -> Steps[Gate]:
         """
-        Open a gate manually, also one that an answer shut. False if it was open. The API's next answers may shut it again.
+        Shut a gate manually; it stays shut until `open`. lane: None for both lanes.
 
-        application: `*` opens the gate that all applications share; if that one is open, the gate of this name of each application.
+        Raises ValueError for an unknown gate or lane, or an invalid application code.
         """
-        gate = _known(name)
-        opened = yield from self._open([f"{gate}|{application}"])
-        if not opened and application == EVERY:
-            fields = [_text(field) for field in (yield Ask([("HKEYS", self.keys.fixed("gates"))]))[0]]
-            opened = yield from self._open([field for field in fields if field.startswith(f"{gate}|")])
-        return opened
+        gate, whose = _known(name), whose_of(application, lane)
+        keys = (self.keys.fixed("gates"), self.keys.fixed("changes"))
+        since_ms = int((yield RunScript("gates/shut", keys, (gate, whose, why, by))))
+        return Gate(gate, application, "shut", why, moment(since_ms), None, lane, by)
 
-    def _open(self, fields: Sequence[str]) -> Steps[bool]:
-        """Delete gates, and the failures in a row that were counted towards them. False if none was there."""
-        if not fields:
-            return False
-        applications = [field.partition("|")[2] for field in fields]
+    def open(self, name: str, application: str, *, why: str = "", by: str = "", lane: str | None = None) -> Steps[bool]:
+        """Open a gate manually, also one that an answer shut. False if it was open. The API's next answers may shut it again."""
+        return (yield from self._open([(_known(name), whose_of(application, lane))], why, by))
+
+    def open_all(self, name: str, *, why: str = "", by: str = "") -> Steps[bool]:
+        """Open the gate that all applications share; if that one is open, every gate of this name. False if all were open."""
+        gate = _known(name)
+        if (yield from self._open([(gate, EVERY)], why, by)):
+            return True
+        fields = [_text(field).split("|", 1) for field in (yield Ask([("HKEYS", self.keys.fixed("gates"))]))[0]]
+        return (yield from self._open([(name, whose) for name, whose in fields if name == gate], why, by))
+
+    def _open(self, gates: Sequence[tuple[str, str]], why: str, by: str) -> Steps[bool]:
+        """Open gates, each by its name and whose it is. False if none was shut."""
         k = self.keys
-        counted = [f"{prefix}{application}" for application in applications for prefix in ("", "people|", "answers|")]
-        opened, _ = yield Ask([("HDEL", k.fixed("gates"), *fields), ("HDEL", k.fixed("failures"), *counted)])
-        return bool(opened)
+        keys = (k.fixed("gates"), k.fixed("failures"), k.fixed("changes"))
+        return any((yield RunScript("gates/open", keys, (why, by, *(part for gate in gates for part in gate)))))
+
+    def set_limit(self, name: str, application: str, value: str, *, why: str, by: str) -> Steps[tuple[int, str]]:
+        """Set a limit for all workers, or take it back (''). (The time now, ms; the limit before as JSON, or '')."""
+        keys = (self.keys.fixed("limits"), self.keys.fixed("changes"))
+        now, before = yield RunScript("gates/limit", keys, (name, application, value, why, by))
+        return int(now), _text(before)
+
+    def learned(self, applications: Sequence[str]) -> Steps[dict[str, tuple[float, int | None]]]:
+        """The ceilings that are learned now, in calls a second, and when the last 429 came, ms. Applications without one are left out."""
+        keys = (self.keys.fixed("limited"), *map(self.keys.pace, applications))
+        answers = (yield RunScript("gates/learned", keys, applications)) if applications else []
+        said = {app: (_text(rate), _text(at)) for app, (rate, at) in zip(applications, answers, strict=True)}
+        return {app: (float(rate), int(at) if at else None) for app, (rate, at) in said.items() if rate}
 
     def report(self, application: str, heard: Heard, shuts: Sequence[Shut] = ()) -> Steps[list[str]]:
         """Tell the gates what the API answered. Returns the events that followed: 'opened <gate>', 'shut <gate>'."""
@@ -228,7 +266,8 @@ class GateLedger:
         for shut in shuts:
             args += (shut.gate, int(shut.not_before_s * 1000), shut.why)
         k = self.keys
-        answer = yield RunScript("gates/report", (k.fixed("gates"), k.fixed("failures"), k.pace(application)), args)
+        keys = (k.fixed("gates"), k.fixed("failures"), k.pace(application), k.fixed("limited"))
+        answer = yield RunScript("gates/report", keys, args)
         return [_text(a) for a in answer]
 
 
@@ -237,3 +276,17 @@ def _known(name: str) -> str:
         return GateName(name).value
     except ValueError:
         raise ValueError(f"gate: is not a known gate. Use one of {', '.join(GateName)}") from None
+
+
+def whose_of(application: str, lane: str | None) -> str:
+    """Whose gate it is, as its field has it. Raises ValueError for an invalid application code or an unknown lane."""
+    check_application(application)
+    if lane is not None and lane not in LANES:
+        raise ValueError(f"lane: is not a known lane. Use one of {', '.join(LANES)}")
+    return application if lane is None else f"{application}/{lane}"
+
+
+def check_application(application: str) -> None:
+    """Raises ValueError if it is neither an application code nor EVERY."""
+    if application != EVERY and not _APPLICATION.fullmatch(application):
+        raise ValueError("application: is not a valid application code. Use the form XXXXX-XXXXX, or leave it out for all applications")

@@ -221,7 +221,7 @@ class IntentLedger:
         """
         k = self.keys
         rules = as_json({**self._take_rules, "token": token, "lane": lane, "most": most, "suspects": suspects})
-        keys = (*self._take, k.ring(lane), k.suspects(lane), k.took(taker))
+        keys = (*self._take, k.ring(lane), k.suspects(lane), k.took(taker), k.fixed("limits"))
         now, more, again, waiting, ring, expired, *rows = yield RunScript("intents/take", keys, (rules,))
         claims = [_claim(row, token, lane) for row in rows]
         return Taken(int(now), claims, bool(more), None if int(again) < 0 else int(again), int(waiting), bool(ring), _text(expired).split())

@@ -104,7 +104,7 @@ class JobLedger:
         keys = (k.job(job_id), k.fixed("turns"), k.fixed("stepping"), k.job_part(job_id, "queued"))
         return _text((yield RunScript("jobs/end_rollout_step", keys, (job_id,))))
 
-    def move(self, job_id: str, event: Literal["pause", "resume", "cancel"], why: str = "") -> Steps[tuple[str, bool, int]]:
+    def move(self, job_id: str, event: Literal["pause", "resume", "cancel"], why: str = "", by: str = "") -> Steps[tuple[str, bool, int]]:
         """Pause, resume or cancel a job: (its state now or 'gone', whether this call moved it, chunks that are queued)."""
         k = self.keys
         keys = (
@@ -115,6 +115,12 @@ class JobLedger:
             k.fixed("stepping"),
             k.job_part(job_id, "unknown"),
             k.job_part(job_id, "doubts"),
+            k.fixed("changes"),
         )
-        state, moved, queued = yield RunScript("jobs/move", keys, (job_id, event, why, self._retention_ms))
+        state, moved, queued = yield RunScript("jobs/move", keys, (job_id, event, why, self._retention_ms, by))
         return _text(state), bool(moved), int(queued)
+
+    def set_rate(self, job_id: str, rate: float | None, why: str, by: str) -> Steps[str]:
+        """Change a job's own ceiling, None for none: 'set', 'ended' (nothing was changed) or 'gone'."""
+        keys = (self.keys.job(job_id), self.keys.fixed("changes"))
+        return _text((yield RunScript("jobs/set_rate", keys, (job_id, "" if rate is None else rate, why, by))))

@@ -1,8 +1,11 @@
-"""Redis's replies as values: text out of bytes, milliseconds out of TIME."""
+"""Redis's replies as values, and the values that calls return: they have attributes, and are also the JSON objects of the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -30,3 +33,45 @@ def as_row(flat: Any) -> dict[str, str]:
 def text_or_none(value: Any) -> str | None:
     """`text` for a reply that may be nil."""
     return None if value is None else text(value)
+
+
+class Result(Mapping[str, Any]):
+    """
+    Base of frozen data classes that are also mappings: `status(i).state` and `status(i)["state"]` are the same.
+
+    `dict(result)` is exactly the object that `--json` prints. A field with the metadata `shown=False` is an attribute only.
+    """
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._names():
+            return getattr(self, key)
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(cls) if f.metadata.get("shown", True))  # type: ignore[arg-type]
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(dict(self), ensure_ascii=False, default=_plain, separators=(", ", ": "))
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (tuple, frozenset)):
+        return list(value)
+    raise TypeError(type(value).__name__)
+
+
+def moment(ms: str | int | float | None) -> str | None:
+    """Milliseconds since the epoch as RFC 3339, UTC; None for None or an empty text."""
+    if ms in (None, ""):
+        return None
+    return datetime.fromtimestamp(float(ms) / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

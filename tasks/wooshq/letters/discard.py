@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wooshq.ledger.letters import LetterLedger
+from wooshq.ledger.replies import Result
 from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Steps
 from wooshq.letters.filter import Conditions, Filter
 from wooshq.letters.find import find
-from wooshq.results import Result
 
 
 @dataclass(frozen=True)

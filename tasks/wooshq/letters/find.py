@@ -10,12 +10,11 @@ from typing import Any, Final
 from wooshq.errors import LetterUnknown
 from wooshq.intents.status import attempts_of
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import as_row, text, text_or_none
+from wooshq.ledger.replies import as_row, moment, text, text_or_none
 from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters.filter import ConditionsAndIds, Filter, comparable
 from wooshq.letters.letter import Group, Letter, WholeLetter
-from wooshq.results import moment
 
 _PAGE: Final = 500
 """Letters that are read in one round trip."""

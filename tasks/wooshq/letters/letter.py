@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from wooshq.results import Result
+from wooshq.ledger.replies import Result
 
 
 @dataclass(frozen=True)

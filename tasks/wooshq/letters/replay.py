@@ -13,14 +13,13 @@ from wooshq.ledger.entry import Entry
 from wooshq.ledger.intents import ring
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.letters import LetterLedger, Replay
-from wooshq.ledger.replies import ms
+from wooshq.ledger.replies import Result, ms
 from wooshq.ledger.states import LetterState, Reason
 from wooshq.ledger.steps import Ask, Flow, Ring, Steps
 from wooshq.letters.edit import checked
 from wooshq.letters.filter import Conditions, Filter
 from wooshq.letters.find import Kept, bodies_of, find, pages
 from wooshq.letters.letter import Letter
-from wooshq.results import Result
 from wooshq.settings import Settings
 from wooshq_schemas import NewerModel, render
 from wooshq_schemas.intent.door import migrated

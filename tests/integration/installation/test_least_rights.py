@@ -114,15 +114,28 @@ class WhenTheUserHasTheRightsOfTheDocs:
         paused = w.fan_out({"message": {"push": {"title": "Hi"}}}, ["d"])
         paused.pause()
         paused.resume()
+        w.bulk.set_rate(paused.id, 5)
         paused.cancel()
         assert w.open_gate("hand")
+        w.pause(lane="bulk")
+        assert w.resume(lane="bulk")
+        w.limits.set("rate", 1000)
+        w.limits.unset("rate")
         later = w.enqueue(an_intent("later", schedule={"at": "2099-01-01T00:00:00Z"}))
         rig.ended([later])
         assert w.cancel(later) == "cancelling"
         rig.kill(worker)
         rig.start_worker()
         assert rig.ended([w.enqueue(an_intent("last"))])[0].state == "sent"
-        for look in (w.counts, w.gates, w.bulk.list, lambda: w.bulk.recount(job.id), lambda: list(w.bulk.unknown_identifiers(job.id))):
+        for look in (
+            w.counts,
+            w.gates,
+            w.limits.list,
+            w.changes,
+            w.bulk.list,
+            lambda: w.bulk.recount(job.id),
+            lambda: list(w.bulk.unknown_identifiers(job.id)),
+        ):
             look()
         assert list(w.bulk.in_doubt(job.id)) == []
         assert rig.wooshq.find(state="held") == rig.wooshq.find(in_doubt=True) == []

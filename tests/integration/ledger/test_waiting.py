@@ -74,7 +74,7 @@ def test_a_gate_costs_neither_after_a_failure(walk: Walker) -> None:
     time_passes(walk, intent_id, 2 * HOUR_MS)
     assert walk.taken_now(intent_id) is None
     status = walk.do(statuses_of(walk.keys, [intent_id]))[0]
-    assert (status.state, status.waiting_for) == ("held", f"the gate hand of {APPLICATION}: noon")
+    assert (status.state, status.waiting_for) == ("held", "paused: noon")
     walk.do(walk.ledger.gates.open("hand", APPLICATION))
     claim = walk.claimed(intent_id)
     assert claim.rounds == 1

@@ -15,7 +15,7 @@ from wooshq_worker.sandbox.control import EXAMPLES
 COMMANDS = (
     "send", "status", "cancel", "lint", "worker", "demo", "sandbox", "doctor", "health", "dead", "dead list", "dead groups", "dead show", "dead edit",
     "dead replay", "dead discard", "dead export", "gates", "gates open", "gates shut", "fanout", "bulk", "bulk list", "bulk show", "bulk pause",
-    "bulk resume", "bulk cancel", "bulk retry-failed",
+    "bulk resume", "bulk cancel", "bulk retry-failed", "pause", "resume", "limits", "limits set", "limits unset", "changes",
 )  # fmt: skip
 
 

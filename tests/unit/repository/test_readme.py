@@ -159,9 +159,9 @@ class WhenASnippetIsCopied:
         assert "In 1 row, the locale is not one that Pushwoosh knows" in capsys.readouterr().out
 
     def test_dead_letters_and_gates_can_be_used_from_python(self, ours: Wooshq, capsys: pytest.CaptureFixture[str]) -> None:
-        ours.shut_gate("hand", why="noon")
+        ours.pause(lane="bulk", why="noon", by="ana")
         run(snippet("from wooshq import dead_letters"))
-        assert capsys.readouterr().out == "0 0 {}\nhand * noon None\n"
+        assert capsys.readouterr().out == "0 0 {}\nhand * bulk noon ana None\n"
 
     def test_a_test_of_an_app_passes(self) -> None:
         def ship(order: int, user: str) -> None:

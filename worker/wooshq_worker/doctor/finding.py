@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from wooshq.results import Result
+from wooshq.ledger.replies import Result
 
 Level = Literal["ok", "warn", "bad"]
 

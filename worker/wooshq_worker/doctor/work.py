@@ -53,7 +53,7 @@ def _longest_queued_s(keys: Keys) -> Steps[float]:
         keys.queue(lane, application)
         for lane, ring in zip(LANES, rings, strict=True)
         for application in map(text, ring)
-        if holds(known, application) is None
+        if holds(known, application, lane) is None
     ]
     oldest = (yield Ask([("ZRANGE", queue, 0, 0, "WITHSCORES") for queue in queues])) if queues else ()
     return max(((now_ms - _score(found)) / 1000 for found in oldest if found), default=0.0)

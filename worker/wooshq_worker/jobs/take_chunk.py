@@ -74,7 +74,7 @@ class ChunkTaker:
         return {
             job_id
             for job_id, application in zip(ids, applications, strict=True)
-            if application is not None and not may_leave(gates, text(application), now_ms, probes=self._s.probes, most=1)
+            if application is not None and not may_leave(gates, text(application), now_ms, probes=self._s.probes, most=1, lane="bulk")
         }
 
     async def _take_first(self, job: JobInfo) -> ActiveChunk | None:

@@ -28,7 +28,7 @@ async def call_lost_turns(context: DutyContext) -> None:
     waiting = sum(
         int(chunks)
         for application, chunks in zip(rows[::2], rows[1::2], strict=True)
-        if application is not None and may_leave(known, text(application), now_ms, probes=context.settings.probes, most=1) > 0
+        if application is not None and may_leave(known, text(application), now_ms, probes=context.settings.probes, most=1, lane="bulk") > 0
     )
     if waiting and await context.broker.is_empty("bulk"):
         await context.broker.call_turns(waiting)

@@ -13,6 +13,7 @@ from wooshq import Wooshq
 from wooshq.errors import JobUnknown
 from wooshq.jobs.show import Job
 from wooshq.letters.replay import MAY_BE_REACHED
+from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.files import opened
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
@@ -149,31 +150,32 @@ def _recount(wooshq: Wooshq, job: Job) -> int:
 def pause(
     job_id: JobId,
     why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to show with the job.")] = "paused manually",
+    by: By = None,
     as_json: Json = False,
 ) -> None:
     """Pause a job in every worker. Calls in progress end; no new call starts."""
     continue_unread()
     with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        _moved(_at_rest(wooshq, wooshq.bulk.pause(job_id, why)), ("paused",), as_json)
+        _moved(_at_rest(wooshq, wooshq.bulk.pause(job_id, why, by=by)), ("paused",), as_json)
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq bulk resume {EXAMPLE_ID}"))
-def resume(job_id: JobId, as_json: Json = False) -> None:
+def resume(job_id: JobId, why: Why = "", by: By = None, as_json: Json = False) -> None:
     """Resume a job that is paused or stopped. A roll-out continues with its next step."""
     continue_unread()
     with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        _moved(wooshq.bulk.resume(job_id), ("running", "feeding", "done"), as_json)
+        _moved(wooshq.bulk.resume(job_id, why, by=by), ("running", "feeding", "done"), as_json)
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq bulk cancel {EXAMPLE_ID}"))
-def cancel(job_id: JobId, as_json: Json = False) -> None:
+def cancel(job_id: JobId, why: Why = "", by: By = None, as_json: Json = False) -> None:
     """Cancel a job. Recipients not yet sent to are skipped."""
     continue_unread()
     with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        _moved(_at_rest(wooshq, wooshq.bulk.cancel(job_id)), ("cancelled",), as_json)
+        _moved(_at_rest(wooshq, wooshq.bulk.cancel(job_id, why, by=by)), ("cancelled",), as_json)
 
 
 @app.command("retry-failed", cls=Command, epilog=examples(f"wooshq bulk retry-failed {EXAMPLE_ID} --dry-run"))

@@ -73,7 +73,8 @@ def full(job: Job) -> None:
     """Print everything about it, one field per line."""
     field("id", job.id)
     state = f"{job.state} (step {job.step})" if job.step else job.state
-    field("state", f"{state}: {job.why}" if job.why else state)
+    by = f" by {job.by}" if job.by else ""
+    field("state", f"{state}{by}: {job.why}" if job.why else state)
     if job.goes_on_at:
         field("continues at", f"{short(job.goes_on_at)} UTC")
     if job.waiting_for:
@@ -95,6 +96,8 @@ def full(job: Job) -> None:
     if job.rate:
         left = f", {job.left_s:,.0f} s left" if job.left_s is not None else ""
         field("rate", f"{job.rate:,.0f} recipients/s{left}")
+    if job.limit is not None:
+        field("limit", f"{job.limit:g} calls/s")
     if job.refused or job.duplicates:
         field("not accepted", f"{several(job.refused, 'bad row')}, {several(job.duplicates, 'duplicate')}")
     field("started", f"{short(job.accepted_at)} UTC")

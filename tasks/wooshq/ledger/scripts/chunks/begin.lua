@@ -10,6 +10,7 @@
 -- KEYS[4]   chunk_leases         zset
 -- KEYS[5]   gates                hash
 -- KEYS[6]   pace:<application>   hash
+-- KEYS[7]   limits               hash
 -- ARGV      token, number of this request, number of the record that must come before it (0: none), the lease's member, length of the
 --           lease ms, application, probes that a gate may have in progress, how long a probe may take ms, the transactional lane's part of
 --           the rate, how far ahead slots are given ms, the application's ceiling in calls/s or '', then one per call: its recipients as
@@ -60,8 +61,13 @@ local function may()
   if job[1] ~= 'running' then return {job[1] or 'cancelled'} end
   if job[2] and tonumber(job[2]) <= now then return {'expired'} end
   local gates = gates_by_application(KEYS[5])
-  local by = shut_gate(gates['*'], now, tonumber(ARGV[7])) or shut_gate(gates[ARGV[6]], now, tonumber(ARGV[7]))
-  if by then return {'held ' .. by.name, by.g.until_ms == 0 and 1000 or math.max(50, by.g.until_ms - now)} end
+  local by = gate_against(gates, ARGV[6], 'bulk', now, tonumber(ARGV[7]))
+  if by then
+    local again = by.g.until_ms == 0 and 1000 or math.max(50, by.g.until_ms - now)
+    -- After an answer 429 calls stop for a moment only: the worker keeps the chunk, as for a slot.
+    if by.name == 'not_before' and by.g.until_ms > 0 and again <= 1000 then return {'wait', again} end
+    return {'held ' .. by.name, again}
+  end
   local want = #ARGV - 11
   local probing = gates['*'] or gates[ARGV[6]]
   if probing or not job[7] then want = math.min(want, 1) end
@@ -72,7 +78,7 @@ local function may()
   if room < math.huge then want = calls_within(want, room) end
   if want == 0 then return {'step'} end
   local horizon = tonumber(ARGV[10])
-  local pace = pace_open(KEYS[6], ARGV[11], tonumber(ARGV[9]), horizon, now)
+  local pace = pace_open(KEYS[6], KEYS[7], ARGV[6], ARGV[11], ARGV[9], horizon, now)
   local own = job[5] and job_pace(tonumber(job[5]), job[6], job[8], horizon, now)
   local n, start, gap = pace_slots(pace, 'bulk', want, KEYS[3], own)
   pace_close(pace)

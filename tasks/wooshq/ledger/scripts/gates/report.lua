@@ -5,6 +5,7 @@
 -- KEYS[1]   gates               hash
 -- KEYS[2]   failures            hash
 -- KEYS[3]   pace:<application>  hash
+-- KEYS[4]   limited             set
 -- ARGV      JSON: {app, well (calls that were answered well), failed (calls), in_doubt (recipients of failed calls that may have been accepted),
 --           not_understood (calls whose answer came and was not understood), not_understood_people (their recipients), sample (one of these
 --           answers), and limits: failures_shut, in_doubt_shut (the circuit gate), not_understood_shut, not_understood_people_shut (the gate
@@ -15,7 +16,7 @@
 -- returns   {'opened <gate>' | 'shut <gate>' *}, one per event
 -- cost      O(gates)
 -- moves     none
--- again     another answer, changes only gates, failures and pace:<application>: failures count twice, so a gate may shut early, never late
+-- again     another answer, changes only gates, failures, limited and pace:<application>: failures count twice, so a gate may shut early, never late
 -- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
 local r = cjson.decode(ARGV[1])
@@ -99,6 +100,9 @@ end
 
 for i = 2, #ARGV, 3 do
   local _, until_ms, was_open = shut(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
-  if ARGV[i] == 'not_before' then learn_rate(KEYS[3], until_ms, was_open, now) end
+  if ARGV[i] == 'not_before' then
+    learn_rate(KEYS[3], until_ms, was_open, now)
+    redis.call('SADD', KEYS[4], app)
+  end
 end
 return out

@@ -1,13 +1,18 @@
--- shut.lua: an operator shuts a gate manually. It stays shut until an operator opens it.
+-- shut.lua: a person shuts a gate. It stays shut until a person opens it.
 -- uses clock
--- KEYS[1]   gates  hash
--- ARGV      '<gate>|<application>', why
+-- uses history
+-- KEYS[1]   gates    hash
+-- KEYS[2]   changes  stream
+-- ARGV      gate, whose (application, '*' for all, then '/<lane>' if only one lane is meant), why, by whom
 -- returns   <the time now, ms>
 -- cost      O(1)
 -- moves     none
--- again     another answer, changes only gates: it is shut since the last call
+-- again     another answer, changes only gates and changes: it is shut since the last call
 -- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[1], ARGV[1], cjson.encode({why = ARGV[2], since_ms = now, until_ms = 0, wait_ms = 0, by_hand = true}))
+local field = ARGV[1] .. '|' .. ARGV[2]
+redis.call('HDEL', KEYS[1], field)
+redis.call('HSET', KEYS[1], field,
+  cjson.encode({why = ARGV[3], by = ARGV[4], since_ms = now, until_ms = 0, wait_ms = 0, by_hand = true}))
+note_change(KEYS[2], now, 'shut', ARGV[1] .. '|' .. ARGV[2], ARGV[3], ARGV[4], '', '')
 return now

@@ -19,17 +19,19 @@ local now = now_ms()
 local gates = gates_by_application(KEYS[2])
 local out = {}
 
-local function may_leave(ring, suspects)
-  if shut_gate(gates['*'], now, tonumber(ARGV[2])) then return false end
+local probes = tonumber(ARGV[2])
+
+local function may_leave(lane, ring, suspects)
+  if shut_gate(gates['*'], now, probes) or shut_gate(gates['*/' .. lane], now, probes) then return false end
   if redis.call('EXISTS', suspects) == 1 then return true end
   for _, app in ipairs(redis.call('ZRANGE', ring, 0, -1)) do
-    if not shut_gate(gates[app], now, tonumber(ARGV[2])) then return true end
+    if not gate_against(gates, app, lane, now, probes) then return true end
   end
   return false
 end
 
 free_first(KEYS[1])
 for i, lane in ipairs({'transactional', 'bulk'}) do
-  if may_leave(KEYS[2 + i], KEYS[4 + i]) and must_ring(KEYS[1], lane, now, tonumber(ARGV[1])) then out[#out + 1] = lane end
+  if may_leave(lane, KEYS[2 + i], KEYS[4 + i]) and must_ring(KEYS[1], lane, now, tonumber(ARGV[1])) then out[#out + 1] = lane end
 end
 return out

@@ -16,6 +16,7 @@
 -- KEYS[6]   ring:<lane>                         zset
 -- KEYS[7]   suspects:<lane>                     zset
 -- KEYS[8]   took:<taker>                        string
+-- KEYS[9]   limits                              hash
 -- ARGV      JSON: {token (of this call), lane, most (intents; 0: the worker goes to sleep), bytes (of bodies at most; one body is always
 --           taken), suspects (true: take a group of suspects, and nothing else), poison_after, lease_ms, probes (that a gate may have in
 --           progress), probe_ms (how long one may take), share (the transactional lane's part of the rate), ahead_ms (how far ahead slots
@@ -68,22 +69,24 @@ end
 
 local applications = {}
 
--- What this call knows of an application. probe: 1 while a gate is tested. one_at_a_time: a probe may leave somebody in doubt.
+-- What this call knows of an application. probe: 1 while a gate is tested. is_gated: some gate is not open, or its lane is paused.
+-- one_at_a_time: a probe may leave somebody in doubt.
 local function application(app)
   local known = applications[app]
   if known then return known end
   known = {app = app, probe = (every or gates[app]) and 1 or 0}
+  known.is_gated = known.probe == 1 or gates['*/' .. a.lane] or gates[app .. '/' .. a.lane]
   applications[app] = known
   for _, list in ipairs({every or {}, gates[app] or {}}) do
     for _, entry in ipairs(list) do known.one_at_a_time = known.one_at_a_time or entry.g.probes end
   end
-  known.pace = pace_open(prefix .. 'pace:' .. app, (a.rates and a.rates[app]) or a.rate or '', a.share, a.ahead_ms, now)
+  known.pace = pace_open(prefix .. 'pace:' .. app, KEYS[9], app, (a.rates and a.rates[app]) or a.rate or '', a.share, a.ahead_ms, now)
   return known
 end
 
 -- Whether a gate of an application lets nothing more through now.
 local function is_shut(known)
-  local entry = shut_gate(every, now, a.probes) or shut_gate(gates[known.app], now, a.probes)
+  local entry = gate_against(gates, known.app, a.lane, now, a.probes)
   if not entry then return false end
   local g = entry.g
   if g.until_ms > now then
@@ -106,7 +109,7 @@ local function take(id, known)
     return 'gone'
   end
   if bytes <= 0 then return 'bytes' end
-  if known.probe == 1 and is_shut(known) then return 'gate' end
+  if known.is_gated and is_shut(known) then return 'gate' end
   local leaves, later = pace_slot(known.pace, a.lane)
   if not leaves then
     comes(math.ceil(later))
@@ -173,7 +176,7 @@ end
 -- One turn of an application. Whether it has more that may leave now.
 local function turn(app, most)
   local known = application(app)
-  if known.probe == 1 and is_shut(known) then return false end
+  if known.is_gated and is_shut(known) then return false end
   local queue = prefix .. 'queue:' .. a.lane .. ':' .. app
   local ids = next_ids(queue, app, known, most)
   local done, outcome = {}, nil

@@ -2,6 +2,7 @@
 -- uses clock
 -- uses marks
 -- uses rollout
+-- uses history
 -- KEYS[1]   job:<job>          hash
 -- KEYS[2]   job:<job>:queued   zset
 -- KEYS[3]   turns              zset
@@ -9,7 +10,8 @@
 -- KEYS[5]   stepping           set
 -- KEYS[6]   job:<job>:unknown  list
 -- KEYS[7]   job:<job>:doubts   stream
--- ARGV      job, 'pause' | 'resume' | 'cancel', why or '', how long an ended job is kept ms
+-- KEYS[8]   changes            stream
+-- ARGV      job, 'pause' | 'resume' | 'cancel', why or '', how long an ended job is kept ms, by whom
 -- returns   {'gone' | <the state that the job is in now>, 1 (this call moved it) | 0, <chunks that are queued>}
 -- cost      O(log jobs)
 -- moves     job running → paused (pause), paused | stopped → running (resume), running | paused | stopped → cancelled (cancel)
@@ -22,12 +24,12 @@ local queued = redis.call('ZCARD', KEYS[2])
 if ARGV[2] == 'pause' and state == 'running' then
   state, moved = 'paused', 1
   redis.call('HDEL', KEYS[1], 'goes_on')
-  redis.call('HSET', KEYS[1], 'state', state, 'why', ARGV[3])
+  redis.call('HSET', KEYS[1], 'state', state, 'why', ARGV[3], 'by', ARGV[5])
   redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[2] == 'resume' and (state == 'paused' or state == 'stopped') then
   local went_badly = state == 'stopped'
   state, moved = 'running', 1
-  redis.call('HDEL', KEYS[1], 'why', 'goes_on')
+  redis.call('HDEL', KEYS[1], 'why', 'by', 'goes_on')
   redis.call('HSET', KEYS[1], 'state', state, 'streak', 0)
   local v = redis.call('HMGET', KEYS[1], 'allow', 'begun', 'sent', 'dead', 'unknown_identifiers', 'expired', 'cancelled')
   if v[1] then
@@ -46,11 +48,12 @@ elseif ARGV[2] == 'resume' and (state == 'paused' or state == 'stopped') then
   if queued > 0 then redis.call('ZADD', KEYS[3], 'NX', 0, ARGV[1]) end
 elseif ARGV[2] == 'cancel' and state ~= 'cancelled' and state ~= 'done' then
   state, moved = 'cancelled', 1
-  redis.call('HDEL', KEYS[1], 'why', 'goes_on')
+  redis.call('HDEL', KEYS[1], 'why', 'by', 'goes_on')
   redis.call('HSET', KEYS[1], 'state', state)
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('SREM', KEYS[5], ARGV[1])
   redis.call('SADD', KEYS[4], ARGV[1])
   end_job(KEYS[1], now_ms(), ARGV[4], {KEYS[1], KEYS[6], KEYS[7]})
 end
+if moved == 1 then note_change(KEYS[8], now_ms(), ARGV[2], 'job ' .. ARGV[1], ARGV[3], ARGV[5], '', '') end
 return {redis.call('HGET', KEYS[1], 'state'), moved, queued}

@@ -1,6 +1,7 @@
 -- gates: which of an application's gates is shut now, and the probes of a gate whose time has come.
 
--- All gates, by application. An entry is { field of the hash `gates`, name, g = its value }.
+-- All gates, by whose they are: an application, '*' for all, or one lane of it ('<application>/<lane>', '*/<lane>'; only people shut these).
+-- An entry is { field of the hash `gates`, name, g = its value }.
 local function gates_by_application(key)
   local found = {}
   local flat = redis.call('HGETALL', key)
@@ -20,6 +21,13 @@ local function shut_gate(list, now, probes)
     if g.until_ms == 0 or now < g.until_ms then return entry end
     if g.testing and now < (g.probe_until or 0) and g.testing >= (g.probes or probes) then return entry end
   end
+end
+
+-- The first gate that lets nothing of an application's lane through now, or nil.
+local function gate_against(gates, app, lane, now, probes)
+  if next(gates) == nil then return nil end
+  return shut_gate(gates['*'], now, probes) or shut_gate(gates[app], now, probes)
+    or shut_gate(gates['*/' .. lane], now, probes) or shut_gate(gates[app .. '/' .. lane], now, probes)
 end
 
 -- Counts one more probe of each of these gates.

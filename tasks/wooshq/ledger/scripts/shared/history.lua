@@ -1,4 +1,4 @@
--- history: what stays on record: the attempts of an intent, and the cases in doubt.
+-- history: what stays on record: the attempts of an intent, the cases in doubt, and what people changed.
 
 -- Adds one attempt (JSON) to an intent's row. The first ten and the last ninety are kept: an intent that tests a gate for days has thousands.
 local function remember(row, attempt)
@@ -10,4 +10,10 @@ end
 -- Adds one intent that is in doubt.
 local function doubt(doubts, id, now, keep_ms, cause)
   redis.call('XADD', doubts, 'MINID', '~', now - keep_ms, '*', 'id', id, 'at', now, 'cause', cause)
+end
+
+-- Adds what a person changed. The last two hundred are kept. did: 'shut', 'opened' or 'limit', or what happened to a job. what: the gate, limit
+-- or job. value, before: of a limit.
+local function note_change(changes, now, did, what, why, by, value, before)
+  redis.call('XADD', changes, 'MAXLEN', 200, '*', 'at', now, 'did', did, 'what', what, 'why', why, 'by', by, 'value', value, 'before', before)
 end

@@ -56,12 +56,23 @@ local function job_pace(rate, tat, owed, horizon, now)
   return row
 end
 
--- An application's pace. ceiling: calls/s, or '' for none. share: of the transactional lane. horizon: how far ahead slots are given, ms.
--- Slots are taken in memory; pace_close writes them.
-local function pace_open(key, ceiling, share, horizon, now)
+-- The limits that people set while workers run (hash limits: rate|<application>, share|<application>; '*' for all) count instead of those of
+-- the environment. Returns the ceiling in calls/s, nil for none, and the transactional lane's share.
+local function limits_of(limits, app, ceiling, share)
+  local v = redis.call('HMGET', limits, 'rate|' .. app, 'rate|*', 'share|' .. app, 'share|*')
+  local rate, part = v[1] or v[2], v[3] or v[4]
+  if rate then ceiling = cjson.decode(rate).value end
+  if part then share = cjson.decode(part).value end
+  return tonumber(ceiling), tonumber(share)
+end
+
+-- An application's pace. ceiling: calls/s, or '' for none; share: of the transactional lane; both of the environment. horizon: how far ahead
+-- slots are given, ms. Slots are taken in memory; pace_close writes them.
+local function pace_open(key, limits, app, ceiling, share, horizon, now)
+  ceiling, share = limits_of(limits, app, ceiling, share)
   local v = redis.call('HMGET', key, 'tat', 'owed', 'waits', 'tat:transactional', 'tat:bulk', 'limit', 'base', 'stop', 'used',
     'w_at', 'w_n', 'asked')
-  local pace = {key = key, now = now, horizon = horizon, limit = tonumber(ceiling), taken = 0, used = tonumber(v[9] or 0),
+  local pace = {key = key, now = now, horizon = horizon, limit = ceiling, taken = 0, used = tonumber(v[9] or 0),
     w_at = tonumber(v[10] or 0), w_n = tonumber(v[11] or 0)}
   if v[6] then
     pace.learned = learned_rate(tonumber(v[6]), tonumber(v[7] or v[6]), v[8], v[9])

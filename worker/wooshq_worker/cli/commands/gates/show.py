@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from wooshq.ledger.gates import EVERY, MEANS, GateName
-from wooshq_schemas.lint import is_application_code
+from wooshq_worker.cli.change_options import By, Why, check_application, whose
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import Command, Group, examples
 from wooshq_worker.cli.terminal.out import Json, emit, say, several, short
@@ -35,10 +35,11 @@ Application = Annotated[str, typer.Option(metavar="CODE", help="Application code
 
 _COLUMNS = (
     Column("gate"),
-    Column("application"),
-    Column("state", 3),
+    Column("whose"),
+    Column("state", 4),
     Column("since (UTC)", 1),
-    Column("until (UTC)", 2),
+    Column("until (UTC)", 3),
+    Column("by", 2),
     Column("why", cut=True),
 )
 
@@ -56,35 +57,31 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     elif not found:
         say("Every gate is open.")
     else:
-        rows = [(g.gate, _whose(g.application), g.state, short(g.since), short(g.until), g.why) for g in found]
+        rows = [(g.gate, whose(g.application, g.lane), g.state, short(g.since), short(g.until), g.by, g.why) for g in found]
         table(f"{several(len(found), 'gate')} not open", _COLUMNS, rows, empty="Every gate is open.")
 
 
 @app.command("open", cls=Command, epilog=examples("wooshq gates open circuit --application AAAAA-BBBBB"))
-def open_(name: Name, application: Application = EVERY, as_json: Json = False) -> None:
+def open_(name: Name, application: Application = EVERY, why: Why = "", by: By = None, as_json: Json = False) -> None:
     """Open a gate. If the API still fails, its next answers shut the gate again."""
     with open_wooshq() as wooshq:
-        opened = wooshq.open_gate(name, application)
+        opened = wooshq.open_gate(name, application, why, by=by)
     if as_json:
         emit({"gate": name, "application": application, "opened": opened})
     else:
-        say(f"The gate {name} {'is' if opened else 'was already'} open for {_whose(application)}.")
+        say(f"The gate {name} {'is' if opened else 'was already'} open for {whose(application)}.")
 
 
 @app.command(cls=Command, epilog=examples("wooshq gates shut hand --why 'maintenance until noon'"))
 def shut(
     name: Name,
     application: Application = EVERY,
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Reason to show with the gate.")] = "shut manually",
+    why: Why = "shut manually",
+    by: By = None,
     as_json: Json = False,
 ) -> None:
     """Shut a gate: messages wait until it opens. Nothing is lost, but intents can expire while they wait."""
-    if application != EVERY and not is_application_code(application):
-        raise typer.BadParameter("is not an application code. Use the form XXXXX-XXXXX, in capitals and digits", param_hint="--application")
+    check_application(application)
     with open_wooshq() as wooshq:
-        gate = wooshq.shut_gate(name, application, why)
-    emit(gate) if as_json else say(f"The gate {name} is shut for {_whose(application)}: {why}.")
-
-
-def _whose(application: str) -> str:
-    return "every application" if application == EVERY else application
+        gate = wooshq.shut_gate(name, application, why, by=by)
+    emit(gate) if as_json else say(f"The gate {name} is shut for {whose(application)}: {why}.")

@@ -1,0 +1,71 @@
+"""What people changed lately: pauses, gates, limits and jobs; who, when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wooshq.gates.limits import number
+from wooshq.ledger.gates import EVERY, GateLedger, GateName
+from wooshq.ledger.replies import Result, as_row, moment
+from wooshq.ledger.steps import Ask, Steps
+
+_DID = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}
+
+
+@dataclass(frozen=True)
+class Change(Result):
+    """
+    A change by a person. did: `paused`, `resumed`, `cancelled` (a job), `shut`, `opened` (a gate), `set`, `unset` (a limit).
+
+    gate, limit, job: what was changed; of a pause of a lane or an application none of them. application: `*` for all; None for a job.
+    lane: None for both. value, before: of a limit, in calls a second or as a share; None for no ceiling, or for the environment's.
+    """
+
+    at: str | None
+    by: str
+    did: str
+    gate: str | None
+    limit: str | None
+    application: str | None
+    lane: str | None
+    job: str | None
+    value: float | None
+    before: float | None
+    why: str
+
+    @property
+    def what(self) -> str:
+        """What was changed, in words."""
+        whose = "every application" if self.application == EVERY else self.application
+        if self.limit is not None:
+            return f"the {self.limit} of {f'job {self.job}' if self.job else whose}"
+        if self.job is not None:
+            return f"job {self.job}"
+        whose = whose if self.lane is None else f"the {self.lane} lane of {whose}"
+        return f"the gate {self.gate} of {whose}" if self.gate else str(whose)
+
+
+def list_changes(ledger: GateLedger, most: int | None) -> Steps[list[Change]]:
+    """See `Wooshq.changes`."""
+    (entries,) = yield Ask([("XRANGE", ledger.keys.fixed("changes"), "-", "+")])
+    return [_change(as_row(fields)) for _, fields in reversed(entries)][:most]
+
+
+def _change(row: Mapping[str, str]) -> Change:
+    did = row["did"]
+    name, _, whose = row["what"].partition("|")
+    application, _, lane = whose.partition("/")
+    gate, limit, job = None, None, None
+    if did == "limit":
+        did, limit = ("set" if row["value"] else "unset"), name
+    elif did in _DID:
+        did = _DID[did]
+    elif name == GateName.HAND:
+        did = "paused" if did == "shut" else "resumed"
+    else:
+        gate = name
+    if (named := whose if limit else name).startswith("job "):
+        job, application = named.removeprefix("job "), ""
+    value, before = (number(row[field]) if row[field] else None for field in ("value", "before"))
+    return Change(moment(row["at"]), row["by"], did, gate, limit, application or None, lane or None, job, value, before, row["why"])

@@ -1,0 +1,1 @@
+"""Tests of pauses, limits and the history of changes, with real workers."""
