@@ -204,6 +204,8 @@ class Publisher:
         """Wait until everything has been tried. False if the time was not enough."""
         ends = time.monotonic() + within_s
         with self._changed:
+            if self._has_work:  # no thread could start when it came
+                self._wake()
             while self._busy or self._has_work:
                 rest = ends - time.monotonic()
                 if rest <= 0 or self._thread is None or not self._thread.is_alive():

@@ -83,10 +83,26 @@ def _an_intent(user: str) -> dict[str, Any]:
     return {"to": {"users": [user]}, "message": {"push": {"title": "Hi", "body": "Your order left"}}}
 
 
+def _enqueue_and_ring(wooshq: Wooshq, user: str) -> bool:
+    """
+    Enqueue, and ring exactly once. The ledger would let only the first process ring, because no worker answers.
+
+    Whether it was rung.
+    """
+    wooshq.installation.ring, ring = _do_not_ring, wooshq.installation.ring  # type: ignore[method-assign]
+    wooshq.enqueue(_an_intent(user))
+    wooshq.installation.ring = ring  # type: ignore[method-assign]
+    ring("transactional")
+    return wooshq.flush(_HANGS_S / 2)
+
+
+def _do_not_ring(lane: str, hops: int = 0) -> None:
+    return None
+
+
 def _first_use(wooshq: Wooshq, moments: Moments) -> None:
     try:
-        wooshq.enqueue(_an_intent("parent"))
-        wooshq.flush(60)
+        _enqueue_and_ring(wooshq, "parent")
     finally:
         moments.stopped.put(False)
 
@@ -113,8 +129,7 @@ def _fork_a_child(wooshq: Wooshq, number: int) -> None:
     faulthandler.dump_traceback_later(_HANGS_S - 5)  # a child that hangs shows where
     threading.settrace(None)  # type: ignore[arg-type]
     try:
-        wooshq.enqueue(_an_intent(f"child-{number}"))
-        published = wooshq.flush(_HANGS_S / 2)
+        published = _enqueue_and_ring(wooshq, f"child-{number}")
         atexit._run_exitfuncs()
         os._exit(0 if published else 3)
     except BaseException:

@@ -21,6 +21,7 @@ from tests.rig import an_intent, some_settings
 from wooshq import Wooshq
 from wooshq.aio import AsyncWooshq
 from wooshq.installation import publish
+from wooshq.ledger.steps import Ask, Steps
 
 
 @pytest.fixture
@@ -34,6 +35,15 @@ def in_uwsgi(monkeypatch: pytest.MonkeyPatch, *, has_threads: int) -> None:
     uwsgi.has_threads = has_threads  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
     publish._warn_once.cache_clear()
+
+
+def a_worker_answers(wooshq: Wooshq) -> None:
+    """The bell that was rung last. So the next call must ring again."""
+
+    def forget_bells() -> Steps[None]:
+        yield Ask([("DEL", wooshq.ledger.keys.fixed("bells"))])
+
+    wooshq.do(forget_bells())
 
 
 @pytest.fixture
@@ -56,6 +66,7 @@ class WhenUwsgiHasNoThreads:
     @pytest.mark.usefixtures("other_threads_stand_still")
     def test_each_message_is_published_when_enqueue_returns(self, wooshq: Wooshq, broker: redis.Redis) -> None:
         for number in (1, 2, 3):
+            a_worker_answers(wooshq)
             wooshq.enqueue(an_intent())
             assert not wooshq.installation.publisher._has_work
             assert broker.llen("transactional") == number
@@ -73,6 +84,7 @@ class WhenUwsgiHasNoThreads:
     def test_it_is_said_once(self, wooshq: Wooshq, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.WARNING, "wooshq.publish"):
             for _ in range(3):
+                a_worker_answers(wooshq)
                 wooshq.enqueue(an_intent())
         (said,) = [record.message for record in caplog.records if record.name == "wooshq.publish"]
         assert "uwsgi_without_threads" in said
@@ -87,6 +99,7 @@ class WhenTheBrokerHangsThere:
             with Wooshq(some_settings(redis_url=redis_url, broker_url=broker_url, accept_within_s=10)) as wooshq:
                 began = time.monotonic()
                 for _ in range(20):
+                    a_worker_answers(wooshq)
                     wooshq.enqueue(an_intent())
                 assert time.monotonic() - began < 20  # 50 s, if each of them waited for the 2.5 s
                 assert wooshq.counts()["accepted"] == 20
