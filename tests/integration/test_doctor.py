@@ -171,7 +171,7 @@ class WhenMessagesWait:
         assert [backlog(counts, s).level for s in (0, 60, 61)] == ["ok", "ok", "warn"]
         assert backlog(counts, 3600).says == "2 queued; the oldest queued message has waited for 3600 s"
         wooshq.enqueue(an_intent(lane="bulk"))
-        queue = wooshq.ledger.keys.queued("bulk")
+        queue = wooshq.ledger.keys.queue("bulk", APPLICATION)
         with redis.Redis.from_url(wooshq.installation.places.redis_url) as server:
             server.zadd(queue, dict.fromkeys(server.zrange(queue, 0, 0), server.time()[0] * 1000 - 90_000))
         (found,) = [finding for finding in examine(wooshq, offline=True) if finding.what == "backlog"]

@@ -7,13 +7,11 @@ This is the only file here that knows how a worker takes its work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any, Final
 
 from wooshq.client import Wooshq
 from wooshq.installation.memory.ledger import MemoryLedger
 from wooshq.ledger.gates import read
-from wooshq.ledger.intents import Taken
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.replies import text
@@ -46,7 +44,7 @@ class _NoBroker(LaneBroker):
     def __init__(self) -> None:
         pass
 
-    async def publish(self, taken: Taken) -> None:
+    async def ring(self, lane: str) -> None:
         return None
 
     async def call_turns(self, chunks: int) -> None:
@@ -68,10 +66,10 @@ class _NoSlots:
     def taken(self, n: int) -> None:
         self._free -= n
 
-    def claimed(self, left: Sequence[str]) -> None:
+    def ended(self, n: int) -> None:
         return None
 
-    def ended(self, n: int) -> None:
+    def close(self) -> None:
         return None
 
 
@@ -92,6 +90,7 @@ class WorkHere:
             settings, jobs, client, self._api, self._settler.gates, slots, SuspectLock(), JobLog(silent), most_calls=settings.concurrency
         )  # fmt: skip
         self._context = DutyContext(settings, wooshq.ledger, jobs, client, _NoBroker())
+        self._again_at_ms: dict[str, float] = {}  # lane → when a slot comes for what waits there
         self._background = [asyncio.create_task(work) for work in (self._settler.run(), self._runner.run())]
 
     async def round(self) -> bool:
@@ -106,7 +105,9 @@ class WorkHere:
 
     async def _state(self) -> list[Any]:
         """What waits, and for what; and how often everything happened."""
-        sets = [*self._keys.queues, *map(self._keys.fixed, _CLOCKS)]
+        rings = await self._client.ask(*(("ZRANGE", self._keys.ring(lane), 0, -1) for lane in LANES))
+        queues = [self._keys.queue(lane, text(app)) for lane, ring in zip(LANES, rings, strict=True) for app in ring]
+        sets = [*queues, *map(self._keys.suspects, LANES), *map(self._keys.fixed, _CLOCKS)]
         return await self._client.ask(
             *(("ZRANGE", name, 0, -1, "WITHSCORES") for name in sets),
             ("ZRANGE", self._keys.fixed("turns"), 0, -1),
@@ -114,16 +115,19 @@ class WorkHere:
         )
 
     async def _send_intents(self) -> None:
-        """Send what is queued, each intent once."""
-        asked: set[str] = set()
+        """Send what may leave now: suspects first, each intent once, unless one comes back among others."""
         for lane in LANES:
-            while ids := [i for i in await self._queued(lane) if i not in asked][:_IDS]:
-                asked.update(ids)
-                await self._batches.send(ids, self._slots)
-
-    async def _queued(self, lane: str) -> list[str]:
-        (ids,) = await self._client.ask(("ZRANGE", self._keys.queued(lane), 0, -1))
-        return [text(i) for i in ids]
+            self._again_at_ms.pop(lane, None)
+            for suspects in (True, False):
+                sent: set[str] = set()
+                while (taken := await self._batches.take(lane, _IDS, suspects=suspects)).claims:
+                    ids = {claim.intent_id for claim in taken.claims}
+                    await self._batches.send(taken, self._slots)
+                    if ids <= sent:
+                        break
+                    sent |= ids
+                if taken.again_ms is not None:
+                    self._again_at_ms[lane] = taken.now_ms + taken.again_ms
 
     async def _send_chunks(self) -> None:
         """Take the chunks that wait, one after the other, as many as there are: one that is given back waits for the next round."""
@@ -153,7 +157,7 @@ class WorkHere:
             ("HGETALL", self._keys.fixed("gates")),
         )
         moments = [float(found[1]) for found in first if found]  # a member and its score
-        moments += [gate.until_ms for gate in read(gates, int(after_ms))] + await self._steps_at()
+        moments += [gate.until_ms for gate in read(gates, int(after_ms))] + await self._steps_at() + [*self._again_at_ms.values()]
         return min((at for at in moments if at > after_ms), default=None)
 
     async def _steps_at(self) -> list[float]:
