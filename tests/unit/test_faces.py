@@ -93,7 +93,8 @@ class WhenNamesAreImported:
         assert set(wooshq.__all__) == {
             "Conflict", "FeedInterrupted", "FolderUnusable", "IntentInvalid", "JobRefused", "JobUnknown", "LedgerUnavailable", "LetterUnknown",
             "NotAccepted", "Problem", "RecipientsChanged", "RecipientsFile", "RecipientsUnreadable", "RowRules", "Settings", "SettingsInvalid", "Status", "Wooshq",
-            "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "reset", "status",
+            "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "limits", "pause", "reset",
+            "resume", "status",
         }  # fmt: skip
 
     def test_aio_lists_the_same_calls(self) -> None:

@@ -112,7 +112,6 @@ class WhenTwoSettingsContradictEachOther:
             ({"breaker_open_s": 31}, ["WOOSHQ_BREAKER_OPEN_S", "WOOSHQ_BREAKER_CEILING_S"]),
             ({"retention_s": 1}, ["WOOSHQ_RETENTION_S", "WOOSHQ_MAX_AGE_S"]),
             ({"suspect_after": 6}, ["WOOSHQ_SUSPECT_AFTER", "WOOSHQ_POISON_AFTER"]),
-            ({"keeper_tick_s": 2}, ["WOOSHQ_KEEPER_TICK_S", "WOOSHQ_REPUBLISH_AFTER_S"]),
         ],
     )
     def test_they_are_refused_and_the_error_names_them(self, given: dict[str, float], names: list[str]) -> None:

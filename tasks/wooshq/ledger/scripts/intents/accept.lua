@@ -70,7 +70,7 @@ local bells = {}
 for queue, waiting in pairs(queues) do
   local scores = {}
   for i, id in ipairs(waiting.ids) do
-    scores[2 * i - 1], scores[2 * i] = now, id
+    scores[2 * i - 1], scores[2 * i] = now + i / 1024, id -- in this order, although all were accepted in the same ms
   end
   redis.call('ZADD', queue, unpack(scores))
   redis.call('ZADD', waiting.prefix .. 'ring:' .. waiting.lane, 'NX', turn_of(now, 0), waiting.app)

@@ -4,7 +4,7 @@
 -- uses letters
 -- uses history
 -- uses queue
--- uses unsent
+-- uses gates
 -- KEYS[1]   leases       zset
 -- KEYS[2]   due          zset
 -- KEYS[3]   expiry       zset
