@@ -25,6 +25,7 @@ from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.letters import Replay
+from wooshq.ledger.replies import as_row
 from wooshq.ledger.states import FINAL, MOVES, Event, LetterState, Reason, State
 from wooshq.ledger.steps import Steps
 
@@ -246,7 +247,7 @@ class Machine(RuleBasedStateMachine):
             assert members == {i for i, known in self.known.items() if known.state is state}
         assert not self.members(keys.fixed("expiry")) & {i for i, known in self.known.items() if known.state in FINAL}
         for intent_id, known in self.known.items():
-            row = {k.decode(): v.decode() for k, v in self.redis.hgetall(keys.intent(intent_id)).items()}
+            row = as_row(self.redis.hgetall(keys.intent(intent_id)))
             assert row["state"] == known.state
             assert int(row.get("n", 0)) == known.calls == sum(name.startswith("a:") for name in row)
             assert (self.redis.pttl(keys.intent(intent_id)) > 0) is (known.state in FINAL), "kept until it ends, and then for a time"
