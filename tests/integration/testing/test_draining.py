@@ -242,3 +242,15 @@ class WhenIntentsAreManyAndMixed:
         asyncio.run(wooshq.aio.enqueue(an_intent("async")))
         box.drain(for_s=HOUR_S)
         assert {name: status(i).state for name, i in ids.items()} == {"good": "sent", "bad": "dead", "shaky": "sent", "fine": "sent"}
+
+
+class WhenTheTestHasFrozenTheClock:
+    def test_the_ledgers_clock_follows_it_and_moves_all_the_same(self, box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        frozen = 1_924_992_000.5  # in 2031, for `monotonic` too, as freezegun does it
+        monkeypatch.setattr(time, "time", lambda: frozen)
+        monkeypatch.setattr(time, "monotonic", lambda: frozen)
+        box.sandbox.set_faults({"effect": "status", "status": 503, "first": 4})
+        intent_id = wooshq.enqueue(an_intent())
+        assert (status(intent_id).accepted_at or "").startswith("2031-01-01T00:00:00")
+        box.drain(for_s=HOUR_S)
+        assert status(intent_id).state == "sent"

@@ -118,3 +118,32 @@ class WhenTheExtraIsMissing:
             check=False,
         )
         assert "ModuleNotFoundError: The package fakeredis is missing. Install the extra: pip install 'wooshq[testing]'" in done.stderr
+
+
+class WhenItIsOnlyImported:
+    def test_nothing_of_the_process_changes(self) -> None:
+        program = """
+import os, signal, socket, threading, time
+from celery import Celery
+import wooshq
+from wooshq.installation.memory import standing_in
+
+def state():
+    return (Celery.send_task, dict(os.environ), threading.active_count(), time.time, time.monotonic, socket.socket.connect,
+            signal.getsignal(signal.SIGINT), standing_in.current(), wooshq._default.installation._places)
+
+before = state()
+import wooshq.testing.plugin
+from wooshq.testing import Outbox, OutboxMixin, SandboxOfTest, assert_enqueued, outbox, sandbox
+import wooshq.testing.django
+assert state() == before
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": PATHS},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr

@@ -17,6 +17,8 @@ from wooshq_worker.sandbox.stand_in import StandIn
 
 _SANDBOX: Final = "http://127.0.0.1:80"
 """Nothing is sent to it: the event loop hands every connection to the sandbox."""
+_TICK_S: Final = 0.001
+"""The ledger counts in milliseconds. The machine's clock may stand still: a test may have frozen it."""
 _MOST_ROUNDS: Final = 10_000
 
 
@@ -54,10 +56,10 @@ async def _drain(wooshqs: Sequence[Wooshq], ledger: MemoryLedger, for_s: float) 
             looked_at = ledger.clock.now()  # what is due by then is done below
             while any([await worker.round() for worker in workers]):
                 pass
-            if ledger.clock.now() >= ends_at:
+            if ledger.clock.now() >= ends_at - _TICK_S:
                 return
             moments = [at_ms / 1000 for worker in workers if (at_ms := await worker.next_at_ms(looked_at * 1000)) is not None]
-            ledger.advance(max(0.0, min([*moments, ends_at]) - ledger.clock.now()))
+            ledger.advance(max(0.0, min([*(moment + _TICK_S for moment in moments), ends_at]) - ledger.clock.now()))
         raise RuntimeError(
             f"after {_MOST_ROUNDS} rounds there is still something to do before {for_s:g} s are over. Drain for a shorter time"
         )

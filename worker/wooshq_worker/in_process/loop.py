@@ -6,13 +6,16 @@ import asyncio
 import selectors
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from wooshq.installation.memory.ledger import Clock
 from wooshq_worker.in_process.wire import connect
 from wooshq_worker.sandbox.router import Router
 from wooshq_worker.sandbox.stand_in import StandIn
 from wooshq_worker.sandbox.wire import Connection
+
+_A_LITTLE_S: Final = 1e-6
+"""A sum of seconds since the epoch is no more exact than this. Without it, a timer could stay due in no time at all, if a test froze the clock."""
 
 
 class _Skipping(selectors.DefaultSelector):
@@ -26,7 +29,7 @@ class _Skipping(selectors.DefaultSelector):
         if timeout is None:
             raise RuntimeError("everything waits for something that never comes: a bug in wooshq's test kit")
         if timeout > 0:
-            self._clock.ahead_s += timeout
+            self._clock.ahead_s += timeout + _A_LITTLE_S
         return super().select(0)
 
 
