@@ -272,7 +272,7 @@ class WhenAJobIsHeld:
         assert (paused.returncode, paused.stdout.decode().split()) == (0, [job["id"], "paused"])
         assert re.search(rb"The job has sent to [\d,]+ of 20,000 recipients[.,]", paused.stderr)
         shown = rig.cli("bulk", "show", job["id"]).stdout.decode()
-        assert "paused: lunch" in shown
+        assert re.search("paused by .*: lunch", shown)
         assert rig.cli("bulk", "resume", job["id"]).returncode == 0
         assert rig.cli("bulk", "cancel", job["id"], "--json").returncode == 0
         wait_until(lambda: rig.wooshq.bulk.show(job["id"]).is_final)

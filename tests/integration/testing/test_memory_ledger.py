@@ -23,7 +23,7 @@ class WhenTheClockIsMoved:
     def test_scripts_and_commands_see_the_same_time(self) -> None:
         memory, ledger = MemoryLedger(), IntentLedger(settings := some_settings())
         memory.advance(DAY_S)
-        intent_id = carry_out(accept_one(ledger, entry_of(an_intent(), settings)), memory.ask)
+        intent_id = carry_out(accept_one(ledger, entry_of(an_intent(), settings)), memory.ask).intent_id
         (at,), time_ = memory.ask(Ask([("HMGET", ledger.keys.intent(intent_id), "at"), ("TIME",)]))
         for seen_ms in (int(at), ms(time_)):
             assert DAY_S - 1 < seen_ms / 1000 - time.time() < DAY_S + 300
@@ -38,10 +38,10 @@ class WhenTheClockIsMoved:
     def test_an_idempotency_key_is_free_again_after_its_time(self) -> None:
         memory, ledger = MemoryLedger(), IntentLedger(settings := some_settings())
         entries = [entry_of(an_intent(name, idempotency_key="k"), settings) for name in ("u1", "u2")]
-        assert carry_out(ledger.accept(entries[:1]), memory.ask)[0].new
-        assert carry_out(ledger.accept(entries[1:]), memory.ask)[0].clash
+        assert carry_out(ledger.accept(entries[:1]), memory.ask).outcomes[0].new
+        assert carry_out(ledger.accept(entries[1:]), memory.ask).outcomes[0].clash
         memory.advance(settings.retention_s + 1)
-        assert carry_out(ledger.accept(entries[1:]), memory.ask)[0].new
+        assert carry_out(ledger.accept(entries[1:]), memory.ask).outcomes[0].new
 
     def test_entries_of_streams_follow_it(self) -> None:
         memory = MemoryLedger()

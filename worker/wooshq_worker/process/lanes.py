@@ -48,8 +48,8 @@ class Lanes:
         return tuple(self._lanes)
 
     def free(self, lane: Lane) -> int:
-        """Slots that a lane may still take."""
-        return 0 if self._is_full() else min(lane.most - lane.busy, self._concurrency - self._busy)
+        """Slots that a lane may still take. Never negative, although suspects take slots that nobody gave them."""
+        return 0 if self._is_full() else max(0, min(lane.most - lane.busy, self._concurrency - self._busy))
 
     def take(self, lane: Lane, n: int) -> None:
         """The lane uses `n` more slots."""

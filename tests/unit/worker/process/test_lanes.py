@@ -30,6 +30,13 @@ class WhenSlotsAreTaken:
         assert lanes.free(lanes["bulk"]) == 3
         assert lanes["transactional"].changed.is_set()
 
+    def test_free_slots_are_never_fewer_than_none_although_suspects_take_more_than_there_are(self) -> None:
+        lanes = some_lanes(concurrency=10)
+        lanes.take(lanes["transactional"], 12)
+        assert (lanes.free(lanes["transactional"]), lanes.free(lanes["bulk"])) == (0, 0)
+        lanes.give_back(lanes["transactional"], 3)
+        assert lanes.free(lanes["transactional"]) == 1
+
     def test_a_process_that_holds_too_many_bytes_has_no_free_slot(self) -> None:
         lanes = some_lanes(is_full=True)
         assert lanes.free(lanes["transactional"]) == 0
