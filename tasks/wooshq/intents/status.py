@@ -76,13 +76,7 @@ def _without_slot(keys: Keys, rows: Sequence[Mapping[str, str]], now_ms: int) ->
 
 def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:
     """An intent's attempts, in order."""
-    return [_attempt(json.loads(row[f"a:{n}"])) for n in range(1, int(row.get("n", 0)) + 1) if f"a:{n}" in row]
-
-
-def _attempt(kept: dict[str, Any]) -> dict[str, Any]:
-    at = moment(kept["at_ms"]) if "at_ms" in kept else kept.get("at")
-    rest = {name: kept.get(name) for name in ("outcome", "http_status", "code", "latency_ms", "error")}
-    return {"at": at, **rest, "probe": kept.get("probe", False)}
+    return [read_kept(row[f"a:{n}"]) for n in range(1, int(row.get("n", 0)) + 1) if f"a:{n}" in row]
 
 
 def _status(intent_id: str, row: Mapping[str, str], holding: _Holding, now_ms: int) -> Status:

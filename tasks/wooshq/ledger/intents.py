@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from wooshq.ledger.attempts import as_kept
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.gates import SLOTS_AHEAD_MS, GateLedger
 from wooshq.ledger.keys import Keys
@@ -105,14 +107,17 @@ class Settlement:
     wait_ms: int = 0
     waits_for: str = ""  #: of `failed`: it did not fail, and waits for this; then it costs neither a round of the backoff nor age
 
-    def as_json(self, retention_ms: int) -> str:
+    def as_text(self, retention_ms: int) -> str:
         """As settle.lua reads it. retention_ms: how long an ended intent is kept."""
-        out: dict[str, Any] = {
-            "id": self.claim.intent_id,
-            "token": self.claim.token,
-            "event": self.event.value,
-            "attempts": [as_json(attempt) for attempt in self.attempts],
-        }
+        attempts = [as_kept(attempt) for attempt in self.attempts]
+        claim = f"{self.claim.intent_id}\n{self.claim.token}\n"
+        has_more = self.unknown_identifiers or self.held_ms or self.doubt or not re.match("[^{\\n]+$", self.message_code)
+        if self.event is Event.ACCEPTED and len(attempts) == 1 and not has_more:
+            return f"{claim}{self.message_code}\n{attempts[0]}"  # nearly all of them
+        return claim + self._as_json(attempts, retention_ms)
+
+    def _as_json(self, attempts: list[str], retention_ms: int) -> str:
+        out: dict[str, Any] = {"event": self.event.value, "attempts": attempts}
         if self.event is Event.ACCEPTED:
             out["code"] = self.message_code
             if self.unknown_identifiers:
@@ -232,7 +237,7 @@ class IntentLedger:
 
         May be repeated. `settle` is given all calls of the claim all the same, and records the others.
         """
-        args = (claim.token, "waits" if waits else "calls", *(as_json(attempt) for attempt in attempts))
+        args = (claim.token, "waits" if waits else "calls", *map(as_kept, attempts))
         return _text((yield RunScript("intents/note", (self.keys.intent(claim.intent_id),), args))) == "noted"
 
     def settle(self, settlements: Sequence[Settlement]) -> Steps[list[bool]]:
@@ -241,7 +246,7 @@ class IntentLedger:
         args: list[str | int] = [self._retention_ms, self._dead_ms, self._s.suspect_after]
         for s in settlements:
             keys.append(self.keys.intent(s.claim.intent_id))
-            args.append(s.as_json(self._retention_ms))
+            args.append(s.as_text(self._retention_ms))
         answer = yield RunScript("intents/settle", keys, args)
         return [_text(a) == "settled" for a in answer]
 
@@ -351,9 +356,8 @@ def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:
     return AcceptOutcome(answer, new=False)
 
 
-def _claim(row: Sequence[Any], token: str, lane: str) -> Claim:
-    *texts, leaves_ms, probe = row
-    i, body, version, application, at, expires, fence, lost, attempts, rounds, doubts, failed_at, waited_ms = map(_text, texts)
+def _claim(told: Any, token: str, lane: str) -> Claim:
+    i, version, application, at, expires, fence, lost, attempts, rounds, doubts, failed_at, waited_ms, leaves_ms, probe, body = _text(told).split("\n", 14)
     return Claim(
         i,
         token,
@@ -371,7 +375,7 @@ def _claim(row: Sequence[Any], token: str, lane: str) -> Claim:
         int(failed_at) if failed_at else None,
         int(waited_ms),
         int(leaves_ms),
-        bool(int(probe)),
+        probe == "1",
     )
 
 

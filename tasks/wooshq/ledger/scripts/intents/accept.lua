@@ -19,6 +19,7 @@
 -- again     another answer, changes nothing: the first run's intents are known by their own ids
 -- memory    refused by a full Redis: the first write is HSET or ZADD
 local now = now_ms()
+local now_text = string.format('%.0f', now)
 local out = {}
 local lanes, queues = {}, {}
 local accepted = 0
@@ -36,18 +37,21 @@ for i = 1, n do
     end
   end
   if not earlier then
-    local known = redis.call('HGET', row, 'digest')
-    if known then
-      earlier = known == digest and id or '!' .. id
+    if digest == '' then
+      if redis.call('EXISTS', row) == 1 then earlier = id end
+    else
+      local known = redis.call('HMGET', row, 'state', 'digest')
+      if known[1] then earlier = known[2] == digest and id or '!' .. id end
     end
   end
   if earlier then
     out[i + 1] = earlier
   else
     if ttl ~= '' then expires = now + tonumber(ttl) end
-    local fields = {'state', 'queued', 'lane', lane, 'app', app, 'at', now, 'v', ARGV[2], 'digest', digest}
+    local fields = {'state', 'queued', 'lane', lane, 'app', app, 'at', now_text, 'v', ARGV[2]}
+    if digest ~= '' then fields[11], fields[12] = 'digest', digest end
     if expires ~= '' then
-      fields[13], fields[14] = 'expires', expires
+      fields[#fields + 1], fields[#fields + 2] = 'expires', expires
       redis.call('ZADD', KEYS[1], expires, id)
     end
     add_body(fields, body)

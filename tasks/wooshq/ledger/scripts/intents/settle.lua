@@ -13,9 +13,10 @@
 -- KEYS[6]   counts       hash
 -- KEYS[7]   gates        hash
 -- KEYS[8…]  intent:<id>  hash, one per intent
--- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, from how many lost workers on an intent is a suspect, then
---           one JSON object per intent: {id, token, event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?,
---           wait_ms?, waits_for? (it did not fail, and waits for this), unsent? (no call was made: its slot is given back)}
+-- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, from how many lost workers on an intent is a suspect, then one
+--           text per intent. If the API accepted its only call, four lines: id, token, message code, attempt. Otherwise three: id, token, and
+--           a JSON object: {event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, waits_for? (it
+--           did not fail, and waits for this), unsent? (no call was made: its slot is given back)}
 -- derived   pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
 -- returns   {'settled' | 'lost' (another worker has it, or it is final) *}, one per intent
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many
@@ -25,12 +26,13 @@
 --           time
 -- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
+local now_text = string.format('%.0f', now)
 local out = {}
 local counted, over = {}, {}
 
 local function count(what) counted[what] = (counted[what] or 0) + 1 end
 
--- The message was sent: the commonest end, in few writes. v: its FIELDS.
+-- The message was sent: the commonest end, in few writes. v: its FIELDS, and n, noted, expires, letter.
 local function sent(s, row, v)
   local n = tonumber(v.n or 0)
   local fields = {'state', 'sent', 'ended', now, 'code', s.code}
@@ -93,22 +95,36 @@ local function settle(s, row, v)
   end
 end
 
-local FIELDS = {'state', 'lease', 'lane', 'at', 'doubts', 'noted', 'app', 'lost', 'n', 'expires', 'letter'}
-local ours = {}
+-- Nearly all: the API accepted the only call of an intent that waits for nothing else.
+local function sent_at_once(row, code, attempt)
+  redis.call('HSET', row, 'state', 'sent', 'ended', now_text, 'code', code, 'a:1', attempt, 'n', '1')
+  redis.call('PEXPIRE', row, ARGV[1])
+  count('sent')
+end
+
+local FIELDS = {'lane', 'app', 'at', 'doubts', 'lost'}
+free_first(KEYS[6])
 for i = 4, #ARGV do
-  local s = cjson.decode(ARGV[i])
-  local flat, v = redis.call('HMGET', KEYS[4 + i], unpack(FIELDS)), {}
-  for n, name in ipairs(FIELDS) do v[name] = flat[n] or nil end
-  out[i - 3] = v.lease == s.token and 'settled' or 'lost'
+  local row = KEYS[4 + i]
+  local id, token, said = string.match(ARGV[i], '^([^\n]*)\n([^\n]*)\n(.*)$')
+  local kept = redis.call('HMGET', row, 'state', 'lease', 'n', 'noted', 'expires', 'letter')
+  out[i - 3] = kept[2] == token and 'settled' or 'lost'
   if out[i - 3] == 'lost' then
     count('late')
-  elseif v.state == 'sending' then
-    ours[#ours + 1] = {s, KEYS[4 + i], v}
-    over[#over + 1] = s.id
+  elseif kept[1] == 'sending' then
+    over[#over + 1] = id
+    local code, attempt = string.match(said, '^([^{\n][^\n]*)\n(.*)$')
+    if code and not (kept[3] or kept[4] or kept[5] or kept[6]) then
+      sent_at_once(row, code, attempt)
+    else
+      local s = code and {event = 'accepted', code = code, attempts = {attempt}} or cjson.decode(said)
+      local v = {n = kept[3] or nil, noted = kept[4] or nil, expires = kept[5] or nil, letter = kept[6] or nil}
+      for n, value in ipairs(redis.call('HMGET', row, unpack(FIELDS))) do v[FIELDS[n]] = value or nil end
+      s.id = id
+      settle(s, row, v)
+    end
   end
 end
-free_first(KEYS[6])
 if #over > 0 then redis.call('ZREM', KEYS[1], unpack(over)) end
-for _, one in ipairs(ours) do settle(unpack(one)) end
 for what, n in pairs(counted) do redis.call('HINCRBY', KEYS[6], what, n) end
 return out
