@@ -357,7 +357,9 @@ def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:
 
 
 def _claim(told: Any, token: str, lane: str) -> Claim:
-    i, version, application, at, expires, fence, lost, attempts, rounds, doubts, failed_at, waited_ms, leaves_ms, probe, body = _text(told).split("\n", 14)
+    i, version, application, at, expires, fence, lost, attempts, rounds, doubts, failed_at, waited_ms, leaves_ms, probe, body = _text(
+        told
+    ).split("\n", 14)
     return Claim(
         i,
         token,
