@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
-from wooshq.ledger.attempts import read_kept
 from wooshq.ledger.gates import Gate, holds, read, waits_for_slot
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import Result, as_row, moment, text_or_none
+from wooshq.ledger.replies import Result, as_row, moment, read_kept, text_or_none
 from wooshq.ledger.replies import ms as _ms
 from wooshq.ledger.states import HELD, State
 from wooshq.ledger.steps import Ask, Steps

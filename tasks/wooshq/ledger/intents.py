@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from wooshq.ledger.attempts import as_kept
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.gates import SLOTS_AHEAD_MS, GateLedger
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.letters import LetterLedger
-from wooshq.ledger.replies import as_row
+from wooshq.ledger.replies import as_kept, as_row
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import Event, Reason
 from wooshq.ledger.steps import Ask, RunScript, Steps, as_json
@@ -75,7 +74,7 @@ class Claim:
 class Taken:
     """
     What one take gave. has_more: more may leave now. again_ms: in how many ms something may leave that may not leave now; None if nothing.
-    suspects: how many wait in the lane. must_ring: this worker must wake another one. expired: ids of intents that it ended. asked_at: when
+    suspects: how many of the lane may be sent now. must_ring: this worker must wake another one. expired: ids of intents that it ended. asked_at: when
     the ledger was asked, on the caller's monotonic clock.
     """
 
@@ -273,7 +272,7 @@ class IntentLedger:
     def take_over(self, ids: Sequence[str], on_unknown: Mapping[str, str]) -> Steps[list[str]]:
         """Put intents of lost workers back into their lanes, or end them. Returns those that are queued. on_unknown: id → `resend` or `dead_letter`."""
         k = self.keys
-        args: list[str | int] = [self._s.suspect_after, self._s.poison_after, self._dead_ms]
+        args: list[str | int] = [self._s.suspect_after, self._s.poison_after, self._dead_ms, int(self._s.suspect_rest_s * 1000)]
         for i in ids:
             args += (i, on_unknown.get(i, self._s.on_unknown))
         keys = [k.fixed(n) for n in ("leases", "letters", "expiry", "doubts", "counts")]

@@ -46,7 +46,7 @@ class Keys:
         return f"{self.prefix}ring:{lane}"
 
     def suspects(self, lane: str) -> str:
-        """zset: intent id → rank; of intents that lost workers held, which wait apart from the queues of a lane."""
+        """zset: intent id → when its turn comes, ms; of intents that lost workers held, which wait apart from the queues of a lane."""
         return f"{self.prefix}suspects:{lane}"
 
     def took(self, taker: str) -> str:

@@ -1,4 +1,4 @@
-"""Redis's replies as values, and the values that calls return: they have attributes, and are also the JSON objects of the command line."""
+"""Redis's replies as values, attempts as the ledger keeps them, and the values that calls return, which are also JSON objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 
 def text(value: Any) -> str:
@@ -75,3 +75,23 @@ def moment(ms: str | int | float | None) -> str | None:
     if ms in (None, ""):
         return None
     return datetime.fromtimestamp(float(ms) / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_ATTEMPT: Final = ("at", "outcome", "http_status", "code", "latency_ms", "error", "probe")
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def as_kept(attempt: Mapping[str, Any]) -> str:
+    """An attempt as the ledger keeps it: JSON, its values in the order of their names, without what is None at the end. One line."""
+    values = [attempt.get(name) for name in _ATTEMPT]
+    while values[-1] is None:
+        values.pop()
+    return _dumps(values)
+
+
+def read_kept(text: str) -> dict[str, Any]:
+    """An attempt as `status` shows it. Also reads the JSON objects that scripts write, and that the version before wrote."""
+    kept = json.loads(text)
+    known = kept if isinstance(kept, dict) else dict(zip(_ATTEMPT, kept, strict=False))
+    at = moment(known["at_ms"]) if "at_ms" in known else known.get("at")
+    return {"at": at, **{name: known.get(name) for name in _ATTEMPT[1:-1]}, "probe": bool(known.get("probe"))}

@@ -126,6 +126,8 @@ class Settings(BaseSettings):
     """If a call gets no answer, how often the message is sent again to the same recipient. After that it is a dead letter `unknown`. Lost workers count for `WOOSHQ_POISON_AFTER` instead."""
     suspect_after: Annotated[int, Field(ge=1)] = 2
     """An intent is sent alone after this many workers were lost while they held it."""
+    suspect_rest_s: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    """For how long a suspect is left alone, in seconds; doubled with each further lost worker. So workers that are lost for another reason do not make it poison."""
     poison_after: Annotated[int, Field(ge=2, le=19)] = 6
     """An intent becomes a dead letter `poison` after this many workers were lost while they held it."""
 

@@ -109,6 +109,9 @@ class Dispatcher:
             lane.may_have_work = True
             return
         again_s = _LOOK_AGAIN_S if taken.claims else None if taken.again_ms is None else taken.again_ms / 1000
+        self._look_later(lane, again_s)
+
+    def _look_later(self, lane: Lane, again_s: float | None) -> None:
         if (timer := self._timers.pop(lane.name, None)) is not None:
             timer.cancel()
         if again_s is not None:
@@ -137,8 +140,10 @@ class Dispatcher:
 
     async def _send_suspects(self, lane: Lane) -> None:
         taken = await self._batches.take(lane.name, _SUSPECTS, suspects=True)
-        if not taken.claims:  # the others wait for a gate or for a slot, and the next look into the lane finds them
+        if not taken.claims:  # the others rest, or wait for a gate or for a slot, and the next look into the lane finds them
             self._with_suspects.discard(lane.name)
+            if taken.again_ms is not None:
+                self._look_later(lane, taken.again_ms / 1000)
             return
         self._lanes.take(lane, len(taken.claims))
         await asyncio.wait([self._tasks.spawn(self._batches.send(taken, _Group(self._lanes, lane, len(taken.claims))))])

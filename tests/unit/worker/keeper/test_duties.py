@@ -14,6 +14,7 @@ from tests.rig import APPLICATION, an_intent, some_settings
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.jobs import JobLedger, NewJob
+from wooshq.ledger.replies import ms
 from wooshq.ledger.run import run
 from wooshq.ledger.states import Event
 from wooshq.ledger.steps import Steps
@@ -80,6 +81,10 @@ class World:
         assert sorted(claim.intent_id for claim in taken) == sorted(ids)
         self.redis.zadd(self.ledger.keys.fixed("leases"), dict.fromkeys(ids, 1))
 
+    def rested(self, ids: list[str]) -> None:
+        """The time for which these suspects are left alone is over."""
+        self.redis.zadd(self.ledger.keys.suspects("transactional"), dict.fromkeys(ids, 1))
+
     def states(self, ids: list[str]) -> list[str | None]:
         return [state for (state,) in self.do(self.ledger.fields(ids, "state"))]
 
@@ -90,6 +95,10 @@ async def world(redis_url: str) -> AsyncIterator[World]:
     yield made
     await made.client.close()
     made.redis.close()
+
+
+def server_ms(world: World) -> int:
+    return ms(world.redis.time())
 
 
 class WhenTheTimeOfAnIntentHasCome:
@@ -134,7 +143,25 @@ class WhenAWorkerIsLost:
             world.lost(ids)
             await take_over_intents(world.context)
         assert world.take() == []
+        world.rested(ids)
         assert [claim.intent_id for claim in world.take(suspects=True)] == ids
+
+    async def test_a_suspect_is_left_alone_twice_as_long_with_each_further_lost_worker(self, world: World) -> None:
+        """Workers that are lost one after the other for another reason must not make an innocent intent poison."""
+        ids = world.accepted()
+        rests = []
+        for _ in range(world.settings.poison_after - 1):
+            world.lost(ids)
+            before = server_ms(world)
+            await take_over_intents(world.context)
+            until = world.redis.zscore(world.ledger.keys.suspects("transactional"), ids[0])
+            if until is not None:
+                assert world.take(suspects=True) == []
+                rests.append((until - server_ms(world), until - before))
+                world.rested(ids)
+        wanted = [world.settings.suspect_rest_s * 1000 * 2**n for n in range(len(rests))]
+        assert len(rests) == world.settings.poison_after - world.settings.suspect_after
+        assert all(least <= rest <= most for rest, (least, most) in zip(wanted, rests, strict=True))
 
     async def test_an_intent_whose_lease_has_not_ended_is_left_alone(self, world: World) -> None:
         ids = world.accepted()
@@ -194,6 +221,9 @@ class WhenWorkWaitsAndNoWorkerKnowsOfIt:
             world.lost(ids)
             await take_over_intents(world.context)
         self.no_worker_is_awake(world)
+        await ring_bells(world.context)
+        assert world.broker.rung == []  # it is left alone for a while
+        world.rested(ids)
         await ring_bells(world.context)
         assert world.broker.rung == ["transactional"]
 

@@ -11,7 +11,7 @@
 -- KEYS[6]   suspects:bulk           zset
 -- ARGV      after how long a bell that nobody has answered is lost ms, probes that a gate may have in progress
 -- returns   {'transactional' | 'bulk' *}; their bells count as rung
--- cost      O(gates + applications that wait)
+-- cost      O(gates + applications that wait + log suspects)
 -- moves     none
 -- again     another answer, changes nothing: a bell that was rung just now is not rung again
 -- memory    works in a full Redis: the first write is HDEL
@@ -23,7 +23,7 @@ local probes = tonumber(ARGV[2])
 
 local function may_leave(lane, ring, suspects)
   if shut_gate(gates['*'], now, probes) or shut_gate(gates['*/' .. lane], now, probes) then return false end
-  if redis.call('EXISTS', suspects) == 1 then return true end
+  if redis.call('ZCOUNT', suspects, '-inf', now) > 0 then return true end
   for _, app in ipairs(redis.call('ZRANGE', ring, 0, -1)) do
     if not gate_against(gates, app, lane, now, probes) then return true end
   end

@@ -23,7 +23,7 @@
 --           are given), awake_ms (for how long the worker looks by itself if it took something), keep_ms (an ended intent), letter_ms,
 --           rate (an application's calls a second, if it has a ceiling), rates (by application)}
 -- derived   queue:<lane>, intent:<id>, pace:<application>, letter:<letter> (of an intent that is a replay and expires)
--- returns   {<now, ms>, <1: more may leave now>, <in how many ms something may leave that may not leave now, or -1>, <suspects that wait>,
+-- returns   {<now, ms>, <1: more may leave now>, <in how many ms something may leave that may not leave now, or -1>, <suspects whose turn it is>,
 --            <1: the caller must ring for others>, <ids that expired, separated by blanks>,
 --            <one text per intent, fifteen lines: id, v, application, accepted ms, expires ms or '', fence, lost, attempts, rounds, calls
 --             without an answer, when it first failed ms or '', how long it has waited since ms, leaves in so many ms, 1: its answer may
@@ -212,7 +212,7 @@ end
 
 -- Suspects leave in groups: a quarter as many with every further lost worker, and one alone before it is called poison.
 local function take_suspects()
-  local ids = redis.call('ZRANGE', KEYS[7], 0, 15)
+  local ids = redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', now, 'LIMIT', 0, 16)
   local size
   local done = {}
   for _, id in ipairs(ids) do
@@ -237,7 +237,9 @@ end
 if #leases > 0 then redis.call('ZADD', KEYS[1], unpack(leases)) end
 for _, known in pairs(applications) do pace_close(known.pace) end
 
-local suspects = redis.call('ZCARD', KEYS[7])
+local suspects = redis.call('ZCOUNT', KEYS[7], '-inf', now)
+local rests = redis.call('ZRANGEBYSCORE', KEYS[7], '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+if rests[2] then comes(math.ceil(tonumber(rests[2]) - now)) end
 local ring = 0
 if not a.suspects then
   local awake = 0

@@ -9,8 +9,9 @@
 -- KEYS[4]   doubts       stream
 -- KEYS[5]   counts       hash
 -- KEYS[6…]  intent:<id>  hash, one per intent
--- ARGV      from how many lost workers on an intent is a suspect, and poison, how long a letter is kept ms, then two per intent: id,
---           on_unknown
+-- ARGV      from how many lost workers on an intent is a suspect, and poison, how long a letter is kept ms, for how long a suspect is left
+--           alone ms (doubled with each further lost worker: many workers that are lost for another reason must not make it poison), then
+--           two per intent: id, on_unknown
 -- derived   queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first
 --           intent of a replay that dies)
 -- returns   {<id> *}, those that are queued again
@@ -20,8 +21,8 @@
 -- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()
 local out = {}
-for i = 0, (#ARGV - 3) / 2 - 1 do
-  local id, on_unknown, row = ARGV[4 + 2 * i], ARGV[5 + 2 * i], KEYS[6 + i]
+for i = 0, (#ARGV - 4) / 2 - 1 do
+  local id, on_unknown, row = ARGV[5 + 2 * i], ARGV[6 + 2 * i], KEYS[6 + i]
   local ends = redis.call('ZSCORE', KEYS[1], id)
   if ends and tonumber(ends) <= now then
     redis.call('ZREM', KEYS[1], id)
@@ -45,7 +46,8 @@ for i = 0, (#ARGV - 3) / 2 - 1 do
       else
         redis.call('HDEL', row, 'lease', 'begun')
         redis.call('HSET', row, 'state', 'queued', 'queued_at', now)
-        enqueue(row, id, {lane = v[2], app = v[5], at = v[6], doubts = v[7], lost = lost}, ARGV[1], now)
+        enqueue(row, id, {lane = v[2], app = v[5], at = v[6], doubts = v[7], lost = lost}, ARGV[1], now,
+          tonumber(ARGV[4]) * 2 ^ (lost - tonumber(ARGV[1])))
         out[#out + 1] = id
       end
     end
