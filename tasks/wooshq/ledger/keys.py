@@ -102,6 +102,7 @@ FIXED: Mapping[str, str] = {
     "doubts": "stream: every intent, and every call of a job, that is in doubt",
     "counts": "hash: event → how often it happened since the ledger began",
     "bells": "hash: whether a bell of a lane is out, when it was rung, and until when a worker looks by itself; see bells.lua",
+    "outbox": "channel: after a commit an app tells the relays of its outbox that rows wait; messages have no content",
     "keeper": "string: token of the worker that is the keeper",
     "jobs": "zset: job id → when it was accepted, ms",
     "turns": "zset: job id → when it last had a turn, ms; only of jobs that run and have chunks queued",

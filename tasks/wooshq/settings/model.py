@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     """URL of the ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`; or `embedded` for the embedded Redis. Default: the broker if it is Redis."""
     data_dir: Path = Path(".wooshq")
     """Folder of the embedded Redis. Programs in different folders need the same absolute path, or each has a Redis of its own."""
+    outbox_url: SecretStr | None = None
+    """URL of the app's database that has the outbox, as SQLAlchemy takes it: for `wooshq relay` and `wooshq outbox`."""
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = DEFAULT_NAMESPACE
     """Prefix of every ledger key, and of the lanes' queues if it is not `wq`. Two installations on one Redis or broker need different namespaces."""
 

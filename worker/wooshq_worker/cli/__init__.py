@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
 from wooshq.installation.embedded import EmbeddedRedisError
-from wooshq_worker.cli.commands import bulk, cancel, dead, fanout, from_1_3, health, lint, processes, send, status
+from wooshq_worker.cli.commands import bulk, cancel, dead, fanout, from_1_3, health, lint, outbox, processes, relay, send, status
 from wooshq_worker.cli.commands.gates import changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
 from wooshq_worker.cli.terminal.help import Group
@@ -61,12 +61,14 @@ from_1_3.add_to(app)
 fanout.add_to(app)
 processes.add_to(app)
 health.add_to(app)
+relay.add_to(app)
 pause.add_to(app)
 changes.add_to(app)
 app.add_typer(bulk.app, name="bulk")
 app.add_typer(dead.app, name="dead")
 app.add_typer(gates.app, name="gates")
 app.add_typer(limits.app, name="limits")
+app.add_typer(outbox.app, name="outbox")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,45 @@
+"""What the relay needs of a database. SQLAlchemy's connections have it (`sessions.py`), and so have Django's (`wooshq.django`)."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from wooshq.errors import WooshqError
+from wooshq.outbox.table import NAME, Dialect
+
+
+class Statements(Protocol):
+    """Runs statements inside one transaction. Values are named `:name` in a statement; a list stands for all that an `IN :name` compares with."""
+
+    def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows that a statement returns."""
+        ...
+
+    def run(self, sql: str, **values: Any) -> int:
+        """How many rows a statement changed."""
+        ...
+
+
+class Database(Protocol):
+    """A database that has an outbox. One thread uses it at a time."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which SQL it speaks."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Statements]:
+        """Commits at the end, and rolls back if an error leaves it. Opens a connection if the last one was lost. Raises DatabaseAway, TableMissing."""
+        ...
+
+
+class TableMissing(WooshqError):
+    """The database has no table of the outbox. The message says how to make it."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The database has no table {NAME}. Make it by a migration; `wooshq outbox sql` prints the SQL")
+
+
+class DatabaseAway(Exception):
+    """The database cannot be reached, or refuses work for now. The relay tries again later. Its text names no value."""

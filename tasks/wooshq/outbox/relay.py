@@ -1,0 +1,200 @@
+"""The relay: moves rows of the outbox into the ledger. Any number of relays may run, and each may be killed at any moment."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from wooshq.client import Wooshq
+from wooshq.errors import LedgerUnavailable, Problem, SettingsInvalid
+from wooshq.intents.accept import AcceptedBatch, Checked, Outcome, accept_batch
+from wooshq.intents.entry import entry_of
+from wooshq.ledger.entry import Entry
+from wooshq.ledger.steps import Flow, Ring, Within
+from wooshq.outbox import statements
+from wooshq.outbox.bell import Listening, listen
+from wooshq.outbox.database import Database, DatabaseAway
+from wooshq.outbox.statements import Claimed
+from wooshq.outbox.table import RowState
+from wooshq.settings import Settings
+from wooshq_schemas import IntentInvalid
+
+log = logging.getLogger("wooshq.relay")
+
+BATCH: Final = 500
+"""Rows of one claim."""
+LEASE_S: Final = 30.0
+"""After so long, another relay takes over what a lost relay had claimed."""
+POLL_S: Final = 1.0
+"""How often a relay looks without a bell."""
+_MOST_WAIT_S: Final = 5.0
+"""The longest wait before the next try, while Redis or the database is away."""
+_MARGIN: Final = 0.1
+"""A part of the time for which the ledger remembers ids: rows are parked so much earlier, because clocks differ."""
+_PARKED: Final = (
+    "It was first tried {days:.1f} days ago, and the ledger remembers ids for {kept:.1f} days: it may have been sent. "
+    "Look whether the message arrived, then retry or discard this row"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What one look did. claimed: rows that this relay had; the others of them (Redis away) wait again."""
+
+    claimed: int = 0
+    accepted: int = 0
+    set_aside: int = 0
+    parked: int = 0
+
+    def __add__(self, other: Moved) -> Moved:
+        return Moved(
+            self.claimed + other.claimed, self.accepted + other.accepted, self.set_aside + other.set_aside, self.parked + other.parked
+        )
+
+
+class Relay:
+    """Moves rows of one database. Not for several threads; make one for each."""
+
+    def __init__(self, wooshq: Wooshq, database: Database, *, batch: int = BATCH, lease_s: float = LEASE_S, poll_s: float = POLL_S) -> None:
+        self._wooshq = wooshq
+        self._database = database
+        self._batch = batch
+        self._lease_ms = int(lease_s * 1000)
+        self._poll_s = poll_s
+        self._stop = threading.Event()
+        self._listening: Listening | None = None
+
+    def stop(self) -> None:
+        """End `run` after the batch in progress. May be called by a signal's handler."""
+        self._stop.set()
+        if (listening := self._listening) is not None:
+            listening.wake()
+
+    def run(self, on_moved: Callable[[Moved], object] = lambda _: None) -> None:
+        """
+        Move rows until `stop`. A bell of an app wakes it after a commit; without one it looks every `poll_s`.
+
+        on_moved: told of each look that found something. Raises only what no later try can mend: SettingsInvalid, or a missing table.
+        """
+        failures = 0
+        with listen(self._wooshq) as self._listening:
+            while not self._stop.is_set():
+                try:
+                    moved = self.move()
+                except (LedgerUnavailable, DatabaseAway) as error:
+                    failures += 1
+                    wait_s = random.uniform(0.05, min(_MOST_WAIT_S, 0.1 * 2 ** min(failures, 10)))
+                    if failures == 1 or failures % 20 == 0:
+                        log.warning("relay_waits: %s; the rows wait in the outbox, and the relay tries again", error)
+                    self._stop.wait(wait_s)
+                    continue
+                if failures:
+                    log.info("relay_goes_on")
+                failures = 0
+                if moved.claimed:
+                    on_moved(moved)
+                else:
+                    self._listening.wait(self._poll_s)
+
+    def move(self) -> Moved:
+        """
+        Move one batch. A row is deleted only when the ledger has its intent.
+
+        Raises LedgerUnavailable or DatabaseAway: what was claimed and is not in the ledger waits again.
+        """
+        with self._database.transaction() as db:
+            rows = statements.claim(db, self._database.dialect, self._batch, self._lease_ms)
+        if not rows:
+            return Moved()
+        moved = Moved(claimed=len(rows))
+        settings = self._wooshq.settings
+        young = [row for row in rows if not self._is_parked(row, settings)]
+        for first in range(0, len(young), settings.accept_batch):
+            try:
+                moved += self._move_some(young[first : first + settings.accept_batch])
+            except LedgerUnavailable:
+                self._release([row.id for row in young[first:]])
+                raise
+        return replace(moved, parked=len(rows) - len(young))
+
+    def _is_parked(self, row: Claimed, settings: Settings) -> bool:
+        kept_ms = settings.retention_s * 1000
+        tried_ms = row.now - row.first_tried_at
+        if tried_ms < kept_ms * (1 - _MARGIN):
+            return False
+        day_ms = 24 * 3600 * 1000
+        self._put_away(row.id, RowState.PARKED, _PARKED.format(days=tried_ms / day_ms, kept=kept_ms / day_ms))
+        return True
+
+    def _move_some(self, rows: Sequence[Claimed]) -> Moved:
+        try:
+            outcomes = self._accept(rows)
+        except (LedgerUnavailable, SettingsInvalid):
+            raise
+        except Exception as error:  # a bug must not hold up the others
+            if len(rows) > 1:
+                parts = [self._move_some([row]) for row in rows]
+                return sum(parts, Moved())
+            log.error("row_set_aside: %s raised %s", rows[0].id, type(error).__name__, exc_info=True)
+            self._put_away(rows[0].id, RowState.SET_ASIDE, f"wooshq could not read it ({type(error).__name__}); please report this")
+            return Moved(set_aside=1)
+        done = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome.accepted is not None]
+        if done:
+            with self._database.transaction() as db:
+                statements.delete(db, done)
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if outcome.accepted is None:
+                why = str(outcome.conflict) if outcome.conflict else "; ".join(map(str, outcome.checked.problems))
+                log.warning("row_set_aside: %s was refused; see wooshq outbox", row.id)
+                self._put_away(row.id, RowState.SET_ASIDE, why)
+        return Moved(accepted=len(done), set_aside=len(rows) - len(done))
+
+    def _accept(self, rows: Sequence[Claimed]) -> Sequence[Outcome]:
+        checked = [check(row, self._wooshq.settings, index) for index, row in enumerate(rows)]
+        return self._wooshq.do(_accept_all(self._wooshq, checked))
+
+    def _put_away(self, row_id: str, state: RowState, reason: str) -> None:
+        with self._database.transaction() as db:
+            statements.put_away(db, row_id, state.value, reason)
+
+    def _release(self, ids: Sequence[str]) -> None:
+        try:
+            with self._database.transaction() as db:
+                statements.release(db, ids)
+        except DatabaseAway:
+            log.debug("claims were not released; they end by themselves")
+
+
+def _accept_all(wooshq: Wooshq, checked: Sequence[Checked]) -> Flow[Sequence[Outcome]]:
+    done: AcceptedBatch = yield Within(wooshq.settings.accept_within_s, accept_batch(wooshq.ledger, checked))
+    for lane in done.bells:
+        yield Ring(lane)
+    return done.outcomes
+
+
+def check(row: Claimed, settings: Settings, index: int = 0) -> Checked:
+    """
+    The entry of a row, or the problems of its intent.
+
+    A schedule counts as of the moment when the app enqueued it: that it has passed since is no mistake of the app. `ttl_s` begins at that
+    moment, too.
+    """
+    try:
+        entry = entry_of(row.body, settings, now=datetime.fromtimestamp(row.created_at / 1000, UTC))
+    except IntentInvalid as error:
+        return Checked(index, None, error.problems)
+    if entry.intent_id != row.id:
+        return Checked(index, None, (Problem("id", "is not the id of its row", "Insert rows with wooshq's own functions"),))
+    return Checked(index, _since(entry, row))
+
+
+def _since(entry: Entry, row: Claimed) -> Entry:
+    """The rest of an intent's time to live: it began when the row was written."""
+    if entry.ttl_ms is None:
+        return entry
+    return replace(entry, ttl_ms=max(1, entry.ttl_ms - max(0, row.now - row.created_at)))

@@ -1,0 +1,39 @@
+"""A row of the outbox, as an app inserts it: an intent that is checked, with an id of its own."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wooshq.intents.entry import IntentLike, intent_of, new_id, too_large
+from wooshq.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """What an INSERT names. The other columns have defaults."""
+
+    id: str
+    body: str
+    created_at: int
+
+    def values(self) -> dict[str, Any]:
+        """Column → value."""
+        return asdict(self)
+
+
+def new_row(intent: IntentLike, settings: Settings) -> NewRow:
+    """
+    Check an intent as `enqueue` does, and make its row. Raises IntentInvalid with every problem, before anything is inserted.
+
+    An intent without an id gets one here: the relay enqueues it under this id, so a row that is moved twice is one message.
+    """
+    model = intent_of(intent, settings)
+    known = model.id or new_id()
+    fields = json.loads(model.to_json())
+    body = json.dumps({**fields, "id": known}, ensure_ascii=False, separators=(",", ":"))
+    if len(body.encode()) > settings.max_intent_bytes:
+        raise too_large(len(body.encode()), settings)
+    return NewRow(known, body, time.time_ns() // 1_000_000)

@@ -1,0 +1,212 @@
+"""The outbox with SQLAlchemy 2: enqueue in a session's transaction, and a relay's way to the database."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Awaitable, Iterator
+from typing import Any, Final, cast, overload
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Engine,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TextClause,
+    bindparam,
+    create_engine,
+    event,
+    insert,
+    text,
+)
+from sqlalchemy.dialects.mysql import LONGTEXT
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
+
+import wooshq as _wooshq
+from wooshq.client import Wooshq
+from wooshq.errors import SettingsInvalid
+from wooshq.intents.entry import IntentLike
+from wooshq.outbox import table
+from wooshq.outbox.bell import Bell
+from wooshq.outbox.database import DatabaseAway, TableMissing
+from wooshq.outbox.row import NewRow, new_row
+from wooshq.outbox.table import COLUMNS, INDEX, NAME, Dialect
+
+_PENDING: Final = "wooshq_outbox"
+"""In a session's `info` while its transaction has rows of the outbox."""
+
+
+def outbox_table(metadata: MetaData) -> Table:
+    """The outbox's table, in your metadata: `create_all` makes it, and Alembic finds it. Returns the one that is there already."""
+    if NAME in metadata.tables:
+        return metadata.tables[NAME]
+    name, columns = INDEX
+    return Table(NAME, metadata, *map(_column, COLUMNS), Index(name, *columns))
+
+
+def _column(column: table.Column) -> Column[Any]:
+    kind, _, most = column.kind.partition(":")
+    kinds: dict[str, Any] = {
+        "text": String(int(most)) if most else Text().with_variant(LONGTEXT(), "mysql", "mariadb"),
+        "int": BigInteger(),
+    }
+    default = None if column.default is None else text(repr(column.default))
+    return Column(column.name, kinds[kind], primary_key=column.name == "id", nullable=column.null, server_default=default)
+
+
+_insert = insert(outbox_table(MetaData()))
+
+
+@overload
+def enqueue_in(
+    session: AsyncSession | AsyncConnection | async_scoped_session[Any], intent: IntentLike, *, wooshq: Wooshq | None = None
+) -> Awaitable[str]: ...
+@overload
+def enqueue_in(session: Session | Connection | scoped_session[Any], intent: IntentLike, *, wooshq: Wooshq | None = None) -> str: ...
+def enqueue_in(session: Any, intent: IntentLike, *, wooshq: Wooshq | None = None) -> str | Awaitable[str]:
+    """
+    Enqueue an intent in the transaction of a session or connection. Returns the intent's id; with an async session, await it.
+
+    The message is sent if the transaction commits, and never if it is rolled back. This only inserts a row: it needs no Redis. A relay moves
+    the row into the ledger, see docs/outbox.md. wooshq: whose settings count (default: the environment's).
+
+    Raises IntentInvalid with every problem, before anything is inserted; SettingsInvalid; and what the database raises. A conflict (an id or
+    idempotency key with other content) shows only when the row is moved: then the row is set aside, and `wooshq outbox` lists it.
+    """
+    owner = wooshq or _wooshq._default
+    row = new_row(intent, owner.settings)
+    if isinstance(session, (scoped_session, async_scoped_session)):
+        session = session()
+    if isinstance(session, (AsyncSession, AsyncConnection)):
+        return _insert_async(session, row, owner)
+    session.execute(_insert, row.values())
+    _when_committed(session, row, owner)
+    return row.id
+
+
+async def _insert_async(session: AsyncSession | AsyncConnection, row: NewRow, owner: Wooshq) -> str:
+    await session.execute(_insert, row.values())
+    inner = session.sync_session if isinstance(session, AsyncSession) else session.sync_connection
+    _when_committed(cast(Any, inner), row, owner)
+    return row.id
+
+
+@functools.cache
+def _bell(owner: Wooshq) -> Bell:
+    return Bell(owner)
+
+
+def _when_committed(session: Session | Connection, row: NewRow, owner: Wooshq) -> None:
+    """Ring for the relays after the commit."""
+    info = session.info
+    if _PENDING not in info:
+        info[_PENDING] = {}
+        target = session
+        if isinstance(session, Session):
+            event.listen(target, "after_commit", _session_committed)
+        else:
+            event.listen(target, "commit", _connection_commits)
+    info[_PENDING][_bell(owner)] = True
+
+
+def _session_committed(session: Session) -> None:
+    for bell in session.info.get(_PENDING, ()):
+        bell.ring()
+    if session.get_nested_transaction() is None:
+        session.info.get(_PENDING, {}).clear()
+
+
+def _connection_commits(connection: Connection) -> None:
+    waiting = connection.info.get(_PENDING, {})
+    for bell in waiting:
+        bell.ring(before_commit=True)
+    waiting.clear()
+
+
+# The relay's side
+
+
+class SqlAlchemyDatabase:
+    """A `Database` on an engine of its own, with one connection."""
+
+    def __init__(self, url: str) -> None:
+        """url: as SQLAlchemy takes it, such as `postgresql+psycopg://…`. Raises SettingsInvalid if it cannot be used."""
+        self._engine = _engine(url)
+        self.dialect: Dialect = _dialect(self._engine)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[SqlAlchemyStatements]:
+        """See `Database.transaction`."""
+        try:
+            with self._engine.begin() as connection:
+                yield SqlAlchemyStatements(connection)
+        except DBAPIError as error:
+            if _is_missing_table(error):
+                raise TableMissing from error
+            if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
+                raise DatabaseAway(_why(error)) from error
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._engine.dispose()
+
+
+class SqlAlchemyStatements:
+    """`Statements` of one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """See `Statements.rows`."""
+        return [tuple(row) for row in self._connection.execute(_prepared(sql), values)]
+
+    def run(self, sql: str, **values: Any) -> int:
+        """See `Statements.run`."""
+        return self._connection.execute(_prepared(sql), values).rowcount
+
+
+@functools.cache
+def _prepared(sql: str) -> TextClause:
+    statement = text(sql)
+    return statement.bindparams(bindparam("ids", expanding=True)) if ":ids" in sql else statement
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return create_engine(parsed, pool_pre_ping=True, connect_args={"timeout": 30})
+        # InnoDB's gap locks of REPEATABLE READ would hold up the apps' INSERTs.
+        return create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED", pool_size=1)
+    except ArgumentError:
+        raise SettingsInvalid("WOOSHQ_OUTBOX_URL: is not a URL of SQLAlchemy, such as postgresql+psycopg://user@host/database") from None
+    except (ModuleNotFoundError, SQLAlchemyError) as error:
+        name = getattr(error, "name", None)
+        driver = f"its driver {name} is not installed" if name else "SQLAlchemy does not know this kind of database"
+        raise SettingsInvalid(f"WOOSHQ_OUTBOX_URL: {driver}") from None
+
+
+def _dialect(engine: Engine) -> Dialect:
+    name = {"mariadb": "mysql"}.get(engine.dialect.name, engine.dialect.name)
+    if name not in table.DIALECTS:
+        raise SettingsInvalid(f"WOOSHQ_OUTBOX_URL: {name} has no outbox. Use PostgreSQL, MySQL, MariaDB or SQLite")
+    return name
+
+
+def _why(error: DBAPIError) -> str:
+    """Why a database did no work, without values: drivers put statements and values into their texts."""
+    return f"the database of the outbox did no work ({type(error.orig).__name__})"
+
+
+def _is_missing_table(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlstate", None) or (error.orig.args or [None])[0] if error.orig else None
+    return code in ("42P01", "42S02", 1146) or f"no such table: {NAME}" in str(error.orig)

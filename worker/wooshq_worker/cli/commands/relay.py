@@ -1,0 +1,68 @@
+"""`wooshq relay`: move rows of the outbox in an app's database into the ledger, until SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import structlog
+import typer
+
+from wooshq.outbox.database import DatabaseAway
+from wooshq.outbox.relay import BATCH, POLL_S, Moved, Relay
+from wooshq_worker.cli.opening import open_wooshq
+from wooshq_worker.cli.outbox_url import UrlOption, open_database
+from wooshq_worker.cli.terminal.help import Command, examples
+from wooshq_worker.cli.terminal.out import NOTHING_DONE, SOME_REFUSED, finish, say, several
+from wooshq_worker.observe import log as logs
+
+log = structlog.get_logger("wooshq.relay")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(cls=Command, epilog=examples("wooshq relay", "wooshq relay --once --url postgresql+psycopg://app@db/shop"))(relay)
+
+
+def relay(
+    url: UrlOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Move what waits now, and end. For a scheduler, and for tests.")] = False,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, max=5000, help="Rows of one transaction.")] = BATCH,
+    poll_s: Annotated[
+        float, typer.Option("--poll-s", metavar="S", min=0.01, max=60, help="How often to look without being woken, in seconds.")
+    ] = POLL_S,
+) -> None:
+    """Move rows of the outbox in your app's database into the ledger. Any number of relays may run; end them with SIGTERM or Ctrl-C."""
+    with open_wooshq() as wooshq, open_database(wooshq, url) as database:
+        logs.set_up(
+            wooshq.settings.log_level,
+            wooshq.settings.log_format,
+            [known.get_secret_value()] if (known := wooshq.settings.outbox_url) else [],
+        )
+        made = Relay(wooshq, database, batch=batch, poll_s=poll_s)
+        if once:
+            finish(_move_all(made))
+        else:
+            run(made)
+
+
+def run(made: Relay) -> None:
+    """Run a relay until SIGTERM or SIGINT. It ends after the batch in progress."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: made.stop())
+    log.info("relay_started")
+    made.run(lambda moved: log.info("moved", accepted=moved.accepted, set_aside=moved.set_aside, parked=moved.parked))
+    log.info("relay_ended")
+
+
+def _move_all(made: Relay) -> int:
+    total = Moved()
+    try:
+        while (moved := made.move()).claimed:
+            total += moved
+    except DatabaseAway as error:
+        say(f"{str(error).capitalize()}. Moved before: {total.accepted:,}.")
+        return NOTHING_DONE
+    put_away = total.set_aside + total.parked
+    say(f"Moved {several(total.accepted, 'row')} into the ledger." + (f" Put away: {put_away:,}; see wooshq outbox." if put_away else ""))
+    return SOME_REFUSED if put_away else 0
