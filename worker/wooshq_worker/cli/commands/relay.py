@@ -9,7 +9,7 @@ import structlog
 import typer
 
 from wooshq.outbox.database import DatabaseAway
-from wooshq.outbox.relay import BATCH, POLL_S, Moved, Relay
+from wooshq.outbox.relay import BATCH, LEASE_S, POLL_S, Moved, Relay
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.outbox_url import UrlOption, open_database
 from wooshq_worker.cli.terminal.help import Command, examples
@@ -31,6 +31,9 @@ def relay(
     poll_s: Annotated[
         float, typer.Option("--poll-s", metavar="S", min=0.01, max=60, help="How often to look without being woken, in seconds.")
     ] = POLL_S,
+    lease_s: Annotated[
+        float, typer.Option("--lease-s", metavar="S", min=1, max=3600, help="After so long, another relay takes over what a lost one had.")
+    ] = LEASE_S,
 ) -> None:
     """Move rows of the outbox in your app's database into the ledger. Any number of relays may run; end them with SIGTERM or Ctrl-C."""
     with open_wooshq() as wooshq, open_database(wooshq, url) as database:
@@ -39,7 +42,7 @@ def relay(
             wooshq.settings.log_format,
             [known.get_secret_value()] if (known := wooshq.settings.outbox_url) else [],
         )
-        made = Relay(wooshq, database, batch=batch, poll_s=poll_s)
+        made = Relay(wooshq, database, batch=batch, lease_s=lease_s, poll_s=poll_s)
         if once:
             finish(_move_all(made))
         else:
