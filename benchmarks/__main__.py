@@ -20,6 +20,7 @@ SECTIONS: Final = {
     "kills": "jobs.kills",
     "beside": "jobs.beside",
     "bad": "jobs.bad",
+    "outbox": "outbox",
 }
 
 

@@ -10,7 +10,10 @@ from docs.write import LAYERS, PAGE, ROOT, diagram, page
 
 from wooshq.ledger.states import MACHINES
 
-PAGES = [ROOT / name for name in ("CONTRIBUTING.md", "docs/architecture.md", "docs/operations.md", "docs/testing.md", "docs/verdicts.md")]
+PAGES = [
+    ROOT / name
+    for name in ("CONTRIBUTING.md", "docs/architecture.md", "docs/operations.md", "docs/outbox.md", "docs/testing.md", "docs/verdicts.md")
+]
 
 
 def named_in(text: str) -> set[str]:

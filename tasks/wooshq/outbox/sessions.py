@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import weakref
 from collections.abc import Awaitable, Iterator
 from typing import Any, Final, cast, overload
 
@@ -21,8 +23,10 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    select,
     text,
 )
+from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
@@ -38,9 +42,6 @@ from wooshq.outbox.bell import Bell
 from wooshq.outbox.database import DatabaseAway, TableMissing
 from wooshq.outbox.row import NewRow, new_row
 from wooshq.outbox.table import COLUMNS, INDEX, NAME, Dialect
-
-_PENDING: Final = "wooshq_outbox"
-"""In a session's `info` while its transaction has rows of the outbox."""
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -61,7 +62,8 @@ def _column(column: table.Column) -> Column[Any]:
     return Column(column.name, kinds[kind], primary_key=column.name == "id", nullable=column.null, server_default=default)
 
 
-_insert = insert(outbox_table(MetaData()))
+_table: Final = outbox_table(MetaData())
+_insert: Final = insert(_table)
 
 
 @overload
@@ -103,31 +105,90 @@ def _bell(owner: Wooshq) -> Bell:
     return Bell(owner)
 
 
+@dataclasses.dataclass
+class _Pending:
+    """What a session's transaction has in the outbox: whose rows, and the ids of those that no relay will move (see `_moved_at_commit`)."""
+
+    owners: set[Wooshq] = dataclasses.field(default_factory=set)
+    without_relay: dict[str, Wooshq] = dataclasses.field(default_factory=dict)
+    bodies: list[tuple[str, Wooshq]] = dataclasses.field(default_factory=list)
+
+    def clear(self) -> None:
+        self.owners.clear()
+        self.without_relay.clear()
+        self.bodies.clear()
+
+
+#: Not in their `info`: a connection's belongs to the pool, and outlives the connection.
+_pending: Final[weakref.WeakKeyDictionary[Session | Connection, _Pending]] = weakref.WeakKeyDictionary()
+
+
 def _when_committed(session: Session | Connection, row: NewRow, owner: Wooshq) -> None:
     """Ring for the relays after the commit."""
-    info = session.info
-    if _PENDING not in info:
-        info[_PENDING] = {}
-        target = session
+    pending = _pending.get(session)
+    if pending is None:
+        pending = _pending[session] = _Pending()
         if isinstance(session, Session):
-            event.listen(target, "after_commit", _session_committed)
+            event.listen(session, "before_commit", _session_commits)
+            event.listen(session, "after_commit", _session_committed)
+            event.listen(session, "after_rollback", _session_rolled_back)
         else:
-            event.listen(target, "commit", _connection_commits)
-    info[_PENDING][_bell(owner)] = True
+            event.listen(session, "commit", _connection_commits)
+            event.listen(session, "rollback", _connection_rolled_back)
+    pending.owners.add(owner)
+    if owner.installation.memory is not None:
+        pending.without_relay[row.id] = owner
+
+
+def _session_commits(session: Session) -> None:
+    if session.get_nested_transaction() is None:
+        _take_without_relay(session, _pending[session])
 
 
 def _session_committed(session: Session) -> None:
-    for bell in session.info.get(_PENDING, ()):
-        bell.ring()
+    pending = _pending[session]
+    for owner in pending.owners:
+        _bell(owner).ring()
     if session.get_nested_transaction() is None:
-        session.info.get(_PENDING, {}).clear()
+        _enqueue_without_relay(pending)
+
+
+def _session_rolled_back(session: Session) -> None:
+    if session.get_nested_transaction() is None:
+        _pending[session].clear()
 
 
 def _connection_commits(connection: Connection) -> None:
-    waiting = connection.info.get(_PENDING, {})
-    for bell in waiting:
-        bell.ring(before_commit=True)
-    waiting.clear()
+    pending = _pending[connection]
+    _take_without_relay(connection, pending)
+    for owner in pending.owners:
+        _bell(owner).ring(before_commit=True)
+    _enqueue_without_relay(pending)
+
+
+def _connection_rolled_back(connection: Connection) -> None:
+    _pending[connection].clear()
+
+
+# A ledger in memory (the test kit, or WOOSHQ_BROKER_URL=memory://) has no relay. Its rows are taken out of the table just before the commit,
+# so the database says which of them no savepoint has taken back; and they are enqueued after it.
+
+
+def _take_without_relay(session: Session | Connection, pending: _Pending) -> None:
+    if not pending.without_relay:
+        return
+    mine = _table.c.id.in_(pending.without_relay)
+    found = session.execute(select(_table.c.id, _table.c.body).where(mine)).all()
+    pending.bodies = [(body, pending.without_relay[row_id]) for row_id, body in sorted(map(tuple, found))]
+    session.execute(sql_delete(_table).where(mine))
+
+
+def _enqueue_without_relay(pending: _Pending) -> None:
+    bodies = pending.bodies
+    pending.bodies = []
+    pending.clear()
+    for body, owner in bodies:
+        owner.enqueue(body)
 
 
 # The relay's side

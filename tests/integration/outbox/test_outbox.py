@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import sqlalchemy
 from sqlalchemy import MetaData, create_engine, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from tests.databases import KINDS, a_database, make_table
-from tests.rig import an_intent
+from tests.rig import an_intent, wait_until
 from wooshq import IntentInvalid, Wooshq
-from wooshq.outbox import enqueue_in, outbox_table
+from wooshq.outbox import enqueue_in, outbox_table, statements
+from wooshq.outbox.bell import channel
 from wooshq.outbox.database import TableMissing
+from wooshq.outbox.operate import MaySendTwice, OutboxRows, RowUnknown, RowWaits
 from wooshq.outbox.relay import Moved, Relay
 from wooshq.outbox.sessions import SqlAlchemyDatabase
 
@@ -141,8 +144,6 @@ class WhenARelayIsLostOrDoubled:
         with Session(engine) as session, session.begin():
             enqueue_in(session, an_intent(), wooshq=wooshq)
         database = SqlAlchemyDatabase(url)
-        from wooshq.outbox import statements
-
         with database.transaction() as db:
             assert len(statements.claim(db, database.dialect, 10, 60_000)) == 1
         relay = Relay(wooshq, database)
@@ -225,3 +226,84 @@ class WhenTheTableIsMissing:
             with pytest.raises(TableMissing, match="wooshq outbox sql"):
                 Relay(wooshq, database).move()
             database.close()
+
+
+class WhenTheTransactionIsCommitted:
+    """A bell wakes the relay, so it need not look all the time."""
+
+    @pytest.fixture
+    def heard(self, url: str, wooshq: Wooshq) -> Iterator[list[int]]:
+        """Filled by a relay that looks by itself only once an hour."""
+        database, found = SqlAlchemyDatabase(url), list[int]()
+        relay = Relay(wooshq, database, poll_s=3600)
+        thread = threading.Thread(target=relay.run, args=[lambda moved: found.append(moved.accepted)])
+        thread.start()
+        with redis.Redis.from_url(wooshq.installation.places.redis_url) as client:
+            wait_until(lambda: client.pubsub_numsub(channel(wooshq))[0][1] == 1)
+        yield found
+        relay.stop()
+        thread.join()
+        database.close()
+
+    def test_a_session_wakes_the_relay(self, engine: sqlalchemy.Engine, wooshq: Wooshq, heard: list[int]) -> None:
+        for n in range(3):  # also the session's second transaction, and a pooled connection's second use
+            with Session(engine) as session:
+                enqueue_in(session, an_intent(f"a{n}"), wooshq=wooshq)
+                with session.begin_nested():
+                    enqueue_in(session, an_intent(f"b{n}"), wooshq=wooshq)
+                session.commit()
+                enqueue_in(session, an_intent(f"c{n}"), wooshq=wooshq)
+                session.commit()
+            wait_until(lambda n=n: sum(heard) == 3 * (n + 1))  # type: ignore[misc]
+
+    def test_a_connection_wakes_the_relay(self, engine: sqlalchemy.Engine, wooshq: Wooshq, heard: list[int]) -> None:
+        for n in range(3):
+            with engine.begin() as connection:
+                enqueue_in(connection, an_intent(f"u{n}"), wooshq=wooshq)
+            wait_until(lambda n=n: sum(heard) == n + 1)  # type: ignore[misc]
+
+
+class WhenSomebodyLooks:
+    def test_rows_are_listed_edited_tried_again_and_discarded(
+        self, url: str, engine: sqlalchemy.Engine, relay: Relay, wooshq: Wooshq
+    ) -> None:
+        wooshq.enqueue(an_intent("u1", idempotency_key="k"))
+        with Session(engine) as session, session.begin():
+            clash, other = (enqueue_in(session, an_intent(f"u{n}", idempotency_key="k"), wooshq=wooshq) for n in (2, 3))
+        relay.move()
+        with Session(engine) as session, session.begin():
+            waits = enqueue_in(session, an_intent("u4"), wooshq=wooshq)
+        rows = OutboxRows(SqlAlchemyDatabase(url), wooshq.settings)
+        assert [row.id for row in rows.list(state="set_aside")] == sorted([clash, other])
+        assert {row.id for row in rows.list(most=2)} | {waits} == {clash, other, waits}
+        depth = rows.depth()
+        assert (depth.waiting, depth.set_aside, depth.parked) == (1, 2, 0)
+
+        for change in (rows.retry, rows.discard, lambda i: rows.edit(i, an_intent())):
+            with pytest.raises(RowWaits):
+                change(waits)
+            with pytest.raises(RowUnknown):
+                change("nobody")
+        with pytest.raises(IntentInvalid):
+            rows.edit(clash, {"to": {}})
+        rows.edit(clash, an_intent("u2", idempotency_key="k2"))
+        rows.retry(clash)
+        rows.discard(other)
+        assert relay.move() == Moved(claimed=2, accepted=2)
+        assert wooshq.status(clash) is not None
+        assert list(rows.list()) == []
+        with pytest.raises(ValueError, match="parked"):
+            list(rows.list(state="lost"))
+
+    def test_a_parked_row_is_tried_again_only_if_a_double_is_accepted(
+        self, url: str, engine: sqlalchemy.Engine, relay: Relay, wooshq: Wooshq
+    ) -> None:
+        with Session(engine) as session, session.begin():
+            parked = enqueue_in(session, an_intent(), wooshq=wooshq)
+            session.execute(OUTBOX.update().values(first_tried_at=1))
+        relay.move()
+        rows = OutboxRows(SqlAlchemyDatabase(url), wooshq.settings)
+        with pytest.raises(MaySendTwice, match="may have been sent"):
+            rows.retry(parked)
+        rows.retry(parked, may_double=True)
+        assert relay.move() == Moved(claimed=1, accepted=1)

@@ -9,7 +9,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.installation.connect import client
 from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq.installation.places import NAME_IT, NOT_NAMED
-from wooshq_worker.doctor import api, broker, configuration, machine, redis_server, rights, work
+from wooshq_worker.doctor import api, broker, configuration, machine, outbox, redis_server, rights, work
 from wooshq_worker.doctor.finding import Finding
 
 
@@ -25,6 +25,7 @@ def examine(wooshq: Wooshq, *, offline: bool = False, redis_is_named: bool = Tru
     findings += machine.check(settings, machine.this_machine())
     if not offline:
         findings.append(api.check(settings.base_url))
+    findings += outbox.check(settings)
     try:
         places = wooshq.installation.places
     except EmbeddedRedisError as error:
