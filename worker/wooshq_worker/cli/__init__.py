@@ -13,9 +13,11 @@ from redis.exceptions import RedisError
 
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
 from wooshq.installation.embedded import EmbeddedRedisError
-from wooshq_worker.cli.commands import bulk, cancel, dead, fanout, from_1_3, health, lint, outbox, processes, relay, send, status
+from wooshq_worker.cli.commands import bulk, cancel, dead, fanout, from_1_3, health, lint, processes, send, status
 from wooshq_worker.cli.commands.gates import changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
+from wooshq_worker.cli.commands.outbox import relay
+from wooshq_worker.cli.commands.outbox import rows as outbox
 from wooshq_worker.cli.terminal.help import Group
 from wooshq_worker.cli.terminal.out import (
     FIND_THE_CAUSE,

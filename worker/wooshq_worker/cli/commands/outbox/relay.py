@@ -10,8 +10,8 @@ import typer
 
 from wooshq.outbox.database import DatabaseAway
 from wooshq.outbox.relay import BATCH, LEASE_S, POLL_S, Moved, Relay
+from wooshq_worker.cli.commands.outbox.url import UrlOption, open_database
 from wooshq_worker.cli.opening import open_wooshq
-from wooshq_worker.cli.outbox_url import UrlOption, open_database
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.out import NOTHING_DONE, SOME_REFUSED, finish, say, several
 from wooshq_worker.observe import log as logs

@@ -14,8 +14,8 @@ from wooshq.errors import IntentInvalid
 from wooshq.outbox.database import DatabaseAway
 from wooshq.outbox.operate import MaySendTwice, OutboxRows, RowUnknown, RowWaits
 from wooshq.outbox.table import RowState, ddl
+from wooshq_worker.cli.commands.outbox.url import UrlOption, open_database
 from wooshq_worker.cli.opening import open_wooshq
-from wooshq_worker.cli.outbox_url import UrlOption, open_database
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
 from wooshq_worker.cli.terminal.out import NOTHING_DONE, SOME_REFUSED, Json, emit, field, finish, pairs, say, several, short, show
 from wooshq_worker.cli.terminal.tables import Column, table
