@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, assert_type
 from unittest import TestCase
 
+from fastapi import FastAPI
+from flask import Flask
+
 import wooshq.aio
+import wooshq.fastapi
+import wooshq.flask
 from wooshq import (
     Conflict,
     IntentInvalid,
@@ -29,6 +35,7 @@ from wooshq import (
     reset,
     status,
 )
+from wooshq.problem_details import problem_details
 from wooshq.testing import Enqueued, Outbox, OutboxMixin, SandboxOfTest, assert_enqueued, outbox, refute_enqueued, sandbox
 
 
@@ -144,3 +151,17 @@ def the_sandbox(wooshq_outbox: Outbox, wooshq_sandbox: SandboxOfTest) -> None:
     assert_type(wooshq_outbox.sandbox, SandboxOfTest)
     with sandbox() as box:
         assert_type(box, SandboxOfTest)
+
+
+def web_apps(api: FastAPI, site: Flask) -> None:
+    FastAPI(lifespan=wooshq.fastapi.lifespan)
+    FastAPI(lifespan=partial(wooshq.fastapi.lifespan, settings=Settings()))
+    wooshq.fastapi.answer_with_problem_details(api)
+    wooshq.fastapi.answer_with_problem_details(site)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    extension = wooshq.flask.FlaskWooshq(site)
+    assert_type(extension.client.enqueue({}), str)
+
+
+async def a_path_operation(client: wooshq.fastapi.WooshqClient) -> None:
+    assert_type(await client.enqueue({}), str)
+    assert_type(problem_details(ValueError()).status, int)

@@ -12,7 +12,15 @@ from wooshq.ledger.states import MACHINES
 
 PAGES = [
     ROOT / name
-    for name in ("CONTRIBUTING.md", "docs/architecture.md", "docs/operations.md", "docs/outbox.md", "docs/testing.md", "docs/verdicts.md")
+    for name in (
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/operations.md",
+        "docs/outbox.md",
+        "docs/testing.md",
+        "docs/verdicts.md",
+        "docs/web-apps.md",
+    )
 ]
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dotenv.parser import parse_stream
 from pydantic import AliasChoices, ValidationError
@@ -20,11 +20,11 @@ from wooshq.settings.model import Settings, is_in_quotes
 _OURS: Final = re.compile(r"\b(?:WOOSHQ|PUSHWOOSH|SENTRY)_[A-Z0-9_]+", re.IGNORECASE)
 
 
-def load_settings() -> Settings:
-    """The settings of the environment. Raises SettingsInvalid, with one line for each problem."""
+def load_settings(**given: Any) -> Settings:
+    """The settings of the environment. given: settings by field that come first. Raises SettingsInvalid, with one line for each problem."""
     file = _read_env_file(Settings.model_config.get("env_file"))
     try:
-        settings = Settings()
+        settings = Settings(**given)
         settings.platform_table  # noqa: B018 - a wrong correction must fail at the start, and not when the first message is sent
     except ValidationError as error:
         raise SettingsInvalid(file.name_it(explain_settings(error))) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[3]
-TREES = ("schemas", "tasks", "worker", "tests", "benchmarks", "docs")
+TREES = ("schemas", "tasks", "worker", "tests", "benchmarks", "docs")  # examples are as an app's own code: without packages
 
 MOST_ENTRIES = 14
 """Files and folders of one folder."""
