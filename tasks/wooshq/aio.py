@@ -7,6 +7,7 @@ import builtins
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, Unpack
 
+from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, Problem
 from wooshq.gates.faces import AsyncGateCalls, AsyncLimits
 from wooshq.installation import forks
@@ -16,7 +17,7 @@ from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
 from wooshq.intents.counts import read_counts
 from wooshq.intents.entry import IntentLike
-from wooshq.intents.find import find_intents, status_of
+from wooshq.intents.find import find_intents, whereabouts
 from wooshq.intents.report import Report
 from wooshq.intents.status import Status
 from wooshq.jobs import calls
@@ -27,7 +28,7 @@ from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recou
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import aask, acarry_out
-from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Ring, Sleep, Steps, Wanted, Within
+from wooshq.ledger.steps import AskWhetherAway, AsyncStream, CallTurns, FindInSpool, Flow, Keep, Pull, Ring, Sleep, Steps, Wanted, Within
 from wooshq.letters.discard import Discarded, discard_letters
 from wooshq.letters.edit import edit_letter
 from wooshq.letters.filter import Conditions, ConditionsAndIds
@@ -35,6 +36,7 @@ from wooshq.letters.find import group_letters, list_letters, show_letter
 from wooshq.letters.letter import Group, Letter, WholeLetter
 from wooshq.letters.replay import Replayed, ReplayRules, replay_letters
 from wooshq.settings import Settings
+from wooshq.spool.spooling import Spooling
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
@@ -50,6 +52,8 @@ class AsyncWooshq(AsyncGateCalls):
         self.bulk = AsyncJobs(self)
         self.fan_out = self.bulk.fan_out
         self.limits = AsyncLimits(self)
+        self._spooling = Spooling(self.installation, self._mover_client)
+        self._moves: Wooshq | None = None
         self._ledger: IntentLedger | None = None
         self._clients = LoopClients()
 
@@ -70,7 +74,8 @@ class AsyncWooshq(AsyncGateCalls):
         Accept one intent. When this returns its id, it is in the ledger and will end as sent, dead, expired or cancelled.
 
         Takes at most about `accept_within_s`. Raises IntentInvalid (with every problem), Conflict (the id or idempotency key was used with
-        different content), NotAccepted (Redis cannot be reached; the error has the id to retry with).
+        different content), NotAccepted (Redis cannot be reached; the error has the id to retry with). If `spool_dir` is set, an intent waits
+        there while Redis cannot be reached, and NotAccepted is raised only if it is full or cannot be written.
         """
         return await self.do(accept_intent(self.ledger, self.settings, intent))
 
@@ -80,20 +85,21 @@ class AsyncWooshq(AsyncGateCalls):
         does not stop the others.
 
         Memory: one batch, 16 bytes an intent for its id, and the problems of the first 10,000 invalid ones. Raises NotAccepted if Redis
-        cannot be reached: its `report` has the accepted intents, its `intent_ids` are the batch in doubt. An error of the iterable itself is
-        raised unchanged, with a note that says how many were accepted, and with the `report`.
+        cannot be reached: its `report` has the accepted intents, its `intent_ids` are the batch in doubt; `spool_dir` counts as in `enqueue`. An
+        error of the iterable itself is raised unchanged, with a note that says how many were accepted, and with the `report`.
         """
         return await self.do(accept_intents(self.ledger, self.settings, AsyncStream(intents)))
 
     async def status(self, intent_id: str, *, application: str | None = None) -> Status | None:
         """
-        The state of an intent, with every attempt. None if the id is unknown, or the intent is no longer kept. Raises LedgerUnavailable.
+        The state of an intent, with every attempt. None if the id is unknown, or the intent is no longer kept. Also finds what is in the spool
+        of this machine (`spool_dir`). Raises LedgerUnavailable.
 
         intent_id: the id, or the id of the Celery task `wooshq.submit`, or an idempotency key. application: the one that an idempotency key
         was used with (default: PUSHWOOSH_APPLICATION).
         """
         application = application or self.settings.application or ""
-        return await self.do(status_of(self.ledger.keys, intent_id, application))
+        return await self.do(whereabouts(self.ledger.keys, self.settings, intent_id, application))
 
     async def find(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
         """
@@ -123,6 +129,7 @@ class AsyncWooshq(AsyncGateCalls):
 
     async def close(self) -> None:
         """Publish what waits, close connections, and release the embedded Redis."""
+        await asyncio.to_thread(self._stop_moving)
         await asyncio.to_thread(self.installation.close)
         await self._clients.close()
 
@@ -132,9 +139,10 @@ class AsyncWooshq(AsyncGateCalls):
 
         Settings that were given to this object stay. Call it while no other call is in progress.
         """
+        await asyncio.to_thread(self._stop_moving)
         await asyncio.to_thread(self.installation.reset)
         await self._clients.close()
-        self._ledger = self.bulk._ledger = None
+        self._ledger = self.bulk._ledger = self._moves = None
 
     async def __aenter__(self) -> AsyncWooshq:
         """Opens Redis now, and waits until an embedded one has loaded its file. Raises EmbeddedRedisError, SettingsInvalid."""
@@ -159,10 +167,28 @@ class AsyncWooshq(AsyncGateCalls):
                 self.installation.call_turns(wanted.n)
             case Pull(stream=AsyncStream() as stream):
                 return await stream.pull(wanted.into)
+            case AskWhetherAway():
+                self._spooling.before_asking()
+            case Keep():
+                return await _in_thread_or_here(lambda: self._spooling.keep(wanted.entries, wanted.error))
+            case FindInSpool():
+                return await _in_thread_or_here(lambda: self._spooling.find(wanted.name, wanted.application))
             case Within():
                 return await self._within(wanted)
             case _:
                 return await self._ask(wanted)
+
+    def _stop_moving(self) -> None:
+        self._spooling.close()
+        if self._moves is not None:
+            self._moves._close_redis()
+
+    def _mover_client(self) -> Wooshq:
+        """What the spool's thread moves with. It has no event loop, and shares the installation."""
+        if self._moves is None:
+            self._moves = Wooshq()
+            self._moves.installation = self.installation
+        return self._moves
 
     async def _within(self, wanted: Within) -> Any:
         try:
@@ -189,6 +215,16 @@ async def _in_thread(call: Callable[[], T]) -> T:
         done = loop.run_in_executor(None, call)
     except RuntimeError as error:
         raise no_thread() from error
+    return await done
+
+
+async def _in_thread_or_here(call: Callable[[], T]) -> T:
+    """So that a slow disk does not stop the event loop. If no thread can start, the disk is used here."""
+    loop = asyncio.get_running_loop()
+    try:
+        done = loop.run_in_executor(None, call)
+    except RuntimeError:
+        return call()
     return await done
 
 

@@ -19,7 +19,7 @@ from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
 from wooshq.intents.counts import read_counts
 from wooshq.intents.entry import IntentLike
-from wooshq.intents.find import find_intents, status_of
+from wooshq.intents.find import find_intents, whereabouts
 from wooshq.intents.report import Report
 from wooshq.intents.status import Status
 from wooshq.jobs import calls
@@ -30,7 +30,7 @@ from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recou
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import ask, carry_out
-from wooshq.ledger.steps import CallTurns, Flow, Pull, Ring, Sleep, Steps, Stream, Wanted, Within
+from wooshq.ledger.steps import AskWhetherAway, CallTurns, FindInSpool, Flow, Keep, Pull, Ring, Sleep, Steps, Stream, Wanted, Within
 from wooshq.letters.discard import Discarded, discard_letters
 from wooshq.letters.edit import edit_letter
 from wooshq.letters.filter import Conditions, ConditionsAndIds
@@ -38,6 +38,7 @@ from wooshq.letters.find import group_letters, list_letters, show_letter
 from wooshq.letters.letter import Group, Letter, WholeLetter
 from wooshq.letters.replay import Replayed, ReplayRules, replay_letters
 from wooshq.settings import Settings
+from wooshq.spool.spooling import Spooling
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
@@ -57,6 +58,7 @@ class Wooshq(GateCalls):
         self.bulk = Jobs(self)
         self.fan_out = self.bulk.fan_out
         self.limits = Limits(self)
+        self._spooling = Spooling(self.installation, lambda: self)
         self._ledger: IntentLedger | None = None
         self._redis: redis.Redis | None = None
         forks.renew_in_children(self, Wooshq._renew)
@@ -83,7 +85,8 @@ class Wooshq(GateCalls):
         Accept one intent. When this returns its id, it is in the ledger and will end as sent, dead, expired or cancelled.
 
         Takes at most about `accept_within_s`. Raises IntentInvalid (with every problem), Conflict (the id or idempotency key was used with
-        different content), NotAccepted (Redis cannot be reached; the error has the id to retry with).
+        different content), NotAccepted (Redis cannot be reached; the error has the id to retry with). If `spool_dir` is set, an intent waits
+        there while Redis cannot be reached, and NotAccepted is raised only if it is full or cannot be written.
         """
         return self.do(accept_intent(self.ledger, self.settings, intent))
 
@@ -93,20 +96,21 @@ class Wooshq(GateCalls):
         does not stop the others.
 
         Memory: one batch, 16 bytes an intent for its id, and the problems of the first 10,000 invalid ones. Raises NotAccepted if Redis
-        cannot be reached: its `report` has the accepted intents, its `intent_ids` are the batch in doubt. An error of the iterable itself is
-        raised unchanged, with a note that says how many were accepted, and with the `report`.
+        cannot be reached: its `report` has the accepted intents, its `intent_ids` are the batch in doubt; `spool_dir` counts as in `enqueue`. An
+        error of the iterable itself is raised unchanged, with a note that says how many were accepted, and with the `report`.
         """
         return self.do(accept_intents(self.ledger, self.settings, Stream(intents)))
 
     def status(self, intent_id: str, *, application: str | None = None) -> Status | None:
         """
-        The state of an intent, with every attempt. None if the id is unknown, or the intent is no longer kept. Raises LedgerUnavailable.
+        The state of an intent, with every attempt. None if the id is unknown, or the intent is no longer kept. Also finds what is in the spool
+        of this machine (`spool_dir`). Raises LedgerUnavailable.
 
         intent_id: the id, or the id of the Celery task `wooshq.submit`, or an idempotency key. application: the one that an idempotency key
         was used with (default: PUSHWOOSH_APPLICATION).
         """
         application = application or self.settings.application or ""
-        return self.do(status_of(self.ledger.keys, intent_id, application))
+        return self.do(whereabouts(self.ledger.keys, self.settings, intent_id, application))
 
     def find(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
         """
@@ -136,6 +140,7 @@ class Wooshq(GateCalls):
 
     def close(self) -> None:
         """Publish what waits, close connections, and release the embedded Redis."""
+        self._spooling.close()
         self.installation.close()
         self._close_redis()
 
@@ -150,6 +155,7 @@ class Wooshq(GateCalls):
 
         Settings that were given to this object stay. Call it while no other call is in progress.
         """
+        self._spooling.close()
         self.installation.reset()
         self._close_redis()
         self._ledger = self.bulk._ledger = None
@@ -177,6 +183,12 @@ class Wooshq(GateCalls):
                 self.installation.call_turns(wanted.n)
             case Pull(stream=Stream() as stream):
                 return stream.pull(wanted.into)
+            case AskWhetherAway():
+                self._spooling.before_asking()
+            case Keep():
+                return self._spooling.keep(wanted.entries, wanted.error)
+            case FindInSpool():
+                return self._spooling.find(wanted.name, wanted.application)
             case Within():
                 with until.within(wanted.seconds):
                     return self.do(wanted.flow)

@@ -1,4 +1,4 @@
-"""Accept intents: when a call returns an id, the intent is in the ledger."""
+"""Accept intents: when a call returns an id, the intent is in the ledger, or in the spool of this machine if there is one and Redis is away."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from wooshq.errors import Conflict, LedgerUnavailable, NotAccepted
+from wooshq.errors import Conflict, FolderUnusable, LedgerUnavailable, NotAccepted
 from wooshq.intents.entry import IntentLike, entry_of
 from wooshq.intents.report import Report
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.intents import Accepted, AcceptOutcome, IntentLedger
-from wooshq.ledger.steps import AsyncStream, Flow, Pull, Ring, Steps, Stream, Within
+from wooshq.ledger.steps import AskWhetherAway, AsyncStream, Flow, Keep, Pull, Ring, Steps, Stream, Within
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid, Problem
 
@@ -25,8 +25,12 @@ def accept_intent(ledger: IntentLedger, settings: Settings, intent: IntentLike) 
     """See `Wooshq.enqueue`."""
     entry = entry_of(intent, settings)
     try:
+        if settings.spool_dir is not None:
+            yield AskWhetherAway()
         accepted: AcceptedOne = yield Within(settings.accept_within_s, accept_one(ledger, entry))
     except LedgerUnavailable as error:
+        if (yield from _kept(settings, [entry], error)):
+            return entry.intent_id
         raise _not_accepted(error, [entry.intent_id]) from error
     for lane in accepted.bells:
         yield Ring(lane)
@@ -54,14 +58,31 @@ def accept_intents(ledger: IntentLedger, settings: Settings, intents: Stream | A
 def _accept_batch(ledger: IntentLedger, settings: Settings, batch: Sequence[Checked], report: Report) -> Flow[None]:
     """Accept one batch, write its outcome into the report, and ring the bells of its lanes."""
     try:
+        if settings.spool_dir is not None:
+            yield AskWhetherAway()
         done: AcceptedBatch = yield Within(settings.accept_within_s, accept_batch(ledger, batch))
     except LedgerUnavailable as error:
-        good = [(checked.index, checked.entry.intent_id) for checked in batch if checked.entry]
-        raise _not_accepted(error, [i for _, i in good], report, [index for index, _ in good]) from error
+        good = [(checked.index, checked.entry) for checked in batch if checked.entry]
+        if not (yield from _kept(settings, [entry for _, entry in good], error)):
+            raise _not_accepted(error, [entry.intent_id for _, entry in good], report, [index for index, _ in good]) from error
+        for checked in batch:
+            _note(report, Outcome(checked, AcceptOutcome(checked.entry.intent_id, new=True) if checked.entry else None))
+        return
     for one in done.outcomes:
         _note(report, one)
     for lane in done.bells:
         yield Ring(lane)
+
+
+def _kept(settings: Settings, entries: Sequence[Entry], error: LedgerUnavailable) -> Flow[bool]:
+    """Whether the spool of this machine has them now. If it should and cannot, the error says why, too."""
+    if settings.spool_dir is None:
+        return False
+    try:
+        return bool((yield Keep(entries, error)))
+    except FolderUnusable as unusable:
+        error.args = (f"{error}. {unusable}",)
+        return False
 
 
 @dataclass(frozen=True, slots=True)

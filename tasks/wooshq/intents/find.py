@@ -6,11 +6,13 @@ import uuid
 from collections.abc import Sequence
 from typing import Final
 
+from wooshq.errors import LedgerUnavailable
 from wooshq.intents.status import Status, statuses_of
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_row, text, text_or_none
 from wooshq.ledger.states import HELD, State
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Ask, FindInSpool, Flow, Steps
+from wooshq.settings import Settings
 
 _PAGE: Final = 1000
 """Keys, or entries of the stream of doubts, that are read in one round trip."""
@@ -23,8 +25,22 @@ def id_of_submit(task_id: str) -> str:
     return str(uuid.uuid5(_SUBMITS, task_id.encode("utf-8", "replace").decode()))
 
 
+def whereabouts(keys: Keys, settings: Settings, name: str, application: str) -> Flow[Status | None]:
+    """See `Wooshq.status`. What the ledger does not have, or cannot say, may be in the spool of this machine."""
+    found, away = None, None
+    try:
+        found = yield from status_of(keys, name, application)
+    except LedgerUnavailable as error:
+        away = error
+    if found is None and settings.spool_dir is not None:
+        found = yield FindInSpool(name, application)
+    if found is None and away is not None:
+        raise away
+    return found
+
+
 def status_of(keys: Keys, name: str, application: str) -> Steps[Status | None]:
-    """See `Wooshq.status`. application: that an idempotency key belongs to."""
+    """The status of an intent that is in the ledger. application: that an idempotency key belongs to."""
     if not _can_be_stored(name):
         return None
     [found] = yield from statuses_of(keys, [name.lower()])

@@ -19,7 +19,7 @@ from wooshq.ledger.steps import Ask, Steps
 @dataclass(frozen=True)
 class Status(Result):
     """
-    The object of `wooshq status`. Times are RFC 3339, UTC. attempts: `{at, outcome, http_status, code, latency_ms, error,
+    The object of `wooshq status`. state: also `spooled` (in the spool of this machine until Redis is back) or `set_aside` there. Times are RFC 3339, UTC. attempts: `{at, outcome, http_status, code, latency_ms, error,
     probe}` each; a probe tested a shut gate, and costs no attempt if the gate stays shut.
 
     reason, detail: why it is dead; if it has expired, detail says what it waited for. waiting_for: what must happen before it is sent, in words; for a sent one, until when Pushwoosh keeps

@@ -8,6 +8,9 @@ from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterat
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.entry import Entry
+
 T = TypeVar("T")
 
 
@@ -98,7 +101,34 @@ class Pull:
     into: Callable[[Any], bool]
 
 
-Wanted: TypeAlias = Request | Sleep | Ring | CallTurns | Within | Pull
+@dataclass(frozen=True, slots=True)
+class AskWhetherAway:
+    """Raises LedgerUnavailable in the flow if there is a spool, and Redis was away a moment ago: then it need not be asked now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """
+    Keep entries in the spool of this machine, because the ledger raised `error`. The answer is whether there is a spool.
+
+    Raises FolderUnusable in the flow if it is full, or cannot be written: then none of them is in it.
+    """
+
+    entries: Sequence[Entry]
+    error: LedgerUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class FindInSpool:
+    """The answer is the status of an intent that is in the spool of this machine; None if it is not."""
+
+    name: str
+    application: str
+
+
+OfSpool: TypeAlias = AskWhetherAway | Keep | FindInSpool
+
+Wanted: TypeAlias = Request | Sleep | Ring | CallTurns | Within | Pull | OfSpool
 
 Flow: TypeAlias = Generator[Wanted, Any, T]
 """Steps that may also sleep, ring bells and read the caller's stream: a whole call, as `Wooshq` and `AsyncWooshq` carry it out."""

@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     """Maximum time that `enqueue` may take. After it, `enqueue` raises `NotAccepted`."""
     accept_batch: Annotated[int, Field(gt=0, le=1000)] = 500
     """Intents that `enqueue_many` accepts in one round trip."""
+    spool_dir: Path | None = None
+    """Folder for intents that come while Redis is away. They are accepted, and move to Redis when it is back. Must survive a restart. Unset: `NotAccepted`."""
+    spool_bytes: Annotated[int, Field(ge=64 * 1024)] = 256 * 1024 * 1024
+    """Maximum size of the files in `WOOSHQ_SPOOL_DIR`. When it is reached, `enqueue` raises `NotAccepted`."""
     max_intent_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     """Maximum size of an intent, as JSON. A larger one is refused."""
     list_limit: Annotated[int, Field(gt=0, le=100_000)] = 1000
@@ -198,7 +202,7 @@ class Settings(BaseSettings):
             source.env_vars = {n: v for n, v in source.env_vars.items() if n not in hidden and not _is_blank(n, v)}
         return init_settings, env_settings, dotenv_settings, file_secret_settings
 
-    @field_validator("api_token", "api_tokens", "sentry_dsn", "broker_url", "redis_url", "application", mode="before")
+    @field_validator("api_token", "api_tokens", "sentry_dsn", "broker_url", "redis_url", "application", "spool_dir", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: Any, info: Any) -> Any:
         """The same for settings made in Python."""

@@ -26,10 +26,10 @@ def are_available() -> bool:
     return fcntl is not None
 
 
-def open_lock(path: Path) -> int:
+def open_lock(path: Path, *, create: bool = True) -> int:
     """The descriptor of a lock's file, which is created if it does not exist. A forked child closes its copy. Raises OSError."""
     with no_fork:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        lock = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         _not_for_children.add(lock)
     return lock
 

@@ -1,0 +1,1 @@
+"""Tests of the spool's files, without a Redis."""
