@@ -11,8 +11,8 @@ from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, Problem
 from wooshq.gates.faces import AsyncGateCalls, AsyncLimits
 from wooshq.installation import forks
-from wooshq.installation.installation import Installation, no_thread
-from wooshq.installation.loops import LoopClients
+from wooshq.installation.installation import Installation
+from wooshq.installation.loops import LoopClients, in_thread, in_thread_or_here
 from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
 from wooshq.intents.counts import read_counts
@@ -170,9 +170,9 @@ class AsyncWooshq(AsyncGateCalls):
             case AskWhetherAway():
                 self._spooling.before_asking()
             case Keep():
-                return await _in_thread_or_here(lambda: self._spooling.keep(wanted.entries, wanted.error))
+                return await in_thread_or_here(lambda: self._spooling.keep(wanted.entries, wanted.error))
             case FindInSpool():
-                return await _in_thread_or_here(lambda: self._spooling.find(wanted.name, wanted.application))
+                return await in_thread_or_here(lambda: self._spooling.find(wanted.name, wanted.application))
             case Within():
                 return await self._within(wanted)
             case _:
@@ -204,28 +204,8 @@ class AsyncWooshq(AsyncGateCalls):
             return memory.ask(wanted)
         within_s = self.settings.accept_within_s
         reach = self.installation.reach
-        places = await _in_thread(lambda: reach(within_s)) if self.installation.opens_slowly else reach(within_s)
+        places = await in_thread(lambda: reach(within_s)) if self.installation.opens_slowly else reach(within_s)
         return await aask(wanted, await self._clients.get(places.redis_url, within_s), places.where)
-
-
-async def _in_thread(call: Callable[[], T]) -> T:
-    """Raises LedgerUnavailable if no thread can start."""
-    loop = asyncio.get_running_loop()
-    try:
-        done = loop.run_in_executor(None, call)
-    except RuntimeError as error:
-        raise no_thread() from error
-    return await done
-
-
-async def _in_thread_or_here(call: Callable[[], T]) -> T:
-    """So that a slow disk does not stop the event loop. If no thread can start, the disk is used here."""
-    loop = asyncio.get_running_loop()
-    try:
-        done = loop.run_in_executor(None, call)
-    except RuntimeError:
-        return call()
-    return await done
 
 
 class AsyncDeadLetters:

@@ -1,15 +1,19 @@
-"""The async client of each event loop: a connection belongs to the loop in which it was made, and ends with it."""
+"""What an event loop needs: a client of its own, because a connection belongs to the loop in which it was made; threads for what would block it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import redis.asyncio as aredis
 
 from wooshq.installation import forks
 from wooshq.installation.connect import aclient
+from wooshq.installation.installation import no_thread
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,23 @@ class LoopClients:
     def _forget_closed_loops(self) -> None:
         for loop in [loop for loop in self._held if loop.is_closed()]:
             self._held.pop(loop, None)
+
+
+async def in_thread(call: Callable[[], T]) -> T:
+    """Raises LedgerUnavailable if no thread can start."""
+    loop = asyncio.get_running_loop()
+    try:
+        done = loop.run_in_executor(None, call)
+    except RuntimeError as error:
+        raise no_thread() from error
+    return await done
+
+
+async def in_thread_or_here(call: Callable[[], T]) -> T:
+    """So that a slow disk does not stop the event loop. If no thread can start, the disk is used here."""
+    loop = asyncio.get_running_loop()
+    try:
+        done = loop.run_in_executor(None, call)
+    except RuntimeError:
+        return call()
+    return await done

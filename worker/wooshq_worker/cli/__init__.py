@@ -16,7 +16,7 @@ from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq_worker.cli.commands import bulk, cancel, dead, fanout, from_1_3, health, lint, processes, send, status
 from wooshq_worker.cli.commands.gates import changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
-from wooshq_worker.cli.commands.outbox import relay
+from wooshq_worker.cli.commands.outbox import relay, spool
 from wooshq_worker.cli.commands.outbox import rows as outbox
 from wooshq_worker.cli.terminal.help import Group
 from wooshq_worker.cli.terminal.out import (
@@ -71,6 +71,7 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(gates.app, name="gates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(spool.app, name="spool")
 
 
 def _version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.installation.connect import client
 from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq.installation.places import NAME_IT, NOT_NAMED
-from wooshq_worker.doctor import api, broker, configuration, machine, outbox, redis_server, rights, work
+from wooshq_worker.doctor import api, broker, configuration, machine, outbox, redis_server, rights, spool, work
 from wooshq_worker.doctor.finding import Finding
 
 
@@ -26,6 +26,7 @@ def examine(wooshq: Wooshq, *, offline: bool = False, redis_is_named: bool = Tru
     if not offline:
         findings.append(api.check(settings.base_url))
     findings += outbox.check(settings)
+    findings += spool.check(settings)
     try:
         places = wooshq.installation.places
     except EmbeddedRedisError as error:

@@ -18,6 +18,8 @@ from wooshq.installation.places import NAME_IT, NOT_NAMED, Places, or_embedded
 from wooshq.intents.entry import new_id
 from wooshq.settings import Settings
 from wooshq.settings.under_pytest import check_may_call
+from wooshq.spool.mover import Mover
+from wooshq.spool.moving import move_spool
 from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
@@ -31,6 +33,8 @@ from wooshq_worker.process.health.watchdog import Watchdog
 
 log = structlog.get_logger("wooshq.worker")
 
+_SPOOL_EVERY_S: Final = 1.0
+"""How often a worker looks into the spool of its machine."""
 _OURS: Final[Mapping[str, Any]] = {
     "pool_cls": "solo",
     "concurrency": 1,
@@ -75,9 +79,13 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         end = _EndSignal(engine, worker, heartbeat)
         Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
         redis_check = RedisCheck(wooshq)
+        spool = Mover(lambda: move_spool(wooshq), every_s=_SPOOL_EVERY_S)
+        if settings.spool_dir is not None:  # of an app on this machine that ended before Redis came back
+            spool.wake()
         _freeze_garbage()
         worker.start()
         redis_check.end()
+        spool.stop()
         # Celery calls every Ctrl-C a failure; a worker that drained did not fail.
         return 0 if end.is_interrupt and worker.exitcode == 1 else int(worker.exitcode or 0)
     finally:

@@ -1,8 +1,10 @@
-"""`wooshq relay`: move rows of the outbox in an app's database into the ledger, until SIGTERM."""
+"""`wooshq relay`: move rows of the outbox in an app's database, and the spool of this machine, into the ledger, until SIGTERM."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
 from typing import Annotated
 
 import structlog
@@ -10,6 +12,8 @@ import typer
 
 from wooshq.outbox.database import DatabaseAway
 from wooshq.outbox.relay import BATCH, LEASE_S, POLL_S, Moved, Relay
+from wooshq.spool.mover import Mover
+from wooshq.spool.moving import move_spool
 from wooshq_worker.cli.commands.outbox.url import UrlOption, open_database
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import Command, examples
@@ -35,13 +39,29 @@ def relay(
         float, typer.Option("--lease-s", metavar="S", min=1, max=3600, help="After so long, another relay takes over what a lost one had.")
     ] = LEASE_S,
 ) -> None:
-    """Move rows of the outbox in your app's database into the ledger. Any number of relays may run; end them with SIGTERM or Ctrl-C."""
-    with open_wooshq() as wooshq, open_database(wooshq, url) as database:
+    """
+    Move rows of the outbox in your app's database into the ledger. Any number of relays may run; end them with SIGTERM or Ctrl-C.
+
+    With WOOSHQ_SPOOL_DIR, a relay also moves the spool of its machine; then it needs no database.
+    """
+    with open_wooshq() as wooshq, contextlib.ExitStack() as opened:
+        settings = wooshq.settings
         logs.set_up(
-            wooshq.settings.log_level,
-            wooshq.settings.log_format,
-            [known.get_secret_value()] if (known := wooshq.settings.outbox_url) else [],
+            settings.log_level,
+            settings.log_format,
+            [known.get_secret_value()] if (known := settings.outbox_url) else [],
         )
+        if once:
+            move_spool(wooshq)
+        elif settings.spool_dir is not None:
+            spool = Mover(lambda: move_spool(wooshq), every_s=poll_s)
+            opened.callback(spool.stop)
+            spool.wake()
+        if url is None and settings.outbox_url is None and settings.spool_dir is not None:
+            if not once:
+                _wait_for_signal()
+            return
+        database = opened.enter_context(open_database(wooshq, url))
         made = Relay(wooshq, database, batch=batch, lease_s=lease_s, poll_s=poll_s)
         if once:
             finish(_move_all(made))
@@ -55,6 +75,16 @@ def run(made: Relay) -> None:
         signal.signal(number, lambda *_: made.stop())
     log.info("relay_started")
     made.run(lambda moved: log.info("moved", accepted=moved.accepted, set_aside=moved.set_aside, parked=moved.parked))
+    log.info("relay_ended")
+
+
+def _wait_for_signal() -> None:
+    """The spool's thread does the work."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    log.info("relay_started", moves="only the spool")
+    ended.wait()
     log.info("relay_ended")
 
 

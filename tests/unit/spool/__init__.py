@@ -1,1 +1,0 @@
-"""Tests of the spool's files, without a Redis."""

@@ -1,0 +1,106 @@
+"""`wooshq spool`: look into the spool of this machine, move it, and mend what was set aside."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+import typer
+
+from wooshq import Wooshq
+from wooshq.errors import FolderUnusable
+from wooshq.spool.aside import AsideUnknown, discard_aside, list_aside, retry_aside
+from wooshq.spool.folder import SpoolFolder
+from wooshq.spool.look import depth
+from wooshq.spool.moving import move_spool
+from wooshq_worker.cli.opening import open_wooshq
+from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
+from wooshq_worker.cli.terminal.out import NOTHING_DONE, SOME_REFUSED, Json, emit, finish, pairs, say, several, short
+from wooshq_worker.cli.terminal.tables import Column, table
+
+app = typer.Typer(
+    cls=Group,
+    help="Show the spool of this machine: intents that were accepted while Redis was away (WOOSHQ_SPOOL_DIR), and what was set aside because "
+    "the ledger refused it later.",
+    epilog=examples(
+        "wooshq spool", "wooshq spool move", "wooshq spool list", f"wooshq spool retry {EXAMPLE_ID}", f"wooshq spool discard {EXAMPLE_ID}"
+    ),
+    invoke_without_command=True,
+    rich_markup_mode="rich",
+)
+_COLUMNS: Final = (Column("id"), Column("application", 3), Column("lane", 4), Column("enqueued (UTC)", 1), Column("reason", cut=True))
+AsideId = Annotated[str, typer.Argument(metavar="ID", help="Id of an intent, or line-… of a line that cannot be read.", show_default=False)]
+
+
+@contextlib.contextmanager
+def _spool() -> Iterator[tuple[Wooshq, SpoolFolder]]:
+    """What is no fault of the command line is a sentence and an exit status."""
+    with open_wooshq() as wooshq:
+        if (folder := SpoolFolder.of(wooshq.settings)) is None:
+            say("This installation has no spool. Set WOOSHQ_SPOOL_DIR to the folder that the app has.")
+            raise typer.Exit(NOTHING_DONE)
+        try:
+            yield wooshq, folder
+        except FolderUnusable as error:
+            say(str(error))
+            raise typer.Exit(NOTHING_DONE) from None
+        except (AsideUnknown, ValueError) as error:
+            say(str(error))
+            raise typer.Exit(SOME_REFUSED) from None
+
+
+@app.callback()
+def show(context: typer.Context, as_json: Json = False) -> None:
+    """Show how much waits, and for how long."""
+    if context.invoked_subcommand is None:
+        with _spool() as (_, folder):
+            found = depth(folder)
+            emit(found) if as_json else pairs(found)
+
+
+@app.command(cls=Command, epilog=examples("wooshq spool move"))
+def move() -> None:
+    """Move what waits into the ledger now. Apps, workers and relays do it by themselves."""
+    with _spool() as (wooshq, _):
+        moved = move_spool(wooshq)
+        aside = f" Set aside: {moved.set_aside:,}; see wooshq spool list." if moved.set_aside else ""
+        left = " Another process is moving the rest." if moved.left else ""
+        say(f"Moved {several(moved.accepted, 'intent')} into the ledger.{aside}{left}")
+        finish(SOME_REFUSED if moved.set_aside else 0)
+
+
+@app.command("list", cls=Command, epilog=examples("wooshq spool list", "wooshq spool list --json"))
+def list_(as_json: Json = False) -> None:
+    """List what was set aside, with the reason."""
+    with _spool() as (_, folder):
+        rows = list(list_aside(folder))
+        if as_json:
+            for row in rows:
+                emit(row)
+        else:
+            shown = [(row.id, row.application, row.lane, short(row.enqueued_at), row.reason) for row in rows]
+            table(several(len(rows), "intent"), _COLUMNS, shown, empty="Nothing was set aside.")
+
+
+@app.command(cls=Command, epilog=examples(f"wooshq spool retry {EXAMPLE_ID}"))
+def retry(
+    aside_id: AsideId,
+    may_double: Annotated[bool, typer.Option("--may-double", help="Also one that may have been sent: it may be sent twice.")] = False,
+) -> None:
+    """Let an intent that was set aside be moved again."""
+    with _spool() as (_, folder):
+        if not may_double and any(row.id == aside_id and row.may_be_sent for row in list_aside(folder)):
+            raise ValueError(
+                f"{aside_id}: it may have been sent. Look whether the message arrived, then discard it, or retry with --may-double"
+            )
+        retry_aside(folder, aside_id)
+        say(f"{aside_id} waits again.")
+
+
+@app.command(cls=Command, epilog=examples(f"wooshq spool discard {EXAMPLE_ID}"))
+def discard(aside_id: AsideId) -> None:
+    """Delete what was set aside for good: it will not be sent."""
+    with _spool() as (_, folder):
+        discard_aside(folder, aside_id)
+        say(f"{aside_id} was discarded.")
