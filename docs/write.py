@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from wooshq.ledger.states import MACHINES, Mark
+from wooshq.ledger.states import MACHINES, Mark, Outcome
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "architecture.md"
@@ -47,7 +47,7 @@ def _state(state: StrEnum | None) -> str:
     """A state's name in a diagram: that of its value, or of the member for marks, whose values are single characters."""
     if state is None:
         return "[*]"
-    return state.name.lower() if isinstance(state, Mark) else str(state)
+    return state.name.lower() if isinstance(state, (Mark, Outcome)) else str(state)
 
 
 def map_of_folders() -> str:

@@ -17,7 +17,7 @@ _PART = re.compile(r"^-- (KEYS\[[^\]]+\]|ARGV(?:\[[^\]]+\])?|derived|returns|cos
 
 @dataclass(frozen=True)
 class Move:
-    """A move of one of the five machines. source: None for one that was not in the ledger."""
+    """A move of one of the machines. source: None for one that was not in the ledger."""
 
     machine: str
     source: StrEnum | None
@@ -82,7 +82,7 @@ def parts_of(name: str) -> dict[str, str]:
 
 
 def table_moves() -> set[Move]:
-    """Every move of the five tables."""
+    """Every move of the tables."""
     return {
         Move(machine, source, event, target)
         for machine, table in MACHINES.items()

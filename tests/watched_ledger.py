@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import zip_longest
 from typing import Any
 
 import redis
@@ -11,7 +12,7 @@ import redis
 from tests.script_headers import Header, Move, header_of
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.scripts import source_of
-from wooshq.ledger.states import MACHINES
+from wooshq.ledger.states import MACHINES, Outcome
 from wooshq.ledger.steps import RunScript, Steps, Together
 from wooshq.settings import DEFAULT_NAMESPACE
 
@@ -170,6 +171,10 @@ def _moved(before: Contents, after: Contents) -> set[tuple[str, Any, Any]]:
             was = before[key][0].decode() if key in before else ""
             pairs = zip(was or [None] * len(content), content.decode(), strict=True)
             moved |= {("mark", None if a is None else mark(a), mark(b)) for a, b in set(pairs) if a != b}
+        elif room == "replay" and name.endswith(":outcomes"):
+            was = before[key][0].decode() if key in before else ""
+            pairs = zip_longest(was, content.decode())
+            moved |= {("outcome", None if a is None else Outcome(a), Outcome(b)) for a, b in set(pairs) if a != b}
         elif room in MACHINES and (room == "chunk" or ":" not in name):
             states = type(next(state for state in MACHINES[room] if state is not None))
             was = before[key][0].get(b"state") if key in before else None

@@ -22,6 +22,7 @@ from wooshq.errors import (
     Problem,
     RecipientsChanged,
     RecipientsUnreadable,
+    ReplayUnknown,
     SettingsInvalid,
     WooshqError,
 )
@@ -40,6 +41,7 @@ fan_out = _default.fan_out
 gates = _default.gates
 limits = _default.limits
 pause = _default.pause
+replays = _default.replays
 reset = _default.reset
 resume = _default.resume
 status = _default.status
@@ -58,6 +60,7 @@ __all__ = [
     "RecipientsChanged",
     "RecipientsFile",
     "RecipientsUnreadable",
+    "ReplayUnknown",
     "RowRules",
     "Settings",
     "SettingsInvalid",
@@ -73,6 +76,7 @@ __all__ = [
     "gates",
     "limits",
     "pause",
+    "replays",
     "reset",
     "resume",
     "status",

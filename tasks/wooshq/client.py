@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar
 
 import redis
 
@@ -21,22 +21,20 @@ from wooshq.intents.counts import read_counts
 from wooshq.intents.entry import IntentLike
 from wooshq.intents.find import find_intents, whereabouts
 from wooshq.intents.report import Report
+from wooshq.intents.resend import resend_intent
 from wooshq.intents.status import Status
 from wooshq.jobs import calls
 from wooshq.jobs.check import Checks, Given, Refused
 from wooshq.jobs.feed import FedJob, JobOptions, Listeners, start_job
 from wooshq.jobs.preview import Preview, preview_job
 from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recount_job, show_job, unknown_identifiers_page
+from wooshq.jobs.unreached import Unreached, dead_recipients, doubted_of, note_continued, prepare_continue, unreached_page
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import ask, carry_out
 from wooshq.ledger.steps import AskWhetherAway, CallTurns, FindInSpool, Flow, Keep, Pull, Ring, Sleep, Steps, Stream, Wanted, Within
-from wooshq.letters.discard import Discarded, discard_letters
-from wooshq.letters.edit import edit_letter
-from wooshq.letters.filter import Conditions, ConditionsAndIds
-from wooshq.letters.find import group_letters, list_letters, show_letter
-from wooshq.letters.letter import Group, Letter, WholeLetter
-from wooshq.letters.replay import Replayed, ReplayRules, replay_letters
+from wooshq.letters.faces import DeadLetters, Replays
+from wooshq.letters.replays.start import Replayed
 from wooshq.settings import Settings
 from wooshq.spool.spooling import Spooling
 from wooshq_schemas.recipients.notes import Notes
@@ -55,6 +53,7 @@ class Wooshq(GateCalls):
     def __init__(self, settings: Settings | None = None) -> None:
         self.installation = Installation(settings)
         self.dead_letters = DeadLetters(self)
+        self.replays = Replays(self)
         self.bulk = Jobs(self)
         self.fan_out = self.bulk.fan_out
         self.limits = Limits(self)
@@ -121,14 +120,25 @@ class Wooshq(GateCalls):
         """
         return self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))
 
-    def cancel(self, intent_id: str) -> str | None:
+    def cancel(self, intent_id: str, *, why: str = "", by: str | None = None) -> str | None:
         """
         Cancel an intent that has not been sent. Returns the state it is in now (`cancelled`, or an earlier end); None if unknown.
+        by, why: for the audit log; without `by` it is not noted there.
 
         `cancelling`: it was sent, and Pushwoosh keeps it until its schedule. A worker asks Pushwoosh to cancel it, and `status` says what
         Pushwoosh answered. After that this returns `cancelled`, or asks again.
         """
-        return self.do(cancel_intent(self.ledger, intent_id))
+        return self.do(cancel_intent(self.ledger, intent_id, why, by))
+
+    def resend(self, intent_id: str, why: str, *, by: str | None = None) -> str | None:
+        """
+        Send again what was sent already, as a new intent: its recipients get it twice, unless they did not get it. Returns the new id; None
+        if the id is unknown.
+
+        why, by: in the audit log, and among the doubles; by: None for the user and host. Raises IntentInvalid if it was not sent, is not
+        valid today or has expired; ValueError without a reason.
+        """
+        return self.do(resend_intent(self.ledger, self.settings, intent_id, why, by))
 
     def counts(self) -> dict[str, int]:
         """How often each event happened since the ledger was created, and how many intents are in which state now (`now_…`)."""
@@ -204,62 +214,6 @@ class Wooshq(GateCalls):
             self._redis = client(places.redis_url, within_s)
         with until.within(within_s):
             return ask(wanted, self._redis, places.where)
-
-
-class DeadLetters:
-    """The calls for dead letters. Keyword arguments are the conditions of `Conditions`: a letter must meet all that are given."""
-
-    def __init__(self, owner: Wooshq) -> None:
-        self._w = owner
-
-    def list(self, *, most: int | None = None, **conditions: Unpack[ConditionsAndIds]) -> list[Letter]:
-        """Letters that meet the conditions, the newest first, at most `most`."""
-        return self._w.do(list_letters(self._w.ledger.keys, conditions, most=most))
-
-    def groups(self, **conditions: Unpack[ConditionsAndIds]) -> builtins.list[Group]:
-        """Open letters (unless a `state` is given) by reason, detail and application, the largest group first."""
-        return self._w.do(group_letters(self._w.ledger.keys, conditions))
-
-    def show(self, letter_id: str) -> WholeLetter:
-        """Everything about one letter. letter_id: the letter's id, or that of any intent of its history. Raises LetterUnknown."""
-        return self._w.do(show_letter(self._w.ledger.keys, letter_id))
-
-    def edit(self, letter_id: str, patch: Mapping[str, Any]) -> tuple[Any, Any]:
-        """
-        Change the intent that a replay will send, by a JSON merge patch (RFC 7396). Returns the intent before and after.
-
-        The result is validated as a whole; `id` and `idempotency_key` cannot be patched. Raises LetterUnknown, IntentInvalid (nothing
-        changed).
-        """
-        return self._w.do(edit_letter(self._w.ledger.letters, self._w.settings, letter_id, patch))
-
-    def replay(
-        self,
-        *ids: str,
-        dry_run: bool = False,
-        to_application: str | None = None,
-        to_lane: str | None = None,
-        rate: float | None = None,
-        in_doubt: bool = True,
-        **conditions: Unpack[Conditions],
-    ) -> Replayed:
-        """
-        Replay letters: those of `ids`, or all open ones that meet the conditions. Each is sent once, even if two people replay it.
-
-        to_application, to_lane: used instead of the letter's own. rate: letters a second; None for all at once. in_doubt: False skips
-        letters whose recipient may have received the message (reasons `unknown`, `poison`). Raises ValueError if there are neither ids nor
-        conditions.
-        """
-        rules = ReplayRules(dry_run, to_application, to_lane, rate, in_doubt)
-        return self._w.do(replay_letters(self._w.ledger.letters, self._w.settings, ids, conditions, rules))
-
-    def discard(self, *ids: str, why: str = "", dry_run: bool = False, **conditions: Unpack[Conditions]) -> Discarded:
-        """
-        Mark letters as not to be sent. They can be seen until their retention ends.
-
-        why: kept with the letter. Raises ValueError if there are neither ids nor conditions.
-        """
-        return self._w.do(discard_letters(self._w.ledger.letters, ids, conditions, why=why, dry_run=dry_run))
 
 
 class Jobs:
@@ -374,13 +328,12 @@ class Jobs:
 
     def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None, in_doubt: bool = False) -> Replayed:
         """
-        Replay the job's open dead letters, one call each. Recipients that received the message are skipped. Raises JobUnknown.
+        Replay the job's open dead letters. Those with the same text share calls, and the counters of the job follow: see `dead_letters.replay`.
+        Recipients that received the message are skipped. Raises JobUnknown.
 
         in_doubt: True also replays letters in doubt (reasons `unknown`, `poison`): their recipients may receive the message twice.
         """
-        return self._w.do(
-            calls.retry_failed(self.ledger, self._w.ledger.letters, self._w.settings, job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt)
-        )
+        return self._w.do(calls.retry_failed(self.ledger, self._w.settings, job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt))
 
     def recount(self, job_id: str) -> dict[str, int]:
         """The job's counters, counted again from its chunks. Raises JobUnknown if they are no longer kept."""
@@ -389,6 +342,45 @@ class Jobs:
     def unknown_identifiers(self, job_id: str) -> Iterator[str]:
         """Every identifier of the job that the API did not know. Raises JobUnknown."""
         return self._paged(lambda start: unknown_identifiers_page(self.ledger.keys, job_id, start))
+
+    def unreached(self, job_id: str, *, dead: bool = True) -> Iterator[Unreached]:
+        """
+        Every recipient of a job that was neither sent to nor is in doubt, of a job that was cancelled, has expired, is paused or stopped.
+
+        dead: also those with an open dead letter; they come last. Recipients that were never given to the job are not among them (`Job.is_fed`).
+        Raises JobUnknown (also if they are no longer kept), ValueError while recipients are being sent to.
+        """
+        doubted = self._w.do(doubted_of(self.ledger.keys, job_id))
+        start: int | None = 0
+        while start is not None:
+            page, start = self._w.do(unreached_page(self.ledger.keys, job_id, start, doubted))
+            yield from page
+        if dead:
+            yield from self._w.do(dead_recipients(self.ledger.keys, job_id, doubted))
+
+    def continue_job(
+        self,
+        job_id: str,
+        *,
+        patch: Mapping[str, Any] | None = None,
+        rate: float | None = None,
+        why: str = "",
+        by: str | None = None,
+    ) -> JobHandle:
+        """
+        Start a job for those whom another job did not reach: see `unreached`, without the dead, which have letters (`retry_failed`).
+
+        A job that is paused or stopped is cancelled first, so that nobody resumes it. patch: a JSON merge patch for its template. An
+        `expires_at` that has come is left out. Called again, it goes on with the same new job: nobody is sent to twice. why, by: for the audit
+        log. Raises JobUnknown, ValueError (recipients are being sent to, or nobody is left), and what `fan_out` raises.
+        """
+        continued = self._w.do(prepare_continue(self.ledger, job_id, patch, why, by))
+        recipients = (one.as_recipient for one in self.unreached(job_id, dead=False))
+        options = JobOptions(rate=rate, checks=Checks(allow_missing=True), source=f"the recipients that job {job_id} did not reach")
+        job = self._w.do(start_job(self.ledger, self._w.settings, continued.template, Stream(recipients), options, Listeners()))
+        started = self.show(job.id)
+        self._w.do(note_continued(self.ledger.keys, job_id, job.id, started.total, continued))
+        return JobHandle(self, job)
 
     def in_doubt(self, job_id: str) -> Iterator[InDoubt]:
         """Every recipient of the job that is in doubt, the oldest case first. Raises JobUnknown."""

@@ -160,6 +160,10 @@ class FeedInterrupted(WooshqError):
         self.job_id = job_id
 
 
+class ReplayUnknown(WooshqError):
+    """No replay has this id. It may have ended longer ago than WOOSHQ_DEAD_RETENTION_S, or it was planned and not started within a day."""
+
+
 class RecipientsUnreadable(WooshqError):
     """
     A file of recipients cannot be read, or only up to some line. Fix it and give it again.

@@ -92,8 +92,8 @@ class WhenNamesAreImported:
     def test_wooshq_lists_exactly_these(self) -> None:
         assert set(wooshq.__all__) == {
             "Conflict", "FeedInterrupted", "FolderUnusable", "IntentInvalid", "JobRefused", "JobUnknown", "LedgerUnavailable", "LetterUnknown",
-            "NotAccepted", "Problem", "RecipientsChanged", "RecipientsFile", "RecipientsUnreadable", "RowRules", "Settings", "SettingsInvalid", "Status", "Wooshq",
-            "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "limits", "pause", "reset",
+            "NotAccepted", "Problem", "RecipientsChanged", "RecipientsFile", "RecipientsUnreadable", "ReplayUnknown", "RowRules", "Settings", "SettingsInvalid", "Status", "Wooshq",
+            "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "limits", "pause", "replays", "reset",
             "resume", "status",
         }  # fmt: skip
 

@@ -10,6 +10,7 @@ from wooshq.ledger.gates import EVERY, GateLedger, GateName
 from wooshq.ledger.replies import Result, as_row, moment
 from wooshq.ledger.steps import Ask, Steps
 
+_OTHERS = ("replay ", "letter", "intent ")
 _DID = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}
 
 
@@ -47,12 +48,14 @@ class Change(Result):
 
 
 def list_changes(ledger: GateLedger, most: int | None) -> Steps[list[Change]]:
-    """See `Wooshq.changes`."""
+    """See `Wooshq.changes`. Other acts are in the audit log alone."""
     (entries,) = yield Ask([("XRANGE", ledger.keys.fixed("changes"), "-", "+")])
-    return [_change(as_row(fields)) for _, fields in reversed(entries)][:most]
+    rows = [as_row(fields) for _, fields in reversed(entries)]
+    return [change_of(row) for row in rows if not row["what"].startswith(_OTHERS)][:most]
 
 
-def _change(row: Mapping[str, str]) -> Change:
+def change_of(row: Mapping[str, str]) -> Change:
+    """An entry of the stream `changes` that is about a gate, a limit or a job."""
     did = row["did"]
     name, _, whose = row["what"].partition("|")
     application, _, lane = whose.partition("/")

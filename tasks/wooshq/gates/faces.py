@@ -6,6 +6,7 @@ import builtins
 from abc import abstractmethod
 from typing import TypeVar
 
+from wooshq.gates.audit import Act, list_acts
 from wooshq.gates.changes import Change, list_changes
 from wooshq.gates.limits import Limit, list_limits, set_limit, unset_limit
 from wooshq.gates.pause import open_gate, pause, resume, shut_gate
@@ -65,8 +66,16 @@ class GateCalls:
         return self.do(resume(self.ledger.gates, application, lane, why, by))
 
     def changes(self, *, most: int | None = None) -> list[Change]:
-        """What people changed: pauses, gates, limits and jobs, the newest first. The last 200 are kept."""
+        """What people changed: pauses, gates, limits and jobs, the newest first."""
         return self.do(list_changes(self.ledger.gates, most))
+
+    def audit(self, *, most: int | None = None, by: str | None = None) -> list[Act]:
+        """
+        The audit log: every act of an operator, the newest first, at most `most`. The last 10,000 are kept. by: only acts of this person.
+
+        Also replays, discarded and edited letters, messages that were cancelled or sent again.
+        """
+        return self.do(list_acts(self.ledger.keys, most=most, by=by))
 
 
 class Limits:
@@ -143,8 +152,16 @@ class AsyncGateCalls:
         return await self.do(resume(self.ledger.gates, application, lane, why, by))
 
     async def changes(self, *, most: int | None = None) -> list[Change]:
-        """What people changed: pauses, gates, limits and jobs, the newest first. The last 200 are kept."""
+        """What people changed: pauses, gates, limits and jobs, the newest first."""
         return await self.do(list_changes(self.ledger.gates, most))
+
+    async def audit(self, *, most: int | None = None, by: str | None = None) -> list[Act]:
+        """
+        The audit log: every act of an operator, the newest first, at most `most`. The last 10,000 are kept. by: only acts of this person.
+
+        Also replays, discarded and edited letters, messages that were cancelled or sent again.
+        """
+        return await self.do(list_acts(self.ledger.keys, most=most, by=by))
 
 
 class AsyncLimits:

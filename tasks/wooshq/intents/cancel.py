@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from wooshq.gates.who import said
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.replies import as_row, ms
@@ -14,15 +15,16 @@ CANCELLING = "cancelling"
 """What `cancel` returns if the API must be asked. It is no state: the intent stays `sent`."""
 
 
-def cancel_intent(ledger: IntentLedger, intent_id: str) -> Steps[str | None]:
+def cancel_intent(ledger: IntentLedger, intent_id: str, why: str, by: str | None) -> Steps[str | None]:
     """See `Wooshq.cancel`."""
-    state = yield from ledger.cancel(intent_id)
+    why, who = said(why, by or "")
+    state = yield from ledger.cancel(intent_id, why, who)
     if state == State.SENT:
-        state = yield from _cancel_sent(ledger, intent_id)
+        state = yield from _cancel_sent(ledger, intent_id, why, who)
     return None if state == "gone" else state
 
 
-def _cancel_sent(ledger: IntentLedger, intent_id: str) -> Steps[str]:
+def _cancel_sent(ledger: IntentLedger, intent_id: str, why: str, by: str) -> Steps[str]:
     """The API is asked by a worker, or by `wooshq cancel`: a web app has neither its token nor an HTTP client."""
     flat, time = yield Ask([("HGETALL", ledger.keys.intent(intent_id)), ("TIME",)])
     row = as_row(flat)
@@ -30,5 +32,5 @@ def _cancel_sent(ledger: IntentLedger, intent_id: str) -> Steps[str]:
     held = held_by_pushwoosh(schedule_in(json.loads(body)), int(ended)) if body and ended else None
     if held is None or held.until_ms <= ms(time):
         return State.SENT
-    answer = yield from ledger.ask_cancel(intent_id, held.until_ms)
+    answer = yield from ledger.ask_cancel(intent_id, held.until_ms, why, by)
     return CANCELLING if answer == "asked" else answer

@@ -12,9 +12,10 @@ from wooshq.gates.who import said
 from wooshq.jobs.show import NO_SUCH_JOB, Job, show_job
 from wooshq.ledger.chunks import ChunkName
 from wooshq.ledger.jobs import JobLedger
-from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.steps import Ask, CallTurns, Flow, Sleep, Steps
-from wooshq.letters.replay import Replayed, ReplayRules, replay_letters
+from wooshq.letters.replays.ledger import ReplayLedger
+from wooshq.letters.replays.rules import Brakes, ReplayRules
+from wooshq.letters.replays.start import Replayed, replay_letters
 from wooshq.settings import Settings
 
 _POLL_S: Final = 0.25
@@ -69,12 +70,13 @@ def wait(ledger: JobLedger, job_id: str, within_s: float | None, watch: Callable
 
 
 def retry_failed(
-    ledger: JobLedger, letters: LetterLedger, settings: Settings, job_id: str, *, dry_run: bool, rate: float | None, in_doubt: bool
+    ledger: JobLedger, settings: Settings, job_id: str, *, dry_run: bool, rate: float | None, in_doubt: bool
 ) -> Flow[Replayed]:
     """See `Jobs.retry_failed`."""
     yield from show_job(ledger.keys, job_id)
-    rules = ReplayRules(dry_run=dry_run, rate=rate, in_doubt=in_doubt)
-    return (yield from replay_letters(letters, settings, (), {"bulk": job_id}, rules))
+    brakes = Brakes(rate, settings.replay_first, settings.replay_stop_at)
+    rules = ReplayRules(brakes=brakes, dry_run=dry_run, in_doubt=in_doubt, why=f"the failed recipients of job {job_id}")
+    return (yield from replay_letters(ReplayLedger(settings), settings, (), {"bulk": job_id}, rules))
 
 
 def sweep(ledger: JobLedger, job_id: str, *, most: int = 50) -> Steps[int]:

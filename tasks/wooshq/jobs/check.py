@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from wooshq.errors import IntentInvalid, JobRefused, Problem
-from wooshq.jobs.repeats import Repeats
+from wooshq.jobs.stream.repeats import Repeats
 from wooshq.recipients.rows import BadRow
 from wooshq_schemas import RecipientLike, Template, recipient_of
 from wooshq_schemas.recipients.notes import Notes

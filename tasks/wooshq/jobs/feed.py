@@ -10,12 +10,12 @@ from typing import Any, Final
 from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAccepted, Problem, RecipientsChanged, RecipientsUnreadable
 from wooshq.jobs.begin import OpenJob, begin_job, check_resumed, new_job, reopen_job
 from wooshq.jobs.check import HEAD, Checks, Given, Look, Refused
-from wooshq.jobs.duplicates import Duplicates, folder_of_tables
-from wooshq.jobs.once import Once
 from wooshq.jobs.packing import Packer
 from wooshq.jobs.rules import JobRules, rollout_of
 from wooshq.jobs.show import show_job
-from wooshq.jobs.source import CORRECTED
+from wooshq.jobs.stream.duplicates import Duplicates, folder_of_tables
+from wooshq.jobs.stream.once import Once
+from wooshq.jobs.stream.source import CORRECTED
 from wooshq.ledger.chunks import Chunk
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Sleep, Steps, Stream, T

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from wooshq.jobs.begin import OpenJob, new_job
 from wooshq.jobs.check import Checks, Look, Refused
-from wooshq.jobs.duplicates import Duplicates, folder_of_tables
 from wooshq.jobs.feed import Feeding, check_recipients, pull, read_as
 from wooshq.jobs.rules import JobRules
+from wooshq.jobs.stream.duplicates import Duplicates, folder_of_tables
 from wooshq.ledger.replies import Result
 from wooshq.ledger.steps import AsyncStream, Flow, Stream
 from wooshq.settings import Settings

@@ -72,6 +72,8 @@ class Job(Result):
     """The roll-out step: `1 of 3`."""
     goes_on_at: str | None = field(default=None, metadata={"shown": False})
     """When the next roll-out step starts by itself."""
+    is_fed: bool = field(default=True, metadata={"shown": False})
+    """Whether all of its recipients are in the ledger. False while it is fed, and for a job that was cancelled before that."""
     chunks: int = field(default=0, metadata={"shown": False})
     chunks_done: int = field(default=0, metadata={"shown": False})
     source: str = field(default="", metadata={"shown": False})
@@ -155,15 +157,16 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Sequence[Gate]
     stale = now_ms - n("w_at") > 5000
     recent = n("w_n") * 1000 / max(1000, now_ms - n("w_at"))
     steps = row.get("steps", "").split()
+    later = _later(row)
     return Job(
         id=job_id,
         state="feeding" if state == JobState.RUNNING and "fed" not in row else state,
         total=n("total"),
-        sent=n("sent"),
-        dead=n("dead"),
+        sent=n("sent") + later["sent"],
+        dead=n("dead") + later["dead"],
         retrying=n("retrying"),
         unknown=n("unknown"),
-        unknown_identifiers=n("unknown_identifiers"),
+        unknown_identifiers=n("unknown_identifiers") + later["unknown_identifiers"],
         expired=n("expired"),
         calls=n("calls"),
         rate=0.0 if stale or "ended" in row or state != JobState.RUNNING else round(max(float(row.get("w_rate") or 0), recent), 1),
@@ -184,11 +187,18 @@ def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Sequence[Gate]
         waiting_for=_gate_of(row, gates) if state == JobState.RUNNING and "ended" not in row else "",
         step=f"{row['step']} of {len(steps)}" if steps and "allow" in row else "",
         goes_on_at=moment(row.get("goes_on")),
+        is_fed="fed" in row,
         chunks=n("chunks"),
         chunks_done=n("chunks_done"),
         source=row.get("source", ""),
         rows=rules_of(row),
     )
+
+
+def _later(row: Mapping[str, str]) -> Counter[str]:
+    """How its dead recipients changed the counters since: replays of their letters were sent. The marks stay as they were."""
+    sent, unknown = (int(row.get(name) or 0) for name in ("sent_later", "unknown_later"))
+    return Counter({"sent": sent, "unknown_identifiers": unknown, "dead": -sent - unknown})
 
 
 def rules_of(row: Mapping[str, str]) -> RowRules:
@@ -215,7 +225,8 @@ def recount_job(keys: Keys, job_id: str) -> Steps[dict[str, int]]:
             if raw is None:
                 raise JobUnknown("some of its chunks are no longer kept, so it cannot be counted again")
             counts.update(text(raw))
-    named = {name: counts[mark] for mark, name in COUNTER_OF.items()}
+    later = _later(row)
+    named = {name: counts[mark] + later[name] for mark, name in COUNTER_OF.items()}
     return {"total": counts.total(), "waiting": counts[Mark.WAITING], **named}
 
 

@@ -125,9 +125,12 @@ class DeadRecipient:
     code: str
     payload: str
     attempts: Sequence[Mapping[str, Any]] = ()
+    locale: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        locale = {} if self.locale is None else {"locale": self.locale}
         return {
+            **locale,
             "id": self.intent_id,
             "body": self.body,
             "app": self.application,

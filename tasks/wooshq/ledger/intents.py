@@ -311,18 +311,37 @@ class IntentLedger:
 
     # What a caller does
 
-    def cancel(self, intent_id: str) -> Steps[str]:
-        """Cancel an intent. Its state now, or 'gone'."""
+    def cancel(self, intent_id: str, why: str = "", by: str = "") -> Steps[str]:
+        """Cancel an intent. Its state now, or 'gone'. by: '' if it is no act of an operator, and not noted."""
         k = self.keys
-        keys = (k.intent(intent_id), k.fixed("due"), k.fixed("expiry"), k.fixed("counts"))
-        return _text((yield RunScript("intents/cancel", keys, (intent_id, self._retention_ms, self._dead_ms))))
+        keys = (k.intent(intent_id), *map(k.fixed, ("due", "expiry", "counts", "changes")))
+        return _text((yield RunScript("intents/cancel", keys, (intent_id, self._retention_ms, self._dead_ms, why, by))))
+
+    def resend(self, intent_id: str, new: Entry, why: str, by: str) -> Steps[str]:
+        """Send again what was sent, as the intent `new`: 'resent', 'gone', or the state that the intent is in."""
+        k = self.keys
+        said = {
+            "old": intent_id,
+            "id": new.intent_id,
+            "lane": new.lane,
+            "app": new.application,
+            "body": new.body,
+            "v": MODEL_VERSION,
+            "why": why,
+            "by": by,
+            "keep_ms": self._dead_ms,
+            **({"expires": new.expires_at_ms} if new.expires_at_ms is not None else {}),
+            **({"ttl": new.ttl_ms} if new.ttl_ms is not None else {}),
+        }
+        keys = (k.intent(intent_id), k.intent(new.intent_id), *map(k.fixed, ("expiry", "counts", "doubts", "changes")))
+        return _text((yield RunScript("intents/resend", keys, (as_json(said),))))
 
     # Cancelling what was sent, while Pushwoosh holds it
 
-    def ask_cancel(self, intent_id: str, until_ms: int) -> Steps[str]:
+    def ask_cancel(self, intent_id: str, until_ms: int, why: str = "", by: str = "") -> Steps[str]:
         """Have the API asked to cancel a sent intent's message: 'asked', 'cancelled' (it has been), 'gone', or the intent's state."""
-        keys = (self.keys.intent(intent_id), self.keys.fixed("cancels"))
-        return _text((yield RunScript("cancels/ask", keys, (intent_id, until_ms, self._retention_ms))))
+        keys = (self.keys.intent(intent_id), self.keys.fixed("cancels"), self.keys.fixed("changes"))
+        return _text((yield RunScript("cancels/ask", keys, (intent_id, until_ms, self._retention_ms, why, by))))
 
     def take_cancels(self, ids: Sequence[str], token: str) -> Steps[list[TakenCancel]]:
         """Take those of `ids` whose time has come. token: unique to this call. Those of forgotten intents are dropped."""

@@ -77,6 +77,22 @@ class Keys:
         """string: one byte per recipient of a chunk, see `Mark`."""
         return f"{self.prefix}marks:{job_id}:{number}"
 
+    # Replays of dead letters
+
+    def replay(self, replay_id: str) -> str:
+        """hash: a replay's row: its rules, its counters, how far it is."""
+        return f"{self.prefix}replay:{replay_id}"
+
+    def replay_part(self, replay_id: str, part: str) -> str:
+        """One of REPLAY_PARTS of a replay."""
+        if part not in REPLAY_PARTS:
+            raise KeyError(part)
+        return f"{self.prefix}replay:{replay_id}:{part}"
+
+    def replay_of(self, replay_id: str, intent_id: str) -> str:
+        """list: letter ids, in the order of the recipients; of an intent that a replay sends for many letters."""
+        return f"{self.prefix}replay:{replay_id}:of:{intent_id}"
+
     def before_queues(self, name: str) -> str:
         """A key of the version before: zset `queued:<lane>` or `held:<application>`, set `held_applications`. See take_in.lua."""
         return f"{self.prefix}{name}"
@@ -97,7 +113,7 @@ FIXED: Mapping[str, str] = {
     "gates": "hash: `<gate>|<application>` → JSON; absent means open. `*`: all applications; `<application>/<lane>`: one lane of it",
     "limits": "hash: `rate|<application>`, `share|<application>` → JSON; set by people, over the environment's. `*`: all applications",
     "limited": "set: applications with a ceiling that is learned from answers 429",
-    "changes": "stream: what people changed: gates, limits, jobs; the last 200",
+    "changes": "stream: the audit log: every act of an operator; the last 10,000. Its fields: see note_change in history.lua",
     "failures": "hash: application → failures in a row; `people|<application>`, `answers|<application>`: see report.lua",
     "doubts": "stream: every intent, and every call of a job, that is in doubt",
     "counts": "hash: event → how often it happened since the ledger began",
@@ -111,6 +127,8 @@ FIXED: Mapping[str, str] = {
     "stepping": "set: jobs that are rolled out in steps",
     "ending": "set: jobs that were cancelled and have chunks left to mark",
     "job_expiry": "zset: job id → its expires_at, ms; only of jobs that have not ended",
+    "replays": "zset: replay id → when it was planned, ms",
+    "replaying": "zset: replay id → when it may begin its next letter, ms; of replays that were started and have not ended",
 }
 
 JOB_PARTS: Mapping[str, str] = {
@@ -118,4 +136,13 @@ JOB_PARTS: Mapping[str, str] = {
     "unknown": "list: identifiers that the API does not know",
     "doubts": "stream: every call that is in doubt, with its recipients' identifiers",
     "room": "list: a token per chunk that ended, for the producer that waits until fewer chunks are open",
+}
+
+REPLAY_PARTS: Mapping[str, str] = {
+    "letters": "list: letter ids in the order in which they are replayed; the place of a letter is its index",
+    "outcomes": "string: one byte per letter, see `Outcome`",
+    "why": "hash: place → why the letter was left out; of those letters only",
+    "flying": "set: intent id; of its intents that have not ended",
+    "again": "list: places, joined by commas, of letters that were begun and are to be begun again, in one call if they can share one",
+    "shared": "list: intent id; of intents that were sent for many letters and have ended, whose letters still have to follow",
 }

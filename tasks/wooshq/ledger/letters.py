@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from wooshq.ledger.entry import Entry
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import ms, text
 from wooshq.ledger.states import Reason
 from wooshq.ledger.steps import Ask, RunScript, Steps
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """
-    A letter that becomes the intent `new`. dead_id: the intent that died last. edited: the edit that `new` was made from, "" if it was made
-    from the intent's own body. wait_ms: how long `new` waits before it may be sent.
-    """
-
-    letter_id: str
-    dead_id: str
-    new: Entry
-    edited: str = ""
-    wait_ms: int = 0
 
 
 class LetterLedger:
@@ -46,32 +29,19 @@ class LetterLedger:
         )
         return bool(answer)
 
-    def edit(self, letter_id: str, body: str, *, seen: str) -> Steps[str]:
+    def edit(self, letter_id: str, body: str, *, seen: str, why: str = "", by: str = "") -> Steps[str]:
         """
         Set what a replay of an open letter sends. seen: the edit that `body` was made from, "" for the intent's own body.
 
         'edited', 'changed' (another edit came between), 'taken <state>' or 'gone'.
         """
-        return text((yield RunScript("letters/edit", (self.keys.letter(letter_id),), (body, seen, MODEL_VERSION))))
+        keys = (self.keys.letter(letter_id), self.keys.fixed("changes"))
+        return text((yield RunScript("letters/edit", keys, (body, seen, MODEL_VERSION, letter_id, why, by))))
 
-    def discard(self, letter_id: str, why: str) -> Steps[str]:
-        """Say that an open letter does not have to be sent: 'discarded', 'taken <state>' or 'gone'."""
-        return text((yield RunScript("letters/discard", (self.keys.letter(letter_id),), (why,))))
-
-    def replay(self, wanted: Sequence[Replay]) -> Steps[list[str]]:
-        """Turn letters into new intents, each at most once; one round trip. 'replayed', 'changed', 'taken <state>' or 'gone', in order."""
-        k = self.keys
-        keys: list[str] = [k.fixed("due"), k.fixed("expiry"), k.fixed("counts")]
-        args: list[str | int] = [MODEL_VERSION]
-        for one in wanted:
-            new = one.new
-            keys += (k.letter(one.letter_id), k.intent(new.intent_id), k.intent(one.dead_id))
-            expires = "" if new.expires_at_ms is None else new.expires_at_ms
-            ttl = "" if new.ttl_ms is None else new.ttl_ms
-            seen = hashlib.sha1(one.edited.encode(), usedforsecurity=False).hexdigest() if one.edited else ""
-            lines = (one.letter_id, new.intent_id, one.dead_id, new.lane, new.application, expires, ttl, one.wait_ms, seen, new.body)
-            args.append("\n".join(map(str, lines)))
-        return [text(answer) for answer in (yield RunScript("letters/replay", keys, args))]
+    def discard(self, letter_ids: Sequence[str], why: str, *, by: str = "", selection: str = "") -> Steps[list[str]]:
+        """Say that open letters do not have to be sent: 'discarded', 'taken <state>' or 'gone' for each. selection: in words, for the audit log."""
+        keys = (self.keys.fixed("changes"), *map(self.keys.letter, letter_ids))
+        return [text(answer) for answer in (yield RunScript("letters/discard", keys, (why, by, selection)))]
 
     def trim(self, limit: int) -> Steps[int]:
         """Forget letters whose retention is over, at most `limit` of them. Returns how many were looked at."""

@@ -30,6 +30,11 @@ def as_row(flat: Any) -> dict[str, str]:
     return {name: text(value) for name, value in row.items()}
 
 
+def as_pairs(flat: Any) -> list[tuple[Any, Any]]:
+    """A reply WITHSCORES as pairs: RESP2 gives a flat list, RESP3 pairs."""
+    return [tuple(one) for one in flat] if flat and isinstance(flat[0], (list, tuple)) else list(zip(flat[::2], flat[1::2], strict=True))
+
+
 def text_or_none(value: Any) -> str | None:
     """`text` for a reply that may be nil."""
     return None if value is None else text(value)

@@ -1,4 +1,4 @@
-"""The five state machines of the ledger, each as a table of its moves: intent, letter, job, chunk and mark."""
+"""The seven state machines of the ledger, each as a table of its moves: intent, letter, job, chunk, mark, replay and outcome."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Event(StrEnum):
 
     NEW = "new"  #: a producer's intent is accepted
     REPLAY = "replay"  #: it replays a letter
-    REPLAY_LATER = "replay_later"  #: it replays a letter, and the replay's rate lets it wait
+    RESEND = "resend"  #: an operator sends again what was sent
     FILED = "filed"  #: it is known only as a dead letter: not a valid intent, or a job's recipient that will not be reached
     TAKEN = "taken"  #: a worker takes it, and it may leave
     ACCEPTED = "accepted"  #: the API accepts it
@@ -46,7 +46,7 @@ class Event(StrEnum):
 _S, _E = State, Event
 
 MOVES: Final[Mapping[State | None, Mapping[Event, State]]] = {
-    None: {_E.NEW: _S.QUEUED, _E.REPLAY: _S.QUEUED, _E.REPLAY_LATER: _S.RETRYING, _E.FILED: _S.DEAD},
+    None: {_E.NEW: _S.QUEUED, _E.REPLAY: _S.QUEUED, _E.RESEND: _S.QUEUED, _E.FILED: _S.DEAD},
     _S.QUEUED: {_E.TAKEN: _S.SENDING, _E.EXPIRE: _S.EXPIRED, _E.CANCEL: _S.CANCELLED},
     _S.SENDING: {
         _E.ACCEPTED: _S.SENT,
@@ -243,11 +243,118 @@ COUNTER_OF: Final[Mapping[Mark, str]] = {
 """The field of a job's row that counts a mark. Recipients that wait are what is left of `total`."""
 
 
+# The replay
+
+
+class ReplayState(StrEnum):
+    """Where a replay of dead letters is. The last two states are final."""
+
+    PLANNED = "planned"  #: its letters are chosen; waits for somebody to start it, and is forgotten after a day
+    RUNNING = "running"  #: its letters become intents, the oldest first
+    PAUSED = "paused"  #: waits for `resume`
+    STOPPED = "stopped"  #: stopped itself, because too many of its intents failed; waits for `resume`
+    CANCELLED = "cancelled"  #: letters that were not sent yet are spared
+    DONE = "done"  #: every letter in it has ended
+
+
+class ReplayEvent(StrEnum):
+    """What moves a replay."""
+
+    PLAN = "plan"  #: a caller plans it
+    START = "start"  #: a caller starts it
+    PAUSE = "pause"  #: a caller pauses it
+    STOP = "stop"  #: too many of its intents failed
+    RESUME = "resume"  #: a caller resumes it
+    CANCEL = "cancel"  #: a caller cancels it
+    ENDED = "ended"  #: its last letter has ended
+
+
+REPLAY_MOVES: Final[Mapping[ReplayState | None, Mapping[ReplayEvent, ReplayState]]] = {
+    None: {ReplayEvent.PLAN: ReplayState.PLANNED},
+    ReplayState.PLANNED: {ReplayEvent.START: ReplayState.RUNNING, ReplayEvent.CANCEL: ReplayState.CANCELLED},
+    ReplayState.RUNNING: {
+        ReplayEvent.PAUSE: ReplayState.PAUSED,
+        ReplayEvent.STOP: ReplayState.STOPPED,
+        ReplayEvent.CANCEL: ReplayState.CANCELLED,
+        ReplayEvent.ENDED: ReplayState.DONE,
+    },
+    ReplayState.PAUSED: {
+        ReplayEvent.RESUME: ReplayState.RUNNING,
+        ReplayEvent.CANCEL: ReplayState.CANCELLED,
+        ReplayEvent.ENDED: ReplayState.DONE,
+    },
+    ReplayState.STOPPED: {
+        ReplayEvent.RESUME: ReplayState.RUNNING,
+        ReplayEvent.CANCEL: ReplayState.CANCELLED,
+        ReplayEvent.ENDED: ReplayState.DONE,
+    },
+}
+"""As MOVES, for a replay."""
+
+
+# The outcome
+
+
+class Outcome(StrEnum):
+    """What became of a letter in a replay: one byte in the replay's outcomes. Capital letters are final."""
+
+    WAITING = "."  #: has not become an intent yet
+    BEGUN = "b"  #: is an intent that has not ended
+    SENT = "S"  #: the API returned a message code
+    DEAD = "D"  #: the intent died, and the letter is open again
+    EXPIRED = "E"  #: the intent's `expires_at` came first
+    CANCELLED = "C"  #: the intent or the replay was cancelled first
+    LEFT_OUT = "X"  #: is not replayed; the replay keeps the reason
+
+
+class OutcomeEvent(StrEnum):
+    """What moves an outcome."""
+
+    CHOSEN = "chosen"  #: the plan has chosen the letter
+    LEAVE_OUT = "leave_out"  #: the letter may not be replayed
+    BEGIN = "begin"  #: the letter becomes an intent
+    BACK = "back"  #: the intent was taken back before it was sent, or its recipients are tried in smaller calls
+    ACCEPTED = "accepted"  #: the intent was sent
+    GIVEN_UP = "given_up"  #: the intent died
+    EXPIRE = "expire"  #: the intent expired
+    CANCEL = "cancel"  #: the intent, or the replay, was cancelled
+
+
+OUTCOME_MOVES: Final[Mapping[Outcome | None, Mapping[OutcomeEvent, Outcome]]] = {
+    None: {OutcomeEvent.CHOSEN: Outcome.WAITING, OutcomeEvent.LEAVE_OUT: Outcome.LEFT_OUT},
+    Outcome.WAITING: {
+        OutcomeEvent.LEAVE_OUT: Outcome.LEFT_OUT,
+        OutcomeEvent.BEGIN: Outcome.BEGUN,
+        OutcomeEvent.CANCEL: Outcome.CANCELLED,
+    },
+    Outcome.BEGUN: {
+        OutcomeEvent.BACK: Outcome.WAITING,
+        OutcomeEvent.ACCEPTED: Outcome.SENT,
+        OutcomeEvent.GIVEN_UP: Outcome.DEAD,
+        OutcomeEvent.EXPIRE: Outcome.EXPIRED,
+        OutcomeEvent.CANCEL: Outcome.CANCELLED,
+    },
+}
+"""As MOVES, for an outcome."""
+
+OUTCOME_COUNTER: Final[Mapping[Outcome, str]] = {
+    Outcome.BEGUN: "begun",
+    Outcome.SENT: "sent",
+    Outcome.DEAD: "dead",
+    Outcome.EXPIRED: "expired",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.LEFT_OUT: "left_out",
+}
+"""The field of a replay's row that counts an outcome. Letters that wait are what is left of `total`."""
+
+
 MACHINES: Final[Mapping[str, Mapping[Any, Mapping[Any, StrEnum]]]] = {
     "intent": MOVES,
     "letter": LETTER_MOVES,
     "job": JOB_MOVES,
     "chunk": CHUNK_MOVES,
     "mark": MARK_MOVES,
+    "replay": REPLAY_MOVES,
+    "outcome": OUTCOME_MOVES,
 }
 """Every table by its name in the headers of the scripts."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wooshq.errors import IntentInvalid, LetterUnknown, Problem
+from wooshq.gates.who import said
 from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.replies import text_or_none
 from wooshq.ledger.steps import Ask, Steps
@@ -17,8 +18,11 @@ from wooshq_schemas import Intent, parse_intent_json
 _OF_ONE_SENDING = ("id", "idempotency_key")
 
 
-def edit_letter(ledger: LetterLedger, settings: Settings, letter_id: str, patch: Mapping[str, Any]) -> Steps[tuple[Any, Any]]:
+def edit_letter(
+    ledger: LetterLedger, settings: Settings, letter_id: str, patch: Mapping[str, Any], why: str, by: str | None
+) -> Steps[tuple[Any, Any]]:
     """See `DeadLetters.edit`."""
+    why, who = said(why, by)
     if not isinstance(patch, Mapping):
         raise IntentInvalid([Problem("", "must be an object", "A merge patch names the fields that change")])
     forbidden = [name for name in _OF_ONE_SENDING if name in patch]
@@ -29,7 +33,7 @@ def edit_letter(ledger: LetterLedger, settings: Settings, letter_id: str, patch:
     before = letter.intent if isinstance(letter.intent, dict) else {}
     after = merge(before, patch)
     body = checked({name: value for name, value in after.items() if name not in _OF_ONE_SENDING}, settings).to_json()
-    answer = yield from ledger.edit(letter.id, body, seen=text_or_none(edited) or "")
+    answer = yield from ledger.edit(letter.id, body, seen=text_or_none(edited) or "", why=why, by=who)
     if answer == "gone":
         raise LetterUnknown("the letter was deleted in the meantime, because WOOSHQ_DEAD_RETENTION_S was over")
     if answer != "edited":

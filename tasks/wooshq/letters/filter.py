@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypedDict
@@ -93,6 +93,23 @@ class Filter:
     def asks_the_intent(self) -> bool:
         """Whether the intent's body must be read to decide."""
         return any(part is not None for part in (self.campaign, self.tag, self.recipient))
+
+    @property
+    def in_words(self) -> str:
+        """The selection for a person and the record, with absolute times."""
+        return " ".join(self._parts()) or "every letter"
+
+    def _parts(self) -> Iterator[str]:
+        if self.ids:
+            yield f"{len(self.ids)} ids" if len(self.ids) > 3 else "id:" + ",".join(self.ids)
+        for name in ("reason", "application", "lane", "campaign", "recipient", "bulk", "detail", "state"):
+            if (value := getattr(self, name)) is not None and not (name == "state" and value == LetterState.OPEN):
+                yield f'{name}:"{value}"' if " " in value else f"{name}:{value}"
+        if self.tag is not None:
+            yield f"tag.{self.tag[0]}:{self.tag[1]}"
+        for name in ("since", "until"):
+            if (at := getattr(self, name)) is not None:
+                yield f"{name}:{at.astimezone(UTC).isoformat(timespec='seconds').replace('+00:00', 'Z')}"
 
     def fits(self, letter: Letter) -> bool:
         """Whether the letter meets the conditions on its own fields."""

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from wooshq.errors import LetterUnknown
 from wooshq.intents.status import attempts_of
+from wooshq.ledger.gates import holds
+from wooshq.ledger.gates import read as read_gates
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import as_row, moment, text, text_or_none
+from wooshq.ledger.replies import as_pairs, as_row, moment, ms, text
 from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Ask, Steps
+from wooshq.letters.acts import act_for
 from wooshq.letters.filter import ConditionsAndIds, Filter, comparable
 from wooshq.letters.letter import Group, Letter, WholeLetter
+from wooshq.letters.read import ReadLetter, letter_of, pages, read_letters
 
 _PAGE: Final = 500
 """Letters that are read in one round trip."""
-_FIELDS: Final = ("id", "intent", "reason", "detail", "filed", "attempts", "lane", "app", "bulk", "replays", "state")
 
 
 def list_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None) -> Steps[list[Letter]]:
@@ -31,12 +35,63 @@ def group_letters(keys: Keys, conditions: ConditionsAndIds) -> Steps[list[Group]
     wanted = Filter(**conditions)
     if "state" not in conditions:
         wanted = replace(wanted, state=LetterState.OPEN)
-    groups: dict[tuple[str, str, str | None], list[int]] = {}
-    for letter in (yield from find(keys, wanted)):
-        key = (letter.reason, comparable(letter.detail), letter.application)
-        groups.setdefault(key, []).append(letter.filed_ms)
-    found = [Group(*key, len(times), moment(min(times)), moment(max(times))) for key, times in groups.items()]
-    return sorted(found, key=lambda group: (-group.count, group.reason, group.detail))
+    groups: dict[tuple[str, str, str | None], _Found] = {}
+
+    def take(letters: Sequence[ReadLetter]) -> bool:
+        for letter in (read.letter for read in letters):
+            key = (letter.reason, comparable(letter.detail), letter.application)
+            found = groups.get(key)
+            if found is None:
+                groups[key] = _Found(letter.filed_ms, letter.filed_ms, letter.id)
+            else:
+                found.add(letter.filed_ms)
+        return False
+
+    yield from each_page(keys, wanted, take)
+    acts = yield from _acts(keys, groups)
+    made = [
+        Group(*key, found.count, moment(found.first_ms), moment(found.last_ms), acts[key], found.newest) for key, found in groups.items()
+    ]
+    return sorted(made, key=lambda group: (-group.count, group.reason, group.detail))
+
+
+@dataclass(slots=True)
+class _Found:
+    """The letters of a group so far, which come newest first."""
+
+    first_ms: int
+    last_ms: int
+    newest: str
+    count: int = 1
+
+    def add(self, filed_ms: int) -> None:
+        self.count += 1
+        self.first_ms = min(self.first_ms, filed_ms)
+        self.last_ms = max(self.last_ms, filed_ms)
+
+
+def _acts(keys: Keys, groups: Mapping[tuple[str, str, str | None], _Found]) -> Steps[dict[tuple[str, str, str | None], str | None]]:
+    """Which act fits each group: by its reason, by its newest letter, and by the gates that are shut now."""
+    acts: dict[tuple[str, str, str | None], str | None] = {}
+    time, flat = yield Ask([("TIME",), ("HGETALL", keys.fixed("gates"))])
+    now_ms, gates = ms(time), read_gates(flat, ms(time))
+    for some in pages(list(groups)):
+        letters = yield from read_letters(keys, [groups[key].newest for key in some], bodies=True)
+        for key, letter in zip(some, letters, strict=True):
+            reason, detail, application = key
+            is_shut = holds(gates, application or "", letter.letter.lane if letter else None) is not None
+            acts[key] = act_for(reason, detail, has_expired=letter is not None and _has_expired(letter, now_ms), gate_is_shut=is_shut)
+    return acts
+
+
+def _has_expired(read: ReadLetter, now_ms: int) -> bool:
+    data = _json_or_text(read.kept.body) if read.kept is not None else None
+    given = data.get("expires_at") if isinstance(data, dict) else None
+    try:
+        at = datetime.fromisoformat(given) if isinstance(given, str) else None
+    except ValueError:
+        return False
+    return at is not None and at.tzinfo is not None and at.timestamp() * 1000 <= now_ms
 
 
 def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
@@ -47,7 +102,7 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
         raise LetterUnknown(
             "no dead letter has this id. Check the id (wooshq dead list). The letter may be older than WOOSHQ_DEAD_RETENTION_S, or its intent may not have failed"
         )
-    letter = _letter(row)
+    letter = letter_of(row)
     lineage = [letter_id, *letter.replays]
     rows = [as_row(flat) for flat in (yield Ask([("HGETALL", keys.intent(i)) for i in lineage]))]
     body = row.get("edited") or next((r["body"] for i, r in zip(lineage, rows, strict=True) if i == letter.intent_id and r), None)
@@ -62,95 +117,64 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
 
 
 def find(keys: Keys, wanted: Filter, *, most: int | None = None) -> Steps[list[Letter]]:
-    """
-    Letters that meet the filter, the newest first, at most `most`.
-
-    Letters are read in pages: memory grows with the letters that are found, not with those that are kept.
-    """
+    """Letters that meet the filter, the newest first, at most `most`. Memory grows with the letters that are found, not with those that are kept."""
     found: list[Letter] = []
+
+    def take(letters: Sequence[ReadLetter]) -> bool:
+        found.extend(read.letter for read in letters)
+        return most is not None and len(found) >= most
+
+    yield from each_page(keys, wanted, take)
+    return found[:most]
+
+
+def each_page(
+    keys: Keys, wanted: Filter, take: Callable[[Sequence[ReadLetter]], bool], *, oldest_first: bool = False, bodies: bool = False
+) -> Steps[None]:
+    """
+    Give `take` the letters that meet the filter, page by page, until it returns True. bodies: with the intents that replays would send.
+
+    Letters of named ids come in the order of the ids.
+    """
+    bodies = bodies or wanted.asks_the_intent
     if wanted.ids:
-        for some in pages(list(wanted.ids)):
-            found += yield from _matching(keys, (yield from _letter_ids(keys, some)), wanted)
-        unique = {letter.id: letter for letter in found}
-        return list(unique.values())[:most]
+        seen: set[str] = set()
+        for some in pages(list(dict.fromkeys(wanted.ids))):
+            ids = [i for i in dict.fromkeys((yield from _letter_ids(keys, some))) if i not in seen]
+            seen.update(ids)
+            if take(_fitting((yield from read_letters(keys, ids, bodies=bodies)), wanted)):
+                return
+        return
     low = "-inf" if wanted.since is None else int(wanted.since.timestamp() * 1000)
     high: str | int = "+inf" if wanted.until is None else f"({int(wanted.until.timestamp() * 1000)}"
-    at = 0
-    while most is None or len(found) < most:
-        ids = (yield Ask([("ZREVRANGEBYSCORE", keys.fixed("letters"), high, low, "LIMIT", at, _PAGE)]))[0]
-        if not ids:
-            break
-        at += len(ids)
-        found += yield from _matching(keys, [text(i) for i in ids], wanted)
-    return found[:most]
+    command, first, last = ("ZRANGEBYSCORE", low, high) if oldest_first else ("ZREVRANGEBYSCORE", high, low)
+    at = 0  #: letters that were filed in the same millisecond as the last one, and came before
+    while True:
+        flat = (yield Ask([(command, keys.fixed("letters"), first, last, "WITHSCORES", "LIMIT", at, _PAGE)]))[0]
+        scored = [(text(i), float(score)) for i, score in as_pairs(flat)]
+        if not scored:
+            return
+        if take(_fitting((yield from read_letters(keys, [i for i, _ in scored], bodies=bodies)), wanted)):
+            return
+        newest = scored[-1][1]
+        at = sum(score == newest for _, score in scored) + (at if scored[0][1] == newest else 0)
+        first = int(newest)
+
+
+def _fitting(letters: Sequence[ReadLetter | None], wanted: Filter) -> list[ReadLetter]:
+    return [
+        read
+        for read in letters
+        if read is not None
+        and wanted.fits(read.letter)
+        and not (wanted.asks_the_intent and (read.kept is None or not wanted.fits_intent(read.kept.body)))
+    ]
 
 
 def _letter_ids(keys: Keys, ids: Sequence[str]) -> Steps[list[str]]:
     """Letters' ids. The id of an intent becomes that of its letter: its own, or the one that it is a replay of."""
     answer = yield Ask([("HGET", keys.intent(i), "letter") for i in ids])
     return [i if letter is None else text(letter) for i, letter in zip(ids, answer, strict=True)]
-
-
-def _matching(keys: Keys, ids: Sequence[str], wanted: Filter) -> Steps[list[Letter]]:
-    if not ids:
-        return []
-    rows = yield Ask([("HMGET", keys.letter(i), *_FIELDS) for i in ids])
-    letters = [_letter(dict(zip(_FIELDS, map(text_or_none, row), strict=True))) for row in rows if row[0] is not None]
-    letters = [letter for letter in letters if wanted.fits(letter)]
-    if letters and wanted.asks_the_intent:
-        bodies = yield from bodies_of(keys, letters)
-        letters = [letter for letter, kept in zip(letters, bodies, strict=True) if kept is not None and wanted.fits_intent(kept.body)]
-    return letters
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The intent that a replay would send. version: of the models that wrote it. edited: someone edited it since the intent died."""
-
-    body: str
-    version: int
-    edited: bool
-
-
-def bodies_of(keys: Keys, letters: Sequence[Letter]) -> Steps[list[Kept | None]]:
-    """The intent that a replay of each letter would send: the edited one if there is one, otherwise the intent that died."""
-    asked = yield Ask(
-        [
-            command
-            for letter in letters
-            for command in (("HMGET", keys.letter(letter.id), "edited", "v"), ("HGETALL", keys.intent(letter.intent_id)))
-        ]
-    )
-    found: list[Kept | None] = []
-    for edited, flat in zip(asked[::2], asked[1::2], strict=True):
-        is_edited = edited[0] is not None
-        own = as_row(flat)
-        body, version = edited if is_edited else (own.get("body"), own.get("v"))
-        found.append(None if body is None else Kept(text(body), int(version or 1), is_edited))
-    return found
-
-
-def pages(letters: Sequence[Any], size: int = _PAGE) -> Iterator[list[Any]]:
-    """A sequence in lists of at most `size`."""
-    for start in range(0, len(letters), size):
-        yield list(letters[start : start + size])
-
-
-def _letter(row: Mapping[str, str | None]) -> Letter:
-    return Letter(
-        id=row.get("id") or "",
-        intent_id=row.get("intent") or "",
-        reason=row.get("reason") or "",
-        detail=row.get("detail") or "",
-        filed_at=moment(row.get("filed")),
-        attempts=int(row.get("attempts") or 0),
-        lane=row.get("lane") or "",
-        application=row.get("app") or None,
-        bulk_id=row.get("bulk") or None,
-        replays=(row.get("replays") or "").split(),
-        state=row.get("state") or "",
-        filed_ms=int(float(row.get("filed") or 0)),
-    )
 
 
 def _json_or_text(body: str | None) -> Any:

@@ -24,6 +24,12 @@ class Letter(Result):
     replays: list[str]
     state: str
     filed_ms: int = field(default=0, metadata={"shown": False})
+    vain: int = field(default=0, metadata={"shown": False})
+    """How many of its replays failed."""
+    held_by: str = field(default="", metadata={"shown": False})
+    """The replay that it is in, and its place there; '' for none. A replay that has ended does not hold it any more."""
+    code: str = field(default="", metadata={"shown": False})
+    """Of the last answer: the API's, or an HTTP status."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class WholeLetter(Result):
 
 @dataclass(frozen=True)
 class Group(Result):
-    """Letters with the same cause. An incident is a few of these."""
+    """Letters with the same cause. An incident is a few of these. act: what fits, see `wooshq.letters.acts`. example: id of the newest letter."""
 
     reason: str
     detail: str
@@ -57,3 +63,5 @@ class Group(Result):
     count: int
     first_at: str | None
     last_at: str | None
+    act: str | None = None
+    example: str | None = None

@@ -161,6 +161,14 @@ class Settings(BaseSettings):
     bulk_stop_after: Annotated[int, Field(gt=0)] = 20
     """A job stops after the API refused this many recipients in a row for the same reason. Until its first recipient is accepted, 5 are enough."""
 
+    # Replays of dead letters
+    replay_first: Annotated[int, Field(ge=0, le=1_000_000)] = 100
+    """Letters that a replay sends first; it goes on if not too many of them failed again. 0 for no first slice."""
+    replay_stop_at: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Share of a replay's letters that may fail again (0 to 1); above it the replay stops. 1: it never stops."""
+    replays_in_vain: Annotated[int, Field(ge=1, le=1000)] = 3
+    """A letter that failed so often as a replay is left out of further replays, unless it is named."""
+
     # The keeper
     keeper_tick_s: Annotated[float, Field(gt=0, le=10)] = 0.25
     """Time between two rounds of the keeper."""

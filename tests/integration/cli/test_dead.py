@@ -12,7 +12,7 @@ import pytest
 
 from tests.rig import Rig, an_intent
 from tests.stand_in import Call, Reply, StandIn, refusal
-from wooshq_worker.cli.commands.export import COLUMNS
+from wooshq_worker.cli.commands.letters.export import COLUMNS
 
 NOBODY = "0b8a4d2e-8f7e-4d5e-9a2e-1d2f3a4b5c6d"
 

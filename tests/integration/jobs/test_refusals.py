@@ -86,6 +86,37 @@ class WhenTheApiRefusesSome:
             (letter,) = rig.wooshq.dead_letters.list(bulk=job.id)
             assert (letter.state, letter.bulk_id) == ("open", job.id)
 
+    def test_their_letters_share_calls_again_and_the_counters_of_the_job_follow(self, rig: Rig, api: StandIn) -> None:
+        bad = {f"u{i}" for i in range(0, 180, 15)}
+        self.refuse(api, bad)
+        rig.start_worker()
+        job = rig.wooshq.fan_out(TEMPLATE, people(200)).wait(GENEROUS_S)
+        assert (job.sent, job.dead) == (188, 12)
+
+        still_bad, unknown = "u15", "u30"
+        called = len(api.calls)
+
+        def answer(call: Call, n: int) -> Reply | None:
+            if still_bad in call.recipients:
+                return refusal(400, 3, "a recipient is not valid")
+            found = [unknown] if unknown in call.recipients else []
+            return Reply(200, {"result": {"message_code": f"M-{n}", "unknown_identifiers": found}})
+
+        api.answer = answer
+        plan = rig.wooshq.bulk.retry_failed(job.id, dry_run=True)
+        assert (plan.replayed, plan.calls) == (12, 1)
+        replay = rig.wooshq.replays.wait(rig.wooshq.bulk.retry_failed(job.id).id or "", GENEROUS_S)
+
+        assert (replay.state, replay.sent, replay.dead) == ("done", 11, 1)
+        assert len(api.calls) - called <= 9, "halves, until the bad one is alone"
+        after = rig.wooshq.bulk.show(job.id)
+        assert (after.sent, after.dead, after.unknown_identifiers) == (198, 1, 1)
+        assert adds_up(rig, after)
+        (letter,) = rig.wooshq.dead_letters.list(bulk=job.id, state="open")
+        assert rig.wooshq.dead_letters.show(letter.id).intent["to"]["users"] == [still_bad]
+        assert {one.state for one in rig.wooshq.dead_letters.list(bulk=job.id) if one.id != letter.id} == {"closed"}
+        assert max(api.accepted.values()) == 1
+
     def test_letters_with_one_cause_form_one_group_that_its_detail_finds(self, rig: Rig, api: StandIn) -> None:
         def named(call: Call, n: int) -> Reply | None:
             bad = [at for at, person in enumerate(call.recipients) if person in ("u3", "u700")]

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 import redis
 
+from tests.integration.ledger.replays import replay_one
 from tests.rig import an_intent, some_settings
 from wooshq import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.intents.status import statuses_of
 from wooshq.ledger.intents import TAKE_BYTES, Claim, IntentLedger, Settlement
-from wooshq.ledger.letters import Replay
 from wooshq.ledger.run import run
 from wooshq.ledger.states import Event, Reason
 from wooshq.ledger.steps import Steps
+from wooshq.letters.replays.ledger import ReplayLedger
 from wooshq_worker.ledger_client import LedgerClient
 
 
@@ -30,6 +31,7 @@ class Desk:
         self.url = url
         self.settings = some_settings(**settings)
         self.ledger = IntentLedger(self.settings)
+        self.replays = ReplayLedger(self.settings)
         self.redis = redis.Redis.from_url(url)
 
     def do(self, steps: Steps[Any]) -> Any:
@@ -121,10 +123,10 @@ class WhenALetterIsEditedWhileItIsReplayed:
         seen = entry_of(an_intent("as it was read"), desk.settings)
         key = desk.ledger.keys.letter(letter)
         desk.redis.hset(key, "edited", json.dumps(an_intent("edited meanwhile")))
-        assert desk.do(desk.ledger.letters.replay([Replay(letter, letter, seen)])) == ["changed"]
+        assert not desk.do(replay_one(desk.replays, letter, seen))
         assert desk.redis.hget(key, "state") == b"open"
         edited = (desk.redis.hget(key, "edited") or b"").decode()
-        assert desk.do(desk.ledger.letters.replay([Replay(letter, letter, seen, edited)])) == ["replayed"]
+        assert desk.do(replay_one(desk.replays, letter, seen, edited=edited))
 
 
 class WhenARetentionIsOver:
@@ -132,7 +134,7 @@ class WhenARetentionIsOver:
         for event, fields in ((Event.ACCEPTED, {"message_code": "M-1"}), (Event.EXPIRE, {})):
             letter = desk.dead()
             new = entry_of(an_intent(), desk.settings)
-            assert desk.do(desk.ledger.letters.replay([Replay(letter, letter, new)])) == ["replayed"]
+            assert desk.do(replay_one(desk.replays, letter, new))
             assert desk.redis.pttl(desk.ledger.keys.letter(letter)) == -1, "while it is replayed it cannot be forgotten"
             claim = desk.claimed()
             assert desk.do(desk.ledger.settle([Settlement(claim, event, **fields)])) == [True]

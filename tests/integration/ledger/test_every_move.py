@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
+from tests.integration.ledger import replays
 from tests.integration.ledger.walker import ATTEMPT, HOUR_MS, Walker, a_dead_recipient
 from tests.rig import APPLICATION
 from tests.script_headers import header_of, table_moves
@@ -135,8 +136,17 @@ def what_waits_expires(walk: Walker) -> None:
         assert walk.do(walk.ledger.expire([intent_id])) == [intent_id]
 
 
+def what_was_sent_is_sent_again(walk: Walker) -> None:
+    sent = walk.settled(walk.accepted(), Event.ACCEPTED).intent_id
+    for by in ("ana", "bob"):
+        assert walk.do(walk.ledger.resend(sent, walk.entry(), "she asked", by)) == "resent"
+    assert walk.do(walk.ledger.resend(walk.accepted(), walk.entry(), "no", "ana")) == "queued"
+    assert walk.do(walk.ledger.resend(new_id(), walk.entry(), "no", "ana")) == "gone"
+
+
 def what_waits_is_cancelled(walk: Walker) -> None:
-    for intent_id in (*walk.waiting(), walk.replayed(wait_ms=HOUR_MS)):
+    assert walk.do(walk.ledger.cancel(walk.accepted(), "never mind", "ana")) == "cancelled"
+    for intent_id in (*walk.waiting(), walk.replayed()):
         assert walk.do(walk.ledger.cancel(intent_id)) == "cancelled"
 
 
@@ -144,7 +154,7 @@ def the_api_is_asked_to_cancel_what_was_sent(walk: Walker) -> None:
     ledger, sent = walk.ledger, walk.settled(walk.accepted(), Event.ACCEPTED, held_ms=60_000).intent_id
     assert walk.do(ledger.ask_cancel(walk.accepted(), 1)) == "queued"
     assert walk.do(ledger.ask_cancel(new_id(), 1)) == "gone"
-    assert walk.do(ledger.ask_cancel(sent, 10**12)) == "asked"
+    assert walk.do(ledger.ask_cancel(sent, 10**12, "never mind", "ana")) == "asked"
     (first,) = walk.do(ledger.take_cancels([sent], new_id()))
     assert (first.message_code, first.lost, first.tries, first.until_ms) == ("M-1", 0, 1, 10**12)
     assert walk.do(ledger.take_cancels([sent], new_id())) == [], "another process holds it"
@@ -176,17 +186,12 @@ def the_api_is_asked_to_cancel_what_was_sent(walk: Walker) -> None:
     assert not walk.watched.redis.exists(walk.keys.fixed("cancels"))
 
 
-def a_replay_ends_in_every_way(walk: Walker) -> None:
-    for event in (Event.ACCEPTED, Event.GIVEN_UP, Event.EXPIRE):
-        walk.settled(walk.replayed(), event)
-
-
 def what_is_not_an_intent_is_filed_edited_and_discarded(walk: Walker) -> None:
     letters, letter = walk.ledger.letters, new_id()
     assert walk.do(letters.file(letter, "not JSON", Reason.INVALID, "is not JSON", lane="transactional"))
     assert walk.do(letters.edit(letter, "{}", seen="")) == "edited"
-    assert walk.do(letters.discard(letter, "a test")) == "discarded"
-    assert walk.do(letters.discard(new_id(), "")) == "gone"
+    assert walk.do(letters.discard([letter, new_id()], "a test", by="ana", selection="reason:invalid")) == ["discarded", "gone"]
+    assert walk.do(letters.discard([letter], "")) == ["discarded"]
 
 
 def a_letter_is_forgotten(walk: Walker) -> None:
@@ -386,9 +391,9 @@ WALKS: list[Callable[[Walker], None]] = [
     an_intent_expires_before_it_is_taken,
     a_worker_is_lost,
     what_waits_expires,
+    what_was_sent_is_sent_again,
     what_waits_is_cancelled,
     the_api_is_asked_to_cancel_what_was_sent,
-    a_replay_ends_in_every_way,
     what_is_not_an_intent_is_filed_edited_and_discarded,
     a_letter_is_forgotten,
     the_keeper_rings_where_no_worker_has_answered,
@@ -408,6 +413,7 @@ WALKS: list[Callable[[Walker], None]] = [
     a_job_waits_for_its_slots,
     a_roll_out_goes_from_step_to_step,
     a_roll_out_stops,
+    *replays.WALKS,
 ]
 
 

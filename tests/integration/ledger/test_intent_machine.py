@@ -20,14 +20,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.integration.ledger.replays import replay_one
 from tests.rig import APPLICATION, an_intent, some_settings
 from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import Claim, IntentLedger, Settlement
-from wooshq.ledger.letters import Replay
 from wooshq.ledger.replies import as_row
 from wooshq.ledger.states import FINAL, MOVES, Event, LetterState, Reason, State
 from wooshq.ledger.steps import Steps
+from wooshq.letters.replays.ledger import ReplayLedger
 
 #: So far away that it never comes while a test runs; the tests move it.
 HOUR_MS = 3_600_000
@@ -212,22 +213,18 @@ class Machine(RuleBasedStateMachine):
             assert self.do(self.ledger.cancel(intent_id)) == self.known[intent_id].state
 
     @precondition(lambda self: self.letters)
-    @rule(target=ids, data=st.data(), lane=LANES, wait_ms=st.sampled_from([0, HOUR_MS]), twice=st.booleans())
-    def replay(self, data: st.DataObject, lane: str, wait_ms: int, twice: bool) -> Any:
+    @rule(target=ids, data=st.data(), lane=LANES, twice=st.booleans())
+    def replay(self, data: st.DataObject, lane: str, twice: bool) -> Any:
         letter = data.draw(st.sampled_from(sorted(self.letters)))
-        died = (self.redis.hget(self.ledger.keys.letter(letter), "intent") or b"").decode()
-        wanted = Replay(letter, died, entry_of(an_intent(lane=lane), self.settings), wait_ms=wait_ms)
-        answer = self.do(self.ledger.letters.replay([wanted]))
-        if twice:
-            assert answer in (["replayed"], self.do(self.ledger.letters.replay([wanted])))
-            assert self.do(self.ledger.letters.replay([wanted])) == answer
-        assert (answer == ["replayed"]) is (self.letters[letter] is LetterState.OPEN)
-        if answer != ["replayed"]:
+        new = entry_of(an_intent(lane=lane), self.settings)
+        replayed = self.do(replay_one(ReplayLedger(self.settings), letter, new, twice=twice))
+        assert replayed is (self.letters[letter] is LetterState.OPEN)
+        if not replayed:
             return multiple()
         self.letters[letter] = LetterState.REPLAYING
-        self.known[wanted.new.intent_id] = Known(lane, State.RETRYING if wait_ms else State.QUEUED, letter=letter)
-        self.in_this_order([wanted.new.intent_id], lane)
-        return wanted.new.intent_id
+        self.known[new.intent_id] = Known(lane, State.QUEUED, letter=letter)
+        self.in_this_order([new.intent_id], lane)
+        return new.intent_id
 
     # What is always true
 

@@ -8,13 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.ledger.walker import HOUR_MS, Walker
-from tests.rig import APPLICATION, an_intent
+from tests.rig import APPLICATION
 from tests.watched_ledger import WatchedLedger
-from wooshq.intents.entry import entry_of
 from wooshq.intents.status import statuses_of
 from wooshq.ledger.gates import Heard
 from wooshq.ledger.intents import Claim, Settlement
-from wooshq.ledger.letters import Replay
 from wooshq.ledger.states import Event, Reason
 
 
@@ -88,14 +86,6 @@ def test_a_slot_costs_neither_and_the_status_says_so(walk: Walker) -> None:
     assert walk.taken_now(second) is None
     assert "slot" in walk.do(statuses_of(walk.keys, [second]))[0].waiting_for
     assert walk.watched.redis.hget(walk.keys.intent(second), "rounds") is None
-
-
-def test_the_rate_of_a_replay_costs_neither(walk: Walker) -> None:
-    letter = walk.dead()
-    new = entry_of(an_intent(), walk.settings)
-    assert walk.do(walk.ledger.letters.replay([Replay(letter, letter, new, wait_ms=HOUR_MS)])) == ["replayed"]
-    claim = its_time_comes(walk, new.intent_id)
-    assert (claim.rounds, claim.failed_at_ms) == (0, None)
 
 
 @pytest.mark.parametrize("event", [Event.GIVEN_UP, Event.HANDED_BACK])

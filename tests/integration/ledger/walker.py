@@ -11,10 +11,11 @@ from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.jobs.packing import Unit, pack
 from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, TakenChunk
+from wooshq.ledger.entry import Entry
 from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.jobs import JobLedger, NewJob
-from wooshq.ledger.letters import Replay
 from wooshq.ledger.states import Event, Mark, Reason
+from wooshq.letters.replays.ledger import NewIntent, NextLetters, ReplayedLetter, ReplayLedger
 
 #: So far away that it never comes while a test runs; the tests move it.
 HOUR_MS = 3_600_000
@@ -32,6 +33,7 @@ class Walker:
         self.settings = some_settings(lease_s=3600.0, poison_after=2, suspect_after=1, **settings)
         self.ledger = IntentLedger(self.settings)
         self.jobs = JobLedger(self.settings)
+        self.replays = ReplayLedger(self.settings)
         self.keys = self.ledger.keys
         self._first = 0
         self.numbers: Counter[str] = Counter()
@@ -86,12 +88,54 @@ class Walker:
         self.settled(intent_id, Event.GIVEN_UP, payload="{}")
         return intent_id
 
-    def replayed(self, wait_ms: int = 0) -> str:
+    # Replays
+
+    def planned(self, *letters: str, **fields: Any) -> str:
+        """A replay that has these letters, and one that is left out."""
+        replay_id = new_id()
+        assert self.do(self.replays.plan(replay_id, {"by": "ana", "window": 20, **fields})) > 0
+        assert self.do(self.replays.choose(replay_id, 0, [*((letter, "") for letter in letters), (new_id(), "invalid: no")]))
+        return replay_id
+
+    def started(self, *letters: str, **fields: Any) -> str:
+        replay_id = self.planned(*letters, **fields)
+        assert self.do(self.replays.hold(replay_id, 0, 999))
+        assert self.do(self.replays.move(replay_id, "start", "why", "ana")) == ("running", True)
+        return replay_id
+
+    def begun_for(self, replay_id: str, *letters: str, **changes: Any) -> str:
+        """The intent that these letters become, which stand at the beginning of a replay."""
+        new = self.entry()
+        fence = int(self.watched.redis.hget(self.keys.replay(replay_id), "fence"))
+        died = [self.watched.redis.hget(self.keys.letter(letter), "intent").decode() for letter in letters]
+        read = [ReplayedLetter(place, *one) for place, one in enumerate(zip(letters, died, strict=True))]
+        wanted = NextLetters(fence, len(letters), 0, 1, 1, [NewIntent(new, read)], **changes)
+        assert self.do(self.replays.begin(replay_id, wanted)) == (True, len(letters))
+        return new.intent_id
+
+    def hold_replay(self, replay_id: str, how: str | None) -> None:
+        """Pause, stop or cancel a replay."""
+        if how == "stop":  # as judge.lua does it
+            self.watched.redis.hset(self.keys.replay(replay_id), "state", "stopped")
+        elif how is not None:
+            assert self.do(self.replays.move(replay_id, how, "why", "ana"))[1]
+
+    def entry(self) -> Entry:
+        return entry_of(an_intent(ttl_s=100), self.settings)
+
+    def part(self, replay_id: str, name: str) -> list[bytes]:
+        return self.watched.redis.lrange(self.keys.replay_part(replay_id, name), 0, -1)
+
+    def replayed(self) -> str:
         """The replay of a new dead letter."""
         letter = self.dead()
-        new = entry_of(an_intent(ttl_s=100), self.settings)
-        assert self.do(self.ledger.letters.replay([Replay(letter, letter, new, wait_ms=wait_ms)])) == ["replayed"]
-        return new.intent_id
+        return self.begun_for(self.started(letter), letter)
+
+    def replayed_together(self, **fields: Any) -> tuple[str, str]:
+        """A replay, and the intent that two dead letters of it became."""
+        letters = [self.dead() for _ in range(2)]
+        replay_id = self.started(*letters, **fields)
+        return replay_id, self.begun_for(replay_id, *letters)
 
     # Jobs
 

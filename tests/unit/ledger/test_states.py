@@ -8,7 +8,7 @@ import pytest
 
 from tests.script_headers import header_of, parts_of, table_moves
 from wooshq.ledger import scripts
-from wooshq.ledger.keys import FIXED, JOB_PARTS
+from wooshq.ledger.keys import FIXED, JOB_PARTS, REPLAY_PARTS
 from wooshq.ledger.states import FINAL, FINAL_MARKS, MACHINES, Mark, State
 
 
@@ -44,8 +44,10 @@ def test_a_header_has_every_part_and_names_keys_that_exist(name: str) -> None:
             "job",
             "chunk",
             "marks",
+            "replay",
         }
         assert set(re.findall(r"job:<job>:(\w+)", text)) <= JOB_PARTS.keys()
+        assert set(re.findall(r"replay:<replay>:(\w+)", text)) <= REPLAY_PARTS.keys()
         if text and not prefixes:
             assert set(re.split(" {2,}", text)[0].split(" | ")) <= FIXED.keys()
 

@@ -22,14 +22,16 @@ import wooshq
 from wooshq import NotAccepted, Settings, Wooshq
 from wooshq.testing import outbox
 from wooshq_worker.cli import app as command_line
-from wooshq_worker.cli.commands.dead import GROUP_COLUMNS
+from wooshq_worker.cli.commands.letters.dead import GROUP_COLUMNS
 from wooshq_worker.cli.terminal import out
 from wooshq_worker.cli.terminal.tables import laid_out
 from wooshq_worker.sandbox import SandboxThread
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = [(Path(__file__).parents[3] / "docs" / name).read_text(encoding="utf-8") for name in ("replay.md",)]
 CONSOLE = [line for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+CONSOLE_OF_PAGES = [line for page in PAGES for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
 APPLICATION = "AAAAA-BBBBB"
 NOBODY = "redis://127.0.0.1:1/0"
 """A Redis that is down."""
@@ -179,7 +181,7 @@ class WhenASnippetIsCopied:
 
 
 class WhenACommandIsCopied:
-    @pytest.mark.parametrize("line", [line for line in CONSOLE if re.search(r"(^\$|\|) wooshq ", line)])
+    @pytest.mark.parametrize("line", [line for line in (*CONSOLE, *CONSOLE_OF_PAGES) if re.search(r"(^\$|\|) wooshq ", line)])
     def test_it_exists_and_accepts_these_options(self, line: str) -> None:
         args = shlex.split(line[line.rindex("wooshq ") :] if line.startswith("$ wooshq") else line.rpartition("| ")[2], comments=True)[1:]
         command: Any = typer.main.get_command(command_line)
@@ -201,7 +203,7 @@ class WhenACommandIsCopied:
 
     def test_its_output_is_that_of_a_terminal_with_100_columns(self) -> None:
         at = CONSOLE.index("$ wooshq dead groups")
-        row = ["5", "rejected", "DEMO0-WOOSH", "2026-11-24 06:46:54", "2026-11-24 06:46:55", "unknown preset"]
+        row = ["5", "rejected", "DEMO0-WOOSH", "2026-11-24 06:46:54", "2026-11-24 06:46:55", "fix and replay", "unknown preset"]
         assert CONSOLE[at + 2 : at + 4] == laid_out(GROUP_COLUMNS, [row], 100)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Final
 
+from wooshq.letters.acts import MEANS
+from wooshq.letters.acts import TABLE as ACTS
 from wooshq_worker.api.answer.origin import FORMS_503
 from wooshq_worker.api.outcome import Broke
 from wooshq_worker.api.signs import Code, Http, Says, Sign, described, http
@@ -353,6 +355,16 @@ def table_markdown() -> str:
         "| proxy | may the API have accepted the message? | why |",
         "| --- | --- | --- |",
         *(f"| {form.name} | {'yes: unknown' if form.carried else 'no: retry'} | {form.why} |" for form in FORMS_503),
+        "",
+        "## What fits dead letters",
+        "",
+        "`wooshq dead groups` says it of each group (`letters/acts.py`). The first row that fits counts.",
+        "",
+        "| reason | what fits | why |",
+        "| --- | --- | --- |",
+        *(f"| `{row.reason}` | {row.act} | {row.why} |" for row in ACTS),
+        "",
+        *(f"- **{act}**: {means}." for act, means in MEANS.items()),
         "",
         "## The consequences of each verdict",
         "",

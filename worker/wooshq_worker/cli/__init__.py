@@ -13,9 +13,10 @@ from redis.exceptions import RedisError
 
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
 from wooshq.installation.embedded import EmbeddedRedisError
-from wooshq_worker.cli.commands import bulk, cancel, dead, fanout, from_1_3, health, lint, processes, send, status
-from wooshq_worker.cli.commands.gates import changes, limits, pause
+from wooshq_worker.cli.commands import bulk, cancel, fanout, from_1_3, health, lint, processes, resend, send, status
+from wooshq_worker.cli.commands.gates import audit, changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
+from wooshq_worker.cli.commands.letters import dead, replays
 from wooshq_worker.cli.commands.outbox import relay, spool
 from wooshq_worker.cli.commands.outbox import rows as outbox
 from wooshq_worker.cli.terminal.help import Group
@@ -58,6 +59,7 @@ Start with:
 send.add_to(app)
 status.add_to(app)
 cancel.add_to(app)
+resend.add_to(app)
 lint.add_to(app)
 from_1_3.add_to(app)
 fanout.add_to(app)
@@ -66,8 +68,10 @@ health.add_to(app)
 relay.add_to(app)
 pause.add_to(app)
 changes.add_to(app)
+audit.add_to(app)
 app.add_typer(bulk.app, name="bulk")
 app.add_typer(dead.app, name="dead")
+app.add_typer(replays.app, name="replays")
 app.add_typer(gates.app, name="gates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(outbox.app, name="outbox")

@@ -25,7 +25,7 @@ from wooshq.errors import (
 from wooshq.jobs.begin import template_of
 from wooshq.jobs.check import HEAD, Checks, Look, Refused
 from wooshq.jobs.show import Job
-from wooshq.jobs.source import check_same_source, source_of
+from wooshq.jobs.stream.source import check_same_source, source_of
 from wooshq.recipients.file import RecipientsFile
 from wooshq.recipients.rows import BadRow
 from wooshq.recipients.sample import Sample

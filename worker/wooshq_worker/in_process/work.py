@@ -30,7 +30,7 @@ from wooshq_worker.observe.sentry import silent
 
 _IDS: Final = 64
 """Intents that are sent together."""
-_CLOCKS: Final = ("due", "expiry", "leases", "cancels", "chunk_due", "chunk_leases", "job_expiry")
+_CLOCKS: Final = ("due", "expiry", "leases", "cancels", "chunk_due", "chunk_leases", "job_expiry", "replaying")
 """The sets of the ledger whose members wait for a moment."""
 _LOOK_S: Final = 0.05
 _MOST_LOOKS: Final = 200_000

@@ -60,4 +60,5 @@ class JobInfo:
             code=code,
             payload=payload.decode(),
             attempts=attempts,
+            locale=unit.locale,
         )

@@ -21,6 +21,7 @@ from wooshq_worker.keeper.jobs import end_rollout_steps, queue_due_chunks, sweep
 from wooshq_worker.keeper.leases import take_over_intents
 from wooshq_worker.keeper.lost_chunks import take_over_chunks
 from wooshq_worker.keeper.lost_turns import call_lost_turns
+from wooshq_worker.keeper.replays import run_replays
 from wooshq_worker.keeper.version_before import take_in_old_intents
 from wooshq_worker.ledger_client import LedgerClient
 
@@ -38,6 +39,7 @@ IN_EVERY_ROUND: Final[tuple[Duty, ...]] = (
     end_rollout_steps,
     sweep_cancelled_jobs,
     sweep_expired_jobs,
+    run_replays,
     ring_bells,
 )
 TAKE_OVER: Final[tuple[Duty, ...]] = (take_over_intents, take_over_chunks)

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from tests.unit.worker.api.answers import SUCCESS, an_answer, an_envelope, the_verdict, then_of
+from wooshq.letters.acts import TABLE as ACTS
 from wooshq_worker.api.answer.origin import FORMS_503
 from wooshq_worker.api.outcome import NOT_SENT, Answer, Break, Broke, Cut, Outcome
 from wooshq_worker.api.signs import HTTP_OF, Code, Http, Says, described
@@ -109,7 +110,7 @@ class TestWhatFollows:
 class TestThePage:
     def test_it_has_every_row_every_rule_and_what_follows(self) -> None:
         text = table_markdown()
-        assert text.count("\n| ") == len(TABLE) + len(FORMS_503) + 4
+        assert text.count("\n| ") == len(TABLE) + len(FORMS_503) + len(ACTS) + 6
         assert all(row.why in text for row in TABLE)
         assert all(rule in text for rule in RULES)
         assert all(follows in text for follows in what_follows().values())

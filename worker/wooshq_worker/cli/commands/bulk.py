@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,9 +13,11 @@ import typer
 from wooshq import Wooshq
 from wooshq.errors import JobUnknown
 from wooshq.jobs.show import Job
-from wooshq.letters.replay import MAY_BE_REACHED
+from wooshq.letters.replays.planning import LeftOutFor
 from wooshq_worker.cli.change_options import By, Why
+from wooshq_worker.cli.commands.letters.parts import patch_of
 from wooshq_worker.cli.opening import open_wooshq
+from wooshq_worker.cli.recipient_lines import recipient_lines
 from wooshq_worker.cli.terminal.files import opened
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
 from wooshq_worker.cli.terminal.job import NoCallYet, full
@@ -181,7 +184,7 @@ def cancel(job_id: JobId, why: Why = "", by: By = None, as_json: Json = False) -
 @app.command("retry-failed", cls=Command, epilog=examples(f"wooshq bulk retry-failed {EXAMPLE_ID} --dry-run"))
 def retry_failed(
     job_id: JobId,
-    rate: Annotated[float | None, typer.Option(metavar="N", help="Letters per second. Default: all at once.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="N", help="API calls per second. Default: as fast as the limits allow.")] = None,
     in_doubt: Annotated[
         bool,
         typer.Option(
@@ -191,7 +194,7 @@ def retry_failed(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the outcome, but change nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay a job's dead letters, with one call for each. Recipients that received the message are skipped."""
+    """Replay a job's dead letters. Those with the same text share calls. Recipients that received the message are skipped."""
     continue_unread()
     with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
@@ -199,13 +202,82 @@ def retry_failed(
     if as_json:
         emit(done)
     else:
-        verb, end = ("would be replayed", " Nothing was sent.") if dry_run else ("replayed", "")
-        say(f"{several(done.selected, 'dead letter')}: {done.replayed:,} {verb}, {done.skipped:,} skipped, {done.invalid:,} invalid.{end}")
-        if in_doubt_n := sum(why == MAY_BE_REACHED for why in done.why.values()):
+        verb, end = ("would be replayed", " Nothing was sent.") if dry_run else ("will be replayed", "")
+        calls = f" in {several(done.calls, 'call')}" if done.replayed else ""
+        say(
+            f"{several(done.selected, 'dead letter')}: {done.replayed:,} {verb}{calls}, {done.skipped:,} skipped, {done.invalid:,} invalid.{end}"
+        )
+        if done.id is not None:
+            print_line(done.id)
+            say(f"The replay is {done.state}. Follow it: wooshq replays show {done.id} --watch")
+        if in_doubt_n := done.left_out.get(LeftOutFor.IN_DOUBT, 0):
             say(
                 f"{several(in_doubt_n, 'letter')} in doubt {'was' if in_doubt_n == 1 else 'were'} skipped. --in-doubt replays {'it' if in_doubt_n == 1 else 'them'}, too."
             )
     finish(SOME_REFUSED if done.skipped or done.invalid else ALL_DONE)
+
+
+@app.command(cls=Command, epilog=examples(f"wooshq bulk unreached {EXAMPLE_ID} rest.ndjson"))
+def unreached(
+    job_id: JobId,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Write the recipients to this file, for wooshq fanout: NDJSON, or CSV if it ends in .csv; - for standard output.",
+        ),
+    ],
+    dead: Annotated[bool, typer.Option("--dead/--no-dead", help="Whether to include recipients that have a dead letter.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """List exactly those whom a cancelled, expired, paused or stopped job did not reach: neither sent to nor in doubt."""
+    with open_wooshq() as wooshq:
+        job = _or_end(wooshq, job_id)
+        counted: Counter[str] = Counter()
+        try:
+            with opened(file, force=force, option="FILE") as out:
+                for line in recipient_lines(wooshq.bulk.unreached(job.id, dead=dead), counted, as_csv=file.suffix.lower() == ".csv"):
+                    out.write(line)
+                out.flush()
+        except JobUnknown as error:
+            say(f"{job_id}: {error}.")
+            raise typer.Exit(SOME_REFUSED) from None
+    n = counted.total()
+    where = "" if str(file) == "-" else f" written to {file}"
+    parts = ", ".join(f"{count:,} {why}" for why, count in counted.items())
+    say(f"{several(n, 'recipient')}{where}{f' ({parts})' if n else ''}.")
+    if counted["dead"]:
+        say(
+            f"The dead ones have dead letters. Once you have sent to them: wooshq dead discard --bulk {job.id}. Or leave them out: --no-dead"
+        )
+    if not job.is_fed:
+        say("The job was cancelled before all recipients were given to it. Those that were not are only in your own file.")
+
+
+@app.command("continue", cls=Command, epilog=examples(f"wooshq bulk continue {EXAMPLE_ID} --why 'the shop is back'"))
+def continue_(
+    job_id: JobId,
+    patch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON", help="JSON merge patch (RFC 7396) for the template. @FILE reads it from a file, - from standard input."
+        ),
+    ] = None,
+    rate: Annotated[float | None, typer.Option(metavar="N", help="API calls per second. Default: as fast as the limits allow.")] = None,
+    why: Why = "",
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Start a job for those whom another job did not reach (without the dead: wooshq bulk retry-failed). Called again, it is the same job."""
+    continue_unread()
+    change = None if patch is None else patch_of(patch)
+    with open_wooshq() as wooshq:
+        job = _at_rest(wooshq, _or_end(wooshq, job_id))
+        started = wooshq.bulk.continue_job(job.id, patch=change, rate=rate, why=why, by=by).show()
+        emit(started) if as_json else print_line(started.id)
+        say(f"The job {started.id} sends to {several(started.total, 'recipient')} that job {job.id} did not reach.")
+        if job.dead:
+            say(f"{several(job.dead, 'recipient')} of job {job.id} have dead letters: wooshq bulk retry-failed {job.id}")
 
 
 def _or_end(wooshq: Wooshq, job_id: str) -> Job:

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from wooshq import Wooshq
+from wooshq.gates.who import who
 from wooshq.intents.cancel import CANCELLING
+from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
 from wooshq_worker.cli.terminal.out import ALL_DONE, SOME_REFUSED, UNKNOWN_ID, Json, continue_unread, emit, finish, say, show
@@ -28,13 +30,15 @@ def add_to(app: typer.Typer) -> None:
     app.command(cls=Command, epilog=examples(f"wooshq cancel {EXAMPLE_ID}"))(cancel)
 
 
-def cancel(ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of intents.")], as_json: Json = False) -> None:
+def cancel(
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of intents.")], why: Why = "", by: By = None, as_json: Json = False
+) -> None:
     """Cancel intents that were not sent yet. If Pushwoosh keeps a sent message until its schedule, ask Pushwoosh to cancel it."""
     continue_unread()
     with open_wooshq() as wooshq:
         left = 0
         for intent_id in ids:
-            state = wooshq.cancel(intent_id.lower())
+            state = wooshq.cancel(intent_id.lower(), why=why, by=by or who())
             answer = _ask_now(wooshq, intent_id.lower()) if state == CANCELLING else None
             if answer is not None:
                 state = _AFTER_ASKING[answer["outcome"]]

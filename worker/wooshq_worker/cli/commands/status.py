@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from wooshq import Status
+from wooshq import Status, Wooshq
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
 from wooshq_worker.cli.terminal.out import (
@@ -95,12 +95,17 @@ def status(
     in_doubt: Annotated[
         bool, typer.Option("--in-doubt", help="List the intents with a call that got no answer. With --state: only those in this state.")
     ] = False,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Also ask Pushwoosh for the state of the messages. It needs the API token.")
+    ] = False,
     most: Annotated[int, typer.Option(metavar="N", min=1, help="List at most N intents.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """Show the state of intents, with every attempt."""
     if ids and (state or in_doubt):
         raise typer.BadParameter("cannot be used with ids", param_hint="--state" if state else "--in-doubt")
+    if remote and not ids:
+        raise typer.BadParameter("needs ids of intents", param_hint="--remote")
     with open_wooshq() as wooshq:
         if state or in_doubt:
             _list(wooshq.find(state=state, in_doubt=in_doubt, most=most + 1), most, as_json=as_json)
@@ -115,14 +120,25 @@ def status(
             if found is None:
                 unknown += 1
                 say(f"{intent_id}: {UNKNOWN_ID}")
-            elif as_json:
-                emit(found)
+                continue
+            there = _at_pushwoosh(wooshq, found) if remote else {}
+            if as_json:
+                emit({**found, "remote": there} if remote else found)
             else:
                 pairs(found, skip=("attempts", "cancel"))
+                for code, said in there.items():
+                    field("at Pushwoosh", f"{said['status'] or said['detail']} (message {code})")
                 if found.cancel is not None:
                     field("asked to cancel", _asked(found.cancel))
                 attempts(found)
         finish(SOME_REFUSED if unknown else ALL_DONE)
+
+
+def _at_pushwoosh(wooshq: Wooshq, found: Status) -> dict[str, dict[str, Any]]:
+    """Message code → what Pushwoosh says of it."""
+    from wooshq_worker.intents.remote import ask_pushwoosh  # it needs an HTTP client, which takes long to import
+
+    return {code: said.as_dict() for code, said in ask_pushwoosh(wooshq.settings, [found]).items()} if found.message_codes else {}
 
 
 def _list(found: Sequence[Status], most: int, *, as_json: bool) -> None:

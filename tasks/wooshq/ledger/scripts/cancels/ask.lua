@@ -1,9 +1,11 @@
 -- ask.lua: notes that the API must be asked to cancel the message of a sent intent, which Pushwoosh holds until its schedule. The intent
 --          stays sent, and its row says what the API answered.
 -- uses clock
+-- uses history
 -- KEYS[1]   intent:<id>  hash
 -- KEYS[2]   cancels      zset
--- ARGV      id, until when Pushwoosh holds the message ms, how long an ended intent is kept ms
+-- KEYS[3]   changes      stream
+-- ARGV      id, until when Pushwoosh holds the message ms, how long an ended intent is kept ms, why or '', by whom or '' (then it is not noted)
 -- returns   'asked' | 'cancelled' (the API has cancelled it already) | 'gone' | <the state that the intent is in now>
 -- cost      O(log cancels)
 -- moves     none
@@ -21,4 +23,5 @@ redis.call('HDEL', KEYS[1], 'cancel_answered', 'cancel_detail', 'cancel_token', 
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 local keep = ARGV[2] - now + ARGV[3]
 if redis.call('PTTL', KEYS[1]) < keep then redis.call('PEXPIRE', KEYS[1], keep) end
+if ARGV[5] ~= '' then note_change(KEYS[3], now, 'cancel', 'intent ' .. ARGV[1], ARGV[4], ARGV[5], '', '', {n = 1, result = 'asked Pushwoosh'}) end
 return 'asked'

@@ -2,15 +2,18 @@
 -- uses clock
 -- uses letters
 -- uses queue
+-- uses history
 -- KEYS[1]   intent:<id>  hash
 -- KEYS[2]   due          zset
 -- KEYS[3]   expiry       zset
 -- KEYS[4]   counts       hash
--- ARGV      id, how long an ended intent is kept ms, how long a letter is kept ms
--- derived   queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay)
+-- KEYS[5]   changes      stream
+-- ARGV      id, how long an ended intent is kept ms, how long a letter is kept ms, why or '', by whom or '' (then it is not noted)
+-- derived   queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay),
+--           replay:<replay> (of such a letter)
 -- returns   'gone' | <the state that the intent is in now>
 -- cost      O(log ledger)
--- moves     intent queued | retrying → cancelled (cancel); letter replaying → open (unsent)
+-- moves     intent queued | retrying → cancelled (cancel); letter replaying → open (unsent); outcome begun → cancelled (cancel)
 -- again     same answer, changes nothing
 -- memory    works in a full Redis: the first write is ZREM
 local v = redis.call('HMGET', KEYS[1], 'state', 'lane', 'app')
@@ -20,4 +23,5 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 unqueue(KEYS[1], ARGV[1], v[2], v[3])
 finish(KEYS[1], ARGV[1], 'cancelled', now_ms(), ARGV[2], KEYS[3], KEYS[4], {})
 reopen_letter(KEYS[1], ARGV[1], 'cancelled', ARGV[3])
+if ARGV[5] ~= '' then note_change(KEYS[5], now_ms(), 'cancel', 'intent ' .. ARGV[1], ARGV[4], ARGV[5], '', '', {n = 1, result = 'cancelled'}) end
 return 'cancelled'

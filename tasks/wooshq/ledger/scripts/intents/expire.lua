@@ -9,10 +9,11 @@
 -- KEYS[4]   gates        hash
 -- KEYS[5…]  intent:<id>  hash, one per intent
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one id per intent
--- derived   queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay)
+-- derived   queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay),
+--           replay:<replay> (of such a letter)
 -- returns   {<id> *}, those that expired
 -- cost      O(intents × log ledger); the caller bounds how many
--- moves     intent queued | retrying → expired (expire); letter replaying → open (unsent)
+-- moves     intent queued | retrying → expired (expire); letter replaying → open (unsent); outcome begun → expired (expire)
 -- again     another answer, changes nothing: an intent that expired is final
 -- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()

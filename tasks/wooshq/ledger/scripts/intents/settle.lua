@@ -17,11 +17,13 @@
 --           text per intent. If the API accepted its only call, four lines: id, token, message code, attempt. Otherwise three: id, token, and
 --           a JSON object: {event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, waits_for? (it
 --           did not fail, and waits for this), unsent? (no call was made: its slot is given back)}
--- derived   pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies)
+-- derived   pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies),
+--           replay:<replay> (of a letter that is replayed), job:<job> (of such a letter)
 -- returns   {'settled' | 'lost' (another worker has it, or it is final) *}, one per intent
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many
 -- moves     intent sending → sent (accepted), retrying (failed), queued (handed_back), dead (given_up), expired (expire);
---           letter → open (filed), replaying → closed (sent), open (unsent)
+--           letter → open (filed), replaying → closed (sent), open (unsent);
+--           outcome begun → sent (accepted), dead (given_up), expired (expire)
 -- again     same answer, changes only counts: the token stays in the row until another worker takes it; a lost claim is counted as late each
 --           time
 -- memory    works in a full Redis: the first write is HDEL

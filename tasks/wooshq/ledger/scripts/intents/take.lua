@@ -22,14 +22,15 @@
 --           progress), probe_ms (how long one may take), share (the transactional lane's part of the rate), ahead_ms (how far ahead slots
 --           are given), awake_ms (for how long the worker looks by itself if it took something), keep_ms (an ended intent), letter_ms,
 --           rate (an application's calls a second, if it has a ceiling), rates (by application)}
--- derived   queue:<lane>, intent:<id>, pace:<application>, letter:<letter> (of an intent that is a replay and expires)
+-- derived   queue:<lane>, intent:<id>, pace:<application>, letter:<letter> (of an intent that is a replay and expires),
+--           replay:<replay> (of such a letter)
 -- returns   {<now, ms>, <1: more may leave now>, <in how many ms something may leave that may not leave now, or -1>, <suspects whose turn it is>,
 --            <1: the caller must ring for others>, <ids that expired, separated by blanks>,
 --            <one text per intent, fifteen lines: id, v, application, accepted ms, expires ms or '', fence, lost, attempts, rounds, calls
 --             without an answer, when it first failed ms or '', how long it has waited since ms, leaves in so many ms, 1: its answer may
 --             open a gate, body> *}
 -- cost      O(intents × log queue + gates + applications, 64 at most)
--- moves     intent queued → sending (taken), expired (expire); letter replaying → open (unsent)
+-- moves     intent queued → sending (taken), expired (expire); letter replaying → open (unsent); outcome begun → expired (expire)
 -- again     same answer but the time, changes nothing: took:<taker> has the token, and what was taken
 -- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()

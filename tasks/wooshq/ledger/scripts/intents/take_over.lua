@@ -13,10 +13,12 @@
 --           alone ms (doubled with each further lost worker: many workers that are lost for another reason must not make it poison), then
 --           two per intent: id, on_unknown
 -- derived   queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first
---           intent of a replay that dies)
+--           intent of a replay that dies),
+--           replay:<replay> (of a letter that is replayed)
 -- returns   {<id> *}, those that are queued again
 -- cost      O(intents × log ledger); the caller bounds how many
--- moves     intent sending → queued (lease_ended), dead (given_up); letter → open (filed), replaying → open (unsent)
+-- moves     intent sending → queued (lease_ended), dead (given_up); letter → open (filed), replaying → open (unsent);
+--           outcome begun → dead (given_up)
 -- again     another answer, changes nothing: an intent that was moved has no lease any more
 -- memory    works in a full Redis: the first write is ZREM
 local now = now_ms()

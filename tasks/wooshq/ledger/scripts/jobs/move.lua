@@ -55,5 +55,5 @@ elseif ARGV[2] == 'cancel' and state ~= 'cancelled' and state ~= 'done' then
   redis.call('SADD', KEYS[4], ARGV[1])
   end_job(KEYS[1], now_ms(), ARGV[4], {KEYS[1], KEYS[6], KEYS[7]})
 end
-if moved == 1 then note_change(KEYS[8], now_ms(), ARGV[2], 'job ' .. ARGV[1], ARGV[3], ARGV[5], '', '') end
+if moved == 1 then note_change(KEYS[8], now_ms(), ARGV[2], 'job ' .. ARGV[1], ARGV[3], ARGV[5], '', '', {result = redis.call('HGET', KEYS[1], 'state')}) end
 return {redis.call('HGET', KEYS[1], 'state'), moved, queued}

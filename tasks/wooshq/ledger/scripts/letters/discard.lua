@@ -1,17 +1,25 @@
--- discard.lua: an operator says that an open letter does not have to be sent.
+-- discard.lua: an operator says that open letters do not have to be sent.
+-- uses clock
 -- uses full
 -- uses letters
--- KEYS[1]   letter:<letter>  hash
--- ARGV      why, or ''
--- returns   'discarded' | 'taken <state>' | 'gone'
--- cost      O(1)
+-- uses history
+-- KEYS[1]   changes          stream
+-- KEYS[2…]  letter:<letter>  hash, one per letter
+-- ARGV      why, or '', by whom, the selection in words
+-- returns   {'discarded' | 'taken <state>' | 'gone' *}, one per letter
+-- cost      O(letters); the caller bounds how many
 -- moves     letter open → discarded (discard)
 -- again     same answer, changes nothing
 -- memory    works in a full Redis: the first write is HDEL
-local state = redis.call('HGET', KEYS[1], 'state')
-if not state then return 'gone' end
-if state == 'discarded' then return 'discarded' end
-if state ~= 'open' then return 'taken ' .. state end
-free_first(KEYS[1])
-discard_letter(KEYS[1], ARGV[1])
-return 'discarded'
+local out, n = {}, 0
+for i = 2, #KEYS do
+  local state = redis.call('HGET', KEYS[i], 'state')
+  if state == 'open' then
+    free_first(KEYS[i])
+    discard_letter(KEYS[i], ARGV[1])
+    n, state = n + 1, 'discarded'
+  end
+  out[i - 1] = not state and 'gone' or state == 'discarded' and state or 'taken ' .. state
+end
+if n > 0 then note_change(KEYS[1], now_ms(), 'discard', 'letters', ARGV[1], ARGV[2], '', '', {n = n, selection = ARGV[3], result = 'discarded'}) end
+return out

@@ -1,7 +1,10 @@
 -- edit.lua: sets what the replay of an open letter will send.
+-- uses clock
 -- uses letters
+-- uses history
 -- KEYS[1]   letter:<letter>  hash
--- ARGV      body, the edit that it was made from ('' for the intent's own body), model version
+-- KEYS[2]   changes          stream
+-- ARGV      body, the edit that it was made from ('' for the intent's own body), model version, letter, why or '', by whom
 -- returns   'edited' | 'taken <state>' | 'changed' (another edit came between) | 'gone'
 -- cost      O(size of the body)
 -- moves     none
@@ -13,4 +16,5 @@ if v[1] ~= 'open' then return 'taken ' .. v[1] end
 if v[2] == ARGV[1] then return 'edited' end
 if (v[2] or '') ~= ARGV[2] then return 'changed' end
 edit_letter(KEYS[1], ARGV[1], ARGV[3])
+note_change(KEYS[2], now_ms(), 'edit', 'letter ' .. ARGV[4], ARGV[5], ARGV[6], '', '', {n = 1, result = 'edited'})
 return 'edited'

@@ -12,8 +12,10 @@ local function doubt(doubts, id, now, keep_ms, cause)
   redis.call('XADD', doubts, 'MINID', '~', now - keep_ms, '*', 'id', id, 'at', now, 'cause', cause)
 end
 
--- Adds what a person changed. The last two hundred are kept. did: 'shut', 'opened' or 'limit', or what happened to a job. what: the gate, limit
--- or job. value, before: of a limit.
-local function note_change(changes, now, did, what, why, by, value, before)
-  redis.call('XADD', changes, 'MAXLEN', 200, '*', 'at', now, 'did', did, 'what', what, 'why', why, 'by', by, 'value', value, 'before', before)
+-- Adds an act of an operator to the audit log, of which the last ten thousand are kept. did: a verb. what: the gate, limit, job, replay, letter
+-- or intent, each with its kind. value, before: of a limit, or ''. more: { n (how many it concerned), selection, result }, or nil.
+local function note_change(changes, now, did, what, why, by, value, before, more)
+  more = more or {}
+  redis.call('XADD', changes, 'MAXLEN', 10000, '*', 'at', now, 'did', did, 'what', what, 'why', why, 'by', by, 'value', value, 'before', before,
+    'n', more.n or '', 'selection', more.selection or '', 'result', more.result or '')
 end

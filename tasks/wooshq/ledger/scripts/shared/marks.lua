@@ -48,9 +48,10 @@ local function count_rate(job, n, now)
   end
 end
 
--- Ends a chunk in which every recipient has ended. Its marks are kept; its recipients are not.
+-- Ends a chunk in which every recipient has ended. Its marks are kept; its recipients are kept if some were not reached: expired or cancelled.
 local function end_chunk(chunk, marks, job, room, keep_ms)
-  redis.call('HDEL', chunk, 'data', 'lease', 'log', 'losses', 'doubted', 'behind', 'later', 'due')
+  if not string.find(redis.call('GET', marks) or '', '[EC]') then redis.call('HDEL', chunk, 'data') end
+  redis.call('HDEL', chunk, 'lease', 'log', 'losses', 'doubted', 'behind', 'later', 'due')
   redis.call('HSET', chunk, 'state', 'done')
   redis.call('PEXPIRE', chunk, keep_ms)
   redis.call('PEXPIRE', marks, keep_ms)

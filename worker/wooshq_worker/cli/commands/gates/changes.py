@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def changes(most: Annotated[int, typer.Option(metavar="N", min=1, help="Show at most N changes.")] = 20, as_json: Json = False) -> None:
-    """Show what people changed, newest first: pauses, gates, limits and jobs. The last 200 are kept."""
+    """Show what people changed, newest first: pauses, gates, limits and jobs. All other acts: wooshq audit."""
     with open_wooshq() as wooshq:
         found = wooshq.changes(most=most)
     if as_json:

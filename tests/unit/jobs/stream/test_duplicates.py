@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wooshq.errors import FolderUnusable, WooshqError
-from wooshq.jobs.duplicates import Duplicates, folder_of_tables
+from wooshq.jobs.stream.duplicates import Duplicates, folder_of_tables
 
 MIB = 1 << 20
 NOWHERE = Path("/nowhere/at/all")
@@ -123,7 +123,7 @@ class WhenThereAreAMillionRecipients:
         program = """
             import sys
             from pathlib import Path
-            from wooshq.jobs.duplicates import Duplicates, folder_of_tables
+            from wooshq.jobs.stream.duplicates import Duplicates, folder_of_tables
 
             def most_kib():
                 return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
@@ -142,7 +142,7 @@ class WhenThereAreAMillionRecipients:
         program = """
             import os, signal, sys
             from pathlib import Path
-            from wooshq.jobs.duplicates import Duplicates, folder_of_tables
+            from wooshq.jobs.stream.duplicates import Duplicates, folder_of_tables
             Duplicates(Path(sys.argv[1]), keys_in_memory=0).new([f"{n:0300}" for n in range(100_000)])
             os.kill(os.getpid(), signal.SIGKILL)
         """

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wooshq.jobs.duplicates import Duplicates
-from wooshq.jobs.once import Once
+from wooshq.jobs.stream.duplicates import Duplicates
+from wooshq.jobs.stream.once import Once
 from wooshq_schemas import Recipient
 from wooshq_schemas.recipients.notes import Note, Notes
 

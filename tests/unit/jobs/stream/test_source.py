@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from wooshq.errors import RecipientsChanged
-from wooshq.jobs.source import check_same_source, source_of
+from wooshq.jobs.stream.source import check_same_source, source_of
 from wooshq.recipients.file import RecipientsFile
 
 PEOPLE = "user\nu1\nu2\n"

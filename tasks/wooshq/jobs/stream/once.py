@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wooshq.jobs.duplicates import Duplicates
+from wooshq.jobs.stream.duplicates import Duplicates
 from wooshq_schemas import Recipient
 from wooshq_schemas.recipients.notes import Note, Notes
 

@@ -1,0 +1,64 @@
+"""Send again what was sent already: an operator's act, with its reason on record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from wooshq.errors import IntentInvalid, Problem
+from wooshq.gates.who import said
+from wooshq.intents.entry import entry_of_model, new_id
+from wooshq.ledger.intents import IntentLedger, ring
+from wooshq.ledger.replies import as_row, ms
+from wooshq.ledger.states import State
+from wooshq.ledger.steps import Ask, Flow, Ring
+from wooshq.settings import Settings
+from wooshq_schemas import NewerModel, parse_intent_json
+from wooshq_schemas.intent.door import migrated
+from wooshq_schemas.validation.json_text import loads
+
+_OF_ONE_SENDING = ("id", "idempotency_key")
+
+
+def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why: str, by: str | None) -> Flow[str | None]:
+    """See `Wooshq.resend`."""
+    why, who = said(why, by)
+    if not why.strip():
+        raise ValueError("why: must say why it is sent again. The recipient may get it twice")
+    flat, time = yield Ask([("HGETALL", ledger.keys.intent(intent_id)), ("TIME",)])
+    row = as_row(flat)
+    if not row:
+        return None
+    _check_state(row["state"])
+    try:
+        data = migrated(loads(row["body"]), int(row.get("v") or 1))
+    except NewerModel:
+        raise _refused("was written by a newer version of wooshq", "Resend it with that version") from None
+    if isinstance(data, dict):
+        data = {name: value for name, value in data.items() if name not in _OF_ONE_SENDING}
+    raw = json.dumps(data, ensure_ascii=False)
+    intent = parse_intent_json(raw, application=settings.application, list_limit=settings.list_limit, platforms=settings.platform_table)
+    expires = intent.expires_at_dt
+    if expires is not None and expires <= datetime.fromtimestamp(ms(time) / 1000, UTC):
+        raise _refused("has expired, and nothing is sent after its expires_at", "Enqueue a new intent instead")
+    new = replace(entry_of_model(intent, settings), intent_id=new_id())
+    answer = yield from ledger.resend(intent_id, new, why, who)
+    if answer == "gone":
+        return None
+    if answer != "resent":
+        _check_state(answer)
+    for lane in (yield from ring(ledger.keys, settings)):
+        yield Ring(lane)
+    return new.intent_id
+
+
+def _check_state(state: str) -> None:
+    if state == State.DEAD:
+        raise _refused("was not sent: it is a dead letter", "Use wooshq dead replay")
+    if state != State.SENT:
+        raise _refused(f"was not sent: it is {state}", "Only what was sent can be sent again")
+
+
+def _refused(problem: str, hint: str) -> IntentInvalid:
+    return IntentInvalid([Problem("", problem, hint)])

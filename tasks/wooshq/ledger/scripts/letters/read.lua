@@ -1,0 +1,30 @@
+-- read.lua: letters as they are, and the intents that replays of them would send. One answer for many letters: a pipeline of commands takes several
+--           times as long.
+-- uses row
+-- KEYS[1]   letters  zset
+-- ARGV      '1' (with the intents) | '0', then letter ids
+-- derived   letter:<letter>, intent:<id> (the one that died last)
+-- returns   <JSON: [[id (null if it is gone), intent, reason, detail, filed, attempts, lane, application, bulk, replays, state, vain, held_by, code, body, its
+--           version, 1 if it was edited]…]; false for what is not there>
+-- cost      O(letters + size of the intents); the caller bounds how many
+-- moves     none
+-- again     same answer, changes nothing
+-- memory    works in a full Redis: it only reads
+local prefix = string.sub(KEYS[1], 1, #KEYS[1] - 7)
+local names = {'id', 'intent', 'reason', 'detail', 'filed', 'attempts', 'lane', 'app', 'bulk', 'replays', 'state', 'vain', 'held_by', 'code'}
+local out = {}
+for i = 2, #ARGV do
+  local key = prefix .. 'letter:' .. ARGV[i]
+  local v = redis.call('HMGET', key, unpack(names))
+  if ARGV[1] == '1' and v[1] then
+    local edited = redis.call('HMGET', key, 'edited', 'v')
+    if edited[1] then
+      v[15], v[16], v[17] = edited[1], edited[2], '1'
+    else
+      local row = read_row(prefix .. 'intent:' .. v[2])
+      v[15], v[16], v[17] = row.body or false, row.v or false, false
+    end
+  end
+  out[i - 1] = cjson.encode(v)
+end
+return '[' .. table.concat(out, ',') .. ']'

@@ -1,0 +1,254 @@
+"""The calls for dead letters and their replays. `Wooshq` and `AsyncWooshq` have them; both faces carry out the same descriptions."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Unpack
+
+from wooshq.gates.faces import AsyncGateCalls, GateCalls
+from wooshq.letters.discard import Discarded, discard_letters
+from wooshq.letters.edit import edit_letter
+from wooshq.letters.filter import Conditions, ConditionsAndIds
+from wooshq.letters.find import group_letters, list_letters, show_letter
+from wooshq.letters.letter import Group, Letter, WholeLetter
+from wooshq.letters.replays import calls
+from wooshq.letters.replays.ledger import ReplayLedger
+from wooshq.letters.replays.rules import Brakes, Recipe, ReplayRules
+from wooshq.letters.replays.show import OUTCOME_NAMES, LetterOutcome, Replay, list_replays, outcomes_page, show_replay
+from wooshq.letters.replays.start import Replayed, replay_letters
+
+
+class DeadLetters:
+    """The calls for dead letters. Keyword arguments are the conditions of `Conditions`: a letter must meet all that are given."""
+
+    def __init__(self, owner: GateCalls) -> None:
+        self._w = owner
+
+    def list(self, *, most: int | None = None, **conditions: Unpack[ConditionsAndIds]) -> list[Letter]:
+        """Letters that meet the conditions, the newest first, at most `most`."""
+        return self._w.do(list_letters(self._w.ledger.keys, conditions, most=most))
+
+    def groups(self, **conditions: Unpack[ConditionsAndIds]) -> builtins.list[Group]:
+        """Open letters (unless a `state` is given) by reason, detail and application, the largest group first."""
+        return self._w.do(group_letters(self._w.ledger.keys, conditions))
+
+    def show(self, letter_id: str) -> WholeLetter:
+        """Everything about one letter. letter_id: the letter's id, or that of any intent of its history. Raises LetterUnknown."""
+        return self._w.do(show_letter(self._w.ledger.keys, letter_id))
+
+    def edit(self, letter_id: str, patch: Mapping[str, Any], *, why: str = "", by: str | None = None) -> tuple[Any, Any]:
+        """
+        Change the intent that a replay will send, by a JSON merge patch (RFC 7396). Returns the intent before and after.
+
+        The result is validated as a whole; `id` and `idempotency_key` cannot be patched. why, by: for the audit log; by: None for the user
+        and host. Raises LetterUnknown, IntentInvalid (nothing changed).
+        """
+        return self._w.do(edit_letter(self._w.ledger.letters, self._w.settings, letter_id, patch, why, by))
+
+    def replay(
+        self,
+        *ids: str,
+        dry_run: bool = False,
+        to_application: str | None = None,
+        to_lane: str | None = None,
+        rate: float | None = None,
+        in_doubt: bool | None = None,
+        patch: Mapping[str, Any] | None = None,
+        first: int | None = None,
+        stop_at: float | None = None,
+        start: bool = True,
+        why: str = "",
+        by: str | None = None,
+        **conditions: Unpack[Conditions],
+    ) -> Replayed:
+        """
+        Replay letters: those of `ids`, or all open ones that meet the conditions. Each is sent once, even if two people replay it.
+
+        The letters are chosen and checked here; then the replay runs in the workers, the oldest letter first, whoever started it may go away.
+        `Wooshq.replays` follows, pauses and cancels it. to_application, to_lane: used instead of the letter's own. patch: a JSON merge patch
+        (RFC 7396) for the intent of every letter; the letters themselves stay as they are. rate: API calls a second; None for as fast as the
+        limits allow. first: letters that are sent first; if more than the share `stop_at` of them fails again, the rest is spared (None: the
+        settings `replay_first` and `replay_stop_at`; 0: no first slice). in_doubt: whether letters are taken whose recipient may have
+        received the message (reasons `unknown`, `poison`); None takes those that are named by id or by their reason. dry_run: only say what
+        would be done. start: False keeps the plan, to be started by `replays.start` within a day. why, by: kept with the replay; by: None for
+        the user and host.
+
+        Raises ValueError if there are neither ids nor conditions, or for a rule out of its range; IntentInvalid if the patch cannot be one.
+        """
+        settings = self._w.settings
+        brakes = Brakes(rate, settings.replay_first if first is None else first, settings.replay_stop_at if stop_at is None else stop_at)
+        rules = ReplayRules(Recipe(to_application, to_lane, patch), brakes, dry_run, start, in_doubt, why, by)
+        return self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
+
+    def discard(
+        self, *ids: str, why: str = "", by: str | None = None, dry_run: bool = False, **conditions: Unpack[Conditions]
+    ) -> Discarded:
+        """
+        Mark letters as not to be sent. They can be seen until their retention ends.
+
+        why: kept with the letter. by: for the audit log; None for the user and host. Raises ValueError if there are neither ids nor conditions.
+        """
+        return self._w.do(discard_letters(self._w.ledger.letters, ids, conditions, why=why, by=by, dry_run=dry_run))
+
+
+class Replays:
+    """The calls for replays of dead letters. `dead_letters.replay` plans and starts one."""
+
+    def __init__(self, owner: GateCalls) -> None:
+        self._w = owner
+
+    def list(self, *, most: int | None = None) -> builtins.list[Replay]:
+        """Replays, the newest first, at most `most`."""
+        return self._w.do(list_replays(self._w.ledger.keys, most=most))
+
+    def show(self, replay_id: str) -> Replay:
+        """The state of a replay, with its counters. Raises ReplayUnknown."""
+        return self._w.do(show_replay(self._w.ledger.keys, replay_id))
+
+    def outcomes(self, replay_id: str, *, outcome: str | None = None) -> Iterator[LetterOutcome]:
+        """What became of each letter of a replay, in its order. outcome: only these, one of `OUTCOME_NAMES`. Raises ReplayUnknown, ValueError."""
+        if outcome is not None and outcome not in OUTCOME_NAMES:
+            raise ValueError(f"outcome: must be one of {', '.join(OUTCOME_NAMES)}")
+        start: int | None = 0
+        while start is not None:
+            page, start = self._w.do(outcomes_page(self._w.ledger.keys, replay_id, outcome, start))
+            yield from page
+
+    def start(self, replay_id: str, *, by: str | None = None) -> Replay:
+        """Start a replay that is planned, with just the letters of its plan. Raises ReplayUnknown, ValueError if it is not planned."""
+        return self._w.do(calls.start(ReplayLedger(self._w.settings), self._w.settings, replay_id, by))
+
+    def pause(self, replay_id: str, why: str = "paused manually", *, by: str | None = None) -> Replay:
+        """Pause a replay. Calls in progress end; what waits in a queue is taken back and counts as waiting. Raises ReplayUnknown."""
+        return self._w.do(calls.move(ReplayLedger(self._w.settings), self._w.settings, replay_id, "pause", why, by))
+
+    def resume(self, replay_id: str, why: str = "", *, by: str | None = None) -> Replay:
+        """Resume a replay that is paused or stopped. One that was stopped begins with a first slice again. Raises ReplayUnknown."""
+        return self._w.do(calls.move(ReplayLedger(self._w.settings), self._w.settings, replay_id, "resume", why, by))
+
+    def cancel(self, replay_id: str, why: str = "", *, by: str | None = None) -> Replay:
+        """Cancel a replay. Letters that were not sent yet stay open. Raises ReplayUnknown."""
+        return self._w.do(calls.move(ReplayLedger(self._w.settings), self._w.settings, replay_id, "cancel", why, by))
+
+    def wait(self, replay_id: str, within_s: float | None = None, watch: Callable[[Replay], object] = lambda replay: None) -> Replay:
+        """Wait until a replay has ended, or is paused or stopped. watch: called with the replay meanwhile. Raises ReplayUnknown."""
+        return self._w.do(calls.wait(ReplayLedger(self._w.settings), replay_id, within_s, watch))
+
+
+class AsyncDeadLetters:
+    """The calls for dead letters. Keyword arguments are the conditions of `Conditions`: a letter must meet all that are given."""
+
+    def __init__(self, owner: AsyncGateCalls) -> None:
+        self._w = owner
+
+    async def list(self, *, most: int | None = None, **conditions: Unpack[ConditionsAndIds]) -> list[Letter]:
+        """Letters that meet the conditions, the newest first, at most `most`."""
+        return await self._w.do(list_letters(self._w.ledger.keys, conditions, most=most))
+
+    async def groups(self, **conditions: Unpack[ConditionsAndIds]) -> builtins.list[Group]:
+        """Open letters (unless a `state` is given) by reason, detail and application, the largest group first."""
+        return await self._w.do(group_letters(self._w.ledger.keys, conditions))
+
+    async def show(self, letter_id: str) -> WholeLetter:
+        """Everything about one letter. letter_id: the letter's id, or that of any intent of its history. Raises LetterUnknown."""
+        return await self._w.do(show_letter(self._w.ledger.keys, letter_id))
+
+    async def edit(self, letter_id: str, patch: Mapping[str, Any], *, why: str = "", by: str | None = None) -> tuple[Any, Any]:
+        """
+        Change the intent that a replay will send, by a JSON merge patch (RFC 7396). Returns the intent before and after.
+
+        The result is validated as a whole; `id` and `idempotency_key` cannot be patched. why, by: for the audit log; by: None for the user
+        and host. Raises LetterUnknown, IntentInvalid (nothing changed).
+        """
+        return await self._w.do(edit_letter(self._w.ledger.letters, self._w.settings, letter_id, patch, why, by))
+
+    async def replay(
+        self,
+        *ids: str,
+        dry_run: bool = False,
+        to_application: str | None = None,
+        to_lane: str | None = None,
+        rate: float | None = None,
+        in_doubt: bool | None = None,
+        patch: Mapping[str, Any] | None = None,
+        first: int | None = None,
+        stop_at: float | None = None,
+        start: bool = True,
+        why: str = "",
+        by: str | None = None,
+        **conditions: Unpack[Conditions],
+    ) -> Replayed:
+        """
+        Replay letters: those of `ids`, or all open ones that meet the conditions. Each is sent once, even if two people replay it.
+
+        The letters are chosen and checked here; then the replay runs in the workers, the oldest letter first, whoever started it may go away.
+        `Wooshq.replays` follows, pauses and cancels it. to_application, to_lane: used instead of the letter's own. patch: a JSON merge patch
+        (RFC 7396) for the intent of every letter; the letters themselves stay as they are. rate: API calls a second; None for as fast as the
+        limits allow. first: letters that are sent first; if more than the share `stop_at` of them fails again, the rest is spared (None: the
+        settings `replay_first` and `replay_stop_at`; 0: no first slice). in_doubt: whether letters are taken whose recipient may have
+        received the message (reasons `unknown`, `poison`); None takes those that are named by id or by their reason. dry_run: only say what
+        would be done. start: False keeps the plan, to be started by `replays.start` within a day. why, by: kept with the replay; by: None for
+        the user and host.
+
+        Raises ValueError if there are neither ids nor conditions, or for a rule out of its range; IntentInvalid if the patch cannot be one.
+        """
+        settings = self._w.settings
+        brakes = Brakes(rate, settings.replay_first if first is None else first, settings.replay_stop_at if stop_at is None else stop_at)
+        rules = ReplayRules(Recipe(to_application, to_lane, patch), brakes, dry_run, start, in_doubt, why, by)
+        return await self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
+
+    async def discard(
+        self, *ids: str, why: str = "", by: str | None = None, dry_run: bool = False, **conditions: Unpack[Conditions]
+    ) -> Discarded:
+        """
+        Mark letters as not to be sent. They can be seen until their retention ends.
+
+        why: kept with the letter. by: for the audit log; None for the user and host. Raises ValueError if there are neither ids nor conditions.
+        """
+        return await self._w.do(discard_letters(self._w.ledger.letters, ids, conditions, why=why, by=by, dry_run=dry_run))
+
+
+class AsyncReplays:
+    """The calls for replays of dead letters. `dead_letters.replay` plans and starts one."""
+
+    def __init__(self, owner: AsyncGateCalls) -> None:
+        self._w = owner
+
+    async def list(self, *, most: int | None = None) -> builtins.list[Replay]:
+        """Replays, the newest first, at most `most`."""
+        return await self._w.do(list_replays(self._w.ledger.keys, most=most))
+
+    async def show(self, replay_id: str) -> Replay:
+        """The state of a replay, with its counters. Raises ReplayUnknown."""
+        return await self._w.do(show_replay(self._w.ledger.keys, replay_id))
+
+    async def outcomes(self, replay_id: str, *, outcome: str | None = None) -> AsyncIterator[LetterOutcome]:
+        """What became of each letter of a replay, in its order. outcome: only these, one of `OUTCOME_NAMES`. Raises ReplayUnknown, ValueError."""
+        if outcome is not None and outcome not in OUTCOME_NAMES:
+            raise ValueError(f"outcome: must be one of {', '.join(OUTCOME_NAMES)}")
+        start: int | None = 0
+        while start is not None:
+            page, start = await self._w.do(outcomes_page(self._w.ledger.keys, replay_id, outcome, start))
+            for one in page:
+                yield one
+
+    async def start(self, replay_id: str, *, by: str | None = None) -> Replay:
+        """Start a replay that is planned, with just the letters of its plan. Raises ReplayUnknown, ValueError if it is not planned."""
+        return await self._w.do(calls.start(ReplayLedger(self._w.settings), self._w.settings, replay_id, by))
+
+    async def pause(self, replay_id: str, why: str = "paused manually", *, by: str | None = None) -> Replay:
+        """Pause a replay. Calls in progress end; what waits in a queue is taken back and counts as waiting. Raises ReplayUnknown."""
+        return await self._w.do(calls.move(ReplayLedger(self._w.settings), self._w.settings, replay_id, "pause", why, by))
+
+    async def resume(self, replay_id: str, why: str = "", *, by: str | None = None) -> Replay:
+        """Resume a replay that is paused or stopped. One that was stopped begins with a first slice again. Raises ReplayUnknown."""
+        return await self._w.do(calls.move(ReplayLedger(self._w.settings), self._w.settings, replay_id, "resume", why, by))
+
+    async def cancel(self, replay_id: str, why: str = "", *, by: str | None = None) -> Replay:
+        """Cancel a replay. Letters that were not sent yet stay open. Raises ReplayUnknown."""
+        return await self._w.do(calls.move(ReplayLedger(self._w.settings), self._w.settings, replay_id, "cancel", why, by))
+
+    async def wait(self, replay_id: str, within_s: float | None = None, watch: Callable[[Replay], object] = lambda replay: None) -> Replay:
+        """Wait until a replay has ended, or is paused or stopped. watch: called with the replay meanwhile. Raises ReplayUnknown."""
+        return await self._w.do(calls.wait(ReplayLedger(self._w.settings), replay_id, within_s, watch))

@@ -1,0 +1,1 @@
+"""Tests of what is noticed in a stream of recipients."""
