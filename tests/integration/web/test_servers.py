@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.installation.servers import a_free_port
+from tests.integration.installation.servers import Server, a_free_port
 from tests.integration.web.served import USE_BEFORE_FORK
 from tests.rig import GENEROUS_S, ROOT, Rig, wait_until
 from tests.stand_in import StandIn
+from wooshq.spool.folder import SpoolFolder
 
 REQUESTS = 300
 BIN = Path(sys.executable).parent
@@ -51,8 +52,11 @@ SERVERS = [
     ),
     pytest.param((*UVICORN, FASTAPI), id="uvicorn --workers", marks=needs("uvicorn")),
     pytest.param((*UWSGI, FLASK, "--enable-threads"), id="uwsgi", marks=needs("uwsgi")),
-    pytest.param((*UWSGI, FLASK), id="uwsgi without threads", marks=needs("uwsgi")),
+    pytest.param((*UWSGI, FLASK, "--threads", "4"), id="uwsgi --threads", marks=needs("uwsgi")),
 ]
+
+
+SPOOLING = [param for param in SERVERS if param.id != "gunicorn"]
 
 
 class Served:
@@ -61,7 +65,7 @@ class Served:
     def __init__(self, rig: Rig, command: Sequence[str], **variables: str) -> None:
         self.port = a_free_port()
         self._log = rig.folder / "server.log"
-        places = rig.wooshq.installation.places
+        places = rig.wooshq.installation.places  # as in production, an app names its servers
         env = {
             **{name: value for name, value in rig.env.items() if name != "WOOSHQ_DATA_DIR"},
             "PYTHONPATH": os.pathsep.join((str(ROOT), rig.env["PYTHONPATH"])),
@@ -150,3 +154,30 @@ class WhenAServerRunsAnApp:
         assert {status.state for status in rig.ended([str(one["id"]) for one in told])} == {"sent"}
         wait_until(lambda: {"before-fork", "before-fork-too"} <= api.accepted.keys(), saw=rig.logs)
         assert {n for user, n in api.accepted.items() if user != "first"} == {1}
+
+
+class WhenRedisIsAwayMeanwhile:
+    @pytest.mark.parametrize("command", SPOOLING)
+    def test_each_request_is_accepted_and_each_message_is_sent_once(self, tmp_path: Path, api: StandIn, command: Sequence[str]) -> None:
+        redis = Server(tmp_path, "--appendonly", "yes", "--appendfsync", "always", "--save", "")
+        url = f"redis://127.0.0.1:{redis.port}/0"
+        rig = Rig(tmp_path / "rig", api.url, redis_url=url, spool_dir=tmp_path / "spool", accept_within_s=10.0)
+        folder = SpoolFolder.of(rig.wooshq.settings)
+        assert folder is not None
+        users = [f"u{n}" for n in range(60)]
+        try:
+            with served(rig, command) as server, ThreadPoolExecutor(8) as pool:
+                list(pool.map(server.ask, users[:20]))
+                redis.kill()
+                list(pool.map(server.ask, users[20:40]))
+                assert not folder.is_empty()
+                redis.start()
+                list(pool.map(server.ask, users[40:]))
+                wait_until(folder.is_empty, saw=server.log)  # the server's own threads move it
+                server.stop()
+            rig.start_worker()
+            wait_until(lambda: all(api.accepted[user] for user in users), saw=rig.logs)
+            assert [api.accepted[user] for user in users] == [1] * len(users)
+        finally:
+            rig.close()
+            redis.kill()
