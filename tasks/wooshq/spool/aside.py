@@ -92,33 +92,36 @@ def list_aside(folder: SpoolFolder) -> Iterator[AsideRow]:
 
 
 def retry_aside(folder: SpoolFolder, key: str) -> None:
-    """Let it be moved again. An intent that may be sent may then be sent twice. Raises AsideUnknown, FolderUnusable; ValueError: not an intent."""
-    aside = _take_out(folder, key, lambda aside: aside.record is not None)
-    if aside.record is None:
-        raise ValueError(f"{key}: it cannot be read, so it cannot be retried. Discard it")
+    """
+    Let it be moved again. An intent that may be sent may then be sent twice.
+
+    Raises AsideUnknown, FolderUnusable; ValueError: it is not an intent, so it can only be discarded.
+    """
+
+    def waits_again(found: Aside) -> list[bytes]:
+        if found.record is None:
+            raise ValueError(f"{key}: it cannot be read, so it cannot be retried. Discard it")
+        return [replace(found.record, maybe_done=False).to_line()]  # as if it had not been tried: somebody has looked
+
+    _take_out(folder, key, waits_again)
 
 
 def discard_aside(folder: SpoolFolder, key: str) -> None:
     """Forget it: it will not be sent. Raises AsideUnknown, FolderUnusable."""
-    _take_out(folder, key, lambda aside: None)
+    _take_out(folder, key, lambda found: [])
 
 
-def _take_out(folder: SpoolFolder, key: str, goes_back: Callable[[Aside], bool | None]) -> Aside:
-    """
-    Remove one. goes_back: True if it waits again; None to remove it for good; False to leave everything.
+def _take_out(folder: SpoolFolder, key: str, back_of: Callable[[Aside], list[bytes]]) -> None:
+    """Remove one. back_of: the lines that wait again for it."""
 
-    It waits again before it is removed here, so a crash between both leaves it in both places, and it is still one message.
-    """
-    read = list(read_aside(folder))
-    found = next((aside for aside, _ in read if aside is not None and aside.key == key), None)
-    if found is None:
-        raise AsideUnknown(f"{key}: nothing that was set aside has this id")
-    back = goes_back(found)
-    if back is not False:
-        # As if it had not been tried: somebody has looked.
-        again = [replace(found.record, maybe_done=False).to_line()] if back and found.record else []
-        folder.replace_set_aside([line + b"\n" for aside, line in read if aside is None or aside.key != key], again)
-    return found
+    def change(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+        found = [aside for aside in map(_aside_of, lines) if aside is not None and aside.key == key]
+        if not found:
+            raise AsideUnknown(f"{key}: nothing that was set aside has this id")
+        stay = [line for line in lines if (aside := _aside_of(line)) is None or aside.key != key]
+        return stay, back_of(found[0])
+
+    folder.change_set_aside(change)
 
 
 def read_aside(folder: SpoolFolder) -> Iterator[tuple[Aside | None, bytes]]:

@@ -16,7 +16,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -88,14 +88,20 @@ class SpoolFolder:
         with self._change("set intents aside in"):
             self._append(self._set_aside, b"".join(lines))
 
-    def replace_set_aside(self, lines: Sequence[bytes], back: Sequence[bytes] = ()) -> None:
-        """Make `lines` all that is set aside; before that, put `back` where new intents are. Raises FolderUnusable."""
+    def change_set_aside(self, change: Callable[[list[bytes]], tuple[list[bytes], list[bytes]]]) -> None:
+        """
+        change: is given the lines that are set aside, without their ends, and returns those that stay, and lines that wait again. Nobody else
+        sets anything aside meanwhile. What it raises leaves everything as it is. Raises FolderUnusable.
+
+        What waits again is written first: after a crash between both it is in both places, and it is still one message.
+        """
         with self._change("change what is set aside in"):
+            stay, back = change(list(lines_of(self._set_aside)))
             if back:
                 self._append(self._incoming, b"".join(back))
             fresh = self.path / "set-aside.new"
             fresh.unlink(missing_ok=True)
-            self._append(fresh, b"".join(lines))
+            self._append(fresh, b"".join(line + b"\n" for line in stay))
             fresh.rename(self._set_aside)
             self._sync_names()
 

@@ -100,6 +100,7 @@ class Spooling:
     def close(self) -> None:
         """Stop moving. What waits stays in the spool: another process, a relay or the next call moves it."""
         self._mover.stop()
+        self._renew()
 
     def _move(self) -> Moved:
         moved = move_spool(self._client())

@@ -10,6 +10,7 @@ import signal
 import stat
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.integration.installation.servers import Server
 from tests.rig import an_intent, wait_until
 from wooshq import Conflict, IntentInvalid, LedgerUnavailable, NotAccepted, Settings, Wooshq
 from wooshq.aio import AsyncWooshq
+from wooshq.errors import FolderUnusable
 from wooshq.intents.entry import entry_of
 from wooshq.spool.aside import discard_aside, list_aside, retry_aside
 from wooshq.spool.folder import SpoolFolder
@@ -203,6 +205,17 @@ class WhenTheLedgerRefusesItLater:
         retry_aside(folder, conflict)
         assert moved(settings) == Moved(accepted=1)
         assert list(list_aside(folder)) == []
+
+    def test_nothing_is_set_aside_while_an_operator_changes_the_file(self, conflict: str, folder: SpoolFolder) -> None:
+        """What was written between reading and writing would be lost."""
+
+        def change(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+            with ThreadPoolExecutor(1) as pool, pytest.raises(FolderUnusable, match="another thread"):
+                pool.submit(SpoolFolder(folder.path, folder.most_bytes, 0.01).set_aside, [b"x\n"]).result()
+            return lines, []
+
+        folder.change_set_aside(change)
+        assert [row.id for row in list_aside(folder)] == [conflict]
 
     @pytest.mark.settings(retention_s=3 * 86400)
     def test_one_that_the_ledger_may_have_forgotten_is_not_sent_but_set_aside(
