@@ -85,7 +85,7 @@ class Wooshq(GateCalls):
 
         Takes at most about `accept_within_s`. Raises IntentInvalid (with every problem), Conflict (the id or idempotency key was used with
         different content), NotAccepted (Redis cannot be reached; the error has the id to retry with). If `spool_dir` is set, an intent waits
-        there while Redis cannot be reached, and NotAccepted is raised only if it is full or cannot be written.
+        there while Redis cannot be reached, and NotAccepted is raised only if it is full or cannot be written within `accept_within_s` more.
         """
         return self.do(accept_intent(self.ledger, self.settings, intent))
 

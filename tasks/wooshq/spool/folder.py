@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from wooshq.errors import FolderUnusable
+from wooshq.installation import forks
 from wooshq.installation.embedded import locks
 from wooshq.settings import Settings
 
@@ -46,7 +47,8 @@ class SpoolFolder:
         """That of an installation; None if it has none. Installations with other namespaces have folders of their own in it."""
         if settings.spool_dir is None:
             return None
-        return cls(settings.spool_dir / settings.namespace, settings.spool_bytes, settings.accept_within_s / 4)
+        # Many threads of many processes may wait for a slow disk, one after the other, and most calls did not wait for Redis before.
+        return cls(settings.spool_dir / settings.namespace, settings.spool_bytes, settings.accept_within_s)
 
     # Writing
 
@@ -207,7 +209,8 @@ class SpoolFolder:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         ends = time.monotonic() + self._lock_within_s
-        if not _one_thread.acquire(timeout=self._lock_within_s):
+        one_thread = _one_thread.lock
+        if not one_thread.acquire(timeout=self._lock_within_s):
             raise TimeoutError(0, "another thread is writing")
         try:
             lock = locks.open_lock(self.path / "lock")
@@ -220,7 +223,7 @@ class SpoolFolder:
             finally:
                 locks.close(lock)
         finally:
-            _one_thread.release()
+            one_thread.release()
 
     def _sync_names(self) -> None:
         folder = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -243,17 +246,18 @@ def lines_of(file: Path) -> Iterator[bytes]:
         raise _unusable("read", file.parent, error) from error
 
 
-_one_thread = threading.Lock()
-"""Threads of this process wait here, and not for the file."""
+class _OneThread:
+    """Threads of this process wait here, and not for the file. A forked child must not wait for a thread of its parent."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        forks.renew_in_children(self, _OneThread._renew)
+
+    def _renew(self) -> None:
+        self.lock = threading.Lock()
 
 
-def _new_lock_in_child() -> None:
-    global _one_thread
-    _one_thread = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock_in_child)
+_one_thread: Final = _OneThread()
 
 
 def _size(file: Path) -> int:

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -161,6 +162,34 @@ class WhenRedisIsAway:
             Wooshq(settings).enqueue(an_intent())
 
 
+class WhenAProcessForks:
+    def test_the_child_keeps_and_moves_on_its_own(self, shop: Wooshq, server: Server, folder: SpoolFolder) -> None:
+        """At the fork, threads of the parent are in the spool all the time."""
+        server.kill()
+        ids = [shop.enqueue(an_intent("parent"))]
+        ended = threading.Event()
+        busy = [threading.Thread(target=lambda: [folder.check() for _ in iter(ended.is_set, True)]) for _ in range(3)]
+        for thread in busy:
+            thread.start()
+        children = []
+        for n in range(20):
+            if (child := os.fork()) == 0:
+                status = 1
+                try:
+                    shop.enqueue(an_intent(f"child-{n}"))
+                    status = 0
+                finally:
+                    os._exit(status)
+            children.append(child)
+        assert {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children} == {0}
+        ended.set()
+        for thread in busy:
+            thread.join()
+        server.start()
+        ids.append(shop.enqueue(an_intent("after")))
+        wait_until(lambda: folder.is_empty() and shop.counts()["accepted"] == 22, saw=lambda: depth(folder))
+
+
 class WhenTheAnswerOfRedisWasLost:
     def test_an_intent_that_the_ledger_has_already_is_one_message(self, shop: Wooshq, settings: Settings, folder: SpoolFolder) -> None:
         """The script ran, and its answer did not come: the spool has it, too."""
@@ -274,6 +303,7 @@ class WhenTheSpoolCannotTakeIt:
         with Wooshq(settings.model_copy(update={"spool_dir": tmp_path / "file"})) as shop:
             assert shop.enqueue(an_intent())
 
+    @pytest.mark.settings(accept_within_s=0.5)
     def test_a_process_that_holds_the_lock_does_not_hang_the_others(self, server: Server, settings: Settings, folder: SpoolFolder) -> None:
         server.kill()
         folder.check()
