@@ -78,7 +78,7 @@ def letter_of(row: Mapping[str, Any]) -> Letter:
         lane=row.get("lane") or "",
         application=row.get("app") or None,
         bulk_id=row.get("bulk") or None,
-        replays=(row.get("replays") or "").split(),
+        replays=str(row.get("replays") or "").split(),
         state=row.get("state") or "",
         filed_ms=int(float(row.get("filed") or 0)),
         vain=int(row.get("vain") or 0),

@@ -14,8 +14,8 @@ from wooshq.ledger.states import Reason
 from wooshq.ledger.steps import Request, Steps, Together
 from wooshq.letters.replays.ledger import ReplayLedger
 
-MANY: Final = int(os.environ.get("WOOSHQ_TEST_LETTERS", 600))
-"""Letters of an incident. The issue asks for 40,000: `WOOSHQ_TEST_LETTERS=40000`."""
+MANY: Final = int(os.environ.get("TEST_LETTERS", 600))
+"""Letters of an incident. The issue asks for 40,000: `TEST_LETTERS=40000`."""
 
 
 def of_a_wrong_preset(user: str) -> dict[str, Any]:

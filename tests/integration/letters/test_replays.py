@@ -16,6 +16,7 @@ from tests.rig import Rig, an_intent, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 from wooshq import Wooshq
 from wooshq.errors import LedgerUnavailable, ReplayUnknown
+from wooshq.intents.entry import new_id
 from wooshq.ledger.states import LetterState, Reason
 from wooshq.letters.replays.run import run_replay
 from wooshq.letters.replays.show import Replay
@@ -110,6 +111,50 @@ class WhenThousandsDiedOfOneWrongPreset:
         wait_until(lambda: all(one.ended_at for one in rig.wooshq.replays.list() if one.state != "planned"))
         live = [one for one in rig.wooshq.replays.list() if one.state != "planned"]
         assert sum(one.sent for one in live) == MANY == len(ids)
+
+
+class WhenLettersShareCalls:
+    @pytest.mark.stand_in(latency_s=0.05)
+    @pytest.mark.settings(list_limit=10)
+    def test_killed_workers_double_nobody_who_is_not_on_record(self, rig: Rig, api: StandIn) -> None:
+        job, n = new_id(), 300
+        ids = letters_of(rig.wooshq, users(n))
+        server = rig.redis()
+        for letter in ids:
+            server.hset(rig.wooshq.ledger.keys.letter(letter), "bulk", job)
+        plan = rig.wooshq.dead_letters.replay(bulk=job, dry_run=True)
+        assert (plan.replayed, plan.calls) == (n, 30)
+        done = rig.wooshq.dead_letters.replay(bulk=job, first=20)
+        for _ in range(3):
+            worker = rig.start_worker()
+            reached = len(api.calls)
+            wait_until(lambda reached=reached: len(api.calls) > reached + 3)
+            rig.kill(worker)
+        rig.start_worker()
+
+        replay = ended(rig, done.id or "")
+        assert (replay.state, replay.sent, replay.dead) == ("done", n, 0)
+        assert {one.state for one in rig.wooshq.dead_letters.list(bulk=job, state="any")} == {"closed"}
+        assert set(api.accepted) == set(users(n))
+        assert sum(api.accepted.values()) - n <= 10 * rig.wooshq.counts().get("unknown", 0)
+
+    @pytest.mark.settings(list_limit=10)
+    def test_a_pause_takes_them_back_and_they_share_calls_again(self, rig: Rig, api: StandIn) -> None:
+        job = new_id()
+        ids = letters_of(rig.wooshq, users(40))
+        server = rig.redis()
+        for letter in ids:
+            server.hset(rig.wooshq.ledger.keys.letter(letter), "bulk", job)
+        rig.wooshq.pause()
+        done = rig.wooshq.dead_letters.replay(bulk=job)
+        paused = rig.wooshq.replays.pause(done.id or "")
+        assert (paused.sending, paused.waiting) == (0, 40)
+        rig.wooshq.resume()
+        rig.wooshq.replays.resume(done.id or "")
+        rig.start_worker()
+        assert ended(rig, done.id or "").sent == 40
+        assert sorted(len(call.recipients) for call in api.calls) == [10] * 4
+        assert api.accepted == dict.fromkeys(users(40), 1)
 
 
 class WhenAReplayIsHeldBack:

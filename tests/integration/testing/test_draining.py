@@ -108,6 +108,18 @@ class WhenTheApiFails:
         box.drain()
         assert status(status(intent_id).replays[0]).state == "sent"
 
+    def test_many_letters_are_replayed_slice_after_slice_and_at_their_rate(self, box: Outbox) -> None:
+        everybody = [f"u{n}" for n in range(150)]
+        box.sandbox.refuse(everybody)
+        wooshq.enqueue_many(map(an_intent, everybody))
+        box.drain()
+        box.sandbox.refuse([])
+        done = wooshq.dead_letters.replay(reason="rejected", rate=10)
+        box.drain()
+        assert 0 < wooshq.replays.show(done.id or "").sent < 20, "the rest waits for its time"
+        box.drain(for_s=60)
+        assert (wooshq.replays.show(done.id or "").state, wooshq.replays.show(done.id or "").sent) == ("done", 150)
+
     def test_retries_end_at_the_maximum_age(self, box: Outbox) -> None:
         box.sandbox.set_faults({"effect": "status", "status": 503})
         intent_id = wooshq.enqueue(an_intent())

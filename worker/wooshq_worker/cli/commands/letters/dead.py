@@ -84,7 +84,7 @@ def list_(
     else:
         rows = [(x.id, x.reason, x.application, x.lane, short(x.filed_at), x.attempts, x.detail, x.state) for x in letters]
         # With --state STATE the column would be the same in every row.
-        columns = _LETTER_COLUMNS if wanted["state"] is None else _LETTER_COLUMNS[:-1]
+        columns = _LETTER_COLUMNS if wanted.get("state") is None else _LETTER_COLUMNS[:-1]
         table(several(len(letters), "dead letter"), columns, [row[: len(columns)] for row in rows], empty=_NONE)
     if len(found) > most:
         say_cut(most, "letter", other=", or wooshq dead groups")
