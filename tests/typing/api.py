@@ -32,6 +32,7 @@ from wooshq import (
     enqueue_many,
     fan_out,
     gates,
+    replays,
     reset,
     status,
 )
@@ -79,6 +80,12 @@ def letters() -> None:
     assert_type(dead_letters.groups(tag=("order", "77"))[0].count, int)
     assert_type(dead_letters.replay("id", dry_run=True).replayed, int)
     assert_type(dead_letters.replay(reason="rejected", rate=5).why, dict[str, str])
+    done = dead_letters.replay(reason="rejected", patch={"lane": "bulk"}, first=10, stop_at=0.05, why="INC-7")
+    assert_type(done.id, str | None)
+    assert_type(done.left_out, dict[str, int])
+    assert_type(replays.wait(done.id or "", within_s=1).sent, int)
+    for one in replays.outcomes(done.id or "", outcome="dead"):
+        assert_type(one.why, str | None)
     assert_type(dead_letters.discard(state="open", lane="bulk").discarded, int)
     dead_letters.list(reazon="rejected")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     dead_letters.list(since="2h")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
@@ -92,6 +99,9 @@ def jobs() -> None:
     assert_type(done.sent, int)
     assert_type(done.left_s, float | None)
     assert_type(bulk.show(job.id).state, str)
+    for left in bulk.unreached(job.id, dead=False):
+        assert_type(left.identifier, str)
+    assert_type(bulk.continue_job(job.id, why="it is back").id, str)
     for identifier in bulk.unknown_identifiers(job.id):
         assert_type(identifier, str)
 
@@ -103,6 +113,8 @@ def a_configuration_of_ones_own(settings: Settings) -> None:
         assert_type(client.open_gate("circuit"), bool)
         assert_type(client.pause(lane="bulk", why="noon").by, str | None)
         assert_type(client.limits.set("rate", None, why="noon").value, float | None)
+        assert_type(client.resend("id", "she asked"), str | None)
+        assert_type([act.count for act in client.audit(by="ana")], list[int | None])
         assert_type([change.what for change in client.changes(most=5)], list[str])
         for gate in gates():
             assert_type(gate.why, str)

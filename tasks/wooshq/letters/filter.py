@@ -96,13 +96,15 @@ class Filter:
 
     @property
     def in_words(self) -> str:
-        """The selection for a person and the record, with absolute times."""
+        """The selection for a person and the record, with absolute times. It does not name a recipient: the record outlives the letters."""
         return " ".join(self._parts()) or "every letter"
 
     def _parts(self) -> Iterator[str]:
         if self.ids:
             yield f"{len(self.ids)} ids" if len(self.ids) > 3 else "id:" + ",".join(self.ids)
-        for name in ("reason", "application", "lane", "campaign", "recipient", "bulk", "detail", "state"):
+        if self.recipient is not None:
+            yield "recipient:(one)"
+        for name in ("reason", "application", "lane", "campaign", "bulk", "detail", "state"):
             if (value := getattr(self, name)) is not None and not (name == "state" and value == LetterState.OPEN):
                 yield f'{name}:"{value}"' if " " in value else f"{name}:{value}"
         if self.tag is not None:

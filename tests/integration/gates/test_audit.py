@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -52,6 +53,13 @@ class WhenAnOperatorActs:
         assert [one.what for one in wooshq.changes()] == ["the rate of every application", f"job {job.id}"], "only gates, limits and jobs"
         assert {one.by for one in wooshq.audit(by=ANA)} == {ANA}
         assert len(wooshq.audit(most=2)) == 2
+
+    def test_the_selection_has_fixed_times_and_names_no_recipient(self, wooshq: Wooshq) -> None:
+        letters_of(wooshq, ["ann"])
+        since = datetime(2020, 5, 1, 9, tzinfo=UTC)
+        wooshq.dead_letters.discard(recipient="ann", reason="rejected", since=since)
+        (act,) = wooshq.audit()
+        assert act.selection == "recipient:(one) reason:rejected since:2020-05-01T09:00:00Z"
 
     def test_what_was_tried_and_changed_nothing_is_not_there(self, wooshq: Wooshq) -> None:
         (letter,) = letters_of(wooshq, ["u1"])

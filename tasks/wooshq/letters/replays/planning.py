@@ -40,7 +40,6 @@ class LeftOutFor(StrEnum):
     IN_VAIN = "in_vain"  #: it was replayed several times, and failed each time
     NEWER = "newer_model"  #: a newer version of wooshq wrote it
     GONE = "gone"  #: it, or its intent, is no longer kept
-    CHANGED = "changed"  #: it was changed while it was read
 
 
 MEANS: Final[Mapping[LeftOutFor, str]] = {
@@ -53,7 +52,6 @@ MEANS: Final[Mapping[LeftOutFor, str]] = {
     LeftOutFor.IN_VAIN: "replayed several times in vain",
     LeftOutFor.NEWER: "written by a newer version of wooshq",
     LeftOutFor.GONE: "no longer kept",
-    LeftOutFor.CHANGED: "changed meanwhile",
 }
 """For a person: a count goes before it."""
 
