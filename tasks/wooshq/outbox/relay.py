@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from redis.exceptions import RedisError
+
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, Problem, SettingsInvalid
 from wooshq.intents.accept import AcceptedBatch, Checked, Outcome, accept_batch
@@ -136,13 +138,37 @@ class Relay:
             outcomes = self._accept(rows)
         except (LedgerUnavailable, SettingsInvalid):
             raise
-        except Exception as error:  # a bug must not hold up the others
-            if len(rows) > 1:
-                parts = [self._move_some([row]) for row in rows]
-                return sum(parts, Moved())
-            log.error("row_set_aside: %s raised %s", rows[0].id, type(error).__name__, exc_info=True)
-            self._put_away(rows[0].id, RowState.SET_ASIDE, f"wooshq could not read it ({type(error).__name__}); please report this")
-            return Moved(set_aside=1)
+        except Exception:  # a bug must not hold up the others
+            return self._move_each(rows)
+        return self._settle(rows, outcomes)
+
+    def _move_each(self, rows: Sequence[Claimed]) -> Moved:
+        """
+        Move rows one by one, and set aside those that cannot be moved.
+
+        If Redis answers each of them with an error, no row is to blame: then all of them wait. Raises LedgerUnavailable.
+        """
+        moved = Moved()
+        failed: list[tuple[Claimed, Exception]] = []
+        for row in rows:
+            try:
+                outcomes = self._accept([row])
+            except (LedgerUnavailable, SettingsInvalid):
+                raise
+            except Exception as error:
+                failed.append((row, error))
+            else:
+                moved += self._settle([row], outcomes)
+        if len(failed) == len(rows) and all(isinstance(error, RedisError) for _, error in failed):
+            why = f"Redis answered every row with an error ({type(failed[0][1]).__name__}); wooshq doctor may know more"
+            raise LedgerUnavailable(why, maybe_done=True) from failed[0][1]
+        for row, fault in failed:
+            log.error("row_set_aside: %s raised %s", row.id, type(fault).__name__, exc_info=fault)
+            self._put_away(row.id, RowState.SET_ASIDE, f"wooshq could not read it ({type(fault).__name__}); please report this")
+        return moved + Moved(set_aside=len(failed))
+
+    def _settle(self, rows: Sequence[Claimed], outcomes: Sequence[Outcome]) -> Moved:
+        """Delete what is in the ledger, and set aside what it refused."""
         done = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome.accepted is not None]
         if done:
             with self._database.transaction() as db:

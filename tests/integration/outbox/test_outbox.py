@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from tests.databases import KINDS, a_database, make_table
 from tests.rig import an_intent, wait_until
-from wooshq import IntentInvalid, Wooshq
+from wooshq import IntentInvalid, LedgerUnavailable, Wooshq
 from wooshq.outbox import enqueue_in, outbox_table, statements
 from wooshq.outbox.bell import channel
 from wooshq.outbox.database import TableMissing
@@ -53,6 +53,13 @@ def relay(url: str, wooshq: Wooshq) -> Iterator[Relay]:
 def rows(engine: sqlalchemy.Engine) -> list[Any]:
     with engine.connect() as connection:
         return list(connection.execute(select(OUTBOX).order_by(OUTBOX.c.created_at)))
+
+
+def intent_key(client: redis.Redis, wooshq: Wooshq, intent_id: str) -> str:
+    """Where Redis keeps an intent, as an accepted one shows."""
+    known = wooshq.enqueue(an_intent("other", idempotency_key="other"))
+    (key,) = client.keys(f"*:intent:{known}")
+    return str(key.decode()).replace(known, intent_id)
 
 
 class WhenATransactionCommits:
@@ -193,6 +200,42 @@ class WhenARowWillNeverDo:
         assert "idempotency_key: already accepted" in left[clash].reason
         assert {row.state for row in left.values()} == {"set_aside"}
         assert relay.move() == Moved()
+
+    @pytest.mark.parametrize("key", ["a\x00b", "a\ud800b"], ids=["NUL", "half a surrogate pair"])
+    def test_a_name_that_a_text_column_cannot_hold_stops_no_relay(
+        self, key: str, engine: sqlalchemy.Engine, relay: Relay, wooshq: Wooshq
+    ) -> None:
+        """A row inserted by plain SQL may have a field with such a name, and a reason names fields."""
+        with Session(engine) as session, session.begin():
+            broken = enqueue_in(session, an_intent("u1"), wooshq=wooshq)
+            body = json.dumps({"id": broken, **an_intent("u1"), key: 1})
+            session.execute(OUTBOX.update().values(body=body))
+            good = enqueue_in(session, an_intent("u2"), wooshq=wooshq)
+        assert relay.move() == Moved(claimed=2, accepted=1, set_aside=1)
+        assert wooshq.status(good) is not None
+        assert [(row.id, row.state) for row in rows(engine)] == [(broken, "set_aside")]
+
+    def test_one_that_redis_answers_with_an_error_is_set_aside_if_others_go(
+        self, engine: sqlalchemy.Engine, relay: Relay, wooshq: Wooshq
+    ) -> None:
+        with Session(engine) as session, session.begin():
+            ids = [enqueue_in(session, an_intent(f"u{n}"), wooshq=wooshq) for n in range(3)]
+        with redis.Redis.from_url(wooshq.installation.places.redis_url) as client:
+            client.set(intent_key(client, wooshq, ids[1]), "no hash, so Redis answers WRONGTYPE")
+        assert relay.move() == Moved(claimed=3, accepted=2, set_aside=1)
+        assert [(row.id, row.state) for row in rows(engine)] == [(ids[1], "set_aside")]
+
+    def test_no_row_is_blamed_if_redis_answers_each_with_an_error(self, engine: sqlalchemy.Engine, relay: Relay, wooshq: Wooshq) -> None:
+        with Session(engine) as session, session.begin():
+            ids = [enqueue_in(session, an_intent(f"u{n}"), wooshq=wooshq) for n in range(3)]
+        with redis.Redis.from_url(wooshq.installation.places.redis_url) as client:
+            keys = [intent_key(client, wooshq, row_id) for row_id in ids]
+            client.mset(dict.fromkeys(keys, "no hash, so Redis answers WRONGTYPE"))
+            with pytest.raises(LedgerUnavailable, match="every row"):
+                relay.move()
+            assert [row.state for row in rows(engine)] == ["waiting"] * 3
+            client.delete(*keys)
+        assert relay.move() == Moved(claimed=3, accepted=3)
 
     def test_a_row_first_tried_longer_ago_than_ids_are_remembered_is_parked(
         self, engine: sqlalchemy.Engine, relay: Relay, wooshq: Wooshq
