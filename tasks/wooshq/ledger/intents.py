@@ -68,6 +68,7 @@ class Claim:
     waited_ms: int = 0  #: how long it has waited for gates and slots since: this is not a part of its age
     leaves_ms: int = 0  #: in how many ms it may leave: its slot under the application's rate
     probe: bool = False  #: its answer may open a gate
+    token_of: str = ""  #: the application whose token is used instead of its own; '' for its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +379,7 @@ def _claim(told: Any, token: str, lane: str) -> Claim:
     i, version, application, at, expires, fence, lost, attempts, rounds, doubts, failed_at, waited_ms, leaves_ms, probe, body = _text(
         told
     ).split("\n", 14)
+    application, _, token_of = application.partition(" ")
     return Claim(
         i,
         token,
@@ -396,6 +398,7 @@ def _claim(told: Any, token: str, lane: str) -> Claim:
         int(waited_ms),
         int(leaves_ms),
         probe == "1",
+        token_of,
     )
 
 

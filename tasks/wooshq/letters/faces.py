@@ -52,6 +52,7 @@ class DeadLetters:
         dry_run: bool = False,
         to_application: str | None = None,
         to_lane: str | None = None,
+        to_token: str | None = None,
         rate: float | None = None,
         in_doubt: bool | None = None,
         patch: Mapping[str, Any] | None = None,
@@ -66,8 +67,8 @@ class DeadLetters:
         Replay letters: those of `ids`, or all open ones that meet the conditions. Each is sent once, even if two people replay it.
 
         The letters are chosen and checked here; then the replay runs in the workers, the oldest letter first, whoever started it may go away.
-        `Wooshq.replays` follows, pauses and cancels it. to_application, to_lane: used instead of the letter's own. patch: a JSON merge patch
-        (RFC 7396) for the intent of every letter; the letters themselves stay as they are. rate: API calls a second; None for as fast as the
+        `Wooshq.replays` follows, pauses and cancels it. to_application, to_lane: used instead of the letter's own. to_token: code of the
+        application whose API token is used (it must be in the workers' PUSHWOOSH_API_TOKENS). patch: a JSON merge patch (RFC 7396) for the intent of every letter; the letters themselves stay as they are. rate: API calls a second; None for as fast as the
         limits allow. first: letters that are sent first; if more than the share `stop_at` of them fails again, the rest is spared (None: the
         settings `replay_first` and `replay_stop_at`; 0: no first slice). in_doubt: whether letters are taken whose recipient may have
         received the message (reasons `unknown`, `poison`); None takes those that are named by id or by their reason. dry_run: only say what
@@ -78,7 +79,7 @@ class DeadLetters:
         """
         settings = self._w.settings
         brakes = Brakes(rate, settings.replay_first if first is None else first, settings.replay_stop_at if stop_at is None else stop_at)
-        rules = ReplayRules(Recipe(to_application, to_lane, patch), brakes, dry_run, start, in_doubt, why, by)
+        rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by)
         return self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
 
     def discard(
@@ -169,6 +170,7 @@ class AsyncDeadLetters:
         dry_run: bool = False,
         to_application: str | None = None,
         to_lane: str | None = None,
+        to_token: str | None = None,
         rate: float | None = None,
         in_doubt: bool | None = None,
         patch: Mapping[str, Any] | None = None,
@@ -183,8 +185,8 @@ class AsyncDeadLetters:
         Replay letters: those of `ids`, or all open ones that meet the conditions. Each is sent once, even if two people replay it.
 
         The letters are chosen and checked here; then the replay runs in the workers, the oldest letter first, whoever started it may go away.
-        `Wooshq.replays` follows, pauses and cancels it. to_application, to_lane: used instead of the letter's own. patch: a JSON merge patch
-        (RFC 7396) for the intent of every letter; the letters themselves stay as they are. rate: API calls a second; None for as fast as the
+        `Wooshq.replays` follows, pauses and cancels it. to_application, to_lane: used instead of the letter's own. to_token: code of the
+        application whose API token is used (it must be in the workers' PUSHWOOSH_API_TOKENS). patch: a JSON merge patch (RFC 7396) for the intent of every letter; the letters themselves stay as they are. rate: API calls a second; None for as fast as the
         limits allow. first: letters that are sent first; if more than the share `stop_at` of them fails again, the rest is spared (None: the
         settings `replay_first` and `replay_stop_at`; 0: no first slice). in_doubt: whether letters are taken whose recipient may have
         received the message (reasons `unknown`, `poison`); None takes those that are named by id or by their reason. dry_run: only say what
@@ -195,7 +197,7 @@ class AsyncDeadLetters:
         """
         settings = self._w.settings
         brakes = Brakes(rate, settings.replay_first if first is None else first, settings.replay_stop_at if stop_at is None else stop_at)
-        rules = ReplayRules(Recipe(to_application, to_lane, patch), brakes, dry_run, start, in_doubt, why, by)
+        rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by)
         return await self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
 
     async def discard(

@@ -113,6 +113,29 @@ class WhenThousandsDiedOfOneWrongPreset:
         assert sum(one.sent for one in live) == MANY == len(ids)
 
 
+class WhenARecipeNamesAToken:
+    def test_the_workers_use_it_and_the_token_itself_is_nowhere_in_the_ledger(self, rig: Rig, api: StandIn) -> None:
+        letters_of(rig.wooshq, users(3))
+        rig.env["PUSHWOOSH_API_TOKENS"] = '{"CCCCC-DDDDD": "the-other-token"}'
+        rig.start_worker()
+        done = rig.wooshq.dead_letters.replay(reason="rejected", to_token="CCCCC-DDDDD")
+        assert ended(rig, done.id or "").sent == 3
+        assert {call.authorization for call in api.calls} == {"Token the-other-token"}
+        assert {next(iter(call.body.values()))["application"] for call in api.calls} == {"AAAAA-BBBBB"}
+        assert rig.wooshq.replays.show(done.id or "").recipe == {"token": "CCCCC-DDDDD"}
+
+    def test_one_that_is_not_set_stops_the_replay_and_holds_nothing_else(self, rig: Rig, api: StandIn) -> None:
+        letters_of(rig.wooshq, users(30))
+        rig.start_worker()
+        replay = ended(rig, rig.wooshq.dead_letters.replay(reason="rejected", to_token="CCCCC-DDDDD", first=5).id or "")
+        assert (replay.state, replay.dead, replay.waiting) == ("stopped", 5, 25)
+        assert rig.wooshq.gates() == []
+        assert "CCCCC-DDDDD" in {group.reason: group.detail for group in rig.wooshq.dead_letters.groups()}["invalid"]
+        rig.ended([rig.wooshq.enqueue(an_intent())])
+        with pytest.raises(ValueError, match="application"):
+            rig.wooshq.dead_letters.replay(reason="rejected", to_token="not a code")
+
+
 class WhenLettersShareCalls:
     @pytest.mark.stand_in(latency_s=0.05)
     @pytest.mark.settings(list_limit=10)

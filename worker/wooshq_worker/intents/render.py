@@ -87,6 +87,8 @@ class Renderer:
         try:
             intent = load_stored(claim.body, claim.version, platforms=self._platforms)
             payload = render(intent, now=at.utc, platforms=self._platforms)
+            if claim.token_of:
+                return self._with_token_of(claim, intent, payload, at)
             token = self._tokens.get(claim.application) or self._token
             return NoToken(claim) if token is None else self._ready(claim, intent, payload, token, at)
         except NewerModel:
@@ -97,6 +99,14 @@ class Renderer:
         except Exception as error:  # a bug in wooshq: only this intent ends, and the others go on
             log.error("render_failed", intent_id=claim.intent_id, error=type(error).__name__, exc_info=True)
             return Settlement(claim, Event.GIVEN_UP, reason=Reason.INVALID, detail=f"rendering failed ({type(error).__name__})")
+
+    def _with_token_of(self, claim: Claim, intent: Intent, payload: dict[str, Any], at: TakenAt) -> Rendered:
+        """The token of another application, as a replay's recipe says. One that is not set is the recipe's fault: it shuts no gate."""
+        token = self._tokens.get(claim.token_of)
+        if token is None:
+            detail = f"the token of {claim.token_of}, which the replay names, is not set in the worker (PUSHWOOSH_API_TOKENS)"
+            return Settlement(claim, Event.GIVEN_UP, reason=Reason.INVALID, detail=detail)
+        return self._ready(claim, intent, payload, token, at)
 
     def _ready(self, claim: Claim, intent: Intent, payload: dict[str, Any], token: str, at: TakenAt) -> Ready:
         return Ready(

@@ -34,15 +34,16 @@ class ReplayedLetter:
 
 @dataclass(frozen=True, slots=True)
 class NewIntent:
-    """An intent that letters become: one, or many that share a call. bulk: the job that all of them come from, or ''."""
+    """An intent that letters become: one, or many that share a call. bulk: the job that all of them come from, or ''. token_of: see `Recipe`, or ''."""
 
     entry: Entry
     letters: Sequence[ReplayedLetter]
     bulk: str = ""
+    token_of: str = ""
 
     def as_json(self) -> str:
         e = self.entry
-        given = {"expires": e.expires_at_ms, "ttl": e.ttl_ms, "bulk": self.bulk or None}
+        given = {"expires": e.expires_at_ms, "ttl": e.ttl_ms, "bulk": self.bulk or None, "token_of": self.token_of or None}
         return as_json(
             {
                 "id": e.intent_id,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wooshq.errors import IntentInvalid, Problem
+from wooshq.ledger.gates import EVERY, check_application
 from wooshq.ledger.keys import LANES
 from wooshq.letters.edit import merge
 
@@ -25,15 +26,21 @@ class Recipe:
     """
     What a replay changes in every letter of a selection. The letters themselves stay as they are.
 
-    application, lane: used instead of the letter's own. patch: a JSON merge patch (RFC 7396) of the intent, applied first. Raises ValueError,
+    application, lane: used instead of the letter's own. patch: a JSON merge patch (RFC 7396) of the intent, applied first. token: code of the
+    application whose API token the workers use, not the letter's own; the token itself is only in the workers' settings. Raises ValueError,
     IntentInvalid.
     """
 
     application: str | None = None
     lane: str | None = None
     patch: Mapping[str, Any] | None = None
+    token: str | None = None
 
     def __post_init__(self) -> None:
+        if self.token is not None:
+            if self.token == EVERY:
+                raise ValueError("token: must be the code of an application. Its token is used")
+            check_application(self.token)
         if self.lane is not None and self.lane not in LANES:
             raise ValueError(f"lane: must be one of {', '.join(LANES)}")
         if self.patch is None:
@@ -46,7 +53,7 @@ class Recipe:
 
     @property
     def changes_nothing(self) -> bool:
-        return not self.patch and self.lane is None and self.application is None
+        return not self.patch and self.lane is None and self.application is None and self.token is None
 
     def applied(self, intent: dict[str, Any]) -> dict[str, Any]:
         """The intent that is sent instead. Without the fields that belong to one sending."""
@@ -64,7 +71,9 @@ class Recipe:
 
     def to_json(self) -> str:
         """As the replay's row keeps it."""
-        return json.dumps({"application": self.application, "lane": self.lane, "patch": self.patch}, ensure_ascii=False)
+        return json.dumps(
+            {"application": self.application, "lane": self.lane, "patch": self.patch, "token": self.token}, ensure_ascii=False
+        )
 
     @classmethod
     def from_json(cls, kept: str) -> Recipe:

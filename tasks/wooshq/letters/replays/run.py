@@ -119,7 +119,7 @@ def _begin(ledger: ReplayLedger, settings: Settings, replay_id: str) -> Steps[bo
     at = int(row.get("next") or 0)
     if not popped:
         at = yield from _take_next(ledger, planner, replay_id, page, at)
-    intents = list(page.intents())
+    intents = list(page.intents(planner.recipe.token or ""))
     paced_at, due_at = room.used(len(intents))
     if not (popped or page.left_out or intents or at != int(row.get("next") or 0)):
         return False
@@ -210,10 +210,10 @@ class _Page:
             return False
         return self._calls[-1][0][1].share == planned.share and len(self._calls[-1]) < self._limit
 
-    def intents(self) -> Iterator[NewIntent]:
+    def intents(self, token_of: str) -> Iterator[NewIntent]:
         for call in self._calls:
             letters = [ReplayedLetter(place, one.letter.id, one.letter.intent_id, one.edited) for place, one in call]
-            yield NewIntent(together([one.entry for _, one in call]), letters, call[0][1].letter.bulk_id or "")
+            yield NewIntent(together([one.entry for _, one in call]), letters, call[0][1].letter.bulk_id or "", token_of)
 
 
 # ── Letters that follow an intent that was sent for many, and intents that are taken back ───────────────────────────────────────────

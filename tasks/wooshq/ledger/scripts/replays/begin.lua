@@ -14,7 +14,7 @@
 -- ARGV[1]   JSON: {replay, fence (of the row that the caller has read), next (place that comes next), popped (entries that were taken from
 --           `again`), paced_at (until when slots under the rate are used up, ms), due_at (when the next letter may begin, ms), v (model version),
 --           left_out: [[place, why]…]}
--- ARGV[2…]  one JSON object per intent: {id, lane, app, expires? ms, ttl? ms, bulk?, body, letters: [[place, letter, id of the intent that died last,
+-- ARGV[2…]  one JSON object per intent: {id, lane, app, expires? ms, ttl? ms, bulk?, token_of?, body, letters: [[place, letter, id of the intent that died last,
 --           SHA-1 of the edit that it was made from or '']…]}; more than one letter if it is sent for many
 -- derived   letter:<letter>, replay:<replay> (its letters of an intent), intent:<id> (the new one, and the one that died), queue:<lane>, ring:<lane>, suspects:<lane>
 -- returns   {'begun', <letters that are intents now>} | {'lost', 0}
@@ -50,6 +50,7 @@ local function make(one, letters)
   local first = letters[1]
   local fields = {'digest', '', 'state', 'queued', 'lane', one.lane, 'app', one.app, 'at', now, 'v', r.v, 'replay_of', first.died, 'letter', first.id}
   if one.bulk then fields[#fields + 1], fields[#fields + 2] = 'bulk', one.bulk end
+  if one.token_of then fields[#fields + 1], fields[#fields + 2] = 'token_of', one.token_of end
   if #letters > 1 then fields[#fields + 1], fields[#fields + 2] = 'share', r.replay end
   add_body(fields, one.body)
   redis.call('HSET', row, unpack(fields))

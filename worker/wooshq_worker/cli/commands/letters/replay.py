@@ -42,6 +42,10 @@ Patch = Annotated[
 ]
 ToApplication = Annotated[str | None, typer.Option(metavar="CODE", help="Send for this application, not the letter's own.")]
 ToLane = Annotated[str | None, typer.Option(metavar="LANE", help="Send through this lane, not the letter's own.")]
+ToToken = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="Use the API token of this application, not the letter's own. The workers must have it."),
+]
 Rate = Annotated[float | None, typer.Option(metavar="N", help="API calls per second. Default: as fast as the limits allow.")]
 First = Annotated[
     int | None,
@@ -81,6 +85,7 @@ def replay(
     patch: Patch = None,
     to_application: ToApplication = None,
     to_lane: ToLane = None,
+    to_token: ToToken = None,
     rate: Rate = None,
     first: First = None,
     stop_at: StopAt = None,
@@ -109,6 +114,7 @@ def replay(
             start=not plan,
             to_application=to_application,
             to_lane=to_lane,
+            to_token=to_token,
             rate=rate,
             in_doubt=in_doubt,
             patch=change,
