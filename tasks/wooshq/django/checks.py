@@ -1,0 +1,89 @@
+"""System checks: `manage.py check` reads the settings; with `--database default` it also asks Redis and looks for the outbox's table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, Warning
+from django.core.checks import register as register_check
+
+import wooshq
+from wooshq.django.models import OutboxRow
+from wooshq.errors import SettingsInvalid, WooshqError
+from wooshq.ledger.steps import Ask, Steps
+from wooshq.outbox.database import DatabaseAway, TableMissing
+from wooshq.settings import Settings
+
+_NOT_A_TOKEN = re.compile(r"\s|^[\"']|[\"']$|^(?:token|api_token|changeme|xxx+)$", re.IGNORECASE)
+
+
+def register() -> None:
+    """Register the checks. Called when the app is ready."""
+    register_check(check_settings)
+    register_check(Tags.database)(check_servers)
+
+
+def check_settings(app_configs: object, **_: Any) -> list[CheckMessage]:
+    """The settings can be read, and name a Redis. Asks no server."""
+    try:
+        settings = wooshq._default.settings
+    except SettingsInvalid as error:
+        return [Error(line, hint="Fix it in settings.WOOSHQ or in the environment.", id="wooshq.E001") for line in str(error).splitlines()]
+    return [*_redis_is_named(settings), *_tokens(settings)]
+
+
+def _redis_is_named(settings: Settings) -> Iterable[CheckMessage]:
+    if settings.redis_url is None and settings.broker_url is None:
+        hint = 'Set WOOSHQ = {"redis_url": "redis://…"} in the settings, or WOOSHQ_REDIS_URL in the environment.'
+        yield Warning("wooshq has no Redis: the first call will fail.", hint=hint, id="wooshq.W001")
+
+
+def _tokens(settings: Settings) -> Iterable[CheckMessage]:
+    """A web app needs no token. One that is there and cannot be right is a mistake."""
+    for name, token in (("api_token", settings.api_token), *(("api_tokens", one) for one in settings.api_tokens.values())):
+        if token is not None and _NOT_A_TOKEN.search(token.get_secret_value()):
+            hint = "Copy the token from the Pushwoosh panel, without quotes and blanks. Only workers need it."
+            yield Error(f"The setting {name} does not look like an API token.", hint=hint, id="wooshq.E002")
+
+
+def check_servers(app_configs: object, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Redis answers, and the databases that are checked and may hold the outbox have its table."""
+    if not databases:
+        return []
+    return [*_redis_answers(), *_tables(databases)]
+
+
+def _redis_answers() -> Iterable[CheckMessage]:
+    try:
+        if wooshq._default.installation.memory is None:
+            wooshq._default.do(_ping())
+    except SettingsInvalid:
+        return  # the other check says so
+    except WooshqError as error:
+        hint = "Start Redis, or fix redis_url. With the outbox, messages wait in the database meanwhile."
+        yield Warning(str(error), hint=hint, id="wooshq.W002")
+
+
+def _ping() -> Steps[None]:
+    yield Ask([("PING",)])
+
+
+def _tables(databases: Sequence[str]) -> Iterable[CheckMessage]:
+    from django.db import router
+
+    from wooshq.django.outbox import DjangoDatabase
+    from wooshq.outbox.operate import OutboxRows
+
+    for alias in databases:
+        if not router.allow_migrate_model(alias, OutboxRow):
+            continue
+        try:
+            OutboxRows(DjangoDatabase(alias), wooshq._default.settings).depth()
+        except TableMissing:
+            yield Error(f"The database {alias!r} has no table of the outbox.", hint="Run: manage.py migrate wooshq", id="wooshq.E003")
+        except SettingsInvalid as error:
+            yield Error(str(error), id="wooshq.E004")
+        except DatabaseAway as error:
+            yield Error(str(error).capitalize(), id="wooshq.E005")

@@ -1,0 +1,1 @@
+"""`manage.py wooshq_relay`, `wooshq_outbox`, `wooshq_fanout`, `wooshq_worker`."""

@@ -1,0 +1,137 @@
+"""The outbox on Django's connections: enqueue in their transaction, and a relay's way to the database."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, router, transaction
+from django.db.utils import DatabaseError
+
+import wooshq as _wooshq
+from wooshq.client import Wooshq
+from wooshq.django.models import OutboxRow
+from wooshq.errors import SettingsInvalid
+from wooshq.intents.entry import IntentLike
+from wooshq.outbox import table
+from wooshq.outbox.bell import Bell
+from wooshq.outbox.database import DatabaseAway, TableMissing
+from wooshq.outbox.row import new_row
+from wooshq.outbox.table import Dialect
+
+
+def enqueue(intent: IntentLike, *, using: str | None = None, wooshq: Wooshq | None = None) -> str:
+    """
+    Enqueue an intent in the transaction of a connection. Returns the intent's id.
+
+    The message is sent if the transaction commits, and never if it is rolled back. This only inserts a row: it needs no Redis. A relay
+    (`manage.py wooshq_relay`) moves the row into the ledger. Outside of `atomic` the row is committed at once.
+
+    using: alias of the database (default: what the routers say for the model, as for every INSERT). wooshq: whose settings count (default:
+    those of Django and the environment).
+
+    Raises IntentInvalid with every problem, before anything is inserted; SettingsInvalid; and what the database raises. A conflict (an id or
+    idempotency key with other content) shows only when the row is moved: then the row is set aside, and `manage.py wooshq_outbox` lists it.
+    """
+    owner = wooshq or _wooshq._default
+    row = new_row(intent, owner.settings)
+    alias = using or router.db_for_write(OutboxRow)
+    OutboxRow(**row.values()).save(using=alias, force_insert=True)
+    if owner.installation.memory is None:
+        transaction.on_commit(_bell(owner).ring, using=alias, robust=True) if _HAS_ROBUST else transaction.on_commit(_bell(owner).ring, using=alias)
+    else:
+        # The test kit, or WOOSHQ_BROKER_URL=memory://: there is no relay.
+        transaction.on_commit(functools.partial(_enqueue_now, row.id, alias, owner), using=alias)
+    return row.id
+
+
+_HAS_ROBUST: Final = "robust" in cast(Any, transaction.on_commit).__code__.co_varnames
+"""From Django 4.2 on."""
+
+
+def _enqueue_now(row_id: str, alias: str, owner: Wooshq) -> None:
+    found = OutboxRow.objects.using(alias).filter(id=row_id)
+    for body in found.values_list("body", flat=True):
+        owner.enqueue(body)
+    found.delete()
+
+
+@functools.cache
+def _bell(owner: Wooshq) -> Bell:
+    return Bell(owner)
+
+
+class DjangoDatabase:
+    """A `Database` on one of Django's connections, in this thread."""
+
+    def __init__(self, alias: str = DEFAULT_DB_ALIAS) -> None:
+        """alias: of `DATABASES`. Raises SettingsInvalid if its database has no outbox."""
+        self._alias = alias
+        vendor = connections[alias].vendor
+        if vendor not in table.DIALECTS:
+            raise SettingsInvalid(f"DATABASES[{alias!r}]: {vendor} has no outbox. Use PostgreSQL, MySQL, MariaDB or SQLite")
+        self.dialect: Dialect = vendor
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[DjangoStatements]:
+        """See `Database.transaction`."""
+        connection = connections[self._alias]
+        try:
+            connection.close_if_unusable_or_obsolete()
+            with transaction.atomic(using=self._alias, durable=not connection.in_atomic_block):
+                with connection.cursor() as cursor:
+                    if self.dialect == "mysql" and not connection.in_atomic_block:
+                        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                    yield DjangoStatements(cursor)
+        except DatabaseError as error:
+            if _is_missing_table(error):
+                raise TableMissing from error
+            if isinstance(error, (OperationalError, InterfaceError)):
+                connection.close_if_unusable_or_obsolete()
+                raise DatabaseAway(f"the database {self._alias!r} did no work ({type(error.__cause__ or error).__name__})") from error
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        connections[self._alias].close()
+
+
+class DjangoStatements:
+    """`Statements` of one transaction."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """See `Statements.rows`."""
+        self._cursor.execute(*_in_djangos_style(sql, values))
+        return [tuple(row) for row in self._cursor.fetchall()]
+
+    def run(self, sql: str, **values: Any) -> int:
+        """See `Statements.run`."""
+        self._cursor.execute(*_in_djangos_style(sql, values))
+        return int(self._cursor.rowcount)
+
+
+def _in_djangos_style(sql: str, values: dict[str, Any]) -> tuple[str, list[Any]]:
+    """`:name` as `%s`, and `IN :name` with as many as its list has."""
+    said: list[Any] = []
+
+    def place(found: re.Match[str]) -> str:
+        value = values[found[1]]
+        if isinstance(value, list):
+            said.extend(value)
+            return f"({', '.join(['%s'] * len(value))})"
+        said.append(value)
+        return "%s"
+
+    return re.sub(r"(?<![:\w]):(\w+)", place, sql.replace("%", "%%")), said
+
+
+def _is_missing_table(error: DatabaseError) -> bool:
+    cause: Any = error.__cause__
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or next(iter(getattr(cause, "args", ())), None)
+    return code in ("42P01", "42S02", 1146) or f"no such table: {table.NAME}" in str(error)

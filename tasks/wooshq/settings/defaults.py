@@ -1,0 +1,48 @@
+"""Settings that a framework names, such as Django: they count where neither the environment nor the `.env` file says anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from wooshq.errors import SettingsInvalid
+
+_given: dict[str, Any] = {}
+_where = ""
+_refused: str | None = None
+
+
+def set_defaults(values: Mapping[str, Any], *, where: str) -> None:
+    """Let these count from the next reading on. values: by the names of the settings. where: what an error says about their place."""
+    global _given, _where, _refused
+    _given, _where, _refused = dict(values), where, None
+
+
+def refuse(problem: str) -> None:
+    """The framework's own settings are wrong: the next reading raises this."""
+    global _refused
+    _refused = problem
+
+
+def current() -> Mapping[str, Any]:
+    """By the names of the settings. Raises SettingsInvalid after `refuse`."""
+    if _refused is not None:
+        raise SettingsInvalid(_refused)
+    return _given
+
+
+def where() -> str:
+    """The place of these settings; "" if there are none."""
+    return _where if _given else ""
+
+
+def as_variable(value: Any) -> str:
+    """A value as a variable of an environment."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return json.dumps({key: as_variable(one) if isinstance(one, SecretStr) else one for key, one in value.items()})
+    return str(value).lower() if isinstance(value, bool) else str(value)
