@@ -13,7 +13,7 @@ from wooshq.django.models import OutboxRow
 
 
 @admin.register(OutboxRow)
-class OutboxRowAdmin(admin.ModelAdmin):  # type: ignore[type-arg,misc]
+class OutboxRowAdmin(admin.ModelAdmin):
     """
     Read-only. The list has no personal data; one row shows its intent, recipients included, so give the permission "view" to people who may
     see them.

@@ -13,13 +13,13 @@ class OutboxRow(models.Model):
     """An intent that was enqueued in a transaction and is not in the ledger yet. Rows are written by `enqueue`, and moved by a relay."""
 
     id: Any = models.CharField(max_length=36, primary_key=True)
-    body: Any = models.TextField(help_text="The intent, JSON.")
+    body: Any = models.TextField()
     created_at: Any = models.BigIntegerField(help_text="When it was enqueued, ms since the epoch.")
-    claimed_until: Any = models.BigIntegerField(default=0, help_text="Until then one relay has it, ms since the epoch.")
-    first_tried_at: Any = models.BigIntegerField(null=True, help_text="When a relay first tried to move it, ms since the epoch.")
-    tries: Any = models.BigIntegerField(default=0, help_text="How often a relay tried.")
-    state: Any = models.CharField(max_length=16, default=RowState.WAITING.value, choices=[(state.value, state.value) for state in RowState])
-    reason: Any = models.TextField(null=True, help_text="Why it is set aside or parked.")
+    claimed_until: Any = models.BigIntegerField(default=0)
+    first_tried_at: Any = models.BigIntegerField(null=True)
+    tries: Any = models.BigIntegerField(default=0)
+    state: Any = models.CharField(max_length=16, default=RowState.WAITING.value)
+    reason: Any = models.TextField(null=True)
 
     class Meta:
         """Its table is the one that every other outbox has."""

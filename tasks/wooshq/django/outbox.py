@@ -41,7 +41,9 @@ def enqueue(intent: IntentLike, *, using: str | None = None, wooshq: Wooshq | No
     alias = using or router.db_for_write(OutboxRow)
     OutboxRow(**row.values()).save(using=alias, force_insert=True)
     if owner.installation.memory is None:
-        transaction.on_commit(_bell(owner).ring, using=alias, robust=True) if _HAS_ROBUST else transaction.on_commit(_bell(owner).ring, using=alias)
+        transaction.on_commit(_bell(owner).ring, using=alias, robust=True) if _HAS_ROBUST else transaction.on_commit(
+            _bell(owner).ring, using=alias
+        )
     else:
         # The test kit, or WOOSHQ_BROKER_URL=memory://: there is no relay.
         transaction.on_commit(functools.partial(_enqueue_now, row.id, alias, owner), using=alias)
@@ -81,11 +83,10 @@ class DjangoDatabase:
         connection = connections[self._alias]
         try:
             connection.close_if_unusable_or_obsolete()
-            with transaction.atomic(using=self._alias, durable=not connection.in_atomic_block):
-                with connection.cursor() as cursor:
-                    if self.dialect == "mysql" and not connection.in_atomic_block:
-                        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                    yield DjangoStatements(cursor)
+            with transaction.atomic(using=self._alias, durable=not connection.in_atomic_block), connection.cursor() as cursor:
+                if self.dialect == "mysql" and not connection.in_atomic_block:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                yield DjangoStatements(cursor)
         except DatabaseError as error:
             if _is_missing_table(error):
                 raise TableMissing from error

@@ -8,20 +8,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wooshq.intents.entry import IntentLike, intent_of, new_id, too_large
+from wooshq.outbox.table import RowState
 from wooshq.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """What an INSERT names. The other columns have defaults."""
+    """What a new row has of its own."""
 
     id: str
     body: str
     created_at: int
 
     def values(self) -> dict[str, Any]:
-        """Column → value."""
-        return asdict(self)
+        """Column → value. Those with a default are named, too: Django's migrations make columns without one."""
+        return {**asdict(self), "claimed_until": 0, "tries": 0, "state": RowState.WAITING.value}
 
 
 def new_row(intent: IntentLike, settings: Settings) -> NewRow:

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import AliasChoices, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
 
 from wooshq.errors import SettingsInvalid
 
@@ -37,6 +39,24 @@ def current() -> Mapping[str, Any]:
 def where() -> str:
     """The place of these settings; "" if there are none."""
     return _where if _given else ""
+
+
+class Defaults(PydanticBaseSettingsSource):
+    """The last source of `Settings`: a setting that another source has, under any of its names, is left out."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: `__call__` gives all at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The settings that no other source has."""
+        known = {name.lower() for name in self.current_state}
+        return {name: value for name, value in current().items() if not known & self._names(name)}
+
+    def _names(self, field: str) -> set[str]:
+        alias = self.settings_cls.model_fields[field].validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias] if alias else []
+        return {field, *(str(choice).lower() for choice in choices)}
 
 
 def as_variable(value: Any) -> str:

@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from wooshq.settings.defaults import Defaults
 from wooshq.settings.server_url import MEMORY, SANDBOX, check_broker_url, check_redis_url
 from wooshq_schemas.platforms import Platforms
 from wooshq_schemas.validation.names import nearest, shown
@@ -208,7 +209,7 @@ class Settings(BaseSettings):
         hidden = {name for name, value in env_settings.env_vars.items() if _is_blank(name, value)}
         for source in (env_settings, dotenv_settings):
             source.env_vars = {n: v for n, v in source.env_vars.items() if n not in hidden and not _is_blank(n, v)}
-        return init_settings, env_settings, dotenv_settings, file_secret_settings
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, Defaults(settings_cls)
 
     @field_validator("api_token", "api_tokens", "sentry_dsn", "broker_url", "redis_url", "application", "spool_dir", mode="before")
     @classmethod
