@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,8 +15,6 @@ from wooshq.ledger.steps import Ask, Steps
 from wooshq.outbox.database import DatabaseAway, TableMissing
 from wooshq.settings import Settings
 
-_NOT_A_TOKEN = re.compile(r"\s|^[\"']|[\"']$|^(?:token|api_token|changeme|xxx+)$", re.IGNORECASE)
-
 
 def register() -> None:
     """Register the checks. Called when the app is ready."""
@@ -26,26 +23,18 @@ def register() -> None:
 
 
 def check_settings(app_configs: object, **_: Any) -> list[CheckMessage]:
-    """The settings can be read, and name a Redis. Asks no server."""
+    """The settings can be read (a token has the shape of one), and name a Redis. Asks no server."""
     try:
         settings = wooshq._default.settings
     except SettingsInvalid as error:
         return [Error(line, hint="Fix it in settings.WOOSHQ or in the environment.", id="wooshq.E001") for line in str(error).splitlines()]
-    return [*_redis_is_named(settings), *_tokens(settings)]
+    return list(_redis_is_named(settings))
 
 
 def _redis_is_named(settings: Settings) -> Iterable[CheckMessage]:
     if settings.redis_url is None and settings.broker_url is None:
         hint = 'Set WOOSHQ = {"redis_url": "redis://…"} in the settings, or WOOSHQ_REDIS_URL in the environment.'
         yield Warning("wooshq has no Redis: the first call will fail.", hint=hint, id="wooshq.W001")
-
-
-def _tokens(settings: Settings) -> Iterable[CheckMessage]:
-    """A web app needs no token. One that is there and cannot be right is a mistake."""
-    for name, token in (("api_token", settings.api_token), *(("api_tokens", one) for one in settings.api_tokens.values())):
-        if token is not None and _NOT_A_TOKEN.search(token.get_secret_value()):
-            hint = "Copy the token from the Pushwoosh panel, without quotes and blanks. Only workers need it."
-            yield Error(f"The setting {name} does not look like an API token.", hint=hint, id="wooshq.E002")
 
 
 def check_servers(app_configs: object, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
@@ -82,8 +71,9 @@ def _tables(databases: Sequence[str]) -> Iterable[CheckMessage]:
         try:
             OutboxRows(DjangoDatabase(alias), wooshq._default.settings).depth()
         except TableMissing:
-            yield Error(f"The database {alias!r} has no table of the outbox.", hint="Run: manage.py migrate wooshq", id="wooshq.E003")
+            # A warning, because `migrate` makes these checks before it makes the table.
+            yield Warning(f"The database {alias!r} has no table of the outbox.", hint="Run: manage.py migrate wooshq", id="wooshq.W003")
         except SettingsInvalid as error:
-            yield Error(str(error), id="wooshq.E004")
+            yield Error(str(error), id="wooshq.E002")
         except DatabaseAway as error:
-            yield Error(str(error).capitalize(), id="wooshq.E005")
+            yield Error(str(error).capitalize(), id="wooshq.E003")

@@ -14,7 +14,7 @@ class OutboxRow(models.Model):
 
     id: Any = models.CharField(max_length=36, primary_key=True)
     body: Any = models.TextField()
-    created_at: Any = models.BigIntegerField(help_text="When it was enqueued, ms since the epoch.")
+    created_at: Any = models.BigIntegerField()
     claimed_until: Any = models.BigIntegerField(default=0)
     first_tried_at: Any = models.BigIntegerField(null=True)
     tries: Any = models.BigIntegerField(default=0)

@@ -1,0 +1,1 @@
+"""Orders, and what their users hear of them."""
