@@ -78,3 +78,8 @@ class DjangoProject:
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def start_python(self, code: str, *args: str) -> subprocess.Popen[str]:
+        """Start code with Django ready, beside others."""
+        command = [sys.executable, "-c", f"import django, json\ndjango.setup()\n{code}", *args]
+        return subprocess.Popen(command, env=self.env, cwd=self.folder, stdout=subprocess.PIPE, text=True)

@@ -44,13 +44,13 @@ def on_sqlite(rig: Rig, tmp_path: Path) -> DjangoProject:
 
 
 def shape(url: str) -> dict[str, Any]:
-    """Columns with whether they may be NULL, the primary key, and the indexes of the outbox."""
+    """Columns with whether they may be NULL, the primary key, and the index of the outbox."""
     engine = sqlalchemy.create_engine(url)
     found = sqlalchemy.inspect(engine)
     said = {
         "columns": {column["name"]: bool(column["nullable"]) for column in found.get_columns("wooshq_outbox")},
         "key": found.get_pk_constraint("wooshq_outbox")["constrained_columns"],
-        "indexes": {index["name"]: index["column_names"] for index in found.get_indexes("wooshq_outbox")},
+        "index": [index["column_names"] for index in found.get_indexes("wooshq_outbox") if index["name"] == "wooshq_outbox_waiting"],
     }
     engine.dispose()
     return said
