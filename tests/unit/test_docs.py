@@ -15,6 +15,7 @@ PAGES = [
     for name in (
         "CONTRIBUTING.md",
         "docs/architecture.md",
+        "docs/django.md",
         "docs/operations.md",
         "docs/outbox.md",
         "docs/testing.md",
