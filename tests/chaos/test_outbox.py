@@ -17,7 +17,7 @@ from sqlalchemy import Engine, MetaData, create_engine, func, select, text
 from sqlalchemy.orm import Session
 
 from tests.databases import a_database, make_table
-from tests.django_project import DjangoProject
+from tests.databases.django_project import DjangoProject
 from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 from wooshq.outbox import enqueue_in, outbox_table

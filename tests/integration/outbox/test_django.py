@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy
 
 from tests.databases import KINDS, a_database, make_table
-from tests.django_project import FOLDER, DjangoProject
+from tests.databases.django_project import FOLDER, DjangoProject
 from tests.rig import Rig
 
 ENQUEUE = """
