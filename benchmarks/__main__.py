@@ -13,7 +13,11 @@ from benchmarks.report import Figures, machine, write
 SECTIONS: Final = {
     "client": "client.compare",
     "main": "intents",
-    "pools": "pools",
+    "others": "compared.others",
+    "backlog": "compared.backlog",
+    "redis": "compared.redis_cost",
+    "workers": "compared.workers",
+    "pools": "compared.pools",
     "personal": "jobs.personal",
     "shared": "jobs.shared",
     "growth": "jobs.growth",

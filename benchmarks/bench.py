@@ -78,7 +78,8 @@ class Bench:
             Settings(_env_file=None, application=APPLICATION, redis_url="embedded", data_dir=self.folder, **self._settings)  # type: ignore[call-arg]
         )
         self.wooshq.counts()
-        self.redis = redis.Redis.from_url(self.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db="))
+        self.redis_url = self.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+        self.redis = redis.Redis.from_url(self.redis_url)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -8,21 +8,12 @@ import httpx
 import tenacity
 from celery import Celery
 
-URL = os.environ.get("BENCH_API", "") + "/messaging/v2/notify"
+from benchmarks.baselines.request import HEADERS, URL, body
 
 
 @tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_random_exponential(max=5), reraise=True)
 def send(user: str) -> None:
-    body = {
-        "transactional": {
-            "application": "AAAAA-BBBBB",
-            "platforms": ["IOS", "ANDROID"],
-            "users": {"list": [user]},
-            "payload": {"content": {"localized_content": {"default": {p: {"title": "Hi", "body": "x"} for p in ("ios", "android")}}}},
-            "schedule": {"at": "2026-05-01T12:00:00Z"},
-        }
-    }
-    httpx.post(URL, json=body, headers={"Authorization": "Token bench"}).raise_for_status()
+    httpx.post(URL, json=body(user), headers=HEADERS).raise_for_status()
 
 
 def empty() -> None:
