@@ -1,7 +1,7 @@
 """
 Feeds personalised jobs one after the other, until it is ended. `python -m benchmarks.jobs.endless`, with the environment of a `Bench`.
 
-A process of its own: a thread would hold the interpreter of the producer whose latency is measured, for up to 30 ms.
+A process of its own: a thread would hold the interpreter of the producer whose latency is measured, for up to 50 ms.
 """
 
 from __future__ import annotations

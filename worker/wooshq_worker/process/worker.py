@@ -46,7 +46,7 @@ _OURS: Final[Mapping[str, Any]] = {
     "without_heartbeat": True,
     "quiet": True,
 }
-"""Celery's options that are always set. Pool `solo`, because no task runs in it: the consumer hands ids to the engine."""
+"""Celery's options that are always set. Pool `solo`, because no task runs in it: a message is a bell, and wakes the engine."""
 
 
 def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
