@@ -20,9 +20,6 @@ _TAKE: Final = 64
 _SUSPECTS: Final = 16
 _LOOK_AGAIN_S: Final = 0.005
 """After a take that gave something, the worker looks again by itself: under load nobody has to ring, and a bell costs as much as 5 takes."""
-_GATHER: Final = 32
-_GATHER_S: Final = 0.005
-"""Behind a backlog the slots become free one by one, and a take for each of them would cost the ledger and the worker more than the intents."""
 _LEDGER_AWAY_S: Final = 0.25
 
 
@@ -76,8 +73,6 @@ class Dispatcher:
                 await lane.changed.wait()
             if not self._client.is_available:
                 await asyncio.sleep(_LEDGER_AWAY_S)
-            if lane.has_backlog and self._lanes.free(lane) < min(_GATHER, lane.most // 4):
-                await asyncio.sleep(_GATHER_S)
             most = min(_TAKE, self._lanes.free(lane))
             if most < 1:
                 continue
@@ -110,7 +105,6 @@ class Dispatcher:
         if taken.suspects:
             self._with_suspects.add(lane.name)
             self._has_suspects.set()
-        lane.has_backlog = taken.has_more
         if taken.has_more:
             lane.may_have_work = True
             return

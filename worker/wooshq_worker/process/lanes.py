@@ -15,7 +15,6 @@ class Lane:
     most: int  #: slots that the lane may use at once
     busy: int = 0  #: slots that it uses now
     may_have_work: bool = False  #: whether something may wait in the ledger: a bell was heard, or the last look left something
-    has_backlog: bool = False  #: whether the last look left something for which there was no slot
     is_consumed: bool = False  #: whether this process has ever heard a bell of it: it may not look at a lane that it does not consume
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 

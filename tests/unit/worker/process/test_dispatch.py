@@ -7,13 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.intents import Taken
 from wooshq_worker.intents.batch import Group
 from wooshq_worker.jobs.suspects import SuspectLock
-from wooshq_worker.process import dispatch
 from wooshq_worker.process.broker_message import MOST_HOPS
 from wooshq_worker.process.dispatch import Dispatcher
 from wooshq_worker.process.lanes import Lanes
@@ -23,9 +20,9 @@ GENEROUS_S = 60.0
 
 
 class World:
-    """A ledger in which names wait, lanes of a few slots, and batches that end when the test allows it."""
+    """A ledger in which names wait, lanes of 4 slots, and batches that end when the test allows it."""
 
-    def __init__(self, slots: int = 4) -> None:
+    def __init__(self) -> None:
         self.waiting: list[str] = []
         self.suspects: list[str] = []
         self.takes: list[int] = []
@@ -37,7 +34,7 @@ class World:
         self.may_end = asyncio.Event()
         self.may_end.set()
         self.changed = asyncio.Event()
-        self.lanes = Lanes({"transactional": 4, "bulk": slots}, slots, lambda: False)
+        self.lanes = Lanes({"transactional": 4, "bulk": 4}, 4, lambda: False)
         self.suspects_done = 0
 
     is_available = True
@@ -134,21 +131,6 @@ class WhenABellIsHeard:
             assert world.takes == [4]
             world.may_end.set()
             await world.until(2)
-
-    async def test_behind_a_backlog_slots_that_become_free_one_by_one_are_filled_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(dispatch, "_GATHER_S", 0.5)
-        world = World(slots=64)
-        world.waiting = [str(n) for n in range(200)]
-        world.may_end.clear()
-        async with world.running() as dispatcher:
-            dispatcher.hear_bell("bulk", 0)
-            await world.until(1)
-            for _ in range(10):
-                world.lanes.give_back(world.lanes["bulk"], 1)
-                await asyncio.sleep(0)
-            await world.until_taken(2)
-            assert world.takes == [64, 10]
-            world.lanes.take(world.lanes["bulk"], 10)  # the first batch gives all of its slots back
 
     async def test_after_a_take_that_gave_something_the_worker_looks_again_by_itself(self) -> None:
         world = World()
