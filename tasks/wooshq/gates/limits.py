@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -68,6 +68,15 @@ def list_limits(ledger: GateLedger, settings: Settings) -> Steps[list[Limit]]:
         if rate is not None and ended is None
     ]
     return found
+
+
+def ceiling_of(limits: Iterable[Limit], application: str) -> float | None:
+    """Calls a second that an application may make by these limits (`list_limits`), without those of jobs; None for no ceiling. Pure."""
+    rates = [one for one in limits if one.limit == LimitName.RATE and one.job is None]
+    learned = [one.value for one in rates if one.origin == Origin.LEARNED and one.application == application]
+    others = [one for one in rates if one.origin != Origin.LEARNED]
+    own = [one.value for one in others if one.application == application] or [one.value for one in others if one.application == EVERY]
+    return min((value for value in (*own[:1], *learned) if value is not None), default=None)
 
 
 def _rates(kept: Mapping[str, str], settings: Settings) -> Iterator[Limit]:

@@ -335,7 +335,7 @@ class WhenSomeWereNotReached:
         assert rig.cli("bulk", "show", job_id, "--unknown", "-").stdout.decode().split() == unknown.read_text().split()
         assert len(rig.cli("dead", "list", "--bulk", job_id, "--json").stdout.splitlines()) == 1
         plan = rig.cli("bulk", "retry-failed", job_id, "--dry-run", "--json")
-        assert json.loads(plan.stdout) == {"selected": 1, "replayed": 1, "skipped": 0, "invalid": 0}
+        assert json.loads(plan.stdout).items() >= {"selected": 1, "replayed": 1, "skipped": 0, "invalid": 0, "calls": 1}.items()
         api.answer = lambda call, n: None
         assert rig.cli("bulk", "retry-failed", job_id).returncode == 0
         wait_until(lambda: api.accepted["u3"] == 1)

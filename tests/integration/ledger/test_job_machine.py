@@ -381,7 +381,8 @@ class JobMachine(RuleBasedStateMachine):
                 name = str(ChunkName(job_id, number))
                 places = {"queued": str(number) in queued, "sending": name in leases, "retrying": name in due}
                 assert [place for place, there in places.items() if there] == ([] if chunk.at == "done" else [chunk.at])
-                assert self.redis.hexists(keys.chunk(job_id, number), "data") is (chunk.at != "done")
+                is_kept = chunk.at != "done" or any(mark in (Mark.EXPIRED, Mark.CANCELLED) for mark in chunk.marks)
+                assert self.redis.hexists(keys.chunk(job_id, number), "data") is is_kept, "of those who were not reached"
             if known.state is JobState.RUNNING and queued:
                 assert job_id in turns, "a job that can go on has its turn"
             if known.state is not JobState.RUNNING:

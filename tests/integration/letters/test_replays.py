@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,16 @@ class WhenAReplayIsPlanned:
         assert wooshq.replays.show(other.id or "").state == "running"
         assert len(good) == 2
         assert [one.id for one in wooshq.replays.list()] == [other.id], "a dry run keeps nothing"
+
+    def test_it_says_how_long_it_takes_at_the_rate_or_at_the_limit_of_the_application(self, wooshq: Wooshq) -> None:
+        letters_of(wooshq, users(101))
+        plan = partial(wooshq.dead_letters.replay, reason="rejected", dry_run=True)
+        assert plan().takes_s == 0
+        assert plan(rate=10).takes_s == 10
+        wooshq.limits.set("rate", 5, by="ana")
+        assert (plan().takes_s, plan(rate=10).takes_s, plan(rate=2).takes_s) == (20, 20, 50)
+        wooshq.limits.set("rate", 50, "AAAAA-BBBBB", by="ana")
+        assert plan().takes_s == 2
 
     def test_letters_filed_later_are_not_in_it_and_it_starts_when_somebody_starts_it(self, rig: Rig, api: StandIn) -> None:
         ids = letters_of(rig.wooshq, users(3))

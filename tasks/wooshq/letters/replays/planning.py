@@ -174,6 +174,7 @@ class Chosen:
     _ready: dict[str, list[str]] = field(default_factory=dict)
     """Share key → letters' ids. A letter with a call of its own has its id as the key."""
     _key_of: dict[str, str] = field(default_factory=dict)
+    _application_of: dict[str, str] = field(default_factory=dict)
     left_out: list[tuple[str, LeftOut]] = field(default_factory=list)
 
     def add(self, letter_id: str, plan: ReadyLetter | LeftOut) -> None:
@@ -182,7 +183,9 @@ class Chosen:
             return
         if plan.share:
             self._key_of[letter_id] = plan.share
-        self._ready.setdefault(plan.share or letter_id, []).append(letter_id)
+        key = plan.share or letter_id
+        self._ready.setdefault(key, []).append(letter_id)
+        self._application_of.setdefault(key, plan.entry.application)
 
     def leave_out(self, letter_id: str, why: LeftOut) -> None:
         """A letter is left out after all."""
@@ -196,9 +199,12 @@ class Chosen:
         """Letters that will be replayed."""
         return sum(map(len, self._ready.values()))
 
-    def calls(self, list_limit: int) -> int:
-        """API calls that they need."""
-        return sum(-(-len(group) // list_limit) for group in self._ready.values())
+    def calls(self, list_limit: int) -> Counter[str]:
+        """API calls that they need, by application."""
+        calls: Counter[str] = Counter()
+        for key, group in self._ready.items():
+            calls[self._application_of[key]] += -(-len(group) // list_limit)
+        return calls
 
     def in_order(self) -> Iterable[tuple[str, str]]:
         """(letter's id, why it is left out or ''), as the ledger keeps them."""

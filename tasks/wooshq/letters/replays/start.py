@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,10 @@ from itertools import islice
 from typing import Final
 
 from wooshq.errors import LedgerUnavailable, ReplayUnknown
+from wooshq.gates.limits import Limit, ceiling_of, list_limits
 from wooshq.gates.who import said
 from wooshq.intents.entry import new_id
+from wooshq.ledger.gates import GateLedger
 from wooshq.ledger.intents import ring
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, ms, text, text_or_none
@@ -41,7 +44,7 @@ class Replayed(Result):
 
     selected: letters that the filter picked. replayed: those that the replay sends. skipped, invalid: those that are left out; invalid do not
     pass today's models. id: of the replay; None for a dry run, or if there is nothing to replay. calls: API calls at least. takes_s: seconds
-    until the last of them may leave, at the rate that was given. left_out: why → how many; the words are those of `LeftOutFor`.
+    until the last of them may leave, at the rate that was given and the limits of the applications; 0 without any. left_out: why → how many; the words are those of `LeftOutFor`.
     why: letter id → why it is left out. ids: letter id → id of the new intent, of letters that were begun at once: the first ones. examples:
     the letters that differ most, before and after the recipe.
     """
@@ -71,7 +74,8 @@ def replay_letters(
     if wanted.picks_all:
         raise ValueError("an empty filter would replay every letter: give ids, a reason, an application, a time or another condition")
     chosen, examples = yield from _choose(ledger.keys, settings, wanted, rules)
-    plan = _as_planned(chosen, examples, settings, rules.brakes)
+    limits = yield from list_limits(GateLedger(settings), settings)
+    plan = _as_planned(chosen, examples, settings, rules.brakes, limits)
     if rules.dry_run or not plan.replayed:
         return plan
     fields = {**_row(rules, why, by), "selection": wanted.in_words, "calls_planned": plan.calls}
@@ -129,7 +133,7 @@ def _live(keys: Keys, replays: Set[str]) -> Steps[set[str]]:
     return {i for i, state in zip(ids, states, strict=True) if text_or_none(state) in _LIVE}
 
 
-def _as_planned(chosen: Chosen, examples: Examples, settings: Settings, brakes: Brakes) -> Replayed:
+def _as_planned(chosen: Chosen, examples: Examples, settings: Settings, brakes: Brakes, limits: Sequence[Limit]) -> Replayed:
     calls = chosen.calls(settings.list_limit)
     invalid = sum(left_out.kind is LeftOutFor.INVALID for _, left_out in chosen.left_out)
     return Replayed(
@@ -137,12 +141,19 @@ def _as_planned(chosen: Chosen, examples: Examples, settings: Settings, brakes: 
         replayed=chosen.letters,
         skipped=len(chosen.left_out) - invalid,
         invalid=invalid,
-        calls=calls,
-        takes_s=max(0, calls - 1) / brakes.rate if brakes.rate is not None else 0.0,
+        calls=calls.total(),
+        takes_s=_takes_s(calls, brakes.rate, limits),
         left_out=chosen.counted(),
         why={letter_id: left_out.why for letter_id, left_out in chosen.left_out},
         examples=examples.most_different(),
     )
+
+
+def _takes_s(calls: Counter[str], rate: float | None, limits: Sequence[Limit]) -> float:
+    """Seconds until the last call may leave: at the rate of the replay, and at the ceilings of the applications."""
+    ceilings = {application: ceiling_of(limits, application) for application in calls}
+    takes = [max(0, n - 1) / ceiling for application, n in calls.items() if (ceiling := ceilings[application])]
+    return max([*takes, *([max(0, calls.total() - 1) / rate] if rate else [])], default=0.0)
 
 
 def _row(rules: ReplayRules, why: str, by: str) -> dict[str, str | int | float | None]:
