@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -106,30 +107,22 @@ def replay(
     named = [i.lower() for i in ids or ()]
     given: dict[str, Any] = {"stop_at": None if stop_at is None else fraction(stop_at, "--stop-at"), "first": first, "why": why, "by": by}
     change = None if patch is None else patch_of(patch)
+    to = {"to_application": to_application, "to_lane": to_lane, "to_token": to_token, "patch": change}
     with open_wooshq() as wooshq:
-        done = _plan(
-            wooshq,
-            named,
-            dry_run=dry_run,
-            start=not plan,
-            to_application=to_application,
-            to_lane=to_lane,
-            to_token=to_token,
-            rate=rate,
-            in_doubt=in_doubt,
-            patch=change,
-            **given,
-            **wanted,
-        )
+        done = _plan(wooshq, named, dry_run=dry_run, start=False, rate=rate, in_doubt=in_doubt, **to, **given, **wanted)
         missing = say_missing(wooshq, named, done.selected, wanted)
         if left_out is not None:
             _write(done, left_out, force)
+        if not as_json:
+            _say(done, dry_run, to_file=left_out is not None)
+        if done.id is not None and not plan:
+            # The plan is shown before anything is sent.
+            done = replace(done, state=wooshq.replays.start(done.id, by=by).state)
         if as_json:
             emit(done)
-        else:
-            _say(done, rate, dry_run, to_file=left_out is not None)
-            if done.id is not None:
-                print_line(done.id)
+        elif done.id is not None:
+            print_line(done.id)
+            _say_state(done.id, done.state)
         went_badly = watch and done.id is not None and not plan and not watch_replay(wooshq, done.id, as_json)
     finish(SOME_REFUSED if done.skipped or done.invalid or missing or went_badly else ALL_DONE)
 
@@ -145,7 +138,7 @@ def _plan(wooshq: Wooshq, named: list[str], **given: Any) -> Replayed:
         raise typer.Exit(SOME_REFUSED) from None
 
 
-def _say(done: Replayed, rate: float | None, dry_run: bool, *, to_file: bool) -> None:
+def _say(done: Replayed, dry_run: bool, *, to_file: bool) -> None:
     verb = "would be replayed" if dry_run else "will be replayed"
     calls = f" in {several(done.calls, 'call')}" if done.replayed else ""
     over = f" over {done.takes_s:,.0f} s" if done.takes_s >= 1 else ""
@@ -159,10 +152,13 @@ def _say(done: Replayed, rate: float | None, dry_run: bool, *, to_file: bool) ->
         if len(done.why) > _MOST_NAMED:
             say(f"  … and {len(done.why) - _MOST_NAMED:,} more (--left-out FILE writes all of them)")
     _say_examples(done)
-    if done.state == ReplayState.PLANNED and done.id is not None:
-        say(f"Planned, and not started. To start it: wooshq replays start {done.id}. To drop it: wooshq replays cancel {done.id}")
-    elif done.id is not None:
-        say(f"The replay is {done.state}. Follow it: wooshq replays show {done.id} --watch. Stop it: wooshq replays pause {done.id}")
+
+
+def _say_state(replay_id: str, state: str) -> None:
+    if state == ReplayState.PLANNED:
+        say(f"Planned, and not started. To start it: wooshq replays start {replay_id}. To drop it: wooshq replays cancel {replay_id}")
+    else:
+        say(f"The replay is {state}. Follow it: wooshq replays show {replay_id} --watch. Stop it: wooshq replays pause {replay_id}")
 
 
 def _say_examples(done: Replayed) -> None:
