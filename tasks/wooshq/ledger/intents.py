@@ -215,17 +215,17 @@ class IntentLedger:
 
     # What a worker does: the hot path
 
-    def take(self, lane: str, most: int, *, token: str, taker: str, suspects: bool = False) -> Steps[Taken]:
+    def take(self, lane: str, most: int, *, token: str, taker: str, suspects: bool = False, woken: bool = False) -> Steps[Taken]:
         """
         Take intents of a lane that may leave now; one round trip.
 
         most: how many; 0 tells the ledger that this worker does not look any more until it is woken. token: unique to this call. taker:
-        who calls, one call at a time. suspects: take a group of suspects, and nothing else.
+        who calls, one call at a time. suspects: take a group of suspects, and nothing else. woken: the worker slept until it heard a bell.
 
         The ledger records that a request may leave before it leaves. So a worker that is lost later leaves an intent in doubt.
         """
         k = self.keys
-        rules = as_json({**self._take_rules, "token": token, "lane": lane, "most": most, "suspects": suspects})
+        rules = as_json({**self._take_rules, "token": token, "lane": lane, "most": most, "suspects": suspects, "woken": woken})
         keys = (*self._take, k.ring(lane), k.suspects(lane), k.took(taker), k.fixed("limits"))
         now, more, again, waiting, ring, expired, *rows = yield RunScript("intents/take", keys, (rules,))
         claims = [_claim(row, token, lane) for row in rows]

@@ -64,16 +64,18 @@ class Batches:
         """Of all requests in progress, as values and as text."""
         self.stopping = False
 
-    async def take(self, lane: str, most: int, *, suspects: bool = False) -> Taken:
+    async def take(self, lane: str, most: int, *, suspects: bool = False, woken: bool = False) -> Taken:
         """
         Take intents of a lane that may leave now; one round trip. One call at a time for each lane, and one for its suspects.
 
-        suspects: take a group of suspects. Raises LedgerUnavailable if nothing could be taken.
+        suspects: take a group of suspects. woken: the lane slept until it heard a bell. Raises LedgerUnavailable if nothing could be taken.
         """
         token, asked_at = uuid.uuid4().hex, time.monotonic()
         taker = f"{self._taker}-{lane}{'-suspects' if suspects else ''}"
         with self._holding(TAKE_BYTES if most else 0):  # as much as the answer may hold
-            taken = await self._client.do_until_answered(lambda: self._ledger.take(lane, most, token=token, taker=taker, suspects=suspects))
+            taken = await self._client.do_until_answered(
+                lambda: self._ledger.take(lane, most, token=token, taker=taker, suspects=suspects, woken=woken)
+            )
         for claim in taken.claims:
             self._gates.admitted(claim.application, asked_at, probe=claim.probe)
         if taken.expired:

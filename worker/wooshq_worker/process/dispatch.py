@@ -60,6 +60,8 @@ class Dispatcher:
         """Something waits in a lane. A worker that has no slot passes the bell on: another one may have some."""
         lane = self._lanes[lane_name]
         lane.is_consumed = True
+        lane.was_woken = lane.was_woken or lane.sleeps
+        lane.sleeps = False
         lane.look()
         if (self._stopping or not self._lanes.free(lane)) and hops < MOST_HOPS:
             self._ring(lane_name, hops + 1)
@@ -88,8 +90,9 @@ class Dispatcher:
     async def _take(self, lane: Lane, most: int) -> Taken | None:
         """Take intents and begin to send them. None if the ledger is unavailable: then nothing was taken. Gives unused slots back."""
         taken = None
+        woken, lane.was_woken = lane.was_woken, False
         try:
-            taken = await self._batches.take(lane.name, most)
+            taken = await self._batches.take(lane.name, most, woken=woken)
         except LedgerUnavailable:
             return None
         finally:
@@ -109,6 +112,7 @@ class Dispatcher:
             lane.may_have_work = True
             return
         again_s = _LOOK_AGAIN_S if taken.claims else None if taken.again_ms is None else taken.again_ms / 1000
+        lane.sleeps = again_s is None and not lane.may_have_work
         self._look_later(lane, again_s)
 
     def _look_later(self, lane: Lane, again_s: float | None) -> None:

@@ -16,6 +16,8 @@ class Lane:
     busy: int = 0  #: slots that it uses now
     may_have_work: bool = False  #: whether something may wait in the ledger: a bell was heard, or the last look left something
     is_consumed: bool = False  #: whether this process has ever heard a bell of it: it may not look at a lane that it does not consume
+    sleeps: bool = True  #: whether it looks only when it hears a bell
+    was_woken: bool = False  #: whether a bell has woken it since the last look
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def look(self) -> None:

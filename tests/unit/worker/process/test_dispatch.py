@@ -26,6 +26,7 @@ class World:
         self.waiting: list[str] = []
         self.suspects: list[str] = []
         self.takes: list[int] = []
+        self.woken: list[bool] = []
         self.errors: list[Exception] = []
         self.again_ms: int | None = None
         self.must_ring = False
@@ -39,8 +40,9 @@ class World:
 
     is_available = True
 
-    async def take(self, lane: str, most: int, *, suspects: bool = False) -> Taken:
+    async def take(self, lane: str, most: int, *, suspects: bool = False, woken: bool = False) -> Taken:
         self.takes.append(most)
+        self.woken.append(woken)
         self.changed.set()
         await asyncio.sleep(0)
         if self.errors:
@@ -114,6 +116,23 @@ class WhenABellIsHeard:
             dispatcher.hear_bell("bulk", 0)
             assert await world.until(3) == [list("abcd"), list("efgh"), ["i", "j"]]
         assert world.is_free
+
+    async def test_only_the_first_look_after_a_sleep_says_that_the_worker_was_woken(self) -> None:
+        """The ledger rings for others more rarely while every bell is heard by a worker that is awake."""
+        world = World()
+        world.waiting = list("abcdefgh")
+        async with world.running() as dispatcher:
+            dispatcher.hear_bell("bulk", 0)
+            await world.until(1)
+            dispatcher.hear_bell("bulk", 0)
+            await world.until(2)
+            while not dispatcher._lanes["bulk"].sleeps:  # it looks once more, finds nothing, and sleeps
+                await asyncio.sleep(0.001)
+            takes = len(world.takes)
+            assert world.woken == [True] + [False] * (takes - 1)
+            dispatcher.hear_bell("bulk", 0)
+            await world.until_taken(takes + 1)
+            assert world.woken[takes] is True
 
     async def test_nothing_is_taken_without_a_bell(self) -> None:
         world = World()

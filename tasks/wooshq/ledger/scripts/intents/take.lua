@@ -20,7 +20,8 @@
 -- ARGV      JSON: {token (of this call), lane, most (intents; 0: the worker goes to sleep), bytes (of bodies at most; one body is always
 --           taken), suspects (true: take a group of suspects, and nothing else), poison_after, lease_ms, probes (that a gate may have in
 --           progress), probe_ms (how long one may take), share (the transactional lane's part of the rate), ahead_ms (how far ahead slots
---           are given), awake_ms (for how long the worker looks by itself if it took something), keep_ms (an ended intent), letter_ms,
+--           are given), awake_ms (for how long the worker looks by itself if it took something),
+--           woken (true: it slept until it heard a bell), keep_ms (an ended intent), letter_ms,
 --           rate (an application's calls a second, if it has a ceiling), rates (by application)}
 -- derived   queue:<lane>, intent:<id>, pace:<application>, letter:<letter> (of an intent that is a replay and expires),
 --           replay:<replay> (of such a letter)
@@ -250,7 +251,7 @@ if not a.suspects then
   elseif a.most > 0 and again >= 0 then
     awake = math.min(again, 1000) + a.awake_ms
   end
-  answer_bells(KEYS[5], a.lane, now, awake)
+  answer_bells(KEYS[5], a.lane, now, awake, a.woken, more == 1)
   if more == 1 or (a.most == 0 and (suspects > 0 or redis.call('EXISTS', KEYS[6]) == 1)) then
     ring = ring_for_others(KEYS[5], a.lane, now) and 1 or 0
   end
