@@ -65,7 +65,7 @@ class Machine(RuleBasedStateMachine):
         self.watched = WatchedLedger(self.url)
         self.redis = self.watched.redis
         self.redis.flushdb()
-        self.settings = some_settings(lease_s=3600.0, poison_after=3, suspect_after=1)
+        self.settings = some_settings(lease_s=3600.0, poison_after=3, suspect_after=1, suspect_rest_s=0.0)
         self.ledger = IntentLedger(self.settings)
         self.known: dict[str, Known] = {}
         self.n = 0

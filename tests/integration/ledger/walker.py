@@ -30,7 +30,7 @@ class Walker:
         watched.redis.flushdb()
         self.watched = watched
         self.do = watched.do
-        self.settings = some_settings(lease_s=3600.0, poison_after=2, suspect_after=1, **settings)
+        self.settings = some_settings(lease_s=3600.0, poison_after=2, **{"suspect_after": 1, "suspect_rest_s": 0.0, **settings})
         self.ledger = IntentLedger(self.settings)
         self.jobs = JobLedger(self.settings)
         self.replays = ReplayLedger(self.settings)
