@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 from collections.abc import Iterator
-from typing import Any, Final, cast
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, router, transaction
 from django.db.utils import DatabaseError
@@ -41,17 +41,11 @@ def enqueue(intent: IntentLike, *, using: str | None = None, wooshq: Wooshq | No
     alias = using or router.db_for_write(OutboxRow)
     OutboxRow(**row.values()).save(using=alias, force_insert=True)
     if owner.installation.memory is None:
-        transaction.on_commit(_bell(owner).ring, using=alias, robust=True) if _HAS_ROBUST else transaction.on_commit(
-            _bell(owner).ring, using=alias
-        )
+        transaction.on_commit(_bell(owner).ring, using=alias, robust=True)
     else:
         # The test kit, or WOOSHQ_BROKER_URL=memory://: there is no relay.
         transaction.on_commit(functools.partial(_enqueue_now, row.id, alias, owner), using=alias)
     return row.id
-
-
-_HAS_ROBUST: Final = "robust" in cast(Any, transaction.on_commit).__code__.co_varnames
-"""From Django 4.2 on."""
 
 
 def _enqueue_now(row_id: str, alias: str, owner: Wooshq) -> None:
@@ -83,9 +77,11 @@ class DjangoDatabase:
         connection = connections[self._alias]
         try:
             connection.close_if_unusable_or_obsolete()
-            with transaction.atomic(using=self._alias, durable=not connection.in_atomic_block), connection.cursor() as cursor:
-                if self.dialect == "mysql" and not connection.in_atomic_block:
+            if self.dialect == "mysql" and not connection.in_atomic_block:
+                # Of the next transaction only: the gap locks of REPEATABLE READ would hold up the apps' INSERTs.
+                with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            with transaction.atomic(using=self._alias), connection.cursor() as cursor:
                 yield DjangoStatements(cursor)
         except DatabaseError as error:
             if _is_missing_table(error):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.fan_outs import PERSONAL, personal
 from tests.integration.installation.servers import SentinelServer, Server, a_free_port
@@ -120,7 +121,7 @@ class WhenAUrlNamesSentinels:
         with Wooshq(settings) as wooshq:
             wooshq.enqueue(an_intent("before"))
             with guarded.sentinels[0].client(password=OF_SENTINEL) as sentinel:
-                sentinel.sentinel_failover("mymaster")
+                wait_until(lambda: _fails_over(sentinel))
             wait_until(guarded.promoted, saw=guarded.sentinels[0].log)
             wait_until(lambda: _accepts(wooshq), saw=guarded.sentinels[0].log)
         with guarded.replica.client(password=PASSWORD) as client:
@@ -148,6 +149,16 @@ class WhenAUrlNamesSentinels:
                     await client.counts()
 
         asyncio.run(use())
+
+
+def _fails_over(sentinel: redis.Redis) -> bool:
+    """Whether the Sentinel began a failover. Just started, it may not have heard yet how far the replica is."""
+    try:
+        sentinel.sentinel_failover("mymaster")
+    except redis.ResponseError as error:
+        assert "NOGOODSLAVE" in str(error)
+        return False
+    return True
 
 
 def _accepts(wooshq: Wooshq) -> bool:

@@ -202,6 +202,18 @@ class WhenOneMessageGoesToAQueryset:
         assert done.returncode == 0, done.stderr
         assert rig.wooshq.bulk.show(done.stdout.strip()).total == 16
 
+    def test_a_function_may_give_a_queryset_with_a_limit(self, on_sqlite: DjangoProject, tmp_path: Path) -> None:
+        assert on_sqlite.run("migrate", "-v", "0").returncode == 0
+        (tmp_path / "sale.json").write_text(self.TEMPLATE)
+        (tmp_path / "audiences.py").write_text(
+            "from orders.models import Order\ndef first():\n    return Order.objects.order_by('pk')[:2]\n"
+        )
+        on_sqlite.python("from orders.models import Order\nOrder.objects.bulk_create([Order(user=f'u{n}') for n in range(5)])\nprint(1)")
+        args = ("wooshq_fanout", "audiences.first", "--template", "sale.json", "--columns", "user=user,n=items")
+        done = on_sqlite.run(*args, "--dry-run")
+        assert json.loads(done.stdout)["recipients"] == 2, done.stderr
+        assert "with a limit" in on_sqlite.run(*args, "--filter", "items=1").stderr
+
     @pytest.mark.parametrize(
         ("args", "says"),
         [
@@ -209,6 +221,7 @@ class WhenOneMessageGoesToAQueryset:
             (("json.dumps.x", "--columns", "user"), "SOURCE"),
             (("orders.Order", "--columns", "user=nobody"), "--filter or --columns"),
             (("orders.Order", "--columns", "user", "--filter", "colour=red"), "--filter or --columns"),
+            (("orders.Order", "--columns", "user", "--filter", "items"), "FIELD=VALUE"),
         ],
     )
     def test_a_mistake_is_said(self, on_sqlite: DjangoProject, tmp_path: Path, args: tuple[str, ...], says: str) -> None:

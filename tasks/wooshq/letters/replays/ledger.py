@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -28,8 +27,7 @@ class ReplayedLetter:
     edited: str = ""
 
     def as_list(self) -> list[Any]:
-        seen = hashlib.sha1(self.edited.encode(), usedforsecurity=False).hexdigest() if self.edited else ""
-        return [self.place, self.letter_id, self.dead_id, seen]
+        return [self.place, self.letter_id, self.dead_id, self.edited]
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,13 +114,24 @@ def _queryset(options: dict[str, Any]) -> QuerySet[Any]:
         raise CommandError(f"SOURCE: {source} gives no queryset. Name a model (app_label.Model), or a function that returns a queryset")
     if options["database"]:
         found = found.using(options["database"])
+    conditions = _conditions(options["filter"])
+    if found.query.is_sliced:
+        if conditions:
+            raise CommandError("--filter: SOURCE gives a queryset with a limit. Filter in the function, or leave the limit out")
+        return found
     try:
-        found = found.filter(**dict(part.split("=", 1) for part in options["filter"]))
+        found = found.filter(**conditions)
         found.query.get_compiler(found.db).as_sql()
         found.values_list(*_columns(options["columns"]).values())
     except (FieldError, ValueError, ValidationError) as error:
         raise CommandError(f"--filter or --columns: {error}") from None
     return found.order_by("pk")
+
+
+def _conditions(given: list[str]) -> dict[str, str]:
+    if wrong := [part for part in given if "=" not in part]:
+        raise CommandError(f"--filter: {wrong[0]} has no value. Write FIELD=VALUE, such as is_active=True")
+    return dict(part.split("=", 1) for part in given)
 
 
 def _called(source: str) -> Any:

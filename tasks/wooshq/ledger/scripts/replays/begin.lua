@@ -41,7 +41,7 @@ local function look(v, place, died, seen)
   if not v[1] then return 'gone: it is no longer kept' end
   if v[1] ~= 'open' then return v[1] .. ': it is ' .. v[1] .. ' by now' end
   if v[5] ~= r.replay .. ' ' .. place then return 'replaying: another replay has it' end
-  if v[2] ~= died or (v[4] and redis.sha1hex(v[4]) or '') ~= seen then return 'changed' end
+  if v[2] ~= died or (v[4] or '') ~= seen then return 'changed' end
   return 'ready'
 end
 
