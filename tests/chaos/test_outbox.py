@@ -53,10 +53,14 @@ class Relays:
     def log(self) -> str:
         return "".join(file.read_text(errors="replace") for file in self._rig.folder.glob("relay-*.log"))
 
+    def have_started(self) -> None:
+        """Wait until those that run have connected to everything."""
+        for _, file in self.running:
+            wait_until(lambda file=file: self._started in file.read_text(errors="replace"), saw=self.log)  # type: ignore[misc]
+
     def end(self) -> list[int]:
         """End all as a supervisor does. Their exit statuses."""
-        for _, file in self.running:
-            wait_until(lambda file=file: self._started in file.read_text(errors="replace"))  # type: ignore[misc]
+        self.have_started()
         for relay, _ in self.running:
             relay.send_signal(signal.SIGTERM)
         return [relay.wait(60) for relay, _ in self.running]
@@ -164,6 +168,7 @@ def rows_in(engine: Engine) -> int:
 
 def stop_redis(rig: Rig, engine: Engine, relays: Relays) -> None:
     """Redis stands still until a relay has noticed it. Meanwhile an app goes on."""
+    relays.have_started()
     with rig.redis() as server:
         process = int(server.info("server")["process_id"])
     os.kill(process, signal.SIGSTOP)

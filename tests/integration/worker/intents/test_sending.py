@@ -79,6 +79,7 @@ class WhenAnIntentMayNotLeave:
         wait_until(rig.wooshq.gates, saw=rig.wooshq.counts)
         late = rig.wooshq.enqueue(an_intent("late"))
         wait_until(lambda: rig.status(late).state == "held")
+        wait_until(lambda: rig.wooshq.counts()["now_sending"] == 0)  # no further answer shuts it again
 
         assert rig.wooshq.open_gate("not_before", APPLICATION)
 
