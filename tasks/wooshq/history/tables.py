@@ -19,6 +19,7 @@ ended: Final = Table(
     METADATA,
     Column("id", Text, primary_key=True),  #: of the intent; a second write of the same id changes its row
     Column("ended_ms", BigInteger, nullable=False),  #: ms since the epoch, the ledger's clock
+    Column("changed_ms", BigInteger, nullable=False, server_default="0"),  #: of its newest move; an older one never overwrites a newer one
     _text("state"),
     _text("letter_id"),
     _text("letter_state"),  #: "" without a dead letter
