@@ -43,23 +43,26 @@ def sqlite_engine(file: Path) -> Engine:
     return engine
 
 
-def write(sql: Connection, rows: Iterable[Row]) -> None:
+def write(sql: Connection, batch: Iterable[Row]) -> None:
     """Write rows by id, in the caller's transaction. Of two rows with one id, the one that moved last stays, whichever comes first."""
     newest: dict[str, Row] = {}
-    for row in rows:  # PostgreSQL refuses a statement that changes one row twice
+    for row in batch:  # PostgreSQL refuses a statement that changes one row twice
         if row.id not in newest or newest[row.id].changed_ms <= row.changed_ms:
             newest[row.id] = row
     if not newest:
         return
+    rows = [
+        newest[name] for name in sorted(newest)
+    ]  # one order for all writers, so that two of them do not wait for each other in PostgreSQL
     names = [column.name for column in ended.c]
     blank: dict[str, str | int] = {name: 0 if name == "status" else "" for name in names}
-    records = [{**blank, **row.columns, "id": row.id, "ended_ms": row.ended_ms, "changed_ms": row.changed_ms} for row in newest.values()]
+    records = [{**blank, **row.columns, "id": row.id, "ended_ms": row.ended_ms, "changed_ms": row.changed_ms} for row in rows]
     into = _insert(sql, ended)
     update = {name: into.excluded[name] for name in names if name != "id"}
-    sql.execute(into.on_conflict_do_update(["id"], set_=update, where=into.excluded.changed_ms >= ended.c.changed_ms), records)
-    if people := [{"recipient": one, "id": row.id} for row in newest.values() for one in row.recipients]:
+    sql.execute(into.on_conflict_do_update([ended.c.id], set_=update, where=into.excluded.changed_ms >= ended.c.changed_ms), records)
+    if people := [{"recipient": one, "id": row.id} for row in rows for one in row.recipients]:
         sql.execute(_insert(sql, recipients).on_conflict_do_nothing(), people)
-    if named := [{"name": name, "value": value, "id": row.id} for row in newest.values() for name, value in row.tags]:
+    if named := [{"name": name, "value": value, "id": row.id} for row in rows for name, value in row.tags]:
         sql.execute(_insert(sql, tags).on_conflict_do_nothing(), named)
 
 
