@@ -59,7 +59,9 @@ def write(sql: Connection, batch: Iterable[Row]) -> None:
     records = [{**blank, **row.columns, "id": row.id, "ended_ms": row.ended_ms, "changed_ms": row.changed_ms} for row in rows]
     into = _insert(sql, ended)
     update = {name: into.excluded[name] for name in names if name != "id"}
-    sql.execute(into.on_conflict_do_update([ended.c.id], set_=update, where=into.excluded.changed_ms >= ended.c.changed_ms), records)
+    sql.execute(
+        into.on_conflict_do_update(index_elements=[ended.c.id], set_=update, where=into.excluded.changed_ms >= ended.c.changed_ms), records
+    )
     if people := [{"recipient": one, "id": row.id} for row in rows for one in row.recipients]:
         sql.execute(_insert(sql, recipients).on_conflict_do_nothing(), people)
     if named := [{"name": name, "value": value, "id": row.id} for row in rows for name, value in row.tags]:
