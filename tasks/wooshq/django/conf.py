@@ -34,7 +34,7 @@ def _unknown(name: object) -> str:
 def take_settings() -> None:
     """Let `settings.WOOSHQ` count where the environment says nothing. What is wrong in it is said by the checks and by the first call."""
     try:
-        defaults.set_defaults(given(), where=f"{NAME} in Django's settings")
+        defaults.set_defaults(given())
     except SettingsInvalid as error:
         defaults.refuse(str(error))
     wooshq.reset()

@@ -17,8 +17,8 @@ from wooshq.django.models import OutboxRow
 from wooshq.errors import SettingsInvalid
 from wooshq.intents.entry import IntentLike
 from wooshq.outbox import table
-from wooshq.outbox.bell import Bell
-from wooshq.outbox.database import DatabaseAway, TableMissing
+from wooshq.outbox.bell import bell_of
+from wooshq.outbox.database import DatabaseAway, TableMissing, is_missing_table
 from wooshq.outbox.row import new_row
 from wooshq.outbox.table import Dialect
 
@@ -41,7 +41,7 @@ def enqueue(intent: IntentLike, *, using: str | None = None, wooshq: Wooshq | No
     alias = using or router.db_for_write(OutboxRow)
     OutboxRow(**row.values()).save(using=alias, force_insert=True)
     if owner.installation.memory is None:
-        transaction.on_commit(_bell(owner).ring, using=alias, robust=True)
+        transaction.on_commit(bell_of(owner).ring, using=alias, robust=True)
     else:
         # The test kit, or WOOSHQ_BROKER_URL=memory://: there is no relay.
         transaction.on_commit(functools.partial(_enqueue_now, row.id, alias, owner), using=alias)
@@ -53,11 +53,6 @@ def _enqueue_now(row_id: str, alias: str, owner: Wooshq) -> None:
     for body in found.values_list("body", flat=True):
         owner.enqueue(body)
     found.delete()
-
-
-@functools.cache
-def _bell(owner: Wooshq) -> Bell:
-    return Bell(owner)
 
 
 class DjangoDatabase:
@@ -84,7 +79,7 @@ class DjangoDatabase:
             with transaction.atomic(using=self._alias), connection.cursor() as cursor:
                 yield DjangoStatements(cursor)
         except DatabaseError as error:
-            if _is_missing_table(error):
+            if is_missing_table(error.__cause__):
                 raise TableMissing from error
             if isinstance(error, (OperationalError, InterfaceError)):
                 connection.close_if_unusable_or_obsolete()
@@ -126,9 +121,3 @@ def _in_djangos_style(sql: str, values: dict[str, Any]) -> tuple[str, list[Any]]
         return "%s"
 
     return re.sub(r"(?<![:\w]):(\w+)", place, sql.replace("%", "%%")), said
-
-
-def _is_missing_table(error: DatabaseError) -> bool:
-    cause: Any = error.__cause__
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or next(iter(getattr(cause, "args", ())), None)
-    return code in ("42P01", "42S02", 1146) or f"no such table: {table.NAME}" in str(error)

@@ -60,7 +60,7 @@ def _accept_batch(ledger: IntentLedger, settings: Settings, batch: Sequence[Chec
     try:
         if settings.spool_dir is not None:
             yield AskWhetherAway()
-        done: AcceptedBatch = yield Within(settings.accept_within_s, accept_batch(ledger, batch))
+        outcomes = yield from accept_and_ring(ledger, settings, batch)
     except LedgerUnavailable as error:
         good = [(checked.index, checked.entry) for checked in batch if checked.entry]
         if not (yield from _kept(settings, [entry for _, entry in good], error)):
@@ -68,10 +68,16 @@ def _accept_batch(ledger: IntentLedger, settings: Settings, batch: Sequence[Chec
         for checked in batch:
             _note(report, Outcome(checked, AcceptOutcome(checked.entry.intent_id, new=True) if checked.entry else None))
         return
-    for one in done.outcomes:
+    for one in outcomes:
         _note(report, one)
+
+
+def accept_and_ring(ledger: IntentLedger, settings: Settings, batch: Sequence[Checked]) -> Flow[Sequence[Outcome]]:
+    """Accept the valid intents of a batch, and ring the bells of its lanes. Raises LedgerUnavailable."""
+    done: AcceptedBatch = yield Within(settings.accept_within_s, accept_batch(ledger, batch))
     for lane in done.bells:
         yield Ring(lane)
+    return done.outcomes
 
 
 def _kept(settings: Settings, entries: Sequence[Entry], error: LedgerUnavailable) -> Flow[bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -12,13 +11,12 @@ from wooshq.gates.who import said
 from wooshq.jobs.show import NO_SUCH_JOB, Job, show_job
 from wooshq.ledger.chunks import ChunkName
 from wooshq.ledger.jobs import JobLedger
-from wooshq.ledger.steps import Ask, CallTurns, Flow, Sleep, Steps
+from wooshq.ledger.steps import Ask, CallTurns, Flow, Steps, until_at_rest
 from wooshq.letters.replays.ledger import ReplayLedger
 from wooshq.letters.replays.rules import Brakes, ReplayRules
 from wooshq.letters.replays.start import Replayed, replay_letters
 from wooshq.settings import Settings
 
-_POLL_S: Final = 0.25
 _MOST_TURNS: Final = 100
 """Turns that are called at once. The keeper calls more if chunks wait and the lane is empty."""
 
@@ -60,13 +58,7 @@ def set_rate(ledger: JobLedger, job_id: str, rate: float | None, why: str, by: s
 
 def wait(ledger: JobLedger, job_id: str, within_s: float | None, watch: Callable[[Job], object]) -> Flow[Job]:
     """See `JobHandle.wait`."""
-    ends = None if within_s is None else time.monotonic() + within_s
-    while True:
-        job = yield from show_job(ledger.keys, job_id)
-        watch(job)
-        if job.is_at_rest or (ends is not None and time.monotonic() >= ends):
-            return job
-        yield Sleep(_POLL_S)
+    return (yield from until_at_rest(lambda: show_job(ledger.keys, job_id), within_s, watch))
 
 
 def retry_failed(
@@ -74,7 +66,7 @@ def retry_failed(
 ) -> Flow[Replayed]:
     """See `Jobs.retry_failed`."""
     yield from show_job(ledger.keys, job_id)
-    brakes = Brakes(rate, settings.replay_first, settings.replay_stop_at)
+    brakes = Brakes.of(settings, rate)
     rules = ReplayRules(brakes=brakes, dry_run=dry_run, in_doubt=in_doubt, why=f"the failed recipients of job {job_id}")
     return (yield from replay_letters(ReplayLedger(settings), settings, (), {"bulk": job_id}, rules))
 

@@ -8,6 +8,8 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from wooshq.ledger.steps import as_json
+
 
 def text(value: Any) -> str:
     """A bulk reply as text, whether the client decodes or not."""
@@ -83,7 +85,6 @@ def moment(ms: str | int | float | None) -> str | None:
 
 
 _ATTEMPT: Final = ("at", "outcome", "http_status", "code", "latency_ms", "error", "probe")
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def as_kept(attempt: Mapping[str, Any]) -> str:
@@ -91,7 +92,7 @@ def as_kept(attempt: Mapping[str, Any]) -> str:
     values = [attempt.get(name) for name in _ATTEMPT]
     while values[-1] is None:
         values.pop()
-    return _dumps(values)
+    return as_json(values)
 
 
 def read_kept(text: str) -> dict[str, Any]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.entry import Entry
 
 T = TypeVar("T")
+
+_POLL_S: Final = 0.25
 
 
 # ── What the ledger is asked ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -26,9 +29,12 @@ class RunScript:
     args: Sequence[str | bytes | int | float] = field(default=())
 
 
-def as_json(said: Mapping[str, Any]) -> str:
-    """An argument of a script that has many values, as short as possible."""
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def as_json(said: Any) -> str:
+    """JSON as the ledger keeps it, and as scripts read arguments of many values: as short as possible."""
+    return _encode(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,27 @@ Wanted: TypeAlias = Request | Sleep | Ring | CallTurns | Within | Pull | OfSpool
 
 Flow: TypeAlias = Generator[Wanted, Any, T]
 """Steps that may also sleep, ring bells and read the caller's stream: a whole call, as `Wooshq` and `AsyncWooshq` carry it out."""
+
+
+class Rests(Protocol):
+    """A job, or a replay."""
+
+    @property
+    def is_at_rest(self) -> bool: ...
+
+
+R = TypeVar("R", bound=Rests)
+
+
+def until_at_rest(show: Callable[[], Flow[R]], within_s: float | None, watch: Callable[[R], object]) -> Flow[R]:
+    """Ask again and again until what `show` gives is at rest, or for `within_s`. watch: called with each answer. Returns the last one."""
+    ends = None if within_s is None else time.monotonic() + within_s
+    while True:
+        found = yield from show()
+        watch(found)
+        if found.is_at_rest or (ends is not None and time.monotonic() >= ends):
+            return found
+        yield Sleep(_POLL_S)
 
 
 class Stream:

@@ -78,7 +78,7 @@ class DeadLetters:
         Raises ValueError if there are neither ids nor conditions, or for a rule out of its range; IntentInvalid if the patch cannot be one.
         """
         settings = self._w.settings
-        brakes = Brakes(rate, settings.replay_first if first is None else first, settings.replay_stop_at if stop_at is None else stop_at)
+        brakes = Brakes.of(settings, rate, first, stop_at)
         rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by)
         return self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
 
@@ -196,7 +196,7 @@ class AsyncDeadLetters:
         Raises ValueError if there are neither ids nor conditions, or for a rule out of its range; IntentInvalid if the patch cannot be one.
         """
         settings = self._w.settings
-        brakes = Brakes(rate, settings.replay_first if first is None else first, settings.replay_stop_at if stop_at is None else stop_at)
+        brakes = Brakes.of(settings, rate, first, stop_at)
         rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by)
         return await self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import select
@@ -69,6 +70,12 @@ class Bell:
             with contextlib.suppress(WooshqError, RedisError, OSError):
                 if self._wooshq.installation.memory is None:
                     self._wooshq.do(_publish(channel(self._wooshq)))
+
+
+@functools.cache
+def bell_of(owner: Wooshq) -> Bell:
+    """The one bell that a process has for an owner, whatever kind of transactions it rings for."""
+    return Bell(owner)
 
 
 def _publish(name: str) -> Steps[None]:

@@ -41,5 +41,15 @@ class TableMissing(WooshqError):
         super().__init__(f"The database has no table {NAME}. Make it by a migration; `wooshq outbox sql` prints the SQL")
 
 
+_NO_TABLE = ("42P01", "42S02", 1146)
+"""The codes of PostgreSQL (SQLSTATE), MySQL (SQLSTATE) and PyMySQL (number). SQLite has only words."""
+
+
+def is_missing_table(error: BaseException | None) -> bool:
+    """Whether a driver's error says that there is no outbox."""
+    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or next(iter(getattr(error, "args", ())), None)
+    return code in _NO_TABLE or f"no such table: {NAME}" in str(error)
+
+
 class DatabaseAway(Exception):
     """The database cannot be reached, or refuses work for now. The relay tries again later. Its text names no value."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from wooshq.errors import IntentInvalid, Problem, WooshqError
 from wooshq.intents.entry import IntentLike, entry_of
 from wooshq.ledger.replies import Result, moment
+from wooshq.ledger.steps import as_json
 from wooshq.outbox import statements
 from wooshq.outbox.database import Database
 from wooshq.outbox.table import RowState
@@ -122,7 +123,7 @@ class OutboxRows:
         fields = json.loads(entry.body)
         if fields.get("id") not in (None, row_id):
             raise IntentInvalid((Problem("id", "is not the id of its row", "Leave the id out, or enqueue another intent"),))
-        body = json.dumps({**fields, "id": row_id}, ensure_ascii=False, separators=(",", ":"))
+        body = as_json({**fields, "id": row_id})
         with self._database.transaction() as db:
             if not statements.edit(db, row_id, body, state=row.state):
                 raise RowWaits(row_id)

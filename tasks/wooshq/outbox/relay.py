@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
+import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -14,10 +15,9 @@ from redis.exceptions import RedisError
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, Problem, SettingsInvalid
-from wooshq.intents.accept import AcceptedBatch, Checked, Outcome, accept_batch
+from wooshq.intents.accept import Checked, Outcome, accept_and_ring
 from wooshq.intents.entry import entry_of
-from wooshq.ledger.entry import Entry
-from wooshq.ledger.steps import Flow, Ring, Within
+from wooshq.intents.late import why_parked, with_rest_of_ttl
 from wooshq.outbox import statements
 from wooshq.outbox.bell import Listening, listen
 from wooshq.outbox.database import Database, DatabaseAway
@@ -36,12 +36,6 @@ POLL_S: Final = 1.0
 """How often a relay looks without a bell."""
 _MOST_WAIT_S: Final = 5.0
 """The longest wait before the next try, while Redis or the database is away."""
-_MARGIN: Final = 0.1
-"""A part of the time for which the ledger remembers ids: rows are parked so much earlier, because clocks differ."""
-_PARKED: Final = (
-    "It was first tried {days:.1f} days ago, and the ledger remembers ids for {kept:.1f} days: it may have been sent. "
-    "Look whether the message arrived, then retry or discard this row"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +51,12 @@ class Moved:
         return Moved(
             self.claimed + other.claimed, self.accepted + other.accepted, self.set_aside + other.set_aside, self.parked + other.parked
         )
+
+
+def on_end_signal(end: Callable[[], object]) -> None:
+    """Call `end` when a person or a supervisor ends this process: SIGINT, SIGTERM."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end())
 
 
 class Relay:
@@ -103,6 +103,16 @@ class Relay:
                 else:
                     self._listening.wait(self._poll_s)
 
+    def run_until_signal(self, on_moved: Callable[[Moved], object]) -> None:
+        """`run` until SIGTERM or SIGINT. Only in a process's main thread."""
+        on_end_signal(self.stop)
+        self.run(on_moved)
+
+    def moves(self) -> Iterator[Moved]:
+        """Move all that waits now, batch by batch. Raises as `move` does."""
+        while (moved := self.move()).claimed:
+            yield moved
+
     def move(self) -> Moved:
         """
         Move one batch. A row is deleted only when the ledger has its intent.
@@ -125,13 +135,10 @@ class Relay:
         return replace(moved, parked=len(rows) - len(young))
 
     def _is_parked(self, row: Claimed, settings: Settings) -> bool:
-        kept_ms = settings.retention_s * 1000
-        tried_ms = row.now - row.first_tried_at
-        if tried_ms < kept_ms * (1 - _MARGIN):
-            return False
-        day_ms = 24 * 3600 * 1000
-        self._put_away(row.id, RowState.PARKED, _PARKED.format(days=tried_ms / day_ms, kept=kept_ms / day_ms))
-        return True
+        why = why_parked(row.now - row.first_tried_at, settings.retention_s, what="this row")
+        if why is not None:
+            self._put_away(row.id, RowState.PARKED, why)
+        return why is not None
 
     def _move_some(self, rows: Sequence[Claimed]) -> Moved:
         try:
@@ -170,19 +177,19 @@ class Relay:
     def _settle(self, rows: Sequence[Claimed], outcomes: Sequence[Outcome]) -> Moved:
         """Delete what is in the ledger, and set aside what it refused."""
         done = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome.accepted is not None]
-        if done:
-            with self._database.transaction() as db:
+        with self._database.transaction() as db:
+            if done:
                 statements.delete(db, done)
-        for row, outcome in zip(rows, outcomes, strict=True):
-            if outcome.accepted is None:
-                why = str(outcome.conflict) if outcome.conflict else "; ".join(map(str, outcome.checked.problems))
-                log.warning("row_set_aside: %s was refused; see wooshq outbox", row.id)
-                self._put_away(row.id, RowState.SET_ASIDE, why)
+            for row, outcome in zip(rows, outcomes, strict=True):
+                if outcome.accepted is None:
+                    why = str(outcome.conflict) if outcome.conflict else "; ".join(map(str, outcome.checked.problems))
+                    log.warning("row_set_aside: %s was refused; see wooshq outbox", row.id)
+                    statements.put_away(db, row.id, RowState.SET_ASIDE.value, why)
         return Moved(accepted=len(done), set_aside=len(rows) - len(done))
 
     def _accept(self, rows: Sequence[Claimed]) -> Sequence[Outcome]:
         checked = [check(row, self._wooshq.settings, index) for index, row in enumerate(rows)]
-        return self._wooshq.do(_accept_all(self._wooshq, checked))
+        return self._wooshq.do(accept_and_ring(self._wooshq.ledger, self._wooshq.settings, checked))
 
     def _put_away(self, row_id: str, state: RowState, reason: str) -> None:
         with self._database.transaction() as db:
@@ -194,13 +201,6 @@ class Relay:
                 statements.release(db, ids)
         except DatabaseAway:
             log.debug("claims were not released; they end by themselves")
-
-
-def _accept_all(wooshq: Wooshq, checked: Sequence[Checked]) -> Flow[Sequence[Outcome]]:
-    done: AcceptedBatch = yield Within(wooshq.settings.accept_within_s, accept_batch(wooshq.ledger, checked))
-    for lane in done.bells:
-        yield Ring(lane)
-    return done.outcomes
 
 
 def check(row: Claimed, settings: Settings, index: int = 0) -> Checked:
@@ -216,11 +216,4 @@ def check(row: Claimed, settings: Settings, index: int = 0) -> Checked:
         return Checked(index, None, error.problems)
     if entry.intent_id != row.id:
         return Checked(index, None, (Problem("id", "is not the id of its row", "Insert rows with wooshq's own functions"),))
-    return Checked(index, _since(entry, row))
-
-
-def _since(entry: Entry, row: Claimed) -> Entry:
-    """The rest of an intent's time to live: it began when the row was written."""
-    if entry.ttl_ms is None:
-        return entry
-    return replace(entry, ttl_ms=max(1, entry.ttl_ms - max(0, row.now - row.created_at)))
+    return Checked(index, with_rest_of_ttl(entry, row.now - row.created_at))

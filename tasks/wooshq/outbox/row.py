@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wooshq.intents.entry import IntentLike, intent_of, new_id, too_large
+from wooshq.ledger.steps import as_json
 from wooshq.outbox.table import RowState
 from wooshq.settings import Settings
 
@@ -34,7 +35,7 @@ def new_row(intent: IntentLike, settings: Settings) -> NewRow:
     model = intent_of(intent, settings)
     known = model.id or new_id()
     fields = json.loads(model.to_json())
-    body = json.dumps({**fields, "id": known}, ensure_ascii=False, separators=(",", ":"))
+    body = as_json({**fields, "id": known})
     if len(body.encode()) > settings.max_intent_bytes:
         raise too_large(len(body.encode()), settings)
     return NewRow(known, body, time.time_ns() // 1_000_000)

@@ -38,8 +38,8 @@ from wooshq.client import Wooshq
 from wooshq.errors import SettingsInvalid
 from wooshq.intents.entry import IntentLike
 from wooshq.outbox import table
-from wooshq.outbox.bell import Bell
-from wooshq.outbox.database import DatabaseAway, TableMissing
+from wooshq.outbox.bell import bell_of
+from wooshq.outbox.database import DatabaseAway, TableMissing, is_missing_table
 from wooshq.outbox.row import NewRow, new_row
 from wooshq.outbox.table import COLUMNS, INDEX, NAME, Dialect
 
@@ -100,14 +100,9 @@ async def _insert_async(session: AsyncSession | AsyncConnection, row: NewRow, ow
     return row.id
 
 
-@functools.cache
-def _bell(owner: Wooshq) -> Bell:
-    return Bell(owner)
-
-
 @dataclasses.dataclass
 class _Pending:
-    """What a session's transaction has in the outbox: whose rows, and the ids of those that no relay will move (see `_moved_at_commit`)."""
+    """What a session's transaction has in the outbox: whose rows, and the ids of those that no relay will move (see `_take_without_relay`)."""
 
     owners: set[Wooshq] = dataclasses.field(default_factory=set)
     without_relay: dict[str, Wooshq] = dataclasses.field(default_factory=dict)
@@ -148,7 +143,7 @@ def _session_commits(session: Session) -> None:
 def _session_committed(session: Session) -> None:
     pending = _pending[session]
     for owner in pending.owners:
-        _bell(owner).ring()
+        bell_of(owner).ring()
     if session.get_nested_transaction() is None:
         _enqueue_without_relay(pending)
 
@@ -162,7 +157,7 @@ def _connection_commits(connection: Connection) -> None:
     pending = _pending[connection]
     _take_without_relay(connection, pending)
     for owner in pending.owners:
-        _bell(owner).ring(before_commit=True)
+        bell_of(owner).ring(before_commit=True)
     _enqueue_without_relay(pending)
 
 
@@ -184,8 +179,7 @@ def _take_without_relay(session: Session | Connection, pending: _Pending) -> Non
 
 
 def _enqueue_without_relay(pending: _Pending) -> None:
-    bodies = pending.bodies
-    pending.bodies = []
+    bodies = list(pending.bodies)
     pending.clear()
     for body, owner in bodies:
         owner.enqueue(body)
@@ -209,7 +203,7 @@ class SqlAlchemyDatabase:
             with self._engine.begin() as connection:
                 yield SqlAlchemyStatements(connection)
         except DBAPIError as error:
-            if _is_missing_table(error):
+            if is_missing_table(error.orig):
                 raise TableMissing from error
             if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
                 raise DatabaseAway(_why(error)) from error
@@ -266,8 +260,3 @@ def _dialect(engine: Engine) -> Dialect:
 def _why(error: DBAPIError) -> str:
     """Why a database did no work, without values: drivers put statements and values into their texts."""
     return f"the database of the outbox did no work ({type(error.orig).__name__})"
-
-
-def _is_missing_table(error: DBAPIError) -> bool:
-    code = getattr(error.orig, "sqlstate", None) or (error.orig.args or [None])[0] if error.orig else None
-    return code in ("42P01", "42S02", 1146) or f"no such table: {NAME}" in str(error.orig)

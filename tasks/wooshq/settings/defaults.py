@@ -13,14 +13,13 @@ from pydantic_settings import PydanticBaseSettingsSource
 from wooshq.errors import SettingsInvalid
 
 _given: dict[str, Any] = {}
-_where = ""
 _refused: str | None = None
 
 
-def set_defaults(values: Mapping[str, Any], *, where: str) -> None:
-    """Let these count from the next reading on. values: by the names of the settings. where: what an error says about their place."""
-    global _given, _where, _refused
-    _given, _where, _refused = dict(values), where, None
+def set_defaults(values: Mapping[str, Any]) -> None:
+    """Let these count from the next reading on. values: by the names of the settings."""
+    global _given, _refused
+    _given, _refused = dict(values), None
 
 
 def refuse(problem: str) -> None:
@@ -34,11 +33,6 @@ def current() -> Mapping[str, Any]:
     if _refused is not None:
         raise SettingsInvalid(_refused)
     return _given
-
-
-def where() -> str:
-    """The place of these settings; "" if there are none."""
-    return _where if _given else ""
 
 
 class Defaults(PydanticBaseSettingsSource):

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from wooshq.errors import LedgerUnavailable, SettingsInvalid
-from wooshq.intents.accept import AcceptedBatch, Checked, accept_batch
+from wooshq.intents.accept import Checked, accept_and_ring
 from wooshq.intents.entry import entry_of_model
+from wooshq.intents.late import why_parked, with_rest_of_ttl
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.intents import IntentLedger
-from wooshq.ledger.steps import Ask, Flow, Ring, Steps, Within
+from wooshq.ledger.steps import Ask, Flow, Steps
 from wooshq.settings import Settings
 from wooshq.spool.aside import Aside, aside_of_line, aside_of_record, known_keys
 from wooshq.spool.folder import SpoolFolder, lines_of
@@ -31,12 +32,6 @@ T = TypeVar("T")
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
 """Bytes of lines in one round trip, whatever `accept_batch` says."""
-_MARGIN: Final = 0.1
-"""A part of the time for which the ledger remembers ids: intents are parked so much earlier, because clocks differ."""
-_PARKED: Final = (
-    "It was first tried {days:.1f} days ago, and the ledger remembers ids for {kept:.1f} days: it may have been sent. "
-    "Look whether the message arrived, then retry or discard it"
-)
 
 
 class Client(Protocol):
@@ -128,7 +123,8 @@ class _Segment:
     def _move_some(self, records: Sequence[Record]) -> Moved:
         try:
             checked = [self._checked(index, record) for index, record in enumerate(records)]
-            done: AcceptedBatch = self._client.do(_accept_all(self._client, [one for one in checked if isinstance(one, Checked)]))
+            good = [one for one in checked if isinstance(one, Checked)]
+            outcomes = self._client.do(accept_and_ring(self._client.ledger, self._settings, good))
         except (LedgerUnavailable, SettingsInvalid):
             raise
         except Exception as error:  # a bug must not hold up the others
@@ -138,7 +134,7 @@ class _Segment:
             why = f"wooshq could not read it ({type(error).__name__}); please report this"
             return Moved(set_aside=self._put_aside([aside_of_record(records[0], why, self._now_ms)]))
         aside = [one for one in checked if isinstance(one, Aside)]
-        for outcome in done.outcomes:
+        for outcome in outcomes:
             if outcome.conflict is not None:
                 aside.append(aside_of_record(records[outcome.checked.index], str(outcome.conflict), self._now_ms))
         self._put_aside(aside)
@@ -146,19 +142,14 @@ class _Segment:
 
     def _checked(self, index: int, record: Record) -> Checked | Aside:
         """The entry as it must be accepted now, or why it must not be."""
-        kept_ms = self._settings.retention_s * 1000
         first_ms = min(record.at_ms, self._tried_ms) if record.maybe_done else self._tried_ms
-        if self._now_ms - first_ms >= kept_ms * (1 - _MARGIN):
-            day_ms = 24 * 3600 * 1000
-            why = _PARKED.format(days=(self._now_ms - first_ms) / day_ms, kept=kept_ms / day_ms)
+        if why := why_parked(self._now_ms - first_ms, self._settings.retention_s):
             return aside_of_record(record, why, self._now_ms, may_be_sent=True)
         try:
             entry = _of_this_version(record, self._settings)
         except ValueError as error:  # IntentInvalid, or a model that is newer than this code
             return aside_of_record(record, str(error), self._now_ms)
-        if entry.ttl_ms is not None:  # it began when the intent was enqueued
-            entry = replace(entry, ttl_ms=max(1, entry.ttl_ms - max(0, self._now_ms - record.at_ms)))
-        return Checked(index, entry)
+        return Checked(index, with_rest_of_ttl(entry, self._now_ms - record.at_ms))
 
     def _put_aside(self, aside: Sequence[Aside]) -> int:
         new = [one for one in aside if one.key not in self._aside_before]
@@ -177,10 +168,3 @@ def _of_this_version(record: Record, settings: Settings) -> Entry:
     intent = load_stored(record.entry.body, record.version, platforms=settings.platform_table)
     entry = entry_of_model(intent, settings)
     return replace(entry, intent_id=record.entry.intent_id, digest=entry.digest if record.entry.digest else "")
-
-
-def _accept_all(client: Client, checked: Sequence[Checked]) -> Flow[AcceptedBatch]:
-    done: AcceptedBatch = yield Within(client.settings.accept_within_s, accept_batch(client.ledger, checked))
-    for lane in done.bells:
-        yield Ring(lane)
-    return done

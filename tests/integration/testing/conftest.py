@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -43,3 +44,16 @@ def suite(tmp_path: Path) -> Suite:
         )
 
     return run
+
+
+def files_of(page: str) -> dict[str, str]:
+    """The examples of a page that begin with the name of their file: name → code."""
+    return dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page, re.DOTALL))
+
+
+def assert_every_test_passes(suite: Suite, files: Mapping[str, str], *options: str) -> None:
+    """All tests of these files ran and passed, and there are as many as the files define."""
+    done = suite(files, *options)
+    passed = re.search(r"^(\d+) passed", done.stdout, re.MULTILINE)
+    assert passed is not None, done.stdout + done.stderr
+    assert int(passed[1]) == sum(code.count("def test_") for code in files.values())

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-from tests.integration.testing.conftest import Suite
+from tests.integration.testing.conftest import Suite, assert_every_test_passes, files_of
 from tests.rig import ROOT
 
 PAGE = (ROOT / "docs/testing.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, re.DOTALL))
+FILES = files_of(PAGE)
 
 
 def test_every_example_has_a_file_name() -> None:
@@ -16,7 +14,4 @@ def test_every_example_has_a_file_name() -> None:
 
 
 def test_every_example_passes(suite: Suite) -> None:
-    done = suite(FILES)
-    passed = re.search(r"^(\d+) passed", done.stdout, re.MULTILINE)
-    assert passed is not None, done.stdout + done.stderr
-    assert int(passed[1]) == sum(code.count("def test_") for code in FILES.values())
+    assert_every_test_passes(suite, FILES)

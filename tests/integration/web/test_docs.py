@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
-from tests.integration.testing.conftest import Suite
+from tests.integration.testing.conftest import Suite, assert_every_test_passes, files_of
 from tests.rig import ROOT
 
 PAGE = (ROOT / "docs/web-apps.md").read_text(encoding="utf-8")
 WITHOUT_DJANGO = PAGE.partition("\n## Django\n")[0] + PAGE.partition("\n## Django\n")[2].partition("\n## ")[2]
-FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", WITHOUT_DJANGO, re.DOTALL))
+FILES = files_of(WITHOUT_DJANGO)
 
 
 def test_every_example_has_a_file_name() -> None:
@@ -19,7 +17,4 @@ def test_every_example_has_a_file_name() -> None:
 def test_every_example_passes(suite: Suite) -> None:
     imported = "".join(f"import {name.removesuffix('.py')}\n" for name in FILES if not name.startswith("test_"))
     files = {**FILES, "test_imports.py": "def test_every_module_can_be_imported():\n    " + imported.replace("\n", "\n    ")}
-    done = suite(files, "-W", "ignore")
-    passed = re.search(r"^(\d+) passed", done.stdout, re.MULTILINE)
-    assert passed is not None, done.stdout + done.stderr
-    assert int(passed[1]) == sum(code.count("def test_") for code in files.values())
+    assert_every_test_passes(suite, files, "-W", "ignore")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Literal
 
 from wooshq.errors import ReplayUnknown
 from wooshq.gates.who import said
-from wooshq.ledger.steps import Flow, Sleep
+from wooshq.ledger.steps import Flow, until_at_rest
 from wooshq.letters.replays.ledger import ReplayLedger
 from wooshq.letters.replays.run import run_replay
 from wooshq.letters.replays.show import NO_SUCH_REPLAY, Replay, show_replay
 from wooshq.letters.replays.start import start_replay
 from wooshq.settings import Settings
-
-_POLL_S: Final = 0.25
 
 
 def start(ledger: ReplayLedger, settings: Settings, replay_id: str, by: str | None) -> Flow[Replay]:
@@ -38,10 +35,4 @@ def move(
 
 def wait(ledger: ReplayLedger, replay_id: str, within_s: float | None, watch: Callable[[Replay], object]) -> Flow[Replay]:
     """See `Replays.wait`."""
-    ends = None if within_s is None else time.monotonic() + within_s
-    while True:
-        replay = yield from show_replay(ledger.keys, replay_id)
-        watch(replay)
-        if replay.is_at_rest or (ends is not None and time.monotonic() >= ends):
-            return replay
-        yield Sleep(_POLL_S)
+    return (yield from until_at_rest(lambda: show_replay(ledger.keys, replay_id), within_s, watch))

@@ -14,6 +14,7 @@ from wooshq.errors import IntentInvalid
 from wooshq.intents.entry import entry_of_model, new_id
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.states import LetterState, Reason
+from wooshq.ledger.steps import as_json
 from wooshq.letters.edit import checked
 from wooshq.letters.letter import Letter
 from wooshq.letters.read import Kept
@@ -164,7 +165,7 @@ def together(entries: Sequence[Entry]) -> Entry:
     data = json.loads(entries[0].body)
     (kind,) = data["to"]
     data["to"] = {kind: [recipient_in(json.loads(entry.body)["to"]) for entry in entries]}
-    return replace(entries[0], intent_id=new_id(), body=json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    return replace(entries[0], intent_id=new_id(), body=as_json(data))
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from wooshq.errors import IntentInvalid, Problem
 from wooshq.ledger.gates import EVERY, check_application
 from wooshq.ledger.keys import LANES
 from wooshq.letters.edit import merge
+from wooshq.settings import Settings
 
 OF_ONE_SENDING: Final = ("id", "idempotency_key")
 """Fields that a replay does not take over."""
@@ -100,6 +101,11 @@ class Brakes:
             raise ValueError("first: must be a number of letters, or 0 for no first slice. Example: 100")
         if not (_is_number(self.stop_at) and 0 <= self.stop_at <= 1):
             raise ValueError("stop_at: must be between 0 and 1; 1 never stops. Example: 0.05 for 5 %")
+
+    @classmethod
+    def of(cls, settings: Settings, rate: float | None, first: int | None = None, stop_at: float | None = None) -> Brakes:
+        """Those that somebody wants. None: as the settings say. Raises ValueError."""
+        return cls(rate, settings.replay_first if first is None else first, settings.replay_stop_at if stop_at is None else stop_at)
 
     @property
     def window(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from argparse import ArgumentParser
 from typing import Any
 
@@ -35,7 +34,7 @@ class Command(BaseCommand):
             database = DjangoDatabase(options["database"])
             relay = Relay(wooshq._default, database, batch=options["batch"], lease_s=options["lease_s"], poll_s=options["poll_s"])
             if options["once"]:
-                self._move_all(relay)
+                self.stdout.write(_said(sum(relay.moves(), Moved())))
             else:
                 self._run(relay)
         except (SettingsInvalid, TableMissing) as error:
@@ -43,18 +42,10 @@ class Command(BaseCommand):
         except (LedgerUnavailable, DatabaseAway) as error:
             raise CommandError(str(error), returncode=3) from None
 
-    def _move_all(self, relay: Relay) -> None:
-        total = Moved()
-        while (moved := relay.move()).claimed:
-            total += moved
-        self.stdout.write(_said(total))
-
     def _run(self, relay: Relay) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: relay.stop())
         self.stdout.write("The relay runs. End it with SIGTERM or Ctrl-C.")
         self.stdout.flush()
-        relay.run(lambda moved: self.stdout.write(_said(moved)))
+        relay.run_until_signal(lambda moved: self.stdout.write(_said(moved)))
         self.stdout.write("The relay has ended.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import structlog
 import typer
 
 from wooshq.outbox.database import DatabaseAway
-from wooshq.outbox.relay import BATCH, LEASE_S, POLL_S, Moved, Relay
+from wooshq.outbox.relay import BATCH, LEASE_S, POLL_S, Moved, Relay, on_end_signal
 from wooshq.spool.mover import Mover
 from wooshq.spool.moving import move_spool
 from wooshq_worker.cli.commands.outbox.url import UrlOption, open_database
@@ -71,18 +70,15 @@ def relay(
 
 def run(made: Relay) -> None:
     """Run a relay until SIGTERM or SIGINT. It ends after the batch in progress."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: made.stop())
     log.info("relay_started")
-    made.run(lambda moved: log.info("moved", accepted=moved.accepted, set_aside=moved.set_aside, parked=moved.parked))
+    made.run_until_signal(lambda moved: log.info("moved", accepted=moved.accepted, set_aside=moved.set_aside, parked=moved.parked))
     log.info("relay_ended")
 
 
 def _wait_for_signal() -> None:
     """The spool's thread does the work."""
     ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    on_end_signal(ended.set)
     log.info("relay_started", moves="only the spool")
     ended.wait()
     log.info("relay_ended")
@@ -91,7 +87,7 @@ def _wait_for_signal() -> None:
 def _move_all(made: Relay) -> int:
     total = Moved()
     try:
-        while (moved := made.move()).claimed:
+        for moved in made.moves():
             total += moved
     except DatabaseAway as error:
         say(f"{str(error).capitalize()}. Moved before: {total.accepted:,}.")
