@@ -215,7 +215,11 @@ class AsyncWooshq(AsyncGateCalls):
         within_s = self.settings.accept_within_s
         reach = self.installation.reach
         places = await in_thread(lambda: reach(within_s)) if self.installation.opens_slowly else reach(within_s)
-        return await aask(wanted, await self._clients.get(places.redis_url, within_s), places.where)
+        try:
+            return await aask(wanted, await self._clients.get(places.redis_url, within_s), places.where)
+        except LedgerUnavailable:
+            places.does_not_answer()
+            raise
 
 
 class AsyncJobs:

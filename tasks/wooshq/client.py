@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import redis
 
-from wooshq.errors import Problem
+from wooshq.errors import LedgerUnavailable, Problem
 from wooshq.gates.faces import GateCalls, Limits
 from wooshq.installation import forks
 from wooshq.installation.connect import client
@@ -212,8 +212,12 @@ class Wooshq(GateCalls):
         places = self.installation.reach(within_s)
         if self._redis is None:
             self._redis = client(places.redis_url, within_s)
-        with until.within(within_s):
-            return ask(wanted, self._redis, places.where)
+        try:
+            with until.within(within_s):
+                return ask(wanted, self._redis, places.where)
+        except LedgerUnavailable:
+            places.does_not_answer()
+            raise
 
 
 class Jobs:

@@ -28,10 +28,11 @@ _ASK_AGAIN_AFTER_S: Final = 0.1
 class LedgerClient:
     """Carries out steps of the ledger, and knows since when it is unavailable."""
 
-    def __init__(self, url: str, where: str) -> None:
-        """where: names the server in errors and logs, without its password."""
+    def __init__(self, url: str, where: str, on_no_answer: Callable[[], object] = lambda: None) -> None:
+        """where: names the server in errors and logs, without its password. on_no_answer: called after each request without an answer."""
         self._redis: aredis.Redis = aclient(url, _ANSWER_WITHIN_S)
         self._where = where
+        self._on_no_answer = on_no_answer
         self.lost_at: float | None = None  #: monotonic: since when the ledger is unavailable
         self.back_at = 0.0  #: monotonic: when the ledger was last available again after an outage; 0 if it always was
 
@@ -49,6 +50,7 @@ class LedgerClient:
             if self.lost_at is None:
                 self.lost_at = time.monotonic()
                 log.warning("ledger_unavailable", why=str(error) or "no answer in time")
+            self._on_no_answer()
             if isinstance(error, TimeoutError):
                 raise LedgerUnavailable(f"Redis at {self._where} did not answer", maybe_done=True) from error
             raise

@@ -11,8 +11,7 @@ from django.core.checks import register as register_check
 
 import wooshq
 from wooshq.django.models import OutboxRow
-from wooshq.errors import SettingsInvalid, WooshqError
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.errors import SettingsInvalid
 from wooshq.outbox.database import DatabaseAway, TableMissing
 from wooshq.settings import Settings
 
@@ -46,18 +45,14 @@ def check_servers(app_configs: object, databases: Sequence[str] | None = None, *
 
 
 def _redis_answers() -> Iterable[CheckMessage]:
+    from wooshq.outbox.operate import why_rows_wait
+
     try:
-        if wooshq._default.installation.memory is None:
-            wooshq._default.do(_ping())
+        away = why_rows_wait(wooshq._default)
     except SettingsInvalid:
         return  # the other check says so
-    except WooshqError as error:
-        hint = "Start Redis, or fix redis_url. With the outbox, messages wait in the database meanwhile."
-        yield Warning(str(error), hint=hint, id="wooshq.W002")
-
-
-def _ping() -> Steps[None]:
-    yield Ask([("PING",)])
+    if away is not None:
+        yield Warning(f"{away}.", hint="Start Redis, or fix redis_url. Nothing is lost meanwhile.", id="wooshq.W002")
 
 
 def _tables(databases: Sequence[str]) -> Iterable[CheckMessage]:

@@ -30,6 +30,11 @@ class Places:
         """The ledger's Redis, as it may be shown: without user and password. Every call asks for it."""
         return redis_url(self.redis_url).where
 
+    def does_not_answer(self) -> None:
+        """An embedded Redis that has ended is started again, in the background. Any other server is its operator's."""
+        if self.embedded is not None:
+            self.embedded.restart_soon()
+
     def release(self) -> None:
         """Release the embedded Redis. Its last user stops it."""
         if self.embedded is not None:

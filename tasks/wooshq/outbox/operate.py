@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from wooshq.errors import IntentInvalid, Problem, WooshqError
+from wooshq.client import Wooshq
+from wooshq.errors import IntentInvalid, LedgerUnavailable, Problem, WooshqError
 from wooshq.intents.entry import IntentLike, entry_of
+from wooshq.intents.status import Status
 from wooshq.ledger.replies import Result, moment
-from wooshq.ledger.steps import as_json
+from wooshq.ledger.steps import Ask, Steps, as_json
 from wooshq.outbox import statements
 from wooshq.outbox.database import Database
 from wooshq.outbox.table import RowState
 from wooshq.settings import Settings
 
 _PAGE: Final = 500
+_CHANGED: Final = "changed since it was refused, and not tried again yet"
+
+WAITS_AGAIN: Final = {
+    False: "It waits for a relay.",
+    True: "It waits for a relay. It was not changed since it was refused: it will be set aside again, unless the cause is gone.",
+}
+"""What a person is told after `retry`, by `OutboxRow.was_refused`."""
 
 
 class RowUnknown(WooshqError):
@@ -37,10 +47,9 @@ class RowWaits(WooshqError):
 class MaySendTwice(WooshqError):
     """A parked row may have been sent. Somebody must have looked before it is tried again."""
 
-    def __init__(self, row_id: str) -> None:
+    def __init__(self, which: str) -> None:
         super().__init__(
-            f"{row_id}: it is parked, because it may have been sent. Look whether the message arrived, then discard it, or try again "
-            "with --may-double"
+            f"{which}: parked, because it may have been sent. Look whether the message arrived, then discard it, or try again with --may-double"
         )
 
 
@@ -62,6 +71,11 @@ class OutboxRow(Result):
     tries: int
     reason: str | None
     intent: dict[str, Any] | None = field(default=None, metadata={"shown": False})
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the ledger refused just this intent: unchanged, it will refuse it again, unless its cause is gone."""
+        return self.state == RowState.SET_ASIDE and self.reason != _CHANGED
 
 
 @dataclass(frozen=True)
@@ -116,21 +130,23 @@ class OutboxRows:
         """
         Give a row another intent; its id stays. It stays set aside until `retry`. Raises RowUnknown, RowWaits, IntentInvalid.
 
-        A schedule is checked as of now.
+        intent: also a row as `show` prints it, with its `intent` changed. It counts as enqueued now: `ttl_s` begins again, and a schedule is
+        checked as of now.
         """
         row = self._put_away(row_id)
-        entry = entry_of(intent, self._settings)
+        entry = entry_of(_intent_in(intent, row_id), self._settings)
         fields = json.loads(entry.body)
         if fields.get("id") not in (None, row_id):
             raise IntentInvalid((Problem("id", "is not the id of its row", "Leave the id out, or enqueue another intent"),))
         body = as_json({**fields, "id": row_id})
+        reason = _CHANGED if row.state == RowState.SET_ASIDE else row.reason
         with self._database.transaction() as db:
-            if not statements.edit(db, row_id, body, state=row.state):
+            if not statements.edit(db, row_id, body, state=row.state, reason=reason, now=time.time_ns() // 1_000_000):
                 raise RowWaits(row_id)
 
-    def retry(self, row_id: str, *, may_double: bool = False) -> None:
+    def retry(self, row_id: str, *, may_double: bool = False) -> OutboxRow:
         """
-        Let relays try a row again. may_double: also a parked one, which may have been sent.
+        Let relays try a row again. may_double: also a parked one, which may have been sent. Returns the row as it was.
 
         Raises RowUnknown, RowWaits, MaySendTwice.
         """
@@ -140,6 +156,20 @@ class OutboxRows:
         with self._database.transaction() as db:
             if not statements.wait_again(db, row_id, state=row.state):
                 raise RowWaits(row_id)
+        return row
+
+    def retry_all(self, state: str, *, may_double: bool = False) -> int:
+        """
+        Let relays try all rows in a state again. Returns how many. may_double: as in `retry`.
+
+        Raises MaySendTwice; ValueError if rows in this state were not put away.
+        """
+        if state not in (RowState.SET_ASIDE, RowState.PARKED):
+            raise ValueError(f"state: {state!r} cannot be tried again. Use set_aside or parked")
+        if state == RowState.PARKED and not may_double:
+            raise MaySendTwice("these rows")
+        with self._database.transaction() as db:
+            return statements.all_wait_again(db, state=state)
 
     def discard(self, row_id: str) -> None:
         """Delete a row for good: its message will not be sent. Raises RowUnknown, RowWaits."""
@@ -153,6 +183,61 @@ class OutboxRows:
         if row.state == RowState.WAITING:
             raise RowWaits(row_id)
         return row
+
+
+def as_status(row: OutboxRow) -> Status:
+    """What `wooshq status` says of an intent that no relay has moved yet. state: in_outbox, set_aside or parked."""
+    waits = row.state == RowState.WAITING
+    return Status(
+        id=row.id,
+        state="in_outbox" if waits else row.state,
+        lane=row.lane or "transactional",
+        application=row.application,
+        accepted_at=row.created_at,
+        ended_at=None,
+        message_codes=[],
+        unknown_identifiers=[],
+        reason=None,
+        detail=row.reason,
+        waiting_for="a relay, which moves it from the outbox of the app's database" if waits else "a person: see wooshq outbox",
+        next_attempt_at=None,
+        attempts=[],
+        replay_of=None,
+        replays=[],
+    )
+
+
+def why_rows_wait(wooshq: Wooshq) -> str | None:
+    """A sentence if the ledger's Redis does not answer, so that no relay can move a row; else None. Raises SettingsInvalid."""
+    if wooshq.installation.memory is not None:
+        return None
+    try:
+        wooshq.do(_ping())
+    except LedgerUnavailable as error:
+        return f"{error}. Relays cannot move rows until it does, so they wait"
+    return None
+
+
+def _ping() -> Steps[None]:
+    yield Ask([("PING",)])
+
+
+def _intent_in(given: IntentLike, row_id: str) -> IntentLike:
+    """The intent of a row that is given as `show` prints it. Everything else is returned as it is, and checked by others."""
+    fields: Any = given
+    if isinstance(given, (str, bytes)):
+        try:
+            fields = json.loads(given)
+        except ValueError:
+            return given
+    if not isinstance(fields, Mapping) or "intent" not in fields or "tries" not in fields:
+        return given
+    if fields.get("id") != row_id:
+        raise IntentInvalid((Problem("id", "is the id of another row", f"Give {row_id} its own intent"),))
+    inner = fields["intent"]
+    if not isinstance(inner, Mapping):
+        raise IntentInvalid((Problem("intent", "is not an object", "Put the whole intent there, or give only the intent"),))
+    return inner
 
 
 def _shown(row: tuple[Any, ...]) -> OutboxRow:

@@ -62,12 +62,23 @@ def on_end_signal(end: Callable[[], object]) -> None:
 class Relay:
     """Moves rows of one database. Not for several threads; make one for each."""
 
-    def __init__(self, wooshq: Wooshq, database: Database, *, batch: int = BATCH, lease_s: float = LEASE_S, poll_s: float = POLL_S) -> None:
+    def __init__(
+        self,
+        wooshq: Wooshq,
+        database: Database,
+        *,
+        batch: int = BATCH,
+        lease_s: float = LEASE_S,
+        poll_s: float = POLL_S,
+        command: str = "wooshq outbox",
+    ) -> None:
+        """command: with which operators look into this outbox; the log names it."""
         self._wooshq = wooshq
         self._database = database
         self._batch = batch
         self._lease_ms = int(lease_s * 1000)
         self._poll_s = poll_s
+        self._command = command
         self._stop = threading.Event()
         self._listening: Listening | None = None
 
@@ -183,7 +194,7 @@ class Relay:
             for row, outcome in zip(rows, outcomes, strict=True):
                 if outcome.accepted is None:
                     why = str(outcome.conflict) if outcome.conflict else "; ".join(map(str, outcome.checked.problems))
-                    log.warning("row_set_aside: %s was refused; see wooshq outbox", row.id)
+                    log.warning("row_set_aside: %s was refused; see %s", row.id, self._command)
                     statements.put_away(db, row.id, RowState.SET_ASIDE.value, why)
         return Moved(accepted=len(done), set_aside=len(rows) - len(done))
 

@@ -16,6 +16,7 @@ _NOW: Final[dict[Dialect, str]] = {
 }
 _DUE: Final = "state = 'waiting' AND claimed_until <= {now} ORDER BY created_at LIMIT :most"
 _CLAIM: Final = "claimed_until = {now} + :lease_ms, first_tried_at = COALESCE(first_tried_at, {now}), tries = tries + 1"
+_WAIT_AGAIN: Final = "state = 'waiting', reason = NULL, claimed_until = 0, first_tried_at = NULL"
 _READ: Final = "id, body, created_at, first_tried_at, tries"
 
 
@@ -108,13 +109,20 @@ def read(db: Statements, row_id: str) -> tuple[Any, ...] | None:
 
 def wait_again(db: Statements, row_id: str, *, state: str) -> bool:
     """A row that was put away waits again, and when it was first tried is forgotten. False if it is not in `state` any more."""
-    changes = "state = 'waiting', reason = NULL, claimed_until = 0, first_tried_at = NULL"
-    return db.run(f"UPDATE {NAME} SET {changes} WHERE id = :id AND state = :state", id=row_id, state=state) > 0
+    return db.run(f"UPDATE {NAME} SET {_WAIT_AGAIN} WHERE id = :id AND state = :state", id=row_id, state=state) > 0
 
 
-def edit(db: Statements, row_id: str, body: str, *, state: str) -> bool:
-    """Change the intent of a row that was put away. False if it is not in `state` any more."""
-    return db.run(f"UPDATE {NAME} SET body = :body WHERE id = :id AND state = :state", id=row_id, body=body, state=state) > 0
+def all_wait_again(db: Statements, *, state: str) -> int:
+    """`wait_again` for all rows in a state. Returns how many they were."""
+    return db.run(f"UPDATE {NAME} SET {_WAIT_AGAIN} WHERE state = :state", state=state)
+
+
+def edit(db: Statements, row_id: str, body: str, *, state: str, reason: str | None, now: int) -> bool:
+    """
+    Change the intent of a row that was put away: it counts as enqueued now (ms since the epoch). False if it is not in `state` any more.
+    """
+    sql = f"UPDATE {NAME} SET body = :body, reason = :reason, created_at = :now WHERE id = :id AND state = :state"
+    return db.run(sql, id=row_id, body=body, reason=reason, now=now, state=state) > 0
 
 
 def discard(db: Statements, row_id: str, *, state: str) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from wooshq.errors import FolderUnusable, LedgerUnavailable, SettingsInvalid
 from wooshq.installation import forks
-from wooshq.spool.moving import Moved
+from wooshq.spool.moving import Client, Moved, move_spool
 
 log = logging.getLogger("wooshq.spool")
 
@@ -83,3 +84,17 @@ class Mover:
                 log.error("spool_not_moved: a bug; what waits stays in the spool", exc_info=True)
             if not ended.is_set():
                 self._wanted.wait(wait_s)
+
+
+@contextlib.contextmanager
+def moving_spool(client: Client, *, every_s: float) -> Iterator[None]:
+    """Move the spool of this machine in a thread, for a process that runs for long. Nothing happens if there is no spool."""
+    if client.settings.spool_dir is None:
+        yield
+        return
+    mover = Mover(lambda: move_spool(client), every_s=every_s)
+    mover.wake()
+    try:
+        yield
+    finally:
+        mover.stop()

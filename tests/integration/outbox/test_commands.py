@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from tests.databases import make_table
@@ -38,6 +39,13 @@ def commit(shop: Rig, url: str, *users: str, **changes: object) -> list[str]:
     return ids
 
 
+def sql(url: str, statement: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
 class WhenRowsWait:
     def test_the_relay_moves_them_and_says_how_many(self, shop: Rig, url: str) -> None:
         ids = commit(shop, url, "u1", "u2")
@@ -50,6 +58,25 @@ class WhenRowsWait:
     def test_the_doctor_says_how_many(self, shop: Rig, url: str) -> None:
         commit(shop, url, "u1")
         assert "outbox: 1 waiting, the oldest for" in shop.cli("doctor", "--offline").stdout.decode()
+
+    def test_status_knows_that_a_row_waits_and_why_it_was_put_away(self, shop: Rig, url: str) -> None:
+        shop.wooshq.enqueue(an_intent("u1", idempotency_key="k"))
+        (clash,) = commit(shop, url, "u2", idempotency_key="k")
+        waits = json.loads(shop.cli("status", clash, "--json").stdout)
+        assert (waits["state"], "a relay" in waits["waiting_for"]) == ("in_outbox", True)
+        shop.cli("relay", "--once")
+        put_away = json.loads(shop.cli("status", clash, "--json").stdout)
+        assert (put_away["state"], "already accepted" in put_away["detail"]) == ("set_aside", True)
+
+    def test_an_unknown_id_may_be_in_the_outbox_of_an_app_whose_url_is_not_set(self, rig: Rig) -> None:
+        said = rig.cli("status", str(uuid.uuid4()))
+        assert (said.returncode, b"manage.py wooshq_outbox" in said.stderr) == (1, True)
+
+    def test_a_redis_that_is_away_is_said(self, shop: Rig, url: str) -> None:
+        commit(shop, url, "u1")
+        shop.env |= {"WOOSHQ_REDIS_URL": "redis://127.0.0.1:1/0", "WOOSHQ_ACCEPT_WITHIN_S": "1"}
+        done = shop.cli("outbox")
+        assert (done.returncode, b"waiting              1" in done.stdout, b"did not answer" in done.stderr) == (0, True, True)
 
 
 class WhenARowWasPutAway:
@@ -70,6 +97,55 @@ class WhenARowWasPutAway:
         assert (again.returncode, b"it waits for a relay" in again.stderr) == (1, True)
         assert shop.cli("relay", "--once").returncode == 0
         assert shop.status(clash).state == "queued"
+
+    def test_what_show_prints_can_be_edited_as_it_is(self, shop: Rig, url: str) -> None:
+        shop.wooshq.enqueue(an_intent("u1", idempotency_key="k"))
+        (clash,) = commit(shop, url, "u2", idempotency_key="k")
+        shop.cli("relay", "--once")
+        shown = json.loads(shop.cli("outbox", "show", clash, "--json").stdout)
+        other = shop.cli("outbox", "edit", clash, "-", stdin=json.dumps({**shown, "id": str(uuid.uuid4())}))
+        assert (other.returncode, b"is the id of another row" in other.stderr) == (1, True)
+        no_intent = shop.cli("outbox", "edit", clash, "-", stdin=json.dumps({**shown, "intent": "x"}))
+        assert (no_intent.returncode, b"is not an object" in no_intent.stderr) == (1, True)
+        shown["intent"]["idempotency_key"] = "k2"
+        assert shop.cli("outbox", "edit", clash, "-", stdin=json.dumps(shown)).returncode == 0
+        changed = json.loads(shop.cli("outbox", "show", clash, "--json").stdout)
+        assert (changed["intent"]["idempotency_key"], "changed since" in changed["reason"]) == ("k2", True)
+        retried = shop.cli("outbox", "retry", clash)
+        assert (retried.returncode, retried.stderr) == (0, b"It waits for a relay.\n")
+        shop.cli("relay", "--once")
+        assert shop.status(clash).state == "queued"
+
+    def test_to_retry_it_unchanged_is_said_to_be_in_vain(self, shop: Rig, url: str) -> None:
+        shop.wooshq.enqueue(an_intent("u1", idempotency_key="k"))
+        (clash,) = commit(shop, url, "u2", idempotency_key="k")
+        shop.cli("relay", "--once")
+        retried = shop.cli("outbox", "retry", clash)
+        assert (retried.returncode, b"will be set aside again" in retried.stderr) == (0, True)
+
+    def test_an_edited_intent_counts_as_enqueued_now(self, shop: Rig, url: str) -> None:
+        shop.wooshq.enqueue(an_intent("u1", idempotency_key="k"))
+        (clash,) = commit(shop, url, "u2", idempotency_key="k", ttl_s=3600)
+        shop.cli("relay", "--once")
+        sql(url, "UPDATE wooshq_outbox SET created_at = created_at - 7200000")
+        shown = json.loads(shop.cli("outbox", "show", clash, "--json").stdout)
+        shown["intent"]["idempotency_key"] = "k2"
+        shop.cli("outbox", "edit", clash, "-", stdin=json.dumps(shown))
+        shop.cli("outbox", "retry", clash)
+        shop.cli("relay", "--once")
+        assert shop.status(clash).state == "queued"
+
+    def test_all_of_them_are_tried_again_at_once(self, shop: Rig, url: str) -> None:
+        shop.wooshq.enqueue(an_intent("u1", idempotency_key="k"))
+        ids = commit(shop, url, "u2", "u3", idempotency_key="k")
+        shop.cli("relay", "--once")
+        for wrong in ((), (ids[0], "--state", "set_aside")):
+            assert shop.cli("outbox", "retry", *wrong).returncode == 2
+        done = shop.cli("outbox", "retry", "--state", "set_aside")
+        assert (done.returncode, done.stderr) == (0, b"2 rows for a relay to try again.\n")
+        assert json.loads(shop.cli("outbox", "--json").stdout)["waiting"] == 2
+        parked = shop.cli("outbox", "retry", "--state", "parked")
+        assert (parked.returncode, b"--may-double" in parked.stderr) == (1, True)
 
     def test_it_is_discarded(self, shop: Rig, url: str) -> None:
         shop.wooshq.enqueue(an_intent("u1", idempotency_key="k"))

@@ -119,12 +119,15 @@ except IntentInvalid as error:
         assert (shown["state"], "already accepted" in shown["reason"]) == ("set_aside", True)
         wrong = project.run("wooshq_outbox", "edit", clash, "-", stdin="{}")
         assert (wrong.returncode, "message" in wrong.stderr) == (1, True)
-        mended = json.dumps({**shown["intent"], "idempotency_key": "k2"})
+        mended = json.dumps({**shown, "intent": {**shown["intent"], "idempotency_key": "k2"}})
         assert project.run("wooshq_outbox", "edit", clash, "-", stdin=mended).returncode == 0
-        assert project.run("wooshq_outbox", "retry", clash).returncode == 0
-        assert project.run("wooshq_outbox", "discard", other).returncode == 0
-        assert "waiting    1, the oldest for" in project.run("wooshq_outbox").stdout
+        assert project.run("wooshq_outbox", "retry", clash).stdout == "It waits for a relay.\n"
+        assert "will be set aside again" in project.run("wooshq_outbox", "retry", other).stdout
+        assert "see manage.py wooshq_outbox" in project.run("wooshq_relay", "--once").stderr
+        assert project.run("wooshq_outbox", "retry").returncode == 1
+        assert project.run("wooshq_outbox", "retry", "--state", "set_aside").stdout == "Rows that wait for a relay again: 1\n"
         assert project.run("wooshq_relay", "--once").returncode == 0
+        assert project.run("wooshq_outbox", "discard", other).returncode == 0
         assert rig.status(clash).state == "queued"
         gone = project.run("wooshq_outbox", "show", other)
         assert (gone.returncode, "no row of the outbox has this id" in gone.stderr) == (1, True)
@@ -147,6 +150,9 @@ class WhenTheProjectIsChecked:
         away = {"WOOSHQ_REDIS_URL": "redis://127.0.0.1:1/0", "WOOSHQ_ACCEPT_WITHIN_S": "0.5"}
         done = project.run("check", "--database", "default", **away)
         assert (done.returncode, "wooshq.W002" in done.stderr) == (0, True)
+        project.python(ENQUEUE + "print(json.dumps(enqueue(intent('u1'))))")
+        shown = project.run("wooshq_outbox", **away)
+        assert (shown.returncode, "waiting    1, the oldest for" in shown.stdout, "did not answer" in shown.stderr) == (0, True, True)
         relay = project.run("wooshq_relay", "--once", **away)
         assert relay.returncode in (0, 3)
 
@@ -180,6 +186,13 @@ class WhenDjangoHasTheSettings:
         assert on_sqlite.python(self.READ)[0] == "FFFFF-FFFFF"
         on_sqlite.env["WOOSHQ_RATE_PER_S"] = "9"
         assert on_sqlite.python(self.READ)[1] == 9
+
+    def test_so_do_the_commands_of_wooshq(self, on_sqlite: DjangoProject) -> None:
+        on_sqlite.set(WOOSHQ={"application": "FFFFF-FFFFF"})
+        del on_sqlite.env["PUSHWOOSH_APPLICATION"]
+        done = on_sqlite.run("wooshq", "doctor", "--offline", "--json")
+        assert "FFFFF-FFFFF" in done.stdout, done.stderr
+        assert "--help" in on_sqlite.run("wooshq").stdout
 
     def test_the_worker_gets_them(self, on_sqlite: DjangoProject) -> None:
         on_sqlite.set(WOOSHQ={"log_level": "NOT_A_LEVEL"})

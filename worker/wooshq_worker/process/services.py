@@ -41,7 +41,7 @@ class Services:
 
     def __init__(self, wooshq: Wooshq, report_kind: Reporter) -> None:
         settings, places = wooshq.settings, wooshq.installation.places
-        self._client = LedgerClient(places.redis_url, places.where)
+        self._client = LedgerClient(places.redis_url, places.where, places.does_not_answer)
         self._api = Api.from_settings(settings)
         self._settler = Settler(settings, wooshq.ledger, self._client, report_kind)
         self._batches = Batches(settings, wooshq.ledger, self._client, self._api, self._settler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ STOP_S: Final = 10.0
 """How long the server may take to stop."""
 
 _POLL_S: Final = 0.005
+_RESTART_EVERY_S: Final = 1.0
 
 
 def urls_for(data_dir: Path) -> Urls:
@@ -55,6 +57,8 @@ class EmbeddedRedis:
         self.folder = folder_of(data_dir)
         self._within_s = within_s
         self._hold: int | None = None
+        self._restarting: threading.Thread | None = None
+        self._restart_not_before = 0.0
 
     @property
     def url(self) -> str:
@@ -114,6 +118,30 @@ class EmbeddedRedis:
                     self._stop(ends)
         except (OSError, EmbeddedRedisError) as error:
             log.warning("the embedded Redis in %s was not stopped: %s", self.folder, error)
+
+    def restart_soon(self) -> None:
+        """
+        Start the server again if it has ended, in a thread, at most once a second. For a process that noticed that it does not answer.
+
+        Never raises and never waits. A server that is alive is left alone, however slowly it answers.
+        """
+        running = self._restarting is not None and self._restarting.is_alive()
+        if self._hold is None or running or time.monotonic() < self._restart_not_before:
+            return
+        self._restart_not_before = time.monotonic() + _RESTART_EVERY_S
+        with contextlib.suppress(RuntimeError):  # no thread can start
+            thread = threading.Thread(target=self._restart, name="wooshq-restart-redis", daemon=True)
+            thread.start()
+            self._restarting = thread
+
+    def _restart(self) -> None:
+        try:
+            with self._starting(time.monotonic() + self._within_s):
+                if self._hold is not None and not self._is_alive():
+                    log.warning("embedded_redis_restarted: the embedded Redis in %s had ended, and is started again", self.folder)
+                    self._start_unless_alive()
+        except (OSError, EmbeddedRedisError) as error:
+            log.warning("the embedded Redis in %s could not be started again: %s", self.folder, error)
 
     def __enter__(self) -> EmbeddedRedis:
         self.acquire()

@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from wooshq import Status, Wooshq
+from wooshq_worker.cli.commands.outbox.url import in_outbox
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
 from wooshq_worker.cli.terminal.out import (
@@ -53,6 +54,8 @@ _SO_FAR: Final = {
     "bulk_sent": "recipients sent to by fan-out jobs",
 }
 
+
+_MAYBE_IN_OUTBOX: Final = " If your app has an outbox, a relay may not have moved it yet: see wooshq outbox, or manage.py wooshq_outbox."
 
 _COLUMNS: Final = (
     Column("id"),
@@ -116,10 +119,10 @@ def status(
             return
         unknown = 0
         for intent_id in ids:
-            found = wooshq.status(intent_id, application=application)
+            found = wooshq.status(intent_id, application=application) or in_outbox(wooshq, intent_id)
             if found is None:
                 unknown += 1
-                say(f"{intent_id}: {UNKNOWN_ID}")
+                say(f"{intent_id}: {UNKNOWN_ID}{_MAYBE_IN_OUTBOX if wooshq.settings.outbox_url is None else ''}")
                 continue
             there = _at_pushwoosh(wooshq, found) if remote else {}
             if as_json:

@@ -1,1 +1,1 @@
-"""The commands of `manage.py`: wooshq_relay, wooshq_outbox, wooshq_fanout, wooshq_worker."""
+"""The commands of `manage.py`: wooshq, wooshq_relay, wooshq_outbox, wooshq_fanout, wooshq_worker."""

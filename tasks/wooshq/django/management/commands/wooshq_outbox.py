@@ -15,7 +15,7 @@ import wooshq
 from wooshq.django.outbox import DjangoDatabase
 from wooshq.errors import IntentInvalid, WooshqError
 from wooshq.outbox.database import DatabaseAway
-from wooshq.outbox.operate import OutboxRow, OutboxRows
+from wooshq.outbox.operate import WAITS_AGAIN, OutboxRow, OutboxRows, why_rows_wait
 from wooshq.outbox.table import RowState
 
 
@@ -43,10 +43,13 @@ class Command(BaseCommand):
             ("discard", "Delete a row that was put away. Its message will not be sent."),
         ):
             action = actions.add_parser(name, parents=[shared], help=text)
-            action.add_argument("id", metavar="ID")
+            action.add_argument("id", metavar="ID", nargs="?" if name == "retry" else None)
             if name == "edit":
-                action.add_argument("file", metavar="FILE", help="File with the intent, JSON; - for standard input.")
+                action.add_argument(
+                    "file", metavar="FILE", help="File with the intent, or the row as `show` prints it, changed; - for standard input."
+                )
             if name == "retry":
+                action.add_argument("--state", choices=[RowState.SET_ASIDE.value, RowState.PARKED.value], help="All rows in this state.")
                 action.add_argument("--may-double", action="store_true", help="Also if it is parked: it may have been sent.")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -68,6 +71,8 @@ class Command(BaseCommand):
             return
         age = "" if depth.oldest_s is None else f", the oldest for {depth.oldest_s:,.1f} s"
         self.stdout.write(f"waiting    {depth.waiting:,}{age}\nset aside  {depth.set_aside:,}\nparked     {depth.parked:,}")
+        if depth.waiting and (away := why_rows_wait(wooshq._default)) is not None:
+            self.stderr.write(f"{away}.")
 
     def _list(self, rows: OutboxRows, options: dict[str, Any]) -> None:
         found = list(rows.list(state=options["state"], most=options["most"]))
@@ -86,8 +91,14 @@ class Command(BaseCommand):
         self.stdout.write(f"Changed. Try it again with: manage.py wooshq_outbox retry {options['id']}")
 
     def _retry(self, rows: OutboxRows, options: dict[str, Any]) -> None:
-        rows.retry(options["id"], may_double=options["may_double"])
-        self.stdout.write("It waits for a relay.")
+        if (options["id"] is None) == (options["state"] is None):
+            raise CommandError("Give the id of a row, or --state for all rows in a state")
+        if options["state"] is not None:
+            n = rows.retry_all(options["state"], may_double=options["may_double"])
+            self.stdout.write(f"Rows that wait for a relay again: {n:,}")
+        else:
+            row = rows.retry(options["id"], may_double=options["may_double"])
+            self.stdout.write(WAITS_AGAIN[row.was_refused])
 
     def _discard(self, rows: OutboxRows, options: dict[str, Any]) -> None:
         rows.discard(options["id"])

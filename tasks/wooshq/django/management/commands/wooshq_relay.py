@@ -13,12 +13,17 @@ from wooshq.django.outbox import DjangoDatabase
 from wooshq.errors import LedgerUnavailable, SettingsInvalid
 from wooshq.outbox.database import DatabaseAway, TableMissing
 from wooshq.outbox.relay import BATCH, LEASE_S, POLL_S, Moved, Relay
+from wooshq.spool.mover import moving_spool
+from wooshq.spool.moving import move_spool
 
 
 class Command(BaseCommand):
     """See `help`."""
 
-    help = "Move rows of the outbox into the ledger, until SIGTERM or Ctrl-C. Any number of relays may run."
+    help = (
+        "Move rows of the outbox into the ledger, until SIGTERM or Ctrl-C. Any number of relays may run. With the setting spool_dir, a relay "
+        "also moves the spool of its machine."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The options of `wooshq relay`."""
@@ -32,11 +37,14 @@ class Command(BaseCommand):
         """Run it. What no later try can mend is an error of the command."""
         try:
             database = DjangoDatabase(options["database"])
-            relay = Relay(wooshq._default, database, batch=options["batch"], lease_s=options["lease_s"], poll_s=options["poll_s"])
+            rules = {name: options[name] for name in ("batch", "lease_s", "poll_s")}
+            relay = Relay(wooshq._default, database, command="manage.py wooshq_outbox", **rules)
             if options["once"]:
+                move_spool(wooshq._default)
                 self.stdout.write(_said(sum(relay.moves(), Moved())))
             else:
-                self._run(relay)
+                with moving_spool(wooshq._default, every_s=options["poll_s"]):
+                    self._run(relay)
         except (SettingsInvalid, TableMissing) as error:
             raise CommandError(str(error)) from None
         except (LedgerUnavailable, DatabaseAway) as error:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
 from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from wooshq.django import conf
-from wooshq.errors import SettingsInvalid
+from wooshq.django.command_line import become
 
 
 class Command(BaseCommand):
@@ -24,13 +20,5 @@ class Command(BaseCommand):
         parser.add_argument("options", nargs="*", metavar="OPTION", help="Options of `wooshq worker`, such as: -- -Q transactional")
 
     def handle(self, *_: Any, **options: Any) -> NoReturn:
-        """Becomes the worker: signals reach it, and nothing of Django stays in its memory."""
-        if importlib.util.find_spec("wooshq_worker.__main__") is None or importlib.util.find_spec("structlog") is None:
-            raise CommandError("The worker is not installed here. Install it with: pip install 'wooshq[worker]'")
-        try:
-            given = conf.environment()
-        except SettingsInvalid as error:
-            raise CommandError(str(error)) from None
-        environment = {**given, **os.environ}
-        command = [sys.executable, "-m", "wooshq_worker", "worker", *options["options"]]
-        os.execve(sys.executable, command, environment)
+        """Becomes the worker."""
+        become(["worker", *options["options"]])

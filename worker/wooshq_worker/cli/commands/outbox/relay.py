@@ -11,7 +11,7 @@ import typer
 
 from wooshq.outbox.database import DatabaseAway
 from wooshq.outbox.relay import BATCH, LEASE_S, POLL_S, Moved, Relay, on_end_signal
-from wooshq.spool.mover import Mover
+from wooshq.spool.mover import moving_spool
 from wooshq.spool.moving import move_spool
 from wooshq_worker.cli.commands.outbox.url import UrlOption, open_database
 from wooshq_worker.cli.opening import open_wooshq
@@ -52,10 +52,8 @@ def relay(
         )
         if once:
             move_spool(wooshq)
-        elif settings.spool_dir is not None:
-            spool = Mover(lambda: move_spool(wooshq), every_s=poll_s)
-            opened.callback(spool.stop)
-            spool.wake()
+        else:
+            opened.enter_context(moving_spool(wooshq, every_s=poll_s))
         if url is None and settings.outbox_url is None and settings.spool_dir is not None:
             if not once:
                 _wait_for_signal()

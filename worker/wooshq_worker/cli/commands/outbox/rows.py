@@ -12,7 +12,7 @@ import typer
 
 from wooshq.errors import IntentInvalid
 from wooshq.outbox.database import DatabaseAway
-from wooshq.outbox.operate import MaySendTwice, OutboxRows, RowUnknown, RowWaits
+from wooshq.outbox.operate import WAITS_AGAIN, MaySendTwice, OutboxRows, RowUnknown, RowWaits, why_rows_wait
 from wooshq.outbox.table import RowState, ddl
 from wooshq_worker.cli.commands.outbox.url import UrlOption, open_database
 from wooshq_worker.cli.opening import open_wooshq
@@ -53,6 +53,11 @@ class _Dialect(StrEnum):
     SQLITE = "sqlite"
 
 
+class _PutAway(StrEnum):
+    SET_ASIDE = RowState.SET_ASIDE.value
+    PARKED = RowState.PARKED.value
+
+
 @contextlib.contextmanager
 def _rows(url: str | None) -> Iterator[OutboxRows]:
     """The calls for a database. What is no fault of the command line is a sentence and an exit status."""
@@ -78,6 +83,11 @@ def depth(context: typer.Context, url: UrlOption = None, as_json: Json = False) 
         emit(found)
     else:
         pairs({"waiting": found.waiting, "oldest": _age(found.oldest_s), "set aside": found.set_aside, "parked": found.parked})
+    if found.waiting:
+        with open_wooshq() as wooshq:
+            away = why_rows_wait(wooshq)
+        if away is not None:
+            say(f"{away}.")
 
 
 def _age(seconds: float | None) -> str | None:
@@ -119,11 +129,17 @@ def show_(row_id: RowId, url: UrlOption = None, as_json: Json = False) -> None:
 def edit(
     row_id: RowId,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="File with the intent, JSON; - for standard input.", allow_dash=True, show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="File with the intent, or with the row as `show --json` prints it, changed. JSON; - for standard input.",
+            allow_dash=True,
+            show_default=False,
+        ),
     ],
     url: UrlOption = None,
 ) -> None:
-    """Give a row that was put away another intent. It stays put away until `retry`."""
+    """Give a row that was put away another intent. It counts as enqueued now, and stays put away until `retry`."""
     text = typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text(encoding="utf-8")
     with _rows(url) as rows:
         try:
@@ -135,16 +151,24 @@ def edit(
     say(f"Changed. Try it again with: wooshq outbox retry {row_id}")
 
 
-@app.command(cls=Command, epilog=examples(f"wooshq outbox retry {EXAMPLE_ID}"))
+@app.command(
+    cls=Command,
+    epilog=examples(f"wooshq outbox retry {EXAMPLE_ID}", "wooshq outbox retry --state set_aside"),
+)
 def retry(
-    row_id: RowId,
+    row_id: Annotated[str | None, typer.Argument(metavar="ID", help="Id of a row, which is its intent's id.", show_default=False)] = None,
+    state: Annotated[_PutAway | None, typer.Option(help="All rows in this state, and not one.", show_default=False)] = None,
     may_double: Annotated[bool, typer.Option("--may-double", help="Also if it is parked: it may have been sent.")] = False,
     url: UrlOption = None,
 ) -> None:
-    """Let relays try a row again that was put away."""
+    """Let relays try a row again that was put away, or all of them."""
+    if (row_id is None) == (state is None):
+        raise typer.BadParameter("give the id of a row, or --state for all rows in a state", param_hint="ID")
     with _rows(url) as rows:
-        rows.retry(row_id, may_double=may_double)
-    say("It waits for a relay.")
+        if state is not None:
+            say(f"{several(rows.retry_all(state.value, may_double=may_double), 'row')} for a relay to try again.")
+        elif row_id is not None:
+            say(WAITS_AGAIN[rows.retry(row_id, may_double=may_double).was_refused])
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq outbox discard {EXAMPLE_ID}"))

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from wooshq import Wooshq
+from wooshq import Status, Wooshq
 from wooshq.errors import SettingsInvalid
 from wooshq.outbox.database import Database
+from wooshq.outbox.operate import OutboxRows, RowUnknown, as_status
 
 UrlOption = Annotated[
     str | None,
@@ -38,3 +39,18 @@ def open_database(wooshq: Wooshq, url: str | None) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def in_outbox(wooshq: Wooshq, intent_id: str) -> Status | None:
+    """
+    An intent that waits in the outbox of WOOSHQ_OUTBOX_URL, or was put away there. None if there is no such row, or no such setting.
+
+    Raises WooshqError if the database cannot be used.
+    """
+    if wooshq.settings.outbox_url is None:
+        return None
+    with open_database(wooshq, None) as database:
+        try:
+            return as_status(OutboxRows(database, wooshq.settings).show(intent_id))
+        except RowUnknown:
+            return None
