@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.installation.test_embedded import kill_server, servers
+from tests.integration.installation.embedded.test_sharing import kill_server, servers
 from tests.rig import Rig, an_intent, some_settings, wait_until
 from tests.stand_in import StandIn
 from wooshq import NotAccepted, Settings, Wooshq

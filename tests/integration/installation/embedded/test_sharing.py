@@ -27,7 +27,7 @@ from wooshq.installation.embedded.folder import network_kind
 from wooshq.installation.embedded.server import DURABLE
 
 PROGRAM = Path(__file__).with_name("other_process.py")
-REPOSITORY = PROGRAM.parents[3]
+REPOSITORY = PROGRAM.parents[4]
 
 
 class OtherProcess:

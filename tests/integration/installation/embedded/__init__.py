@@ -1,0 +1,1 @@
+"""The embedded Redis: shared, stopped, killed, started again."""
