@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
@@ -12,7 +13,7 @@ import redis
 from tests.script_headers import Header, Move, header_of
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.scripts import source_of
-from wooshq.ledger.states import MACHINES, Outcome
+from wooshq.ledger.states import FINAL, MACHINES, Outcome
 from wooshq.ledger.steps import RunScript, Steps, Together
 from wooshq.settings import DEFAULT_NAMESPACE
 
@@ -100,6 +101,7 @@ class WatchedLedger:
             after = self.contents()
             assert header.answer.fits(answer), f"{run.script} answers {answer!r}, and its header does not say so"
             self._note_moves(header, before, after)
+            _told_what_ended(header, before, after)
             self._runs_again(run, header, answer, after)
         finally:
             self.redis.config_set("maxmemory", 0)
@@ -182,3 +184,31 @@ def _moved(before: Contents, after: Contents) -> set[tuple[str, Any, Any]]:
             if was != now:
                 moved.add((room, None if was is None else states(was.decode()), states(now.decode())))
     return moved
+
+
+def _told_what_ended(header: Header, before: Contents, after: Contents) -> None:
+    """If ends are told, a script tells of everything that it ends, in the same step. What it tells has ended."""
+    if not after.get("telling", ({},))[0].get(b"most"):
+        return
+    earlier = {name for name, _ in before["events"][0]} if "events" in before else set()
+    new = [fields for name, fields in after["events"][0] if name not in earlier]
+    told = {f"{kind.decode()} {one}" for fields in new for kind, ids in fields.items() for one in ids.decode().split()}
+    ended = set(_ended(after))
+    missing = ended - set(_ended(before)) - told
+    counted = _untold(after) - _untold(before)  # if the stream is full
+    assert not missing or len(missing) <= counted, f"{header.name} ends {sorted(missing)}, and does not tell it"
+    assert told <= ended, f"{header.name} tells {sorted(told - ended)}, which has not ended"
+
+
+def _untold(contents: Contents) -> int:
+    return int(contents.get("telling", ({}, False))[0].get(b"untold", 0))
+
+
+def _ended(contents: Contents) -> Iterator[str]:
+    """What has ended, as the events name it."""
+    for key, (content, _) in contents.items():
+        room, _, name = key.partition(":")
+        if room in ("intent", "letter") and (state := content[b"state"].decode()) in (*FINAL, "closed", "discarded"):
+            yield f"{state if room == 'intent' else room} {name}"
+        elif room == "job" and ":" not in name and b"ended" in content:
+            yield f"job {name}"

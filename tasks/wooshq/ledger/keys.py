@@ -93,6 +93,10 @@ class Keys:
         """list: letter ids, in the order of the recipients; of an intent that a replay sends for many letters."""
         return f"{self.prefix}replay:{replay_id}:of:{intent_id}"
 
+    def gone(self, time: str) -> str:
+        """hash: rest of an intent id → digest of its body; of rows that the history has. time: the first 36 bits of the ids, and their last four."""
+        return f"{self.prefix}gone:{time}"
+
     def before_queues(self, name: str) -> str:
         """A key of the version before: zset `queued:<lane>` or `held:<application>`, set `held_applications`. See take_in.lua."""
         return f"{self.prefix}{name}"
@@ -119,6 +123,8 @@ FIXED: Mapping[str, str] = {
     "counts": "hash: event → how often it happened since the ledger began",
     "bells": "hash: whether a bell of a lane is out, when it was rung, and until when a worker looks by itself; see bells.lua",
     "outbox": "channel: after a commit an app tells the relays of its outbox that rows wait; messages have no content",
+    "events": "stream: what has ended and the history does not have yet; see ended.lua. There only while somebody keeps a history",
+    "telling": "hash: whether ends are told, how full `events` is, and what was not told; see ended.lua and row.lua",
     "keeper": "string: token of the worker that is the keeper",
     "jobs": "zset: job id → when it was accepted, ms",
     "turns": "zset: job id → when it last had a turn, ms; only of jobs that run and have chunks queued",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 import redis
@@ -19,7 +20,8 @@ from wooshq.ledger import scripts
 from wooshq.ledger.chunks import ChunkName, Doubt
 from wooshq.ledger.gates import Heard, Shut
 from wooshq.ledger.intents import CancelOutcome, Claim, Settlement
-from wooshq.ledger.states import Event, Mark, Reason
+from wooshq.ledger.states import FINAL, Event, Mark, Reason
+from wooshq_worker.history.ledger import Ended, Kept
 
 UNSAID = dict.fromkeys(("http_status", "code", "latency_ms", "error"))
 
@@ -192,6 +194,53 @@ def what_is_not_an_intent_is_filed_edited_and_discarded(walk: Walker) -> None:
     assert walk.do(letters.edit(letter, "{}", seen="")) == "edited"
     assert walk.do(letters.discard([letter, new_id()], "a test", by="ana", selection="reason:invalid")) == ["discarded", "gone"]
     assert walk.do(letters.discard([letter], "")) == ["discarded"]
+
+
+def what_has_ended_is_told_read_and_forgotten(walk: Walker) -> None:
+    events = walk.events
+    sent, held, dead = walk.settled(walk.accepted(), Event.ACCEPTED), walk.settled(walk.accepted(), Event.ACCEPTED), walk.dead()
+    claim = walk.settled(walk.replayed(), Event.ACCEPTED)
+    name, token = walk.sending(1)
+    walk.recorded(name, token, [(Mark.SENT, 0, 0)])
+    entries = walk.do(events.take("one", 100))
+    told = [one for entry in entries for one in entry.told]
+    assert {Ended("sent", sent.intent_id), Ended("dead", dead), Ended("sent", claim.intent_id), Ended("job", name.job_id)} <= {*told}
+    assert walk.do(events.take("another", 100)) == [], "the first one has them"
+    assert walk.do(events.take("another", 100, lost_after_ms=0)) == entries, "it may be lost"
+    rows = walk.do(events.read(told))
+    assert all(row for found in rows for row in found)
+    kept = [Kept(one, row[0].get("changed") or row[0].get("ended") or row[0]["filed"]) for one, row in zip(told, rows, strict=True)]
+    kept = [replace(one, until_ms=10**13) if one.ended.id == held.intent_id else one for one in kept]
+    assert walk.do(events.forget([entry.name for entry in entries], [Kept(told[0], "1"), *kept])) == 1
+    assert walk.do(events.take("one", 100, lost_after_ms=0)) == []
+    gone = [one.id for one in told if one.kind in FINAL and not walk.watched.redis.exists(walk.keys.intent(one.id))]
+    assert gone == [sent.intent_id]
+    assert walk.do(walk.ledger.settle([Settlement(sent, Event.ACCEPTED, [ATTEMPT], message_code="M-1")])) == [True]
+    assert not walk.do(walk.ledger.letters.file(sent.intent_id, "{}", Reason.INVALID, "no", lane="bulk"))
+    walk.do(events.state())
+
+
+def a_ledger_is_swept_for_what_was_not_told(walk: Walker) -> None:
+    events = walk.events
+    assert walk.do(events.listen(1)) == (1, 0), "what ended before was not told"
+    sent = walk.settled(walk.accepted(), Event.ACCEPTED).intent_id
+    walk.settled(walk.replayed(), Event.ACCEPTED)
+    walk.move(walk.job(1), "cancel")
+    assert walk.do(events.take("one", 100)) == []
+    may, untold = walk.do(events.sweep("one", "begin"))
+    assert (may, untold) == (True, 5)
+    assert walk.do(events.sweep("another", "begin")) == (False, 5)
+    assert walk.do(events.sweep("another", "go on")) == (False, 5)
+    cursor, found = walk.do(events.page(0, 10_000))
+    assert cursor == 0
+    assert sorted(one.kind for one in found) == ["dead", "letter", "sent", "sent"]
+    assert Ended("sent", sent) in found
+    assert walk.do(events.sweep("one", "go on"))[0]
+    assert walk.do(events.sweep("one", "end", untold)) == (True, 5)
+    assert walk.do(events.sweep("one", "begin")) == (False, 0)
+    assert not walk.do(events.stop(60.0)), "somebody listens"
+    assert walk.do(events.stop(0.0))
+    assert walk.do(events.take("one", 100)) is None
 
 
 def a_letter_is_forgotten(walk: Walker) -> None:
@@ -396,6 +445,8 @@ WALKS: list[Callable[[Walker], None]] = [
     the_api_is_asked_to_cancel_what_was_sent,
     what_is_not_an_intent_is_filed_edited_and_discarded,
     a_letter_is_forgotten,
+    what_has_ended_is_told_read_and_forgotten,
+    a_ledger_is_swept_for_what_was_not_told,
     the_keeper_rings_where_no_worker_has_answered,
     a_ledger_of_the_version_before_is_taken_in,
     every_recipient_ends_in_its_own_way,

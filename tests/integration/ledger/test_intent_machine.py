@@ -29,6 +29,7 @@ from wooshq.ledger.replies import as_row
 from wooshq.ledger.states import FINAL, MOVES, Event, LetterState, Reason, State
 from wooshq.ledger.steps import Steps
 from wooshq.letters.replays.ledger import ReplayLedger
+from wooshq_worker.history.ledger import EventLedger
 
 #: So far away that it never comes while a test runs; the tests move it.
 HOUR_MS = 3_600_000
@@ -67,6 +68,7 @@ class Machine(RuleBasedStateMachine):
         self.redis.flushdb()
         self.settings = some_settings(lease_s=3600.0, poison_after=3, suspect_after=1, suspect_rest_s=0.0)
         self.ledger = IntentLedger(self.settings)
+        self.do(EventLedger(self.settings).listen(10**9))
         self.known: dict[str, Known] = {}
         self.n = 0
         self.letters: dict[str, LetterState] = {}

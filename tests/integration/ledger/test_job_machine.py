@@ -33,6 +33,7 @@ from wooshq.ledger.run import run
 from wooshq.ledger.scripts import source_of
 from wooshq.ledger.states import FINAL_MARKS, JOB_MOVES, JobEvent, JobState, Mark
 from wooshq.ledger.steps import Steps
+from wooshq_worker.history.ledger import EventLedger
 
 #: So far away that it never comes while a test runs; the tests move it.
 HOUR_MS = 3_600_000
@@ -75,6 +76,7 @@ class JobMachine(RuleBasedStateMachine):
         self.redis.flushdb()
         self.settings = some_settings(lease_s=3600.0, bulk_stop_after=6)
         self.ledger = JobLedger(self.settings)
+        self.do(EventLedger(self.settings).listen(10**9))
         self.known: dict[str, KnownJob] = {}
         self.taken: list[TakenChunk] = []
         self.no: Counter[str] = Counter()

@@ -16,6 +16,7 @@ from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.states import Event, Mark, Reason
 from wooshq.letters.replays.ledger import NewIntent, NextLetters, ReplayedLetter, ReplayLedger
+from wooshq_worker.history.ledger import EventLedger
 
 #: So far away that it never comes while a test runs; the tests move it.
 HOUR_MS = 3_600_000
@@ -35,6 +36,8 @@ class Walker:
         self.jobs = JobLedger(self.settings)
         self.replays = ReplayLedger(self.settings)
         self.keys = self.ledger.keys
+        self.events = EventLedger(self.settings)
+        self.do(self.events.listen(10**9))
         self._first = 0
         self.numbers: Counter[str] = Counter()
         """Of the last record or begin, by the worker's token."""

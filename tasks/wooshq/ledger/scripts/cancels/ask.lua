@@ -2,10 +2,12 @@
 --          stays sent, and its row says what the API answered.
 -- uses clock
 -- uses history
+-- uses ended
 -- KEYS[1]   intent:<id>  hash
 -- KEYS[2]   cancels      zset
 -- KEYS[3]   changes      stream
 -- ARGV      id, until when Pushwoosh holds the message ms, how long an ended intent is kept ms, why or '', by whom or '' (then it is not noted)
+-- derived   events, telling
 -- returns   'asked' | 'cancelled' (the API has cancelled it already) | 'gone' | <the state that the intent is in now>
 -- cost      O(log cancels)
 -- moves     none
@@ -23,5 +25,7 @@ redis.call('HDEL', KEYS[1], 'cancel_answered', 'cancel_detail', 'cancel_token', 
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 local keep = ARGV[2] - now + ARGV[3]
 if redis.call('PTTL', KEYS[1]) < keep then redis.call('PEXPIRE', KEYS[1], keep) end
+tell_again(KEYS[1], 'sent', ARGV[1], now)
+tell_all(now)
 if ARGV[5] ~= '' then note_change(KEYS[3], now, 'cancel', 'intent ' .. ARGV[1], ARGV[4], ARGV[5], '', '', {n = 1, result = 'asked Pushwoosh'}) end
 return 'asked'

@@ -1,11 +1,13 @@
 -- record.lua: records what the API answered to a request to cancel a message.
 -- uses clock
 -- uses full
+-- uses ended
 -- KEYS[1]   intent:<id>  hash
 -- KEYS[2]   cancels      zset
 -- KEYS[3]   counts       hash
 -- ARGV      id, token, 'cancelled' | 'refused' | 'unknown' | 'again', the answer in words, 1 if the API answered this request (else 0),
 --           how long to wait before the next request ms
+-- derived   events, telling
 -- returns   'recorded' | 'lost' (another process took it over, or it has ended) | 'gone'
 -- cost      O(log cancels)
 -- moves     none
@@ -31,5 +33,7 @@ else
   redis.call('HSET', KEYS[1], 'cancel', ARGV[3], 'cancel_answered', now)
   redis.call('ZREM', KEYS[2], ARGV[1])
   if ARGV[3] == 'cancelled' then redis.call('HINCRBY', KEYS[3], 'cancelled_at_pushwoosh', 1) end
+  tell_again(KEYS[1], 'sent', ARGV[1], now)
+  tell_all(now)
 end
 return 'recorded'

@@ -8,7 +8,7 @@
 -- KEYS[4]   counts               hash
 -- KEYS[5…]  intent:<id>          hash, one per letter
 -- ARGV[1]   JSON: {job, token, dead_ms, v, letters (as in record.lua)}
--- derived   letter:<letter> (of a dead recipient)
+-- derived   events, telling, letter:<letter> (of a dead recipient)
 -- returns   'filed' | 'held' (another worker has the chunk by now)
 -- cost      O(letters × log ledger); the caller bounds them
 -- moves     intent → dead (filed); letter → open (filed)
@@ -19,4 +19,5 @@ local r = cjson.decode(ARGV[1])
 if redis.call('HGET', KEYS[1], 'lease') ~= r.token then return 'held' end
 free_first(KEYS[1])
 file_dead_recipients(r.letters, function(i) return KEYS[4 + i] end, {KEYS[2], KEYS[3], KEYS[4]}, r.job, r.v, now, r.dead_ms)
+tell_all(now)
 return 'filed'

@@ -24,7 +24,7 @@
 --           log?, doubted? (calls without an answer, by place: the field as it is now), behind? (all recipients that are left are in doubt),
 --           later? (recipients that must wait for a Retry-After, as take.lua answers; or ''), age_ms? (how long recipients are retried already), waits?
 --           (of `due`: nothing failed, it waits)}
--- derived   letter:<letter> (of a dead recipient)
+-- derived   events, telling, letter:<letter> (of a dead recipient)
 -- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying' (where the chunk is now)}
 -- cost      O(recipients named + letters × log ledger); the caller bounds them
 -- moves     mark waiting | sending | again → sent (accepted), dead (given_up), unknown (unknown), expired (expire), cancelled (cancel),
@@ -115,4 +115,5 @@ end
 if at ~= 'sending' then redis.call('HINCRBY', KEYS[3], 'leased', -1) end
 redis.call('HSET', KEYS[1], 'recorded', r.token .. r.no)
 if at == 'done' then end_job(KEYS[3], now, r.keep_ms, {KEYS[3], KEYS[11], KEYS[12]}) end
+tell_all(now)
 return {'recorded', at}

@@ -11,6 +11,7 @@
 -- KEYS[8]   marks:<job>:<chunk>  string
 -- KEYS[9]   turns                zset
 -- ARGV      job, chunk, how long an ended job is kept ms, how long its chunks are kept ms
+-- derived   events, telling
 -- returns   <how many recipients were marked>
 -- cost      O(size of the chunk)
 -- moves     mark waiting | again → expired (expire), cancelled (cancel); chunk queued | retrying → done (ended);
@@ -30,4 +31,5 @@ if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('ZREM', KEYS[9], ARGV[1]) 
 count_marks(KEYS[1], deltas)
 end_chunk(KEYS[7], KEYS[8], KEYS[1], KEYS[4], ARGV[4])
 end_job(KEYS[1], now, ARGV[3], {KEYS[1], KEYS[5], KEYS[6]})
+tell_all(now)
 return n

@@ -15,6 +15,7 @@
 -- ARGV[1]   JSON: {job, chunk, token, revoked (the token is the keeper's own, and the letters of the dead are filed), seen (the marks as
 --           they were read), losses (the field as it is now), dead (recipients that will not be sent to again: 'a-b a-b'), dead_n, cause,
 --           who, n, keep_ms, dead_ms}
+-- derived   events, telling
 -- returns   'moved' | 'held' (the lease was renewed, or the marks have changed) | 'done' (every recipient in the chunk has ended)
 -- cost      O(size of the chunk)
 -- moves     mark sending → again (lease_ended), dead (given_up); chunk sending → queued (lease_ended), done (ended);
@@ -48,6 +49,7 @@ end
 if all_final(KEYS[2]) then
   end_chunk(KEYS[1], KEYS[2], KEYS[3], KEYS[10], r.dead_ms)
   end_job(KEYS[3], now, r.keep_ms, {KEYS[3], KEYS[8], KEYS[9]})
+  tell_all(now)
   return 'done'
 end
 redis.call('HSET', KEYS[1], 'state', 'queued')

@@ -11,7 +11,7 @@
 -- ARGV[2]   model version
 -- ARGV[3…]  one per intent, seven lines (another argument costs the client more than another line costs here): id, digest of the body,
 --           lane, application, expires_at ms or '', ttl ms or '', body
--- derived   queue:<lane>, ring:<lane>
+-- derived   queue:<lane>, ring:<lane>, telling, gone:<time>
 -- returns   {<lanes whose bells the caller must ring, separated by blanks>, '' (new) | <id accepted earlier with the same body> |
 --            '!<id accepted earlier with another body>' *}, one per intent after the first
 -- cost      O(intents × log queue); the caller bounds how many
@@ -24,6 +24,8 @@ local out = {}
 local lanes, queues = {}, {}
 local accepted = 0
 local n = (#KEYS - 3) / 2
+local ledger = string.sub(KEYS[1], 1, -7)
+local some_gone = some_are_gone(ledger, now)
 local LINES = '^([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
 for i = 1, n do
   local row, idem = KEYS[2 + 2 * i], KEYS[3 + 2 * i]
@@ -43,6 +45,8 @@ for i = 1, n do
       local known = redis.call('HMGET', row, 'state', 'digest')
       if known[1] then earlier = known[2] == digest and id or '!' .. id end
     end
+    local gone = not earlier and some_gone and digest_of_gone(ledger, id)
+    if gone then earlier = (gone == '' or digest == '' or gone == digest) and id or '!' .. id end
   end
   if earlier then
     out[i + 1] = earlier

@@ -9,7 +9,7 @@
 -- KEYS[4]   counts       hash
 -- KEYS[5]   changes      stream
 -- ARGV      id, how long an ended intent is kept ms, how long a letter is kept ms, why or '', by whom or '' (then it is not noted)
--- derived   queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay),
+-- derived   events, telling, queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay),
 --           replay:<replay> (of such a letter)
 -- returns   'gone' | <the state that the intent is in now>
 -- cost      O(log ledger)
@@ -23,5 +23,6 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 unqueue(KEYS[1], ARGV[1], v[2], v[3])
 finish(KEYS[1], ARGV[1], 'cancelled', now_ms(), ARGV[2], KEYS[3], KEYS[4], {})
 reopen_letter(KEYS[1], ARGV[1], 'cancelled', ARGV[3])
+tell_all(now_ms())
 if ARGV[5] ~= '' then note_change(KEYS[5], now_ms(), 'cancel', 'intent ' .. ARGV[1], ARGV[4], ARGV[5], '', '', {n = 1, result = 'cancelled'}) end
 return 'cancelled'

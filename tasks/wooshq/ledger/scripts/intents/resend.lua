@@ -1,6 +1,7 @@
 -- resend.lua: an operator sends again what was sent already. The recipients may get it twice, so that is on record.
 -- uses clock
 -- uses history
+-- uses ended
 -- uses queue
 -- uses row
 -- KEYS[1]   intent:<id>  hash    the one that was sent
@@ -10,7 +11,7 @@
 -- KEYS[5]   doubts       stream
 -- KEYS[6]   changes      stream
 -- ARGV      JSON: {old, id, lane, app, expires? ms, ttl? ms, body, v (model version), why, by, keep_ms (of what is in doubt)}
--- derived   queue:<lane>, ring:<lane>, suspects:<lane>
+-- derived   events, telling, gone:<time>, queue:<lane>, ring:<lane>, suspects:<lane>
 -- returns   'resent' | 'gone' | <the state that the intent is in>
 -- cost      O(log ledger)
 -- moves     intent → queued (resend)
@@ -19,7 +20,8 @@
 local a = cjson.decode(ARGV[1])
 local v = redis.call('HMGET', KEYS[1], 'state', 'replays')
 if not v[1] then return 'gone' end
-if redis.call('EXISTS', KEYS[2]) == 1 then return 'resent' end
+local ledger = string.match(KEYS[1], '^[^}]*}:')
+if redis.call('EXISTS', KEYS[2]) == 1 or digest_of_gone(ledger, a.id) then return 'resent' end
 if v[1] ~= 'sent' then return v[1] end
 local now = now_ms()
 local fields = {'digest', '', 'state', 'queued', 'lane', a.lane, 'app', a.app, 'at', now, 'v', a.v, 'replay_of', a.old, 'resent_by', a.by, 'resent_why', a.why}
@@ -31,8 +33,10 @@ if expires then
   redis.call('ZADD', KEYS[3], expires, a.id)
 end
 redis.call('HSET', KEYS[1], 'replays', (v[2] and v[2] .. ' ' or '') .. a.id)
+tell_again(KEYS[1], 'sent', a.old, now)
 redis.call('HINCRBY', KEYS[4], 'resent', 1)
-doubt(KEYS[5], a.id, now, a.keep_ms, 'sent again by ' .. a.by)
+doubt(KEYS[5], KEYS[2], a.id, now, a.keep_ms, 'sent again by ' .. a.by)
 enqueue(KEYS[2], a.id, {lane = a.lane, app = a.app, at = now}, 1, now)
 note_change(KEYS[6], now, 'resend', 'intent ' .. a.old, a.why, a.by, '', '', {n = 1, result = 'intent ' .. a.id})
+tell_all(now)
 return 'resent'

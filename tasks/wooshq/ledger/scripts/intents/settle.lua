@@ -5,6 +5,7 @@
 -- uses history
 -- uses queue
 -- uses gates
+-- uses row
 -- KEYS[1]   leases       zset
 -- KEYS[2]   due          zset
 -- KEYS[3]   expiry       zset
@@ -17,9 +18,9 @@
 --           text per intent. If the API accepted its only call, four lines: id, token, message code, attempt. Otherwise three: id, token, and
 --           a JSON object: {event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, waits_for? (it
 --           did not fail, and waits for this), unsent? (no call was made: its slot is given back)}
--- derived   pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies),
+-- derived   events, telling, gone:<time>, pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies),
 --           replay:<replay> (of a letter that is replayed), job:<job> (of such a letter)
--- returns   {'settled' | 'lost' (another worker has it, or it is final) *}, one per intent
+-- returns   {'settled' (now or before: the history may have it already) | 'lost' (another worker has it, or it is final) *}, one per intent
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many
 -- moves     intent sending → sent (accepted), retrying (failed), queued (handed_back), dead (given_up), expired (expire);
 --           letter → open (filed), replaying → closed (sent), open (unsent);
@@ -54,7 +55,8 @@ local function sent(s, row, v)
   redis.call('PEXPIRE', row, s.keep_ms or ARGV[1])
   if v.noted then redis.call('HDEL', row, 'noted') end
   if v.expires then redis.call('ZREM', KEYS[3], s.id) end
-  if v.letter then close_letter(row, s.id, s.code, ARGV[2]) end
+  if v.letter then close_letter(row, s.id, s.code, now, ARGV[2]) end
+  tell('sent', s.id)
   count('sent')
 end
 
@@ -80,7 +82,7 @@ end
 local function settle(s, row, v)
   if s.unsent then give_back(prefix_of(row, s.id) .. 'pace:' .. v.app, KEYS[7], v.app, s.unsent) end
   if s.doubt then
-    doubt(KEYS[5], s.id, now, ARGV[2], s.doubt)
+    doubt(KEYS[5], row, s.id, now, ARGV[2], s.doubt)
     redis.call('HINCRBY', row, 'doubts', 1)
     count('unknown')
   end
@@ -98,9 +100,10 @@ local function settle(s, row, v)
 end
 
 -- Nearly all: the API accepted the only call of an intent that waits for nothing else.
-local function sent_at_once(row, code, attempt)
+local function sent_at_once(row, id, code, attempt)
   redis.call('HSET', row, 'state', 'sent', 'ended', now_text, 'code', code, 'a:1', attempt, 'n', '1')
   redis.call('PEXPIRE', row, ARGV[1])
+  tell('sent', id)
   count('sent')
 end
 
@@ -110,14 +113,15 @@ for i = 4, #ARGV do
   local row = KEYS[4 + i]
   local id, token, said = string.match(ARGV[i], '^([^\n]*)\n([^\n]*)\n(.*)$')
   local kept = redis.call('HMGET', row, 'state', 'lease', 'n', 'noted', 'expires', 'letter')
-  out[i - 3] = kept[2] == token and 'settled' or 'lost'
+  local is_over = not kept[1] and digest_of_gone(string.sub(KEYS[1], 1, -7), id)
+  out[i - 3] = (kept[2] == token or is_over) and 'settled' or 'lost'
   if out[i - 3] == 'lost' then
     count('late')
   elseif kept[1] == 'sending' then
     over[#over + 1] = id
     local code, attempt = string.match(said, '^([^{\n][^\n]*)\n(.*)$')
     if code and not (kept[3] or kept[4] or kept[5] or kept[6]) then
-      sent_at_once(row, code, attempt)
+      sent_at_once(row, id, code, attempt)
     else
       local s = code and {event = 'accepted', code = code, attempts = {attempt}} or cjson.decode(said)
       local v = {n = kept[3] or nil, noted = kept[4] or nil, expires = kept[5] or nil, letter = kept[6] or nil}
@@ -129,4 +133,5 @@ for i = 4, #ARGV do
 end
 if #over > 0 then redis.call('ZREM', KEYS[1], unpack(over)) end
 for what, n in pairs(counted) do redis.call('HINCRBY', KEYS[6], what, n) end
+tell_all(now_text)
 return out

@@ -23,7 +23,7 @@
 --           are given), awake_ms (for how long the worker looks by itself if it took something),
 --           woken (true: it slept until it heard a bell), keep_ms (an ended intent), letter_ms,
 --           rate (an application's calls a second, if it has a ceiling), rates (by application)}
--- derived   queue:<lane>, intent:<id>, pace:<application>, letter:<letter> (of an intent that is a replay and expires),
+-- derived   events, telling, queue:<lane>, intent:<id>, pace:<application>, letter:<letter> (of an intent that is a replay and expires),
 --           replay:<replay> (of such a letter)
 -- returns   {<now, ms>, <1: more may leave now>, <in how many ms something may leave that may not leave now, or -1>, <suspects whose turn it is>,
 --            <1: the caller must ring for others>, <ids that expired, separated by blanks>,
@@ -258,6 +258,7 @@ if not a.suspects then
 end
 local first = {token = a.token, more = more, again = again, suspects = suspects, ring = ring, expired = table.concat(expired, ' '), taken = table.concat(taken, ' ')}
 redis.call('SET', KEYS[8], cjson.encode(first), 'PX', a.lease_ms)
+tell_all(now_text)
 local out = {now, more, again, suspects, ring, first.expired}
 for _, row in ipairs(rows) do out[#out + 1] = row end
 return out

@@ -12,7 +12,7 @@
 -- ARGV      from how many lost workers on an intent is a suspect, and poison, how long a letter is kept ms, for how long a suspect is left
 --           alone ms (doubled with each further lost worker: many workers that are lost for another reason must not make it poison), then
 --           two per intent: id, on_unknown
--- derived   queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first
+-- derived   events, telling, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first
 --           intent of a replay that dies),
 --           replay:<replay> (of a letter that is replayed)
 -- returns   {<id> *}, those that are queued again
@@ -36,7 +36,7 @@ for i = 0, (#ARGV - 4) / 2 - 1 do
       if v[3] then
         remember(row, cjson.encode({at_ms = tonumber(v[3]), outcome = 'unknown', code = 'WORKER_LOST',
           error = 'the worker was lost before it could record the outcome of the call'}))
-        doubt(KEYS[4], id, now, ARGV[3], 'worker lost while sending')
+        doubt(KEYS[4], row, id, now, ARGV[3], 'worker lost while sending')
         redis.call('HINCRBY', KEYS[5], 'unknown', 1)
       end
       if lost >= tonumber(ARGV[2]) then
@@ -55,4 +55,5 @@ for i = 0, (#ARGV - 4) / 2 - 1 do
     end
   end
 end
+tell_all(now)
 return out

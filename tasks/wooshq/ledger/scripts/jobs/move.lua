@@ -12,6 +12,7 @@
 -- KEYS[7]   job:<job>:doubts   stream
 -- KEYS[8]   changes            stream
 -- ARGV      job, 'pause' | 'resume' | 'cancel', why or '', how long an ended job is kept ms, by whom
+-- derived   events, telling
 -- returns   {'gone' | <the state that the job is in now>, 1 (this call moved it) | 0, <chunks that are queued>}
 -- cost      O(log jobs)
 -- moves     job running → paused (pause), paused | stopped → running (resume), running | paused | stopped → cancelled (cancel)
@@ -55,5 +56,6 @@ elseif ARGV[2] == 'cancel' and state ~= 'cancelled' and state ~= 'done' then
   redis.call('SADD', KEYS[4], ARGV[1])
   end_job(KEYS[1], now_ms(), ARGV[4], {KEYS[1], KEYS[6], KEYS[7]})
 end
+tell_all(now_ms())
 if moved == 1 then note_change(KEYS[8], now_ms(), ARGV[2], 'job ' .. ARGV[1], ARGV[3], ARGV[5], '', '', {result = redis.call('HGET', KEYS[1], 'state')}) end
 return {redis.call('HGET', KEYS[1], 'state'), moved, queued}

@@ -6,20 +6,22 @@
 -- KEYS[1]   changes          stream
 -- KEYS[2…]  letter:<letter>  hash, one per letter
 -- ARGV      why, or '', by whom, the selection in words
+-- derived   events, telling
 -- returns   {'discarded' | 'taken <state>' | 'gone' *}, one per letter
 -- cost      O(letters); the caller bounds how many
 -- moves     letter open → discarded (discard)
 -- again     same answer, changes nothing
 -- memory    works in a full Redis: the first write is HDEL
-local out, n = {}, 0
+local out, n, now = {}, 0, now_ms()
 for i = 2, #KEYS do
   local state = redis.call('HGET', KEYS[i], 'state')
   if state == 'open' then
     free_first(KEYS[i])
-    discard_letter(KEYS[i], ARGV[1])
+    discard_letter(KEYS[i], ARGV[1], now)
     n, state = n + 1, 'discarded'
   end
   out[i - 1] = not state and 'gone' or state == 'discarded' and state or 'taken ' .. state
 end
-if n > 0 then note_change(KEYS[1], now_ms(), 'discard', 'letters', ARGV[1], ARGV[2], '', '', {n = n, selection = ARGV[3], result = 'discarded'}) end
+tell_all(now)
+if n > 0 then note_change(KEYS[1], now, 'discard', 'letters', ARGV[1], ARGV[2], '', '', {n = n, selection = ARGV[3], result = 'discarded'}) end
 return out

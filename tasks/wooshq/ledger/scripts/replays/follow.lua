@@ -11,7 +11,7 @@
 -- ARGV      replay, id, how many letters the caller has seen there, how many follow at most, how long an ended intent is kept ms, how long a letter is kept ms, 'each' (every letter shares
 --           its end), then the letters whose recipients the API does not know | 'apart' (the letters are tried again in smaller calls), then one entry per call:
 --           places, joined by commas
--- derived   letter:<letter>, job:<job>, replay:<replay> (its other parts), intent:<letter> (the first intent of a letter that is filed again)
+-- derived   events, telling, letter:<letter>, job:<job>, replay:<replay> (its other parts), intent:<letter> (the first intent of a letter that is filed again)
 -- returns   <letters that are left>
 -- cost      O(letters); the caller bounds how many
 -- moves     letter replaying → closed (sent), open (unsent); outcome begun → sent (accepted), dead (given_up), expired (expire), cancelled (cancel),
@@ -44,7 +44,7 @@ local function follow(letter)
     reopen_one(key, prefix, ARGV[2], 'its replay ' .. ARGV[2] .. ' was refused with others', ARGV[6], nil)
     if is[2] then set_outcome(prefix, is[2], 'b', '.') end
   elseif v.state == 'sent' then
-    close_one(key, prefix, ARGV[2], v.code or '', v.n, ARGV[6], unknown[letter])
+    close_one(key, prefix, ARGV[2], v.code or '', v.n, now, ARGV[6], unknown[letter])
   elseif v.state == 'dead' then
     local why = cjson.decode(v.died_of or '{}')
     why.reason, why.detail = v.reason, v.detail
@@ -68,5 +68,7 @@ if left == 0 then
   if redis.call('LRANGE', KEYS[4], 0, 0)[1] == ARGV[2] then redis.call('LTRIM', KEYS[4], 1, -1) end
   -- A dead letter shows the intent that died last, so that one is kept as long.
   redis.call('PEXPIRE', KEYS[6], v.state == 'dead' and ARGV[6] or ARGV[5])
+  tell(v.state, ARGV[2])
 end
+tell_all(now)
 return left

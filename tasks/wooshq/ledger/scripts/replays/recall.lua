@@ -9,7 +9,7 @@
 -- KEYS[5]   expiry                  zset
 -- KEYS[6]   counts                  hash
 -- ARGV      replay, how long an ended intent is kept ms, how long a letter is kept ms, then one id per intent
--- derived   intent:<id>, letter:<letter>, queue:<lane>, suspects:<lane>, replay:<replay> (its other parts)
+-- derived   events, telling, intent:<id>, letter:<letter>, queue:<lane>, suspects:<lane>, replay:<replay> (its other parts)
 -- returns   <letters that were taken back>
 -- cost      O(letters × log ledger); the caller bounds how many
 -- moves     intent queued | retrying → cancelled (cancel); letter replaying → open (unsent); outcome begun → waiting (back), cancelled (cancel)
@@ -52,4 +52,5 @@ for i = 4, #ARGV do
   local v = redis.call('HMGET', row, 'state', 'lane', 'app', 'letter', 'share')
   if v[1] == 'queued' or v[1] == 'retrying' then take_back(id, row, v) end
 end
+tell_all(now)
 return back

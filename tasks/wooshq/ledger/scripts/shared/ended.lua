@@ -1,4 +1,44 @@
--- ended: what every move of an intent to a final state has in common.
+-- ended: what every move of an intent to a final state has in common, and how ends are told to those who keep them (the history).
+-- Each run of a script adds one entry to the stream `events`: a field for each kind (the state of an intent, `letter` or `job`), its value the
+-- ids, separated by blanks. Hash telling: most (how many bytes the stream may have; absent: nobody listens, and nothing is told), bytes (that it has),
+-- untold (how many ends were not told, because it was full), untold_at (when the first of them was not, ms).
+local told = {}
+local ENTRY_BYTES = 24
+
+-- `id` has ended, or what is kept of its end has changed.
+local function tell(kind, id)
+  local ids = told[kind]
+  if ids then ids[#ids + 1] = id else told[kind] = {id} end
+end
+
+-- Writes what this run of the script told. Every script that uses this part calls it at its end.
+local function tell_all(now)
+  if next(told) == nil then return end
+  local prefix = string.match(KEYS[1], '^[^}]*}:')
+  local v = redis.call('HMGET', prefix .. 'telling', 'most', 'bytes')
+  if not v[1] then return end
+  local fields, bytes, n = {}, ENTRY_BYTES, 0
+  for kind, ids in pairs(told) do
+    local text = table.concat(ids, ' ')
+    fields[#fields + 1], fields[#fields + 2] = kind, text
+    bytes, n = bytes + #kind + #text, n + #ids
+  end
+  if tonumber(v[2] or 0) + bytes > tonumber(v[1]) then
+    redis.call('HINCRBY', prefix .. 'telling', 'untold', n)
+    redis.call('HSETNX', prefix .. 'telling', 'untold_at', now)
+  else
+    redis.call('XADD', prefix .. 'events', '*', unpack(fields))
+    redis.call('HINCRBY', prefix .. 'telling', 'bytes', bytes)
+  end
+end
+
+-- What is kept of an end has changed. Of two versions of it, the one with the later `changed` is newer (or `ended`, if it has not changed), even
+-- if the clock went back.
+local function tell_again(key, kind, id, now)
+  local v = redis.call('HMGET', key, 'changed', 'ended')
+  redis.call('HSET', key, 'changed', string.format('%.0f', math.max(tonumber(now), tonumber(v[1] or v[2] or 0) + 1)))
+  tell(kind, id)
+end
 
 -- Ends the intent's row. keep_ms: how long the row is kept. fields: more pairs for the row.
 local function finish(row, id, state, now, keep_ms, expiry, counts, fields)
@@ -7,6 +47,7 @@ local function finish(row, id, state, now, keep_ms, expiry, counts, fields)
   redis.call('HSET', row, 'state', state, 'ended', now, unpack(fields))
   redis.call('PEXPIRE', row, keep_ms)
   redis.call('HINCRBY', counts, state, 1)
+  tell(state, id)
 end
 
 -- Ends a row whose `expires_at` has come, and says in its `detail` what it waited for. from: the state that it was in. gate: the name of the

@@ -7,8 +7,10 @@ local function remember(row, attempt)
   if n > 100 then redis.call('HDEL', row, 'a:' .. n - 90) end
 end
 
--- Adds one intent that is in doubt.
-local function doubt(doubts, id, now, keep_ms, cause)
+-- Adds one intent that is in doubt. Its row has the causes, too.
+local function doubt(doubts, row, id, now, keep_ms, cause)
+  local before = redis.call('HGET', row, 'causes')
+  redis.call('HSET', row, 'causes', (before and before .. '\n' or '') .. cause)
   redis.call('XADD', doubts, 'MINID', '~', now - keep_ms, '*', 'id', id, 'at', now, 'cause', cause)
 end
 

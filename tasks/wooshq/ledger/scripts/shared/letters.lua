@@ -82,26 +82,28 @@ local function begin_replay(key, intent, replays)
 end
 
 -- Closes a letter whose replay was sent. n: how often. unknown: the API does not know the recipient.
-local function close_one(key, prefix, id, code, n, keep_ms, unknown)
+local function close_one(key, prefix, id, code, n, now, keep_ms, unknown)
   local v = redis.call('HMGET', key, 'id', 'held_by', 'bulk')
   if not v[1] then return end
   redis.call('HSET', key, 'state', 'closed', 'message_code', code)
   redis.call('HINCRBY', key, 'attempts', tonumber(n or 0))
   redis.call('HDEL', key, 'replay', 'held_by')
   redis.call('PEXPIRE', key, keep_ms)
+  tell_again(key, 'letter', v[1], now)
   local job = v[3] and v[3] ~= '' and prefix .. 'job:' .. v[3]
   if job and redis.call('EXISTS', job) == 1 then
     redis.call('HINCRBY', job, unknown and 'unknown_later' or 'sent_later', 1)
+    if redis.call('HGET', job, 'ended') then tell_again(job, 'job', v[3], now) end
   end
   end_outcome(prefix, v[2], id, 'S')
 end
 
 -- An intent was sent. If it is a replay, its letter closes, and is kept for keep_ms.
-local function close_letter(row, id, code, keep_ms)
+local function close_letter(row, id, code, now, keep_ms)
   local v = redis.call('HMGET', row, 'letter', 'n', 'share', 'unknown')
   if not v[1] then return end
   if v[3] then return let_letters_follow(row, id, v[3]) end
-  close_one(letter_key(row, id, v[1]), ledger_of(row, id), id, code, v[2], keep_ms, v[4])
+  close_one(letter_key(row, id, v[1]), ledger_of(row, id), id, code, v[2], now, keep_ms, v[4])
 end
 
 -- Opens a letter again whose replay was not sent. outcome: in the replay; nil if the letter stays in it.
@@ -132,6 +134,7 @@ local function edit_letter(key, body, version)
 end
 
 -- An open letter does not have to be sent.
-local function discard_letter(key, why)
+local function discard_letter(key, why, now)
   redis.call('HSET', key, 'state', 'discarded', 'note', why)
+  tell_again(key, 'letter', string.match(key, 'letter:(.*)$'), now)
 end

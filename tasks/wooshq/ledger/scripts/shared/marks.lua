@@ -1,4 +1,5 @@
 -- marks: where the recipients of a chunk are, one byte each, and the job's counters. See Mark in tasks/wooshq/ledger/states.py.
+-- uses ended
 local COUNTER = {s = 'sending', r = 'retrying', S = 'sent', D = 'dead', U = 'unknown_identifiers', E = 'expired', C = 'cancelled'}
 
 -- Sets `mark` from a to b (0-based, both included) wherever the mark before is one of `from`. Returns how many were set.
@@ -66,5 +67,6 @@ local function end_job(job, now, keep_ms, keys)
   if v[1] ~= 'cancelled' then redis.call('HSET', job, 'state', 'done') end
   redis.call('HSET', job, 'ended', now)
   redis.call('HDEL', job, 'why', 'by', 'goes_on')
+  tell('job', string.match(job, 'job:(.*)$'))
   for _, key in ipairs(keys) do redis.call('PEXPIRE', key, keep_ms) end
 end

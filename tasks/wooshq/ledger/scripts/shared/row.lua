@@ -1,4 +1,4 @@
--- row: the body in an intent's row. Redis keeps a hash in a third of the memory if no value has more than 64 bytes (hash-max-listpack-value), so
+-- row: an intent's row, and what is left of it when the history has it. The body: Redis keeps a hash in a third of the memory if no value has more than 64 bytes (hash-max-listpack-value), so
 -- a small body is kept in pieces: `body`, `b1`, `b2` and so on. A larger body is one field.
 local PIECE = 64
 local PIECES = {'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7', 'b8', 'b9', 'b10', 'b11', 'b12', 'b13', 'b14', 'b15', 'b16', 'b17', 'b18', 'b19', 'b20',
@@ -29,4 +29,20 @@ local function read_row(key)
     row.body = table.concat(pieces)
   end
   return row
+end
+
+-- What is left of a row that the history has: its digest, under the rest of its id in a hash of ids that were made at about the same time.
+local function gone_place(prefix, id)
+  return prefix .. 'gone:' .. string.sub(id, 1, 8) .. string.sub(id, 10, 10) .. string.sub(id, 36, 36), string.sub(id, 11, 35)
+end
+
+-- The digest of a row that the history has ('' if it had none), or nil.
+local function digest_of_gone(prefix, id)
+  return redis.call('HGET', gone_place(prefix, id)) or nil
+end
+
+-- Whether rows may be in the history that the ledger must still recognise.
+local function some_are_gone(prefix, now)
+  local till = redis.call('HGET', prefix .. 'telling', 'gone_till')
+  return till and tonumber(till) > tonumber(now)
 end

@@ -1,0 +1,78 @@
+-- forget.lua: the history has these rows, so the ledger forgets them, and the events that told of them. A row that has changed since stays: an
+-- event of its change comes. A row that somebody may still need stays until its time is over: of a dead letter and its replays, of a message
+-- that Pushwoosh holds, and of a job.
+-- uses clock
+-- uses full
+-- uses row
+-- KEYS[1]   events   stream
+-- KEYS[2]   telling  hash
+-- ARGV      how long an id is recognised after its row has gone ms, how many events, then one entry each, then '<kind> <id> <changed> <until ms>' for each
+--           row: when it had changed (or else ended, or was filed) as the history has it, and until when it is needed anyway
+-- derived   intent:<id>, letter:<letter>, job:<job>, gone:<time>
+-- returns   <rows that have gone>
+-- cost      O(rows + events); the caller bounds how many
+-- moves     none
+-- again     another answer, changes only telling: what is forgotten is not there any more
+-- memory    works in a full Redis: the first write is HDEL
+local now = now_ms()
+local prefix = string.match(KEYS[1], '^[^}]*}:')
+local keep_ms, n = tonumber(ARGV[1]), tonumber(ARGV[2])
+local FINAL = {sent = true, dead = true, expired = true, cancelled = true}
+local gone, marked = 0, false
+free_first(KEYS[2])
+
+-- Notes that the history has a row as it is now.
+local function note(key, changed) redis.call('HSET', key, 'told', changed) end
+
+local function forget_ended(key, changed)
+  local v = redis.call('HMGET', key, 'changed', 'ended', 'filed')
+  if (v[1] or v[2] or v[3]) == changed then note(key, changed) end
+end
+
+local function forget_intent(id, changed, till)
+  local key = prefix .. 'intent:' .. id
+  local v = redis.call('HMGET', key, 'state', 'changed', 'ended', 'cancel', 'letter', 'share', 'digest')
+  if not v[1] or not FINAL[v[1]] or (v[2] or v[3]) ~= changed then return end
+  local left = redis.call('PTTL', key)
+  if v[1] == 'dead' or v[4] == 'asked' or v[5] or v[6] or left < 0 then return note(key, changed) end
+  local place, field = gone_place(prefix, id)
+  redis.call('HSET', place, field, v[7] or '')
+  redis.call('PEXPIRE', place, keep_ms)
+  marked = true
+  if till > now then
+    note(key, changed)
+    redis.call('PEXPIRE', key, math.min(left, till - now))
+    return
+  end
+  redis.call('DEL', key)
+  gone = gone + 1
+end
+
+for i = n + 3, #ARGV do
+  local kind, id, changed, till = string.match(ARGV[i], '^(%S+) (%S+) (%S+) (%S+)$')
+  if kind == 'job' or kind == 'letter' then
+    forget_ended(prefix .. kind .. ':' .. id, changed)
+  else
+    forget_intent(id, changed, tonumber(till))
+  end
+end
+if marked then redis.call('HSET', KEYS[2], 'gone_till', now + keep_ms) end
+
+local bytes = 0
+for i = 3, n + 2 do
+  local entry = redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
+  if entry then
+    bytes = bytes + 24
+    for _, text in ipairs(entry[2]) do bytes = bytes + #text end
+    redis.call('XACK', KEYS[1], 'history', ARGV[i])
+    redis.call('XDEL', KEYS[1], ARGV[i])
+  end
+end
+if bytes > 0 then
+  if redis.call('XLEN', KEYS[1]) == 0 then
+    redis.call('HSET', KEYS[2], 'bytes', 0)
+  else
+    redis.call('HINCRBY', KEYS[2], 'bytes', -bytes)
+  end
+end
+return gone

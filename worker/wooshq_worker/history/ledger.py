@@ -1,0 +1,135 @@
+"""The events of the ledger, for whoever keeps a history: what each script is given, and what its answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import as_row, text
+from wooshq.ledger.steps import Ask, RunScript, Steps
+from wooshq.settings import Settings
+
+READ_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of rows in one read. Redis serves nobody else while a script runs."""
+LOST_AFTER_MS: Final = 60_000
+"""After so long, events that a consumer took and did not finish are taken by another one."""
+SWEEP_EVERY_MS: Final = 6 * 3600 * 1000
+"""How often the ledger is swept although everything was told: a worker of the version before tells nothing."""
+_SWEEPER_LOST_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Something that has ended. kind: the state of an intent, or `letter` or `job`."""
+
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the stream, and what it tells."""
+
+    name: str
+    told: Sequence[Ended]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the history has. changed: of its row, as it was read. until_ms: the row is needed until then anyway."""
+
+    ended: Ended
+    changed: str
+    until_ms: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.ended} {self.changed} {self.until_ms}"
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """
+    How the stream of events is. is_on: ends are told. most, now: bytes. untold: ends that were not told because it was full, since
+    `untold_at_ms`. Times are ms since the epoch, 0 for never.
+    """
+
+    is_on: bool
+    most_bytes: int
+    now_bytes: int
+    untold: int
+    untold_at_ms: int
+    heard_at_ms: int
+    swept_at_ms: int
+
+
+class EventLedger:
+    """Makes steps; `run` and `arun` carry them out."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.namespace)
+        self._both = (self.keys.fixed("events"), self.keys.fixed("telling"))
+        self._telling = (self.keys.fixed("telling"),)
+        self._retention_ms = int(settings.retention_s * 1000)
+
+    def listen(self, most_bytes: int) -> Steps[tuple[int, int]]:
+        """Have every end told from now on. Returns how many were not told, and the bytes of the stream."""
+        untold, now = yield RunScript("events/listen", self._both[::-1], (most_bytes,))
+        return int(untold), int(now)
+
+    def stop(self, after_s: float) -> Steps[bool]:
+        """Have ends told no more, if nobody has listened for so long. Whether this call did it."""
+        return bool((yield RunScript("events/stop", self._both[::-1], (int(after_s * 1000),))))
+
+    def take(self, consumer: str, most: int, lost_after_ms: int = LOST_AFTER_MS) -> Steps[list[Entry] | None]:
+        """The next events, of which nobody else is given any until a while has passed. None if nobody listens: call `listen`."""
+        found = yield RunScript("events/take", self._both, (consumer, most, lost_after_ms))
+        return None if isinstance(found, (str, bytes)) else [_entry(text(name), flat) for name, flat in found]
+
+    def read(self, ended: Sequence[Ended]) -> Steps[list[list[dict[str, str]]]]:
+        """The rows of the first of these, see read.lua; {} for one that is gone."""
+        found = yield RunScript("events/read", self._telling, (READ_BYTES, *map(str, ended)))
+        return [[as_row(flat) if flat else {} for flat in rows] for rows in found]
+
+    def forget(self, entries: Sequence[str], kept: Sequence[Kept]) -> Steps[int]:
+        """The history has these rows: forget them, and these entries. Returns how many rows have gone."""
+        return int((yield RunScript("events/forget", self._both, (self._retention_ms, len(entries), *entries, *map(str, kept)))))
+
+    def sweep(self, token: str, step: Literal["begin", "go on", "end"], untold: int = 0) -> Steps[tuple[bool, int]]:
+        """Whether this consumer may begin a sweep, or still makes it; and how many ends were not told. untold: at its end, what `begin` gave."""
+        args = (token, step, untold, SWEEP_EVERY_MS, _SWEEPER_LOST_MS)
+        may, now = yield RunScript("events/sweep", self._telling, args)
+        return bool(may), int(now)
+
+    def page(self, cursor: int, count: int) -> Steps[tuple[int, list[Ended]]]:
+        """A page of the ledger: the next cursor (0 at the end), and what of it has ended and the history does not have as it is now."""
+        prefix = self.keys.prefix
+        pattern = "".join(f"\\{c}" if c in "\\*?[]" else c for c in prefix) + "[ilj][neo][tb]*"
+        after, keys = (yield Ask([("SCAN", cursor, "MATCH", pattern, "COUNT", count)]))[0]
+        names = [name for key in keys if (name := _name(text(key).removeprefix(prefix))) is not None]
+        told = (yield RunScript("events/untold", self._telling, names)) if names else ()
+        return int(text(after)), [Ended(*text(one).split(" ", 1)) for one in told]
+
+    def state(self) -> Steps[Telling]:
+        """How the stream of events is."""
+        return _telling(as_row((yield Ask([("HGETALL", self.keys.fixed("telling"))]))[0] or []))
+
+
+def _name(key: str) -> str | None:
+    """`intent <id>` and the like. None for another key."""
+    kind, _, ended = key.partition(":")
+    return f"{kind} {ended}" if kind in ("intent", "letter", "job") and ended and ":" not in ended else None
+
+
+def _entry(name: str, flat: Sequence[Any]) -> Entry:
+    pairs = zip(flat[::2], flat[1::2], strict=True)
+    return Entry(name, [Ended(text(kind), one) for kind, ids in pairs for one in text(ids).split()])
+
+
+def _telling(row: Mapping[str, str]) -> Telling:
+    numbers = (int(float(row.get(name) or 0)) for name in ("most", "bytes", "untold", "untold_at", "heard_at", "swept_at"))
+    return Telling("most" in row, *numbers)
