@@ -21,7 +21,7 @@ from wooshq.ledger.chunks import ChunkName, Doubt
 from wooshq.ledger.gates import Heard, Shut
 from wooshq.ledger.intents import CancelOutcome, Claim, Settlement
 from wooshq.ledger.states import FINAL, Event, Mark, Reason
-from wooshq_worker.history.ledger import Ended, Kept
+from wooshq_worker.keeper.history.ledger import Ended, Kept
 
 UNSAID = dict.fromkeys(("http_status", "code", "latency_ms", "error"))
 

@@ -29,7 +29,7 @@ from wooshq.ledger.replies import as_row
 from wooshq.ledger.states import FINAL, MOVES, Event, LetterState, Reason, State
 from wooshq.ledger.steps import Steps
 from wooshq.letters.replays.ledger import ReplayLedger
-from wooshq_worker.history.ledger import EventLedger
+from wooshq_worker.keeper.history.ledger import EventLedger
 
 #: So far away that it never comes while a test runs; the tests move it.
 HOUR_MS = 3_600_000

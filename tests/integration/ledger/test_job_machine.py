@@ -33,7 +33,7 @@ from wooshq.ledger.run import run
 from wooshq.ledger.scripts import source_of
 from wooshq.ledger.states import FINAL_MARKS, JOB_MOVES, JobEvent, JobState, Mark
 from wooshq.ledger.steps import Steps
-from wooshq_worker.history.ledger import EventLedger
+from wooshq_worker.keeper.history.ledger import EventLedger
 
 #: So far away that it never comes while a test runs; the tests move it.
 HOUR_MS = 3_600_000

@@ -16,7 +16,7 @@ from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.states import Event, Mark, Reason
 from wooshq.letters.replays.ledger import NewIntent, NextLetters, ReplayedLetter, ReplayLedger
-from wooshq_worker.history.ledger import EventLedger
+from wooshq_worker.keeper.history.ledger import EventLedger
 
 #: So far away that it never comes while a test runs; the tests move it.
 HOUR_MS = 3_600_000
