@@ -215,6 +215,26 @@ class WhenOneMessageGoesToAQueryset:
         assert done.returncode == 0, done.stderr
         assert rig.wooshq.bulk.show(done.stdout.strip()).total == 16
 
+    def test_rows_that_are_no_recipients_are_said_and_written(self, on_sqlite: DjangoProject, rig: Rig, tmp_path: Path) -> None:
+        assert on_sqlite.run("migrate", "-v", "0").returncode == 0
+        (tmp_path / "sale.json").write_text(self.TEMPLATE)
+        users = "[f'u{n}' for n in range(5)] + [''] * 7"
+        on_sqlite.python(f"from orders.models import Order\nOrder.objects.bulk_create([Order(user=u, items=1) for u in {users}])\nprint(1)")
+        command = ("wooshq_fanout", "orders.Order", "--template", "sale.json", "--columns", "user=user,n=items", "--max-rejects", "10")
+        done = on_sqlite.run(*command, "--rejects", "left_out.ndjson")
+        assert done.returncode == 0, done.stderr
+        assert "7 rows were no recipients" in done.stderr
+        assert len(re.findall(r"^row \d+: ", done.stderr, re.MULTILINE)) == 5
+        left_out = [json.loads(line) for line in (tmp_path / "left_out.ndjson").read_text().splitlines()]
+        assert [line["row"] for line in left_out] == list(range(6, 13))
+        assert rig.wooshq.bulk.show(done.stdout.strip()).total == 5
+        again = on_sqlite.run(*command, "--rejects", "left_out.ndjson")
+        assert (again.returncode, "cannot be written" in again.stderr) == (1, True)
+
+    def test_a_missing_template_is_said(self, on_sqlite: DjangoProject) -> None:
+        done = on_sqlite.run("wooshq_fanout", "orders.Order", "--template", "nowhere.json", "--columns", "user")
+        assert (done.returncode, "--template: nowhere.json" in done.stderr) == (1, True)
+
     def test_a_function_may_give_a_queryset_with_a_limit(self, on_sqlite: DjangoProject, tmp_path: Path) -> None:
         assert on_sqlite.run("migrate", "-v", "0").returncode == 0
         (tmp_path / "sale.json").write_text(self.TEMPLATE)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from django.apps import apps
 from django.core.exceptions import FieldError, ValidationError
@@ -17,8 +19,11 @@ from django.utils.module_loading import import_string
 
 import wooshq
 from wooshq.errors import IntentInvalid, WooshqError
+from wooshq.jobs.check import Refused
 
 _CHUNK = 2000
+_SAY_EVERY_S = 5.0
+_MOST_SHOWN = 5
 
 
 class Command(BaseCommand):
@@ -48,29 +53,37 @@ class Command(BaseCommand):
         parser.add_argument("--max-rejects", default="1%", metavar="N", help="How many of the first 2,000 rows may be no recipients.")
         parser.add_argument("--allow-missing", action="store_true", help="Start although a text names a value that no recipient has.")
         parser.add_argument("--resume", default=None, metavar="ID", help="Go on with a job whose feeding was interrupted.")
+        parser.add_argument(
+            "--rejects", default=None, metavar="FILE", help="Write each row that is no recipient there, one JSON object per line."
+        )
         parser.add_argument("--dry-run", action="store_true", help="Check the template and all recipients, and send nothing.")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Check, and start the job."""
-        columns = _columns(options["columns"])
-        rows = _Rows(_queryset(options), columns)
-        text = sys.stdin.read() if options["template"] == "-" else Path(options["template"]).read_text(encoding="utf-8")
-        also = None if options["also"] is None else options["also"].split(",")
-        checks = {"also": also, **{name: options[name] for name in ("limit", "max_rejects", "allow_missing")}}
         try:
-            if options["dry_run"]:
-                self._preview(json.loads(text), rows, checks)
-                return
-            rules = {"rate": options["rate"], "source": options["source"]} if options["resume"] is None else {"resume": options["resume"]}
-            job = wooshq.fan_out(json.loads(text), rows, noted=self.stderr.write, **checks, **rules)
-        except IntentInvalid as error:
-            raise CommandError("\n".join(map(str, error.problems))) from None
-        except (WooshqError, ValueError) as error:
-            raise CommandError(str(error)) from None
-        self.stdout.write(job.id)
-        self.stderr.write(f"The job has begun. Follow it with: wooshq bulk show {job.id}")
+            template = json.loads(sys.stdin.read() if options["template"] == "-" else Path(options["template"]).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CommandError(f"--template: {options['template']} cannot be read: {error}") from None
+        also = None if options["also"] is None else options["also"].split(",")
+        with _created(options["rejects"]) as rejects:
+            seen = _Seen(rejects, self.stderr.write if options["verbosity"] else lambda _: None)
+            rows = _Rows(_queryset(options), _columns(options["columns"]), seen.read)
+            checks = {"also": also, "refused": seen.refuse, **{name: options[name] for name in ("limit", "max_rejects", "allow_missing")}}
+            try:
+                (self._preview if options["dry_run"] else self._start)(template, rows, checks, options)
+            except IntentInvalid as error:
+                raise CommandError("\n".join(map(str, error.problems))) from None
+            except (WooshqError, ValueError) as error:
+                raise CommandError(str(error)) from None
 
-    def _preview(self, template: Any, rows: _Rows, checks: dict[str, Any]) -> None:
+    def _start(self, template: Any, rows: _Rows, checks: dict[str, Any], options: dict[str, Any]) -> None:
+        rules = {"rate": options["rate"], "source": options["source"]} if options["resume"] is None else {"resume": options["resume"]}
+        job = wooshq.fan_out(template, rows, noted=self.stderr.write, **checks, **rules)
+        self.stdout.write(job.id)
+        refused = f" {job.refused:,} rows were no recipients, and are left out." if job.refused else ""
+        self.stderr.write(f"The job has begun.{refused} Follow it with: manage.py wooshq bulk show {job.id} --watch")
+
+    def _preview(self, template: Any, rows: _Rows, checks: dict[str, Any], _: dict[str, Any]) -> None:
         preview = wooshq.bulk.preview(template, rows, **checks)
         self.stdout.write(preview.to_json())
         for problem in preview.problems:
@@ -79,16 +92,62 @@ class Command(BaseCommand):
             raise CommandError("The job would not start.")
 
 
+@contextlib.contextmanager
+def _created(name: str | None) -> Iterator[TextIO | None]:
+    """A new file; None without a name. Raises CommandError."""
+    if name is None:
+        yield None
+        return
+    try:
+        file = Path(name).open("x", encoding="utf-8")  # noqa: SIM115: only the opening's own errors are meant
+    except OSError as error:
+        raise CommandError(f"--rejects: {name} cannot be written: {error.strerror}") from None
+    with file:
+        yield file
+
+
+class _Seen:
+    """What a person sees of the rows while they are read: how many there were, and which are no recipients."""
+
+    def __init__(self, rejects: TextIO | None, say: Callable[[str], object]) -> None:
+        """rejects: a file for rows that are no recipients."""
+        self._file = rejects
+        self._say = say
+        self._refused = 0
+        self._rows = 0
+        self._said_at = time.monotonic()
+
+    def read(self) -> None:
+        """A row was read. A long job says now and then how far it is."""
+        self._rows += 1
+        if self._rows % _CHUNK == 0 and time.monotonic() - self._said_at > _SAY_EVERY_S:
+            self._said_at = time.monotonic()
+            self._say(f"{self._rows:,} rows read")
+
+    def refuse(self, row: Refused) -> None:
+        """A row is no recipient: the first ones are said, all of them are in the file."""
+        self._refused += 1
+        if self._refused <= _MOST_SHOWN:
+            for problem in row.problems:
+                self._say(f"row {row.place + 1}: {problem}")
+        if self._file is not None:
+            errors = [problem.as_dict() for problem in row.problems]
+            self._file.write(json.dumps({"row": row.place + 1, "errors": errors}) + "\n")
+
+
 class _Rows:
     """The recipients of a queryset, read with a cursor of the database; may be read again."""
 
-    def __init__(self, queryset: QuerySet[Any], columns: dict[str, str]) -> None:
+    def __init__(self, queryset: QuerySet[Any], columns: dict[str, str], seen: Callable[[], object]) -> None:
+        """seen: called for each row."""
         self._queryset = queryset
+        self._seen = seen
         self._columns = columns
 
     def __iter__(self) -> Iterator[dict[str, str]]:
         fields = list(self._columns.values())
         for values in self._queryset.values_list(*fields).iterator(chunk_size=_CHUNK):
+            self._seen()
             yield {name: "" if value is None else str(value) for name, value in zip(self._columns, values, strict=True)}
 
 
