@@ -99,7 +99,7 @@ def _created(name: str | None) -> Iterator[TextIO | None]:
         yield None
         return
     try:
-        file = Path(name).open("x", encoding="utf-8")  # noqa: SIM115: only the opening's own errors are meant
+        file = Path(name).open("x", encoding="utf-8")  # noqa: SIM115 - an error of the body is not one of opening
     except OSError as error:
         raise CommandError(f"--rejects: {name} cannot be written: {error.strerror}") from None
     with file:
