@@ -15,6 +15,7 @@ The errors that a caller can meet: one class for each thing that the caller can 
     ├── RecipientsUnreadable   fix the file of recipients
     └── FolderUnusable         make room in a folder, or name another one
     IntentInvalid (ValueError) fix the intent; from `wooshq_schemas`
+    QueryInvalid (ValueError)  fix the query, at the column
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ __all__ = [
     "LetterUnknown",
     "NotAccepted",
     "Problem",
+    "QueryInvalid",
     "RecipientsChanged",
     "RecipientsUnreadable",
     "SettingsInvalid",
@@ -187,6 +189,22 @@ class RecipientsUnreadable(WooshqError):
 
 class FolderUnusable(WooshqError):
     """A folder for temporary files is full, or cannot be written to. Make room in it, or name another folder."""
+
+
+class QueryInvalid(ValueError):
+    """
+    A query cannot be read. Fix it at the column and ask again. Nothing in the message repeats a value, because it may be personal.
+
+    problem: what is wrong, and what would be right. column: where, from 1, in characters.
+    """
+
+    def __init__(self, problem: str, column: int) -> None:
+        super().__init__(problem, column)
+        self.problem = problem
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"column {self.column}: {self.problem}{'' if self.problem.endswith('?') else '.'}"
 
 
 def explain_settings(error: ValidationError) -> list[str]:

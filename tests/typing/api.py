@@ -77,6 +77,7 @@ def letters() -> None:
     for letter in dead_letters.list(reason="rejected", since=datetime.now(UTC), most=5, ids=("a", "b")):
         assert_type(letter.attempts, int)
         assert_type(dead_letters.show(letter.id).attempts, list[dict[str, Any]])
+    dead_letters.list(where='reason:rejected text:"INV-9981" since:2h')
     assert_type(dead_letters.groups(tag=("order", "77"))[0].count, int)
     assert_type(dead_letters.replay("id", dry_run=True).replayed, int)
     assert_type(dead_letters.replay(reason="rejected", rate=5).why, dict[str, str])

@@ -18,6 +18,7 @@ PAGES = [
         "docs/django.md",
         "docs/operations.md",
         "docs/outbox.md",
+        "docs/search.md",
         "docs/testing.md",
         "docs/verdicts.md",
         "docs/web-apps.md",

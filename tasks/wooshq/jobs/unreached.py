@@ -20,7 +20,7 @@ from wooshq.ledger.replies import Result, as_row, ms, text, text_or_none
 from wooshq.ledger.states import JobState, LetterState, Mark, Reason
 from wooshq.ledger.steps import Ask, Flow, Steps
 from wooshq.letters.edit import merge
-from wooshq.letters.filter import Filter
+from wooshq.letters.filter import selected
 from wooshq.letters.find import each_page
 from wooshq.letters.read import ReadLetter
 from wooshq_schemas import Recipient
@@ -113,7 +113,7 @@ def dead_recipients(keys: Keys, job_id: str, doubted: frozenset[str]) -> Steps[l
         letters.extend(one for one in found if one.kept is not None and one.letter.reason not in _IN_DOUBT)
         return False
 
-    yield from each_page(keys, Filter(bulk=job_id, state=LetterState.OPEN), take, oldest_first=True, bodies=True)
+    yield from each_page(keys, selected({"bulk": job_id, "state": LetterState.OPEN}), take, oldest_first=True, bodies=True)
     locales = (yield Ask([("HGET", keys.intent(one.letter.id), "locale") for one in letters])) if letters else []
     made = (_of_letter(one, text_or_none(locale), columns) for one, locale in zip(letters, locales, strict=True))
     return [one for one in made if one is not None and one.identifier not in doubted]

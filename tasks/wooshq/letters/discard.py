@@ -11,7 +11,7 @@ from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.replies import Result
 from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Steps
-from wooshq.letters.filter import Conditions, Filter
+from wooshq.letters.filter import Conditions, selection
 from wooshq.letters.find import find
 from wooshq.letters.read import pages
 
@@ -33,9 +33,11 @@ def discard_letters(
 ) -> Steps[Discarded]:
     """See `DeadLetters.discard`."""
     why, who = said(why, by)
-    wanted = Filter.to_change(ids, conditions)
+    wanted = yield from selection({**conditions, "ids": ids}, only_open=not ids)
     if wanted.picks_all:
-        raise ValueError("an empty filter would discard every letter: give ids, a reason, an application, a time or another condition")
+        raise ValueError(
+            "an empty filter would discard every letter: give ids, a query, a reason, an application, a time or another condition"
+        )
     letters = yield from find(ledger.keys, wanted)
     # The script answers "discarded" for a letter that already is: it could be its own first run. So those are left out here.
     open_ids = [letter.id for letter in letters if letter.state == LetterState.OPEN]

@@ -1,30 +1,53 @@
-"""Which dead letters a call is about."""
+"""Which dead letters a call is about: ids, and a query of the search language (docs/search.md)."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypedDict
 
-from wooshq.ledger.states import LetterState, Reason
+from wooshq.errors import QueryInvalid
+from wooshq.ledger.replies import ms
+from wooshq.ledger.states import LetterState, State
+from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters.letter import Letter
-from wooshq_schemas.recipient_lists import recipients_in_intent
+from wooshq.letters.read import ReadLetter
+from wooshq.search.content import IN_CONTENT, Content, contains
+from wooshq.search.narrow import asks, cheap_first, leaves, ms_of, named
+from wooshq.search.parse import parse
+from wooshq.search.tree import Condition, Field, Is, Since, Tree, Until, all_of, any_of, fits
+from wooshq.search.values import problem_of
+from wooshq.search.write import written
 
 _PLACE: Final = re.compile(r"\[\d+\]")
 #: Numbers of an incident or a request: long ones only, because a short one may be the code of a preset.
 _OF_ONE_ANSWER: Final = re.compile(r"\b(?=[0-9a-fA-F-]*\d)[0-9a-fA-F-]{12,}\b")
+_FIELDS: Final = {
+    "reason": Field.REASON,
+    "application": Field.APP,
+    "lane": Field.LANE,
+    "campaign": Field.CAMPAIGN,
+    "recipient": Field.RECIPIENT,
+    "bulk": Field.JOB,
+    "detail": Field.DETAIL,
+    "state": Field.STATE,
+}
+"""Keyword → the field of a query that it means."""
+_OF_THE_INTENT: Final = (*IN_CONTENT, Field.STATUS)
+"""Fields that need the intent of a letter."""
+_WRITTEN_IDS: Final = 20
 
 
 class Conditions(TypedDict, total=False):
     """
-    The filter of dead letters, as keyword arguments. A letter must meet every condition that is given.
+    The filter of dead letters, as keyword arguments. A letter must meet every condition that is given; each is short for a query.
 
-    To add a condition: a key here, a field and a check in `Filter`, an option in `wooshq_worker.cli.filters`.
+    To add a condition: a key here, its field in `_FIELDS`, an option in `wooshq_worker.cli.filters`.
     """
 
+    where: str | None  #: a query: `reason:rejected since:2h text:"INV-9981"`. Ages count back from the time of the ledger
     reason: str | None  #: one of `Reason`
     application: str | None
     lane: str | None
@@ -45,113 +68,185 @@ class ConditionsAndIds(Conditions, total=False):
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Which letters. A letter must meet every condition that is given; see `Conditions`. ids: empty for any."""
+class Selection:
+    """
+    Which letters. ids: in their order; empty for any. tree: what they must fit; None for every letter. only_open: besides, they must be open,
+    because nobody asked for another state.
+    """
 
-    ids: Sequence[str] = ()
-    reason: str | None = None
-    application: str | None = None
-    lane: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    campaign: str | None = None
-    tag: tuple[str, str] | None = None
-    recipient: str | None = None
-    bulk: str | None = None
-    detail: str | None = None
-    state: str | None = None
-
-    @classmethod
-    def to_change(cls, ids: Sequence[str], conditions: Conditions) -> Filter:
-        """The letters that a call changes: those of `ids`, or the open ones (unless a state is given) that meet the conditions."""
-        wanted = cls(ids=ids, **conditions)
-        return wanted if ids or "state" in conditions else replace(wanted, state=LetterState.OPEN)
-
-    def __post_init__(self) -> None:
-        if self.state == "any":
-            object.__setattr__(self, "state", None)
-        for name, known in (("reason", tuple(Reason)), ("state", tuple(LetterState)), ("lane", ("transactional", "bulk"))):
-            value = getattr(self, name)
-            if value is not None and value not in known:
-                raise ValueError(f"{name}: must be one of {', '.join(known)}")
-        for name in ("application", "lane", "campaign", "recipient", "bulk", "detail"):
-            if getattr(self, name) == "":
-                raise ValueError(f"{name}: must not be empty; leave it out to match every letter")
-        if self.tag is not None and not self.tag[0]:
-            raise ValueError("tag: the name must not be empty")
-        for name in ("since", "until"):
-            value = getattr(self, name)
-            if value is not None and value.tzinfo is None:
-                raise ValueError(f"{name}: needs a time zone. Example: 2026-05-01T09:00:00Z")
+    ids: tuple[str, ...] = ()
+    tree: Tree | None = None
+    only_open: bool = False
 
     @property
     def picks_all(self) -> bool:
-        """Whether it picks every letter: no condition is given but a state. A call that changes letters refuses such a filter."""
-        return replace(self, state=None) == Filter()
+        """Whether it picks every letter, or every one in some state. A call that changes letters refuses that."""
+        return not self.ids and not any(not _is_state(one) for one, _ in self._leaves())
 
     @property
     def asks_the_intent(self) -> bool:
-        """Whether the intent's body must be read to decide."""
-        return any(part is not None for part in (self.campaign, self.tag, self.recipient))
+        """Whether the intent must be read to decide."""
+        return self.tree is not None and asks(self.tree, *_OF_THE_INTENT)
+
+    @property
+    def whole(self) -> Tree | None:
+        """The tree, with `state:open` if nobody asked for another state."""
+        wanted_open = (Is(Field.STATE, LetterState.OPEN),) if self.only_open else ()
+        parts = (*wanted_open, *((self.tree,) if self.tree is not None else ()))
+        return cheap_first(all_of(*parts), _needs_the_intent) if parts else None
 
     @property
     def in_words(self) -> str:
-        """The selection for a person and the record, with absolute times. It does not name a recipient: the record outlives the letters."""
-        return " ".join(self._parts()) or "every letter"
+        """The selection for the record, as a query with absolute times. It names no recipient, key or text: the record outlives the letters."""
+        query = "" if self.tree is None else written(self.tree, hide_personal=True)
+        if not self.ids:
+            return query or "every letter"
+        if len(self.ids) > _WRITTEN_IDS:
+            return f"{len(self.ids)} ids {query}".rstrip()
+        ids = any_of(*(Is(Field.ID, one) for one in self.ids))
+        return written(ids if self.tree is None else all_of(ids, self.tree), hide_personal=True)
 
-    def _parts(self) -> Iterator[str]:
-        if self.ids:
-            yield f"{len(self.ids)} ids" if len(self.ids) > 3 else "id:" + ",".join(self.ids)
-        if self.recipient is not None:
-            yield "recipient:(one)"
-        for name in ("reason", "application", "lane", "campaign", "bulk", "detail", "state"):
-            if (value := getattr(self, name)) is not None and not (name == "state" and value == LetterState.OPEN):
-                yield f'{name}:"{value}"' if " " in value else f"{name}:{value}"
-        if self.tag is not None:
-            yield f"tag.{self.tag[0]}:{self.tag[1]}"
-        for name in ("since", "until"):
-            if (at := getattr(self, name)) is not None:
-                yield f"{name}:{at.astimezone(UTC).isoformat(timespec='seconds').replace('+00:00', 'Z')}"
+    def names(self, letter: Letter) -> bool:
+        """Whether somebody asked for just this letter, by its id or that of an intent of its history."""
+        return bool(self.ids) or (self.tree is not None and not named(self.tree, Field.ID).isdisjoint(_ids(letter)))
 
-    def fits(self, letter: Letter) -> bool:
-        """Whether the letter meets the conditions on its own fields."""
-        at = datetime.fromtimestamp(letter.filed_ms / 1000, UTC)
-        return (
-            (not self.ids or letter.id in self.ids or letter.intent_id in self.ids)
-            and self.reason in (None, letter.reason)
-            and self.application in (None, letter.application)
-            and self.lane in (None, letter.lane)
-            and self.bulk in (None, letter.bulk_id)
-            and self.detail in (None, letter.detail, comparable(letter.detail))
-            and self.state in (None, letter.state)
-            and (self.since is None or at >= self.since)
-            and (self.until is None or at < self.until)
-        )
+    def names_reason(self, reason: str) -> bool:
+        """Whether somebody asked for letters with this reason."""
+        return self.tree is not None and reason in named(self.tree, Field.REASON)
 
-    def fits_intent(self, body: str) -> bool:
-        """Whether the intent meets the conditions on its body (campaign, tag, recipient)."""
-        try:
-            data = json.loads(body)
-        except ValueError:
+    def until(self, at: datetime) -> Selection:
+        """Without letters that are filed at this time or later."""
+        return replace(self, tree=Until(at) if self.tree is None else all_of(self.tree, Until(at)))
+
+    def _leaves(self) -> Iterator[tuple[Condition, bool]]:
+        return iter(()) if self.tree is None else leaves(self.tree)
+
+
+def selection(conditions: ConditionsAndIds, *, only_open: bool = False) -> Steps[Selection]:
+    """
+    The letters that meet the conditions. only_open: the open ones, unless a state is given. Raises ValueError, QueryInvalid.
+    """
+    where = conditions.get("where")
+    now = None
+    if where is not None:
+        now = datetime.fromtimestamp(ms((yield Ask([("TIME",)]))[0]) / 1000, UTC)
+    return selected(conditions, only_open=only_open, now=now)
+
+
+def selected(conditions: ConditionsAndIds, *, only_open: bool = False, now: datetime | None = None) -> Selection:
+    """See `selection`. now: aware; only a query needs it."""
+    parts = list(_parts(conditions))
+    where = conditions.get("where")
+    if where is not None:
+        assert now is not None
+        parts.append(parse(where, now=now))
+    ids = conditions.get("ids") or ()
+    found = Selection(tuple(dict.fromkeys(ids)), all_of(*parts) if parts else None)
+    asked = "state" in conditions or any(_is_state_of_letter(one) for one, _ in found._leaves())
+    return replace(found, only_open=only_open and not asked)
+
+
+def names_a_state(query: str) -> bool:
+    """Whether a query names a state of letters. False for one that cannot be read: the call that takes it says so."""
+    try:
+        tree = parse(query, now=datetime.now(UTC))
+    except QueryInvalid:
+        return False
+    return any(_is_state_of_letter(one) for one, _ in leaves(tree))
+
+
+def _parts(conditions: ConditionsAndIds) -> Iterator[Tree]:
+    given: dict[str, Any] = dict(conditions)
+    unknown = given.keys() - ConditionsAndIds.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"there is no condition {min(unknown)!r}")
+    for name, field in _FIELDS.items():
+        value = given.get(name)
+        if value is None or (name == "state" and value == "any"):
+            continue
+        problem = problem_of(field, value)
+        if name == "state" and value not in tuple(LetterState):
+            problem = f"state: must be one of {', '.join(LetterState)}, or any"
+        if problem:
+            raise ValueError(name + problem.removeprefix(field))
+        yield Is(field, str(value))
+    if (tag := given.get("tag")) is not None:
+        if not tag[0]:
+            raise ValueError("tag: the name must not be empty")
+        if problem := problem_of(Field.TAG, tag[1]):
+            raise ValueError(problem)
+        yield Is(Field.TAG, tag[1], tag[0])
+    for name in ("since", "until"):
+        if (at := given.get(name)) is not None:
+            if at.tzinfo is None:
+                raise ValueError(f"{name}: needs a time zone. Example: 2026-05-01T09:00:00Z")
+            yield Since(at.astimezone(UTC)) if name == "since" else Until(at.astimezone(UTC))
+
+
+def _is_state(condition: Condition) -> bool:
+    return isinstance(condition, Is) and condition.field is Field.STATE
+
+
+def _is_state_of_letter(condition: Condition) -> bool:
+    return isinstance(condition, Is) and condition.field is Field.STATE and condition.value in tuple(LetterState)
+
+
+def _needs_the_intent(condition: Condition) -> bool:
+    return isinstance(condition, Is) and condition.field in _OF_THE_INTENT
+
+
+def _ids(letter: Letter) -> tuple[str, ...]:
+    """Every id that a letter is known by."""
+    return (letter.id, letter.intent_id, *letter.replays)
+
+
+def letter_fits(read: ReadLetter, tree: Tree) -> bool:
+    """Whether a letter fits a tree. Its intent must be there if the tree asks for it; one that is gone meets no condition on it."""
+    letter = read.letter
+    content: Content | None = None
+
+    def meets(condition: Condition) -> bool:
+        nonlocal content
+        match condition:
+            case Since(at):
+                return letter.filed_ms >= ms_of(at)
+            case Until(at):
+                return letter.filed_ms < ms_of(at)
+        if condition.field not in _OF_THE_INTENT:
+            return _meets_itself(letter, condition)
+        if condition.field is Field.STATUS:
+            return read.http_status == condition.value
+        if content is None:
+            content = Content(read.kept.body if read.kept is not None else "")
+        if condition.field is Field.TEXT and contains(iter((letter.detail, read.error)), condition.value):
+            return True
+        return content.has(condition)
+
+    return fits(tree, meets)
+
+
+def _meets_itself(letter: Letter, condition: Is) -> bool:
+    value = condition.value
+    match condition.field:
+        case Field.ID:
+            return value in _ids(letter)
+        case Field.STATE:
+            # Every letter is dead: its own states say what becomes of it.
+            return value in (letter.state, State.DEAD)
+        case Field.REASON:
+            return value == letter.reason
+        case Field.DETAIL:
+            return value in (letter.detail, comparable(letter.detail))
+        case Field.CODE:
+            return value == letter.code
+        case Field.APP:
+            return value == letter.application
+        case Field.LANE:
+            return value == letter.lane
+        case Field.JOB:
+            return value == letter.bulk_id
+        case _:
             return False
-        if not isinstance(data, dict):
-            return False
-        inner = _inner(data)
-        campaign = data.get("campaign", inner.get("campaign"))
-        return (
-            (self.campaign is None or campaign == self.campaign)
-            and (self.tag is None or (data.get("tags") or {}).get(self.tag[0]) == self.tag[1])
-            and (self.recipient is None or self.recipient in recipients_in_intent(data))
-        )
-
-
-def _inner(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    request = data.get("request")
-    if isinstance(request, Mapping):
-        for kind in ("transactional", "segment"):
-            if isinstance(request.get(kind), Mapping):
-                return request[kind]  # type: ignore[no-any-return]
-    return {}
 
 
 def comparable(detail: str) -> str:

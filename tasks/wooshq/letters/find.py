@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,12 +14,13 @@ from wooshq.ledger.gates import holds
 from wooshq.ledger.gates import read as read_gates
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_pairs, as_row, moment, ms, text
-from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters.acts import act_for
-from wooshq.letters.filter import ConditionsAndIds, Filter, comparable
+from wooshq.letters.filter import ConditionsAndIds, Selection, comparable, letter_fits, selection
 from wooshq.letters.letter import Group, Letter, WholeLetter
 from wooshq.letters.read import ReadLetter, letter_of, pages, read_letters
+from wooshq.search.narrow import Span, one_of, span
+from wooshq.search.tree import Field, Tree
 
 _PAGE: Final = 500
 """Letters that are read in one round trip."""
@@ -27,14 +28,12 @@ _PAGE: Final = 500
 
 def list_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None) -> Steps[list[Letter]]:
     """See `DeadLetters.list`."""
-    return (yield from find(keys, Filter(**conditions), most=most))
+    return (yield from find(keys, (yield from selection(conditions)), most=most))
 
 
 def group_letters(keys: Keys, conditions: ConditionsAndIds) -> Steps[list[Group]]:
     """See `DeadLetters.groups`."""
-    wanted = Filter(**conditions)
-    if "state" not in conditions:
-        wanted = replace(wanted, state=LetterState.OPEN)
+    wanted = yield from selection(conditions, only_open=True)
     groups: dict[tuple[str, str, str | None], _Found] = {}
 
     def take(letters: Sequence[ReadLetter]) -> bool:
@@ -116,8 +115,8 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
     )
 
 
-def find(keys: Keys, wanted: Filter, *, most: int | None = None) -> Steps[list[Letter]]:
-    """Letters that meet the filter, the newest first, at most `most`. Memory grows with the letters that are found, not with those that are kept."""
+def find(keys: Keys, wanted: Selection, *, most: int | None = None) -> Steps[list[Letter]]:
+    """Letters of the selection, the newest first, at most `most`. Memory grows with the letters that are found, not with those that are kept."""
     found: list[Letter] = []
 
     def take(letters: Sequence[ReadLetter]) -> bool:
@@ -129,24 +128,28 @@ def find(keys: Keys, wanted: Filter, *, most: int | None = None) -> Steps[list[L
 
 
 def each_page(
-    keys: Keys, wanted: Filter, take: Callable[[Sequence[ReadLetter]], bool], *, oldest_first: bool = False, bodies: bool = False
+    keys: Keys, wanted: Selection, take: Callable[[Sequence[ReadLetter]], bool], *, oldest_first: bool = False, bodies: bool = False
 ) -> Steps[None]:
     """
-    Give `take` the letters that meet the filter, page by page, until it returns True. bodies: with the intents that replays would send.
+    Give `take` the letters of the selection, page by page, until it returns True. bodies: with the intents that replays would send.
 
-    Letters of named ids come in the order of the ids.
+    Letters of ids that the caller gave come in the order of the ids.
     """
     bodies = bodies or wanted.asks_the_intent
-    if wanted.ids:
+    tree = wanted.whole
+    ids = wanted.ids or (None if tree is None else one_of(tree, Field.ID))
+    if ids:
         seen: set[str] = set()
-        for some in pages(list(dict.fromkeys(wanted.ids))):
-            ids = [i for i in dict.fromkeys((yield from _letter_ids(keys, some))) if i not in seen]
-            seen.update(ids)
-            if take(_fitting((yield from read_letters(keys, ids, bodies=bodies)), wanted)):
+        in_order = wanted.ids or sorted(ids, reverse=not oldest_first)
+        for some in pages(in_order):
+            some = [i for i in dict.fromkeys((yield from _letter_ids(keys, some))) if i not in seen]
+            seen.update(some)
+            if take(_fitting((yield from read_letters(keys, some, bodies=bodies)), tree)):
                 return
         return
-    low = "-inf" if wanted.since is None else int(wanted.since.timestamp() * 1000)
-    high: str | int = "+inf" if wanted.until is None else f"({int(wanted.until.timestamp() * 1000)}"
+    time = Span() if tree is None else span(tree)
+    low = "-inf" if time.since_ms is None else time.since_ms
+    high = "+inf" if time.until_ms is None else f"({time.until_ms}"
     command, first, last = ("ZRANGEBYSCORE", low, high) if oldest_first else ("ZREVRANGEBYSCORE", high, low)
     at = 0  #: letters that were filed in the same millisecond as the last one, and came before
     while True:
@@ -154,21 +157,15 @@ def each_page(
         scored = [(text(i), float(score)) for i, score in as_pairs(flat)]
         if not scored:
             return
-        if take(_fitting((yield from read_letters(keys, [i for i, _ in scored], bodies=bodies)), wanted)):
+        if take(_fitting((yield from read_letters(keys, [i for i, _ in scored], bodies=bodies)), tree)):
             return
         newest = scored[-1][1]
         at = sum(score == newest for _, score in scored) + (at if scored[0][1] == newest else 0)
         first = int(newest)
 
 
-def _fitting(letters: Sequence[ReadLetter | None], wanted: Filter) -> list[ReadLetter]:
-    return [
-        read
-        for read in letters
-        if read is not None
-        and wanted.fits(read.letter)
-        and not (wanted.asks_the_intent and (read.kept is None or not wanted.fits_intent(read.kept.body)))
-    ]
+def _fitting(letters: Sequence[ReadLetter | None], tree: Tree | None) -> list[ReadLetter]:
+    return [read for read in letters if read is not None and (tree is None or letter_fits(read, tree))]
 
 
 def _letter_ids(keys: Keys, ids: Sequence[str]) -> Steps[list[str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import moment
+from wooshq.ledger.replies import moment, read_kept
 from wooshq.ledger.steps import RunScript, Steps
 from wooshq.letters.letter import Letter
 
@@ -28,7 +28,7 @@ _FIELDS: Final = (
     "held_by",
     "code",
 )
-_BODY, _VERSION, _EDITED = len(_FIELDS), len(_FIELDS) + 1, len(_FIELDS) + 2
+_BODY, _VERSION, _EDITED, _LAST = range(len(_FIELDS), len(_FIELDS) + 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class ReadLetter:
-    """A letter, and the intent that a replay of it would send: the edited one if there is one. kept: None if it was not asked for, or is gone."""
+    """
+    A letter, and the intent that a replay of it would send: the edited one if there is one. kept: None if it was not asked for, or is gone.
+
+    http_status, error: of the last call, if the intent was asked for; '' without one.
+    """
 
     letter: Letter
     kept: Kept | None
+    http_status: str = ""
+    error: str = ""
 
 
 def read_letters(keys: Keys, ids: Sequence[str], *, bodies: bool) -> Steps[list[ReadLetter | None]]:
@@ -63,7 +69,11 @@ def _read(row: Sequence[Any]) -> ReadLetter | None:
     kept = None
     if len(row) > _BODY and row[_BODY] is not False:
         kept = Kept(row[_BODY], int(row[_VERSION] or 1), row[_EDITED] == "1")
-    return ReadLetter(letter_of(dict(zip(_FIELDS, row, strict=False))), kept)
+    letter = letter_of(dict(zip(_FIELDS, row, strict=False)))
+    if len(row) <= _LAST or not row[_LAST]:
+        return ReadLetter(letter, kept)
+    last = read_kept(row[_LAST])
+    return ReadLetter(letter, kept, str(last["http_status"] or ""), last["error"] or "")
 
 
 def letter_of(row: Mapping[str, Any]) -> Letter:

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from wooshq.search.tokens import Kind, QueryInvalid, Token, tokens
+from wooshq.errors import QueryInvalid
+from wooshq.search.tokens import Kind, Token, tokens
 from wooshq.search.tree import Field, Is, Not, Since, Tree, Until, all_of, any_of
 from wooshq.search.values import moment, problem_of
 from wooshq_schemas.validation.names import did_you_mean

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from wooshq.errors import QueryInvalid
+
 LONGEST: Final = 10_000
 """Characters of a query."""
 
@@ -17,22 +19,6 @@ _TAG: Final = re.compile(r'[^\s():"]+')
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _BAD_ESCAPE: Final = re.compile(r'"(?:[^"\\]|\\["\\])*(?=\\[^"\\])')
-
-
-class QueryInvalid(ValueError):
-    """
-    A query cannot be read. Fix it at the column and ask again. Nothing in the message repeats a value, because it may be personal.
-
-    problem: what is wrong, and what would be right. column: where, from 1, in characters.
-    """
-
-    def __init__(self, problem: str, column: int) -> None:
-        super().__init__(problem, column)
-        self.problem = problem
-        self.column = column
-
-    def __str__(self) -> str:
-        return f"column {self.column}: {self.problem}."
 
 
 class Kind(StrEnum):

@@ -15,6 +15,7 @@ class Field(StrEnum):
     ID = "id"  #: of an intent or a letter
     STATE = "state"
     REASON = "reason"  #: of a dead letter
+    DETAIL = "detail"  #: of a dead letter: exactly as it, or its group, is shown
     STATUS = "status"  #: HTTP status of the last answer, as text: "400"
     CODE = "code"  #: the API's code of the last answer: "INVALID_ARGUMENT"
     APP = "app"

@@ -11,7 +11,9 @@ from wooshq.ledger.states import HELD, LetterState, Reason, State
 from wooshq.search.tree import Field
 from wooshq_schemas.validation.names import did_you_mean
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+"""Unit of an age or a duration → seconds."""
+
 _AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMES: Final = "Use 2026-05-01T09:00:00Z, 2026-05-01, or an age such as 2h"
@@ -45,7 +47,7 @@ def moment(text: str, now: datetime) -> datetime:
     """
     try:
         if age := _AGE.fullmatch(text):
-            return now.astimezone(UTC) - timedelta(seconds=int(age[1]) * _UNITS[age[2]])
+            return now.astimezone(UTC) - timedelta(seconds=int(age[1]) * UNITS[age[2]])
         if _DATE.fullmatch(text):
             return datetime.combine(date.fromisoformat(text), time(), UTC)
         found = datetime.fromisoformat(text)

@@ -9,13 +9,13 @@ from typing import Final, assert_never
 from wooshq.search.tree import And, Field, Is, Not, Or, Since, Tree, Until
 
 _PLAIN: Final = re.compile(r'[^\s():"]+')
-_PERSONAL: Final = (Field.RECIPIENT, Field.TEXT)
+_PERSONAL: Final = (Field.RECIPIENT, Field.KEY, Field.TEXT)
 
 
 def written(tree: Tree, *, hide_personal: bool = False) -> str:
     """
-    The query of a tree, with absolute times: `parse` makes the same tree of it. hide_personal: recipients and texts are written as `(hidden)`,
-    for a record that outlives them; such a text is not a query.
+    The query of a tree, with absolute times: `parse` makes the same tree of it. hide_personal: recipients, keys and texts are written as
+    `(hidden)`, for a record that outlives them; such a text is not a query.
     """
     match tree:
         case Is(field, value, name):

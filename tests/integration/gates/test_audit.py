@@ -59,7 +59,7 @@ class WhenAnOperatorActs:
         since = datetime(2020, 5, 1, 9, tzinfo=UTC)
         wooshq.dead_letters.discard(recipient="ann", reason="rejected", since=since)
         (act,) = wooshq.audit()
-        assert act.selection == "recipient:(one) reason:rejected since:2020-05-01T09:00:00Z"
+        assert act.selection == "reason:rejected recipient:(hidden) since:2020-05-01T09:00:00Z"
 
     def test_what_was_tried_and_changed_nothing_is_not_there(self, wooshq: Wooshq) -> None:
         (letter,) = letters_of(wooshq, ["u1"])

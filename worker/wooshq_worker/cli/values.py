@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from datetime import UTC, datetime
 
 import typer
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_TIMES: Final = "Use 2026-05-01T09:00:00Z, 2026-05-01, or an age such as 2h"
+from wooshq.search import values
 
 
 def moment(text: str, option: str, now: datetime | None = None) -> datetime:
     """
-    A time, a date (midnight, UTC) or an age. option: the name to use in an error. now: aware; ages are counted back from it.
+    A time, a date (midnight, UTC) or an age, as in a query. option: the name to use in an error. now: aware; ages are counted back from it.
 
     Raises typer.BadParameter.
     """
     try:
-        if age := re.fullmatch(r"([0-9]+)([smhdw])", text):
-            return (now or datetime.now(UTC)) - timedelta(seconds=int(age[1]) * _UNITS[age[2]])
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            return datetime.combine(date.fromisoformat(text), time(), UTC)
-        found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"is not a valid time. {_TIMES}", param_hint=option) from None
-    if found.tzinfo is None:
-        raise typer.BadParameter(f"has no time zone. {_TIMES}", param_hint=option)
-    return found
+        return values.moment(text, now or datetime.now(UTC))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def duration_s(text: str, option: str) -> float:
@@ -36,7 +27,7 @@ def duration_s(text: str, option: str) -> float:
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)([smhdw]?)", text)
     if found is None:
         raise typer.BadParameter("is not a valid duration. Use 90s, 10m, 2h or 1d", param_hint=option)
-    return float(found[1]) * _UNITS[found[2] or "s"]
+    return float(found[1]) * values.UNITS[found[2] or "s"]
 
 
 def fraction(text: str, option: str) -> float:

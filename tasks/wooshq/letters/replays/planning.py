@@ -16,6 +16,7 @@ from wooshq.ledger.entry import Entry
 from wooshq.ledger.states import LetterState, Reason
 from wooshq.ledger.steps import as_json
 from wooshq.letters.edit import checked
+from wooshq.letters.filter import Selection
 from wooshq.letters.letter import Letter
 from wooshq.letters.read import Kept
 from wooshq.letters.replays.rules import Recipe
@@ -88,14 +89,17 @@ class ReadyLetter:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Decides for single letters. named: they were asked for by id. reason_is_named: by their reason."""
+    """
+    Decides for single letters. wanted: what was asked for: a letter in doubt is taken if its id or its reason is named there, and one that was
+    replayed in vain if its id is. decided: that was decided before.
+    """
 
     settings: Settings
     now: datetime
     recipe: Recipe
     in_doubt: bool | None = None
-    reason_is_named: bool = False
-    named: bool = False
+    wanted: Selection = field(default_factory=Selection)
+    decided: bool = False
 
     def plan(self, letter: Letter, kept: Kept | None) -> ReadyLetter | LeftOut:
         """The intent that is sent for a letter, checked against today's models; or why there is none."""
@@ -130,10 +134,11 @@ class Planner:
             return LeftOut(LeftOutFor(letter.state), f"is {letter.state}")
         if kept is None:
             return LeftOut(LeftOutFor.GONE, "its intent is no longer kept")
-        takes_doubts = self.in_doubt if self.in_doubt is not None else self.named or self.reason_is_named
+        is_named = self.decided or self.wanted.names(letter)
+        takes_doubts = self.in_doubt if self.in_doubt is not None else is_named or self.wanted.names_reason(letter.reason)
         if not takes_doubts and letter.reason in IN_DOUBT:
             return LeftOut(LeftOutFor.IN_DOUBT, MAY_BE_REACHED.removeprefix("in doubt: "))
-        if not self.named and letter.vain >= self.settings.replays_in_vain:
+        if not is_named and letter.vain >= self.settings.replays_in_vain:
             return LeftOut(LeftOutFor.IN_VAIN, f"was replayed {letter.vain} times, and failed each time; name its id to try again")
         return None
 

@@ -103,7 +103,7 @@ def _begin(ledger: ReplayLedger, settings: Settings, replay_id: str) -> Steps[bo
         settings=settings,
         now=datetime.fromtimestamp(room.now_ms / 1000, UTC),
         recipe=Recipe.from_json(row["recipe"]) if "recipe" in row else Recipe(),
-        named=True,  # what is in doubt, or was in vain, was decided when it was planned
+        decided=True,  # what is in doubt, or was in vain, was decided when it was planned
     )
     page = _Page(room, settings.list_limit)
     popped = 0

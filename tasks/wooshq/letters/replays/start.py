@@ -19,12 +19,12 @@ from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, ms, text, text_or_none
 from wooshq.ledger.states import ReplayState
 from wooshq.ledger.steps import Ask, Flow, Ring, Steps
-from wooshq.letters.filter import Conditions, Filter
+from wooshq.letters.filter import Conditions, Selection, selection
 from wooshq.letters.find import each_page
 from wooshq.letters.read import ReadLetter
 from wooshq.letters.replays.examples import Example, Examples
 from wooshq.letters.replays.ledger import ReplayLedger
-from wooshq.letters.replays.planning import IN_DOUBT, Chosen, LeftOut, LeftOutFor, Planner
+from wooshq.letters.replays.planning import Chosen, LeftOut, LeftOutFor, Planner
 from wooshq.letters.replays.rules import Brakes, ReplayRules
 from wooshq.letters.replays.run import run_replay
 from wooshq.letters.replays.show import NO_SUCH_REPLAY
@@ -70,9 +70,11 @@ def replay_letters(
     See `DeadLetters.replay`. If the ledger goes out of reach after the replay was started, the error's `done` is what was started.
     """
     why, by = said(rules.why, rules.by)
-    wanted = Filter.to_change(ids, conditions)
+    wanted = yield from selection({**conditions, "ids": ids}, only_open=not ids)
     if wanted.picks_all:
-        raise ValueError("an empty filter would replay every letter: give ids, a reason, an application, a time or another condition")
+        raise ValueError(
+            "an empty filter would replay every letter: give ids, a query, a reason, an application, a time or another condition"
+        )
     chosen, examples = yield from _choose(ledger.keys, settings, wanted, rules)
     limits = yield from list_limits(GateLedger(settings), settings)
     plan = _as_planned(chosen, examples, settings, rules.brakes, limits)
@@ -93,19 +95,18 @@ def start_replay(ledger: ReplayLedger, settings: Settings, replay_id: str, by: s
     return (yield from _first_page(ledger, settings, replay_id))
 
 
-def _choose(keys: Keys, settings: Settings, wanted: Filter, rules: ReplayRules) -> Steps[tuple[Chosen, Examples]]:
+def _choose(keys: Keys, settings: Settings, wanted: Selection, rules: ReplayRules) -> Steps[tuple[Chosen, Examples]]:
     """Decide for every letter that the filter picks. The selection is fixed here: what is filed later is not in it."""
     now = datetime.fromtimestamp(ms((yield Ask([("TIME",)]))[0]) / 1000, UTC)
-    if wanted.until is None and not wanted.ids:
-        wanted = replace(wanted, until=now + timedelta(milliseconds=1))
+    if not wanted.ids:
+        wanted = wanted.until(now + timedelta(milliseconds=1))
     chosen, held = Chosen(), []
     planner = Planner(
         settings=settings,
         now=now,
         recipe=rules.recipe,
         in_doubt=rules.in_doubt,
-        reason_is_named=wanted.reason in IN_DOUBT,
-        named=bool(wanted.ids),
+        wanted=wanted,
     )
     examples = Examples(planner.rendered)
 

@@ -5,7 +5,7 @@
 -- ARGV      '1' (with the intents) | '0', then letter ids
 -- derived   letter:<letter>, intent:<id> (the one that died last)
 -- returns   <JSON: [[id (null if it is gone), intent, reason, detail, filed, attempts, lane, application, bulk, replays, state, vain, held_by, code, body, its
---           version, 1 if it was edited]…]; false for what is not there>
+--           version, 1 if it was edited, the last attempt of the intent that died last]…]; false for what is not there>
 -- cost      O(letters + size of the intents); the caller bounds how many
 -- moves     none
 -- again     same answer, changes nothing
@@ -20,9 +20,12 @@ for i = 2, #ARGV do
     local edited = redis.call('HMGET', key, 'edited', 'v')
     if edited[1] then
       v[15], v[16], v[17] = edited[1], edited[2], '1'
+      local row = prefix .. 'intent:' .. v[2]
+      v[18] = redis.call('HGET', row, 'a:' .. (redis.call('HGET', row, 'n') or ''))
     else
       local row = read_row(prefix .. 'intent:' .. v[2])
       v[15], v[16], v[17] = row.body or false, row.v or false, false
+      v[18] = row['a:' .. (row.n or '')] or false
     end
   end
   out[i - 1] = cjson.encode(v)

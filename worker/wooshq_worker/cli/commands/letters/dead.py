@@ -66,8 +66,12 @@ GROUP_COLUMNS = (
 )
 
 
-@app.command("list", cls=Command, epilog=examples("wooshq dead list --reason rejected --since 2h"))
-@filtered(state="open")
+@app.command(
+    "list",
+    cls=Command,
+    epilog=examples("wooshq dead list reason:rejected status:400 since:2h", "wooshq dead list --reason rejected --since 2h"),
+)
+@filtered(state="open", takes_query=True)
 def list_(
     *,
     wanted: Conditions,
@@ -90,8 +94,8 @@ def list_(
         say_cut(most, "letter", other=", or wooshq dead groups")
 
 
-@app.command(cls=Command, epilog=examples("wooshq dead groups --since 1d"))
-@filtered(state="open")
+@app.command(cls=Command, epilog=examples("wooshq dead groups since:1d NOT reason:unknown"))
+@filtered(state="open", takes_query=True)
 def groups(
     *,
     wanted: Conditions,
@@ -174,7 +178,7 @@ def discard(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Discard letters that should not be sent. They stay visible until WOOSHQ_DEAD_RETENTION_S is over. Give ids or a filter."""
+    """Discard letters that should not be sent. They stay visible until WOOSHQ_DEAD_RETENTION_S is over. Give ids, a query or a filter."""
     named = [i.lower() for i in ids or ()]
     with open_wooshq() as wooshq:
         done = wooshq.dead_letters.discard(*named, why=why, by=by, dry_run=dry_run, **wanted)

@@ -20,14 +20,14 @@ from wooshq_worker.cli.terminal.files import file_exists, opened
 from wooshq_worker.cli.terminal.help import examples
 from wooshq_worker.cli.terminal.out import say, several
 
-EXAMPLES: Final = examples("wooshq dead export letters.csv --since 1d", "wooshq dead export - --state open | jq .intent")
+EXAMPLES: Final = examples("wooshq dead export letters.csv since:1d", "wooshq dead export - --state open | jq .intent")
 
 COLUMNS: Final = (
     "id", "intent_id", "reason", "detail", "filed_at", "attempts", "lane", "application", "bulk_id", "replays", "state", "recipients",
 )  # fmt: skip
 
 
-@filtered(state="any")
+@filtered(state="any", takes_query=True)
 def export(
     file: Annotated[
         Path,

@@ -18,7 +18,10 @@ from wooshq.letters.filter import Conditions
 from wooshq_worker.cli.terminal.out import plain, say, several
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the outcome, but change nothing.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of letters, or of their intents.")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="ID|QUERY", help="Ids of letters, or of their intents; or a query, such as reason:rejected since:2h."),
+]
 
 _EXAMPLE_PATCH: Final = 'Example: {"message": {"preset": "SALE-2"}}'
 _PAINTED: Final = {"+": "green", "-": "red", "@": "cyan"}

@@ -100,7 +100,7 @@ def replay(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Replay dead letters, the oldest first, in the background. Each is sent once, even if two people replay it. Give ids or a filter."""
+    """Replay dead letters, the oldest first, in the background. Each is sent once, even if two people replay it. Give ids, a query or a filter."""
     continue_unread()
     if dry_run and (plan or watch):
         raise typer.BadParameter("cannot be used with --plan or --watch", param_hint="--dry-run")

@@ -1,0 +1,79 @@
+"""What an intent's JSON, or a template's, says about the fields of a query. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from wooshq.search.tree import Field, Is
+from wooshq_schemas.recipient_lists import LISTS, REQUEST_KINDS, recipients_in_intent
+
+IN_CONTENT: Final = (Field.CAMPAIGN, Field.KEY, Field.RECIPIENT, Field.TAG, Field.TEXT)
+"""The fields that need the content."""
+_SENT: Final = ("message", "placeholders", "request", "meta_data")
+"""The parts of an intent whose texts are sent."""
+
+
+class Content:
+    """The content of an intent. body: its JSON, which need not be valid: a letter `invalid` can be anything. It is read when it is asked for."""
+
+    def __init__(self, body: str) -> None:
+        self._body = body
+
+    @cached_property
+    def _data(self) -> Mapping[str, Any]:
+        try:
+            data = json.loads(self._body) if self._body else {}
+        except (ValueError, RecursionError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    def has(self, condition: Is) -> bool:
+        """Whether it meets a condition on one of `IN_CONTENT`."""
+        match condition.field:
+            case Field.CAMPAIGN:
+                return self.campaign == condition.value
+            case Field.KEY:
+                return self._data.get("idempotency_key") == condition.value
+            case Field.RECIPIENT:
+                return condition.value in recipients_in_intent(self._data)
+            case Field.TAG:
+                tags = self._data.get("tags")
+                return isinstance(tags, Mapping) and tags.get(condition.name) == condition.value
+            case Field.TEXT:
+                return contains(self.texts(), condition.value)
+            case _:
+                return False
+
+    @property
+    def campaign(self) -> str | None:
+        """Its campaign; None without one."""
+        request = self._data.get("request")
+        inner = [request.get(kind) for kind in REQUEST_KINDS] if isinstance(request, Mapping) else []
+        places = [self._data, *(one for one in inner if isinstance(one, Mapping))]
+        return next((place["campaign"] for place in places if isinstance(place.get("campaign"), str)), None)
+
+    def texts(self) -> Iterator[str]:
+        """Every text that is sent: of the message, its placeholders and its data. Recipients are not among them."""
+        for part in _SENT:
+            yield from _texts(self._data.get(part))
+
+
+def contains(texts: Iterator[str], wanted: str) -> bool:
+    """Whether one of the texts contains the wanted one; capital or small letters do not count."""
+    folded = wanted.casefold()
+    return any(folded in text.casefold() for text in texts)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name not in LISTS:
+                yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
