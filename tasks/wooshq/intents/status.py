@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.gates import Gate, holds, read, waits_for_slot
@@ -66,6 +66,9 @@ class _Holding:
     without_slot: frozenset[tuple[str, str]]
 
 
+_NOTHING_HELD: Final = _Holding([], frozenset())
+
+
 def _without_slot(keys: Keys, rows: Sequence[Mapping[str, str]], now_ms: int) -> Steps[frozenset[tuple[str, str]]]:
     queued = sorted({(row.get("app", ""), row.get("lane", "")) for row in rows if row.get("state") == State.QUEUED})
     if not queued:
@@ -74,15 +77,23 @@ def _without_slot(keys: Keys, rows: Sequence[Mapping[str, str]], now_ms: int) ->
     return frozenset(one for one, said in zip(queued, asked, strict=True) if waits_for_slot(text_or_none(said) or "", one[1], now_ms))
 
 
+def ended_status(intent_id: str, row: Mapping[str, str]) -> Status:
+    """The status of an intent that has ended, by its whole row. What Pushwoosh still keeps for a schedule is not a part of it: that passes by."""
+    return _status(intent_id, row, _NOTHING_HELD, None)
+
+
 def attempts_of(row: Mapping[str, str]) -> list[dict[str, Any]]:
     """An intent's attempts, in order."""
     return [read_kept(row[f"a:{n}"]) for n in range(1, int(row.get("n", 0)) + 1) if f"a:{n}" in row]
 
 
-def _status(intent_id: str, row: Mapping[str, str], holding: _Holding, now_ms: int) -> Status:
+def _status(intent_id: str, row: Mapping[str, str], holding: _Holding, now_ms: int | None) -> Status:
+    """now_ms: None without what it waits for."""
     state = State(row["state"])
     is_held = state is State.QUEUED and holds(holding.gates, row.get("app", ""), row.get("lane")) is not None
-    waiting_for, next_at = (_held(row, now_ms), None) if state is State.SENT else _waits(state, row, holding)
+    waiting_for, next_at = _waits(state, row, holding)
+    if state is State.SENT and now_ms is not None:
+        waiting_for = _held(row, now_ms)
     return Status(
         id=intent_id,
         state=HELD if is_held else state.value,
@@ -91,7 +102,7 @@ def _status(intent_id: str, row: Mapping[str, str], holding: _Holding, now_ms: i
         accepted_at=moment(row.get("at")),
         ended_at=moment(row.get("ended")),
         message_codes=[row["code"]] if row.get("code") else [],
-        unknown_identifiers=json.loads(row.get("unknown", "[]")),
+        unknown_identifiers=json.loads(row["unknown"]) if "unknown" in row else [],
         reason=row.get("reason"),
         detail=row.get("detail"),
         waiting_for=waiting_for,

@@ -148,6 +148,11 @@ def list_jobs(keys: Keys, *, most: int | None) -> Steps[list[Job]]:
     return found[:most]
 
 
+def ended_job(job_id: str, row: Mapping[str, str]) -> Job:
+    """A job that has ended, by its row."""
+    return _job(job_id, row, int(float(row.get("ended") or 0)), ())
+
+
 def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Sequence[Gate]) -> Job:
     def n(name: str) -> int:
         return int(float(row.get(name) or 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -61,6 +62,7 @@ class Result(Mapping[str, Any]):
         return len(self._names())
 
     @classmethod
+    @functools.cache
     def _names(cls) -> tuple[str, ...]:
         return tuple(f.name for f in fields(cls) if f.metadata.get("shown", True))  # type: ignore[arg-type]
 

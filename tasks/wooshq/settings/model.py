@@ -13,6 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wooshq.settings.defaults import Defaults
+from wooshq.settings.history_url import check_history_url
 from wooshq.settings.server_url import MEMORY, SANDBOX, check_broker_url, check_redis_url
 from wooshq_schemas.platforms import Platforms
 from wooshq_schemas.validation.names import nearest, shown
@@ -74,7 +75,7 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     """URL of the ledger's Redis: `redis://`, `rediss://`, `unix://` or `sentinel://`; or `embedded` for the embedded Redis. Default: the broker if it is Redis."""
     data_dir: Path = Path(".wooshq")
-    """Folder of the embedded Redis. Programs in different folders need the same absolute path, or each has a Redis of its own."""
+    """Folder of the embedded Redis and its history. Programs in different folders need the same absolute path, or each has a Redis of its own."""
     outbox_url: SecretStr | None = None
     """URL of the app's database that has the outbox, as SQLAlchemy takes it: for `wooshq relay` and `wooshq outbox`."""
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = DEFAULT_NAMESPACE
@@ -181,6 +182,12 @@ class Settings(BaseSettings):
     """How long ended intents and idempotency keys are kept."""
     dead_retention_s: Seconds = 30 * 86400.0
     """How long dead letters are kept."""
+    history_url: SecretStr | None = None
+    """URL of the database for what has ended, as SQLAlchemy takes it: PostgreSQL or SQLite; or `off`. Default: a file in `WOOSHQ_DATA_DIR` with the embedded Redis, otherwise `off`."""
+    history_bodies: bool = True
+    """Keep texts, recipients and idempotency keys in the history. `false`: recipients and keys are still found, by keyed hashes."""
+    history_retention_s: Seconds = 30 * 86400.0
+    """How long the history keeps what has ended."""
 
     # Seeing
     health_dir: Path | None = None
@@ -211,7 +218,9 @@ class Settings(BaseSettings):
             source.env_vars = {n: v for n, v in source.env_vars.items() if n not in hidden and not _is_blank(n, v)}
         return init_settings, env_settings, dotenv_settings, file_secret_settings, Defaults(settings_cls)
 
-    @field_validator("api_token", "api_tokens", "sentry_dsn", "broker_url", "redis_url", "application", "spool_dir", mode="before")
+    @field_validator(
+        "api_token", "api_tokens", "sentry_dsn", "broker_url", "redis_url", "application", "spool_dir", "history_url", mode="before"
+    )
     @classmethod
     def _blank_is_unset(cls, value: Any, info: Any) -> Any:
         """The same for settings made in Python."""
@@ -245,6 +254,11 @@ class Settings(BaseSettings):
     @classmethod
     def _names_a_redis(cls, value: str | None) -> str | None:
         return value if value is None else check_redis_url(value)
+
+    @field_validator("history_url")
+    @classmethod
+    def _names_a_history(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is None else SecretStr(check_history_url(value.get_secret_value()))
 
     @field_validator("api_token", "api_tokens")
     @classmethod

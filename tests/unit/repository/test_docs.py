@@ -16,6 +16,7 @@ PAGES = [
         "CONTRIBUTING.md",
         "docs/architecture.md",
         "docs/django.md",
+        "docs/history.md",
         "docs/operations.md",
         "docs/outbox.md",
         "docs/search.md",

@@ -1,0 +1,1 @@
+"""The history in SQLite and PostgreSQL: its tables, how records are written, found and removed. Only these modules need SQLAlchemy."""

@@ -1,0 +1,152 @@
+"""What SQLite and PostgreSQL do differently."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, TimeoutError
+
+from wooshq.history.contract import HistoryAway, HistoryNewer
+from wooshq.history.sql.rows import Row
+from wooshq.history.sql.tables import VERSION
+
+RARE: Final = 2_000
+"""Up to so many records, those that have a mark or a text are looked up; with more, the newest records are asked one by one, which finds some soon."""
+
+_FORGOTTEN: Final = text("SELECT mark, at_ms FROM wooshq_history_forgotten WHERE mark IN :marks").bindparams(
+    bindparam("marks", expanding=True)
+)
+_FORGET: Final = text(
+    "INSERT INTO wooshq_history_forgotten (mark, at_ms) VALUES (:mark, :at_ms) ON CONFLICT (mark) DO UPDATE SET at_ms = excluded.at_ms"
+)
+_ANY_FORGOTTEN: Final = text("SELECT 1 FROM wooshq_history_forgotten LIMIT 1")
+
+
+class Writer(ABC):
+    """Writes within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @abstractmethod
+    def upsert(self, rows: Sequence[Row]) -> None:
+        """Write rows, each with another `ref` and in the order of refs. A row that is there stays if its `order` is not less."""
+
+    @abstractmethod
+    def replace(self, rows: Sequence[Row]) -> None:
+        """Write rows instead of those that are there, whatever their `order`."""
+
+    @abstractmethod
+    def remove(self, refs: Sequence[bytes]) -> None:
+        """Remove rows."""
+
+    @abstractmethod
+    def prune(self, before_ms: int, limit: int) -> int:
+        """See `History.prune`."""
+
+    def forgotten(self, marks: Sequence[int]) -> dict[int, int]:
+        """Of these marks, those of people who were forgotten → when, ms since the epoch."""
+        if not marks or self.connection.scalar(_ANY_FORGOTTEN) is None:  # nearly always
+            return {}
+        found: dict[int, int] = {}
+        for start in range(0, len(marks), 1000):
+            found.update(self.connection.execute(_FORGOTTEN, {"marks": marks[start : start + 1000]}).tuples().all())
+        return found
+
+    def forget(self, mark: int, at_ms: int) -> None:
+        """From now on `forgotten` has this mark. Whoever asked before has committed."""
+        self.connection.execute(_FORGET, {"mark": mark, "at_ms": at_ms})
+
+    def drop_forgotten(self, before_ms: int) -> None:
+        """People who were forgotten before this time: nothing so old is written any more."""
+        self.connection.execute(text("DELETE FROM wooshq_history_forgotten WHERE at_ms < :at_ms"), {"at_ms": before_ms})
+
+
+class Database(ABC):
+    """A database with a history. Every use of `connected` and `writing` raises HistoryAway if it does no work. Makes its tables at the first use."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._secret: bytes | None = None
+
+    @abstractmethod
+    def make_tables(self, connection: Connection) -> None:
+        """Make the tables that are not there, in a transaction of its own. Two processes may do so at the same time."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Writer]:
+        """A transaction. It commits at the end, and is rolled back if an error leaves it."""
+
+    @abstractmethod
+    def marked(self, connection: Connection, mark: int) -> ColumnElement[bool]:
+        """See `Finder.marked`."""
+
+    @abstractmethod
+    def contains(self, connection: Connection, value: str) -> ColumnElement[bool]:
+        """See `Finder.contains`."""
+
+    @abstractmethod
+    def marks_in(self, column: Any) -> Sequence[int]:
+        """The marks in the column `marks` of a row."""
+
+    @abstractmethod
+    def size(self, connection: Connection) -> tuple[int, int, bool]:
+        """The fields of `Size`."""
+
+    @property
+    def secret(self) -> bytes:
+        """The key of this history's marks."""
+        if self._secret is None:
+            with self._lock, self._working() as connection:
+                self.make_tables(connection)
+                self._secret = self._opened(connection)
+        return self._secret
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A connection, to read or, in `writing`, to write."""
+        self.secret  # noqa: B018 - makes the tables
+        with self._working() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[Connection]:
+        driver = self._engine.dialect.loaded_dbapi
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            if isinstance(error, (OperationalError, InterfaceError, InternalError)) or error.connection_invalidated:
+                raise HistoryAway(_why(error.orig)) from error
+            raise
+        except TimeoutError as error:  # no connection of the pool became free
+            raise HistoryAway(_why(error)) from error
+        except (driver.OperationalError, driver.InterfaceError, driver.InternalError) as error:  # SQLite's writer uses the driver itself
+            raise HistoryAway(_why(error)) from error
+
+    def _opened(self, connection: Connection) -> bytes:
+        keep = text("INSERT INTO wooshq_history_meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING")
+        for name, value in (("version", str(VERSION).encode()), ("secret", secrets.token_bytes(16))):
+            connection.execute(keep, {"name": name, "value": value})
+        connection.commit()
+        found = dict(connection.execute(text("SELECT name, value FROM wooshq_history_meta")).tuples().all())
+        if int(bytes(found["version"])) > VERSION:
+            raise HistoryNewer("A newer version of wooshq made this history. Update wooshq, or name another database in WOOSHQ_HISTORY_URL")
+        return bytes(found["secret"])
+
+
+def _why(error: BaseException | None) -> str:
+    """Why a database did no work, without values: drivers put statements and values into their texts."""
+    return f"The database of the history did no work ({type(error).__name__}). Nothing was changed; it is safe to call again"

@@ -1,0 +1,161 @@
+"""The history on a database: what every call does, whichever database it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal_column, or_, select, true
+
+from wooshq.history.contract import Forgotten, Size
+from wooshq.history.marks import Marks
+from wooshq.history.pack import count_recipients
+from wooshq.history.record import Kind, Record
+from wooshq.history.sql.database import Database, Writer
+from wooshq.history.sql.refs import ref_of
+from wooshq.history.sql.rows import newest, record_of, row_of
+from wooshq.history.sql.tables import ended
+from wooshq.history.sql.where import IN_DOUBT, where
+from wooshq.history.without import without
+from wooshq.search.tree import Field, Tree
+
+_PAGE: Final = 500
+_COLUMNS: Final = tuple(column for column in ended.c if column.name not in ("n", "marks", "texts", "in_doubt"))
+_MARKS: Final[ColumnElement[Any]] = literal_column("marks")
+"""As the database has them, see `Database.marks_in`."""
+
+
+class SqlHistory:
+    """`History` on a database. where: the database as it may be shown. keep_bodies: whether texts, recipients and keys may be kept."""
+
+    def __init__(self, database: Database, where: str, *, keep_bodies: bool) -> None:
+        self.where = where
+        self._database = database
+        self._keep_bodies = keep_bodies
+
+    def write(self, records: Iterable[Record]) -> None:
+        """See `History.write`."""
+        marks = Marks(self._database.secret)
+        marked = [(record, marks.of(record)) for record in records]
+        if not marked:
+            return
+        rows = newest(row_of(record, found, keep_bodies=self._keep_bodies) for record, found in marked)
+        with self._database.writing() as writer:
+            gone = writer.forgotten([mark for row in rows for mark in row.marks])
+            if gone:
+                left = (self._left(record, gone, marks) for record, _ in marked)
+                rows = newest(row_of(record, marks.of(record), keep_bodies=self._keep_bodies) for record in left if record is not None)
+            writer.upsert(rows)
+
+    def _left(self, record: Record, gone: dict[int, int], marks: Marks) -> Record | None:
+        """What may be written of a record. None if everyone whom it is about was forgotten after it was accepted."""
+        began_ms = record.accepted_ms or record.ended_ms
+        for one in record.recipients:
+            if gone.get(marks.mark(Field.RECIPIENT, one), 0) >= began_ms:
+                record = without(record, one)
+                if not record.recipients:
+                    return None
+        return record
+
+    def read(self, record_id: str, kind: Kind = "intent") -> Record | None:
+        """See `History.read`."""
+        return self.read_many([record_id], kind).get(record_id)
+
+    def read_many(self, ids: Sequence[str], kind: Kind = "intent") -> dict[str, Record]:
+        """See `History.read_many`."""
+        found: dict[str, Record] = {}
+        with self._database.connected() as connection:
+            for start in range(0, len(ids), _PAGE):
+                refs = [ref_of(kind, one) for one in ids[start : start + _PAGE]]
+                records = _records(connection, select(*_COLUMNS).where(ended.c.ref.in_(refs)))
+                found.update((record.id, record) for record in records)
+        return found
+
+    def find(self, tree: Tree | None, *, limit: int, after: Record | None = None, in_doubt: bool = False) -> list[Record]:
+        """See `History.find`."""
+        marks = Marks(self._database.secret)
+        with self._database.connected() as connection:
+            wanted = [] if tree is None else [where(tree, _Finder(self._database, connection, marks))]
+            if in_doubt:
+                wanted.append(IN_DOUBT)
+            if after is not None:
+                wanted.append(_older_than(after))
+            found = select(*_COLUMNS).where(and_(true(), *wanted)).order_by(ended.c.ended_ms.desc(), ended.c.ref.desc()).limit(limit)
+            return _records(connection, found)
+
+    def prune(self, before_ms: int, limit: int) -> int:
+        """See `History.prune`."""
+        with self._database.writing() as writer:
+            writer.drop_forgotten(before_ms)
+            return writer.prune(before_ms, limit)
+
+    def forget(self, recipient: str) -> Forgotten:
+        """See `History.forget`."""
+        mark = Marks(self._database.secret).mark(Field.RECIPIENT, recipient)
+        with self._database.writing() as writer:
+            writer.forget(mark, time.time_ns() // 1_000_000)
+        removed = changed = 0
+        while True:
+            with self._database.writing() as writer:
+                alone, others = self._forget_page(writer, mark, recipient)
+            if not alone and not others:
+                return Forgotten(removed, changed, self._count(mark))
+            removed, changed = removed + alone, changed + others
+
+    def _forget_page(self, writer: Writer, mark: int, recipient: str) -> tuple[int, int]:
+        """Some of the records of a person: how many are removed, and how many stay without the person."""
+        marks = Marks(self._database.secret)
+        having = self._database.marked(writer.connection, mark)
+        found = writer.connection.execute(select(*_COLUMNS, _MARKS).where(having).limit(_PAGE)).mappings().all()
+        alone, others = [], []
+        for row in found:
+            recipients = count_recipients(bytes(row["packed"]))
+            if recipients <= 1:
+                alone.append(bytes(row["ref"]))
+                continue
+            record = record_of(dict(row))
+            left = without(record, recipient)
+            stay = set(self._database.marks_in(row["marks"])) - {mark} - (set(marks.of(record)) - set(marks.of(left)))
+            others.append(row_of(left, sorted(stay), keep_bodies=self._keep_bodies, recipients=recipients - 1))
+        writer.remove(alone)
+        writer.replace(others)
+        return len(alone), len(others)
+
+    def _count(self, mark: int) -> int:
+        with self._database.connected() as connection:
+            return connection.scalar(select(func.count()).select_from(ended).where(self._database.marked(connection, mark))) or 0
+
+    def size(self) -> Size:
+        """See `History.size`."""
+        with self._database.connected() as connection:
+            return Size(*self._database.size(connection))
+
+    def close(self) -> None:
+        """See `History.close`."""
+        self._database.close()
+
+
+class _Finder:
+    """`Finder` on one connection."""
+
+    def __init__(self, database: Database, connection: Connection, marks: Marks) -> None:
+        self._database = database
+        self._connection = connection
+        self._marks = marks
+
+    def marked(self, field: Field, value: str, name: str) -> ColumnElement[bool]:
+        return self._database.marked(self._connection, self._marks.mark(field, value, name))
+
+    def contains(self, text: str) -> ColumnElement[bool]:
+        return self._database.contains(self._connection, text)
+
+
+def _records(connection: Connection, wanted: Select[Any]) -> list[Record]:
+    return [record_of(dict(row)) for row in connection.execute(wanted).mappings()]
+
+
+def _older_than(record: Record) -> ColumnElement[bool]:
+    """What comes after a record, newest first. The first condition is for the index."""
+    at, ref = record.ended_ms, ref_of(record.kind, record.id)
+    return and_(ended.c.ended_ms <= at, or_(ended.c.ended_ms < at, ended.c.ref < ref))

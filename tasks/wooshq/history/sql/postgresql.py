@@ -1,0 +1,145 @@
+"""The history in PostgreSQL: any number of writers, each batch one statement."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, create_engine, func, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from wooshq.history.sql.database import RARE, Database, Writer
+from wooshq.history.sql.rows import Row
+from wooshq.history.sql.tables import NAMES, POSTGRESQL, TEXT_INDEX, ended, statements
+
+_LOCK: Final = 0x776F6F73687168
+"""Of PostgreSQL's advisory locks: writers share it; whoever makes tables or forgets someone has it alone."""
+
+_TYPES: Final = ("bytea", "bigint", "bigint", "smallint", "smallint", "text", "text", "text", "text", "text", "text", "bytea", "text")
+_GIVEN: Final = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in zip(NAMES, _TYPES, strict=True))
+_SET: Final = ", ".join(f"{name} = excluded.{name}" for name in NAMES if name != "ref")
+_REPLACE: Final = f"""INSERT INTO wooshq_history ({", ".join(NAMES)})
+SELECT {", ".join(NAMES[:-1])}, CAST(marks AS bigint[]) FROM unnest({_GIVEN}) AS given ({", ".join(NAMES)})
+ON CONFLICT (ref) DO UPDATE SET {_SET}"""
+_UPSERT: Final = f"{_REPLACE} WHERE (wooshq_history.changed_ms, wooshq_history.packed) < (excluded.changed_ms, excluded.packed)"
+_OLD: Final = "SELECT ref FROM wooshq_history WHERE ended_ms < :before_ms ORDER BY ended_ms LIMIT :most FOR UPDATE SKIP LOCKED"
+
+
+_BITMAPS: Final = text("SELECT set_config('enable_seqscan', :others, true), set_config('enable_indexscan', :others, true)")
+"""Until the transaction ends: `off` for bitmaps of indexes alone."""
+
+
+class Postgresql(Database):
+    """See `Database`."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", pool_size=2))
+
+    def make_tables(self, connection: Connection) -> None:
+        """See `Database`."""
+        with connection.begin():
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            for statement in statements(POSTGRESQL):
+                connection.execute(text(statement))
+            if _has_trigrams(connection):
+                connection.execute(text(TEXT_INDEX))
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[PostgresqlWriter]:
+        """See `Database`."""
+        with self.connected() as connection, connection.begin():
+            yield PostgresqlWriter(connection)
+
+    def marked(self, connection: Connection, mark: int) -> ColumnElement[bool]:
+        """See `Database`."""
+        condition: ColumnElement[bool] = ended.c.marks.contains([mark])
+        return _few_or(connection, condition)
+
+    def contains(self, connection: Connection, value: str) -> ColumnElement[bool]:
+        """See `Database`."""
+        condition = and_(ended.c.texts != "", ended.c.texts.contains(value, autoescape=True))
+        return _few_or(connection, condition) if len(value) >= 3 and _has_text_index(connection) else condition
+
+    def marks_in(self, column: Any) -> Sequence[int]:
+        """See `Database`."""
+        return list(column)
+
+    def size(self, connection: Connection) -> tuple[int, int, bool]:
+        """See `Database`."""
+        count = connection.scalar(select(func.count()).select_from(ended)) or 0
+        size = connection.scalar(text("SELECT pg_total_relation_size('wooshq_history')")) or 0
+        return count, size, _has_text_index(connection)
+
+
+class PostgresqlWriter(Writer):
+    """See `Writer`."""
+
+    def upsert(self, rows: Sequence[Row]) -> None:
+        """See `Writer`."""
+        self._write(_UPSERT, rows)
+
+    def replace(self, rows: Sequence[Row]) -> None:
+        """See `Writer`."""
+        self._write(_REPLACE, rows)
+
+    def remove(self, refs: Sequence[bytes]) -> None:
+        """See `Writer`."""
+        if refs:
+            self.connection.execute(_REMOVE, {"refs": list(refs)})
+
+    def prune(self, before_ms: int, limit: int) -> int:
+        """See `Writer`."""
+        old = self.connection.execute(text(_OLD), {"before_ms": before_ms, "most": limit}).scalars().all()
+        self.remove(old)
+        return len(old)
+
+    def forgotten(self, marks: Sequence[int]) -> dict[int, int]:
+        """See `Writer`. Until this transaction ends, nobody is forgotten."""
+        self.connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK})
+        return super().forgotten(marks)
+
+    def forget(self, mark: int, at_ms: int) -> None:
+        """See `Writer`."""
+        self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        super().forget(mark, at_ms)
+
+    def _write(self, statement: str, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        columns: list[list[Any]] = [list(column) for column in zip(*(row.values for row in rows), strict=True)]
+        columns.append([f"{{{','.join(map(str, row.marks))}}}" for row in rows])
+        self.connection.execute(text(statement), dict(zip(NAMES, columns, strict=True)))
+
+
+_REMOVE: Final = text("DELETE FROM wooshq_history WHERE ref IN :refs").bindparams(bindparam("refs", expanding=True))
+
+
+def _few_or(connection: Connection, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """
+    The condition as a list of refs if few records meet it, which an inverted index knows. The planner guesses, and may read the whole history
+    for a recipient who is in none of it. If many meet it, some of the newest do, and they are found without the index.
+    """
+    connection.execute(_BITMAPS, {"others": "off"})
+    refs = connection.scalars(select(ended.c.ref).where(condition).limit(RARE + 1)).all()
+    connection.execute(_BITMAPS, {"others": "on"})
+    return condition if len(refs) > RARE else ended.c.ref.in_(refs)
+
+
+def _has_text_index(connection: Connection) -> bool:
+    return connection.scalar(text("SELECT to_regclass('wooshq_history_texts')")) is not None
+
+
+def _has_trigrams(connection: Connection) -> bool:
+    """Whether the extension is there. It is made if this user may make it."""
+    if connection.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")):
+        return True
+    if not connection.scalar(text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")):
+        return False
+    try:
+        with connection.begin_nested():
+            connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
+    except DBAPIError:  # this user may not
+        return False
+    return True

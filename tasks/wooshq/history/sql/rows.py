@@ -1,0 +1,73 @@
+"""Records as rows of the table and back, and what the privacy settings and forgotten people leave of a record. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wooshq.history.pack import pack, unpack
+from wooshq.history.record import Record
+from wooshq.history.sql.refs import kind_and_id, ref_of
+from wooshq.history.sql.where import folded
+from wooshq.ledger.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: `values` in the order of NAMES but for the marks, which are numbers."""
+
+    ref: bytes
+    values: tuple[Any, ...]
+    marks: Sequence[int]
+
+    @property
+    def order(self) -> tuple[int, bytes]:
+        """Of two rows with one `ref`, the greater one stays: whatever comes first, the history ends the same."""
+        return self.values[2], self.values[11]
+
+
+def row_of(record: Record, marks: Sequence[int], *, keep_bodies: bool, recipients: int | None = None) -> Row:
+    """
+    The row of a record. marks: of the whole record, also if its recipients are not kept. recipients: how many, if the record does not name
+    them (any more). A reason of what was sent is not kept: it would not be found.
+    """
+    texts = folded(f"{record.sent_texts}\n{record.said}".strip("\n") if keep_bodies else record.said)
+    ref = ref_of(record.kind, record.id)
+    values = (
+        ref,
+        record.ended_ms,
+        record.changed_ms,
+        record.status,
+        1 if record.doubts else 0,
+        _clean(record.state),
+        "" if record.state == State.SENT else _clean(record.reason),
+        _clean(record.code),
+        _clean(record.app),
+        _clean(record.lane),
+        texts,
+        pack(record, bare=not keep_bodies, recipients=recipients),
+    )
+    return Row(ref, values, marks)
+
+
+def record_of(row: Mapping[str, Any]) -> Record:
+    """The record of a row: a mapping of the columns of `ended`."""
+    kind, record_id = kind_and_id(bytes(row["ref"]))
+    names = ("state", "ended_ms", "changed_ms", "reason", "status", "code", "app", "lane")
+    return unpack(bytes(row["packed"]), {"kind": kind, "id": record_id, **{name: row[name] for name in names}})
+
+
+def newest(rows: Iterable[Row]) -> list[Row]:
+    """The row of each `ref` that stays, in the order of refs: one order for all writers, so that two of them never wait for each other."""
+    found: dict[bytes, Row] = {}
+    for row in rows:
+        known = found.get(row.ref)
+        if known is None or known.order < row.order:
+            found[row.ref] = row
+    return [found[ref] for ref in sorted(found)]
+
+
+def _clean(text: str) -> str:
+    """What a database can keep of a text of the API."""
+    return text if text.isascii() and "\0" not in text else text.replace("\0", " ").encode("utf-8", "replace").decode()

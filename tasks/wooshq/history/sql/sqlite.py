@@ -1,0 +1,190 @@
+"""The history in a SQLite file: one writer at a time, readers never wait (WAL)."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, create_engine, event, func, select, text
+from sqlalchemy.engine import URL
+
+from wooshq.history.sql.database import RARE, Database, Writer
+from wooshq.history.sql.rows import Row
+from wooshq.history.sql.tables import NAMES, SQLITE, ended, marks, statements
+
+_WAITS_S: Final = 30.0
+"""For how long a writer waits for another one."""
+_CACHE_KB: Final = 16 * 1024
+"""Of each connection. The marks of a batch are all over their table."""
+
+_INSERT: Final = f"INSERT INTO wooshq_history (n, {', '.join(NAMES)}) VALUES ({', '.join('?' * (len(NAMES) + 1))})"
+_TEXTS: Final = "INSERT INTO wooshq_history_texts (rowid, texts) VALUES (?, ?)"
+_UNTEXT: Final = "INSERT INTO wooshq_history_texts (wooshq_history_texts, rowid, texts) VALUES ('delete', ?, ?)"
+
+
+class Sqlite(Database):
+    """See `Database`."""
+
+    def __init__(self, url: URL) -> None:
+        """Makes the file's folder. url: of a file."""
+        file = Path(url.database or "")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file
+        super().__init__(_engine(url))
+
+    def make_tables(self, connection: Connection) -> None:
+        """See `Database`."""
+        raw = _raw(connection)
+        raw.execute("BEGIN IMMEDIATE")
+        with _ends(raw):
+            for statement in statements(SQLITE):
+                raw.execute(statement)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[SqliteWriter]:
+        """See `Database`."""
+        with self.connected() as connection:
+            raw = _raw(connection)
+            raw.execute("BEGIN IMMEDIATE")
+            with _ends(raw):
+                yield SqliteWriter(connection, raw)
+
+    def marked(self, connection: Connection, mark: int) -> ColumnElement[bool]:
+        """See `Database`."""
+        having = select(marks.c.n).where(marks.c.mark == mark)
+        if _is_rare(connection, having):
+            return ended.c.n.in_(having)
+        return having.where(marks.c.n == ended.c.n).exists()
+
+    def contains(self, connection: Connection, value: str) -> ColumnElement[bool]:
+        """See `Database`."""
+        is_in = and_(ended.c.texts != "", func.instr(ended.c.texts, value) > 0)
+        if len(value) < 3:
+            return is_in
+        runs = " ".join(f'"{run}"' for run in sorted({value[i : i + 3].replace('"', '""') for i in range(len(value) - 2)}))
+        found = (
+            select(text("rowid"))
+            .select_from(text("wooshq_history_texts"))
+            .where(text("wooshq_history_texts MATCH :runs").bindparams(runs=runs))
+        )
+        return and_(ended.c.n.in_(found), is_in) if _is_rare(connection, found) else is_in
+
+    def marks_in(self, column: Any) -> Sequence[int]:
+        """See `Database`."""
+        return _unpacked(column)
+
+    def size(self, connection: Connection) -> tuple[int, int, bool]:
+        """See `Database`."""
+        count = connection.scalar(select(func.count()).select_from(ended)) or 0
+        files = (self._file, self._file.with_name(self._file.name + "-wal"))
+        return count, sum(file.stat().st_size for file in files if file.exists()), True
+
+
+class SqliteWriter(Writer):
+    """See `Writer`."""
+
+    def __init__(self, connection: Connection, raw: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._raw = raw
+
+    def upsert(self, rows: Sequence[Row]) -> None:
+        """See `Writer`."""
+        known = self._known([row.ref for row in rows])
+        stale = [n for row in rows if (found := known.get(row.ref)) is not None and (n := found[0]) and (found[1], found[2]) < row.order]
+        gone = set(stale)
+        self._insert([row for row in rows if row.ref not in known or known[row.ref][0] in gone], stale)
+
+    def replace(self, rows: Sequence[Row]) -> None:
+        """See `Writer`."""
+        self._insert(rows, [n for n, _, _ in self._known([row.ref for row in rows]).values()])
+
+    def remove(self, refs: Sequence[bytes]) -> None:
+        """See `Writer`."""
+        self._remove([n for n, _, _ in self._known(refs).values()])
+
+    def prune(self, before_ms: int, limit: int) -> int:
+        """See `Writer`."""
+        found = self._raw.execute("SELECT n FROM wooshq_history WHERE ended_ms < ? ORDER BY ended_ms LIMIT ?", (before_ms, limit))
+        numbers = [n for (n,) in found]
+        self._remove(numbers)
+        return len(numbers)
+
+    def _insert(self, rows: Sequence[Row], instead_of: Sequence[int]) -> None:
+        self._remove(instead_of)
+        (last,) = self._raw.execute("SELECT coalesce(max(n), 0) FROM wooshq_history").fetchone()
+        numbered = list(enumerate(rows, last + 1))
+        self._raw.executemany(_INSERT, [(n, *row.values, _packed(row.marks)) for n, row in numbered])
+        # In the order of their table, which is not that of the records.
+        have = sorted((mark, n) for n, row in numbered for mark in row.marks)
+        self._raw.executemany("INSERT INTO wooshq_history_marks (mark, n) VALUES (?, ?)", have)
+        self._raw.executemany(_TEXTS, [(n, row.values[10]) for n, row in numbered if row.values[10]])
+
+    def _remove(self, numbers: Sequence[int]) -> None:
+        for some in _parts(numbers):
+            found = self._raw.execute(f"SELECT n, marks, texts FROM wooshq_history WHERE n IN ({_many(some)})", some).fetchall()
+            have = sorted((mark, n) for n, packed, _ in found for mark in _unpacked(packed))
+            self._raw.executemany("DELETE FROM wooshq_history_marks WHERE mark = ? AND n = ?", have)
+            self._raw.executemany(_UNTEXT, [(n, texts) for n, _, texts in found if texts])
+            self._raw.execute(f"DELETE FROM wooshq_history WHERE n IN ({_many(some)})", some)
+
+    def _known(self, refs: Sequence[bytes]) -> dict[bytes, tuple[int, int, bytes]]:
+        """Number, `changed_ms` and `packed` of those that are there."""
+        found: dict[bytes, tuple[int, int, bytes]] = {}
+        for some in _parts(refs):
+            asked = self._raw.execute(f"SELECT ref, n, changed_ms, packed FROM wooshq_history WHERE ref IN ({_many(some)})", some)
+            found.update((ref, (n, changed_ms, packed)) for ref, n, changed_ms, packed in asked)
+        return found
+
+
+def _engine(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": _WAITS_S}, isolation_level="AUTOCOMMIT")
+
+    @event.listens_for(engine, "connect")
+    def _options(connection: Any, _: Any) -> None:
+        # FULL: a row leaves Redis when this has it, so it must survive a power cut.
+        for option in ("journal_mode = WAL", "synchronous = FULL", f"cache_size = -{_CACHE_KB}"):
+            connection.execute(f"PRAGMA {option}")
+
+    return engine
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    return raw
+
+
+@contextlib.contextmanager
+def _ends(raw: sqlite3.Connection) -> Iterator[None]:
+    """Commits; rolls back if an error leaves it."""
+    try:
+        yield
+    except BaseException:
+        raw.execute("ROLLBACK")
+        raise
+    raw.execute("COMMIT")
+
+
+def _is_rare(connection: Connection, found: Any) -> bool:
+    return (connection.scalar(select(func.count()).select_from(found.limit(RARE + 1).subquery())) or 0) <= RARE
+
+
+def _many(values: Sequence[Any]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """At most as many as SQLite takes in one statement."""
+    for start in range(0, len(values), 1000):
+        yield values[start : start + 1000]
+
+
+def _packed(found: Sequence[int]) -> bytes:
+    return b"".join(mark.to_bytes(8, "big", signed=True) for mark in found)
+
+
+def _unpacked(packed: bytes) -> list[int]:
+    return [int.from_bytes(packed[at : at + 8], "big", signed=True) for at in range(0, len(packed), 8)]

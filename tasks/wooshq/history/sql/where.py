@@ -1,0 +1,87 @@
+"""A query's tree as a condition of SQL on the records. Pure but for what a `Finder` asks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol, assert_never
+
+from sqlalchemy import ColumnElement, and_, not_, or_
+
+from wooshq.history.record import Kind
+from wooshq.history.sql.refs import KINDS, ref_of
+from wooshq.history.sql.tables import ended
+from wooshq.ledger.states import State
+from wooshq.search.tree import And, Field, Is, Not, Or, Since, Tree, Until
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_KINDS: Final[tuple[Kind, ...]] = tuple(KINDS)
+
+UNSENT: Final = ended.c.state != str(State.SENT)
+IN_DOUBT: Final = ended.c.in_doubt == 1
+"""As the partial indexes have them: a condition that implies one says it, too, because SQLite does not find that out."""
+
+
+class Finder(Protocol):
+    """What differs between SQLite and PostgreSQL. No condition that it makes can be NULL."""
+
+    def marked(self, field: Field, value: str, name: str) -> ColumnElement[bool]:
+        """The records that have the mark of a value."""
+        ...
+
+    def contains(self, text: str) -> ColumnElement[bool]:
+        """The records whose texts contain a text, which is folded."""
+        ...
+
+
+def folded(text: str) -> str:
+    """A text as it is searched: without regard to case, and without what a database cannot keep."""
+    text = text.casefold().replace("\0", " ")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def where(tree: Tree, finder: Finder) -> ColumnElement[bool]:
+    """The records that fit the tree. No comparison in it can be NULL, so NOT finds exactly the others."""
+    match tree:
+        case Is():
+            return _is(tree, finder)
+        case Since(at):
+            return ended.c.ended_ms >= _ms(at)
+        case Until(at):
+            return ended.c.ended_ms < _ms(at)
+        case Not(part):
+            return not_(where(part, finder))
+        case And(parts):
+            return and_(*(where(part, finder) for part in parts))
+        case Or(parts):
+            return or_(*(where(part, finder) for part in parts))
+        case _:
+            assert_never(tree)
+
+
+def _is(condition: Is, finder: Finder) -> ColumnElement[bool]:
+    value = condition.value
+    match condition.field:
+        case Field.RECIPIENT | Field.TAG | Field.KEY | Field.CAMPAIGN:
+            return finder.marked(condition.field, value, condition.name)
+        case Field.JOB:
+            return or_(finder.marked(Field.JOB, value, ""), ended.c.ref == ref_of("job", value))
+        case Field.ID:
+            value = value.lower()
+            return or_(ended.c.ref.in_([ref_of(kind, value) for kind in _KINDS]), finder.marked(Field.ID, value, ""))
+        case Field.TEXT:
+            return finder.contains(folded(value))
+        case Field.STATUS:
+            return ended.c.status == int(value)
+        case Field.STATE:
+            return ended.c.state == value if value == State.SENT else and_(ended.c.state == value, UNSENT)
+        case Field.REASON:
+            return and_(ended.c.reason == value, UNSENT)
+        case Field.CODE | Field.APP | Field.LANE as field:
+            return ended.c[str(field)] == value
+        case _:
+            assert_never(condition.field)
+
+
+def _ms(at: datetime) -> int:
+    """Whole ms since the epoch, rounded up: a record of the ms before `at` is not since `at`."""
+    return -((_EPOCH - at) // timedelta(milliseconds=1))

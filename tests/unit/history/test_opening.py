@@ -1,0 +1,106 @@
+"""Which history an installation has: a file with the embedded Redis, none with a Redis of its own, or the one that is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.databases import a_database
+from tests.unit.history.records import KINDS, a_history, a_record, an_id
+from wooshq.errors import SettingsInvalid
+from wooshq.history.contract import HistoryAway, HistoryNewer
+from wooshq.history.store import history_url, open_history
+from wooshq.settings import Settings
+
+NOBODY = "postgresql+psycopg://nobody:secret@127.0.0.1:1/none?connect_timeout=2"
+
+
+class WhenNoHistoryIsNamed:
+    def test_the_embedded_redis_has_a_file_beside_it(self, tmp_path: Path) -> None:
+        settings = Settings(redis_url="embedded", data_dir=tmp_path / "new")
+        history = open_history(settings)
+        assert history is not None
+        history.write([a_record(1)])
+        assert history.where == str(tmp_path / "new" / "history.db")
+        assert (tmp_path / "new" / "history.db").exists()
+        history.close()
+
+    @pytest.mark.parametrize("given", [{"redis_url": "redis://r"}, {"broker_url": "memory://", "base_url": "sandbox"}, {}])
+    def test_another_redis_has_none(self, given: dict[str, Any]) -> None:
+        assert open_history(Settings(**given)) is None
+
+
+class WhenAHistoryIsNamed:
+    def test_off_is_off(self) -> None:
+        assert open_history(Settings(redis_url="embedded", history_url="off")) is None
+
+    def test_a_driver_that_is_missing_is_named_and_the_url_is_not(self) -> None:
+        with pytest.raises(SettingsInvalid) as error:
+            open_history(Settings(history_url="postgresql+asyncpgx://u:secret@h/d"))
+        assert "secret" not in str(error.value)
+
+    @pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "history.db", "sqlite://", "secret"])
+    def test_what_cannot_be_one_is_refused_without_being_shown(self, url: str) -> None:
+        with pytest.raises(ValueError, match="history_url") as error:
+            Settings(history_url=url)
+        assert "secret" not in str(error.value)
+
+    def test_a_database_that_is_away_is_an_error_of_the_call_that_needs_it(self) -> None:
+        history = open_history(Settings(history_url=NOBODY))
+        assert history is not None
+        assert (history.where, history_url(Settings(history_url=NOBODY))) == ("none at 127.0.0.1:1", NOBODY)
+        with pytest.raises(HistoryAway) as error:
+            history.write([a_record(1)])
+        assert "secret" not in str(error.value)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_it_is_the_same_when_it_is_opened_again_and_that_of_a_newer_version_is_not_touched(self, kind: str, tmp_path: Path) -> None:
+        with a_database(kind, tmp_path) as url:
+            for times in range(2):
+                history = open_history(Settings(history_url=url))
+                assert history is not None
+                assert (history.read(an_id(1)) is None) == (times == 0)
+                history.write([a_record(1)])
+                assert len(history.find(None, limit=5)) == 1
+                history.close()
+            engine = create_engine(url)
+            with engine.begin() as sql:
+                sql.execute(text("UPDATE wooshq_history_meta SET value = :v WHERE name = 'version'"), {"v": b"2"})
+            engine.dispose()
+            newer = open_history(Settings(history_url=url))
+            assert newer is not None
+            with pytest.raises(HistoryNewer):
+                newer.read(an_id(1))
+            newer.close()
+
+
+class WhenSqlalchemyIsMissing:
+    def test_only_a_history_that_is_on_needs_it(self, tmp_path: Path) -> None:
+        program = f"""
+import sys
+sys.modules["sqlalchemy"] = None
+from wooshq.history.store import open_history
+from wooshq.history.record import Record
+from wooshq.settings import Settings
+assert open_history(Settings(redis_url="redis://r")) is None
+try:
+    open_history(Settings(history_url="sqlite:///{tmp_path}/h.db"))
+except Exception as error:
+    print(error)
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+        assert "pip install 'wooshq[sqlalchemy]'" in done.stdout
+
+
+def test_the_size_grows_with_what_is_written(tmp_path: Path) -> None:
+    with a_history("sqlite", tmp_path) as history:
+        before = history.size()
+        history.write(a_record(n) for n in range(3000))
+        after = history.size()
+        assert (before.records, after.records, after.has_text_index) == (0, 3000, True)
+        assert after.bytes > before.bytes
