@@ -1,5 +1,5 @@
 """
-What records are found by with an index: recipients, keys, tags, campaigns, jobs and letters, each as a number.
+What records are found by with an index: recipients, keys, tags, campaigns, jobs, letters and details, each as a number.
 
 The number is a keyed hash of 64 bits, so an index entry has eight bytes, and names nobody: the history may be searched by recipient although it
 keeps none.
@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 
 from wooshq.history.record import Record
+from wooshq.ledger.states import State
+from wooshq.letters.filter import comparable
 from wooshq.search.tree import Field
 
 
@@ -26,6 +28,9 @@ class Marks:
         for field, value in ((Field.KEY, record.key), (Field.CAMPAIGN, record.campaign), (Field.JOB, record.job)):
             if value:
                 found.add(self.mark(field, value))
+        detail = record.shown.get("detail")
+        if detail and record.kind != "job" and record.state != State.SENT:
+            found |= {self.mark(Field.DETAIL, detail), self.mark(Field.DETAIL, comparable(detail))}
         if record.letter and record.letter != record.id:
             found.add(self.mark(Field.ID, record.letter))
         return sorted(found)

@@ -150,7 +150,7 @@ def _shown_packed(record: Record) -> dict[str, Any]:
             continue
         if name == "attempts":
             value = [_attempt_packed(one, record.ended_ms) for one in value]
-        kept[_SHORT.get(name, name)] = value
+        kept[_SHORT.get(name) or (f"-{name}" if name in _LONG or name.startswith("-") else name)] = value
     if implied:  # names that it does not have, although others of its kind do
         kept["-"] = list(implied)
     return kept
@@ -162,7 +162,7 @@ def _shown_unpacked(kept: Mapping[str, Any], record: Record) -> dict[str, Any]:
         del shown[name]
     for short, value in kept.items():
         if short != "-":
-            name = _LONG.get(short, short)
+            name = short[1:] if short.startswith("-") else _LONG.get(short, short)
             shown[name] = [_attempt_unpacked(one, record.ended_ms) for one in value] if name == "attempts" else value
     return shown
 

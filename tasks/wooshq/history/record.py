@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -11,13 +10,10 @@ from wooshq.intents.status import attempts_of, ended_status
 from wooshq.jobs.show import ended_job
 from wooshq.ledger.states import State
 from wooshq.letters.read import letter_of
-from wooshq_schemas.recipient_lists import recipients_in_intent
+from wooshq.search.content import Content
 
 Kind: TypeAlias = Literal["intent", "letter", "job"]
 
-_SENT: Final = ("message", "placeholders", "request", "meta_data")
-"""The parts of an intent whose texts `text:` searches."""
-_LISTS: Final = frozenset(("users", "hwids", "push_tokens", "test_devices"))
 _JOB_NUMBERS: Final = ("cancelled", "refused", "duplicates", "calls_needed", "workers_lost", "application", "campaign", "source")
 
 
@@ -65,8 +61,7 @@ class Record:
     @property
     def sent_texts(self) -> str:
         """The texts of the message, one a line; "" if the body is not kept."""
-        data = _object(self.body)
-        return "\n".join(text for part in _SENT if part in data for text in _texts(data[part]))
+        return "\n".join(Content(self.body).texts())
 
 
 def intent_record(intent_id: str, row: Mapping[str, str], *, changed_ms: int | None = None, doubts: Sequence[str] = ()) -> Record:
@@ -128,7 +123,7 @@ def job_record(job_id: str, row: Mapping[str, str], *, changed_ms: int | None = 
 
 
 def _record(kind: Kind, of: str, row: Mapping[str, str], body: str, shown: Mapping[str, Any], **more: Any) -> Record:
-    data = _object(body)
+    content = Content(body)
     attempts = shown.get("attempts") or ()
     last = attempts[-1] if attempts else {}
     return Record(
@@ -141,51 +136,11 @@ def _record(kind: Kind, of: str, row: Mapping[str, str], body: str, shown: Mappi
         app=row.get("app", ""),
         lane=row.get("lane", ""),
         job=row.get("bulk", ""),
-        campaign=_text(data.get("campaign")) or _campaign(data.get("request")) or row.get("campaign", ""),
-        key=_text(data.get("idempotency_key")),
-        recipients=tuple(sorted(recipients_in_intent(data))),
-        tags=_tags(data.get("tags")),
+        campaign=content.campaign or row.get("campaign", ""),
+        key=content.key,
+        recipients=content.recipients,
+        tags=content.tags,
         body=body,
         shown=shown,
         **more,
     )
-
-
-def _object(body: str) -> Mapping[str, Any]:
-    """An intent's JSON; {} for what is not an object: a letter `invalid` can be anything."""
-    try:
-        data = json.loads(body) if body else {}
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _campaign(request: Any) -> str:
-    if isinstance(request, Mapping):
-        for inner in request.values():
-            if isinstance(inner, Mapping) and _text(inner.get("campaign")):
-                return _text(inner["campaign"])
-    return ""
-
-
-def _tags(tags: Any) -> tuple[tuple[str, str], ...]:
-    if not isinstance(tags, Mapping):
-        return ()
-    return tuple(sorted((name, value) for name, value in tags.items() if isinstance(value, str)))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a part of an intent, without lists of recipients."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            if name not in _LISTS:
-                yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)

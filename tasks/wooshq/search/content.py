@@ -55,6 +55,25 @@ class Content:
         places = [self._data, *(one for one in inner if isinstance(one, Mapping))]
         return next((place["campaign"] for place in places if isinstance(place.get("campaign"), str)), None)
 
+    @property
+    def key(self) -> str:
+        """Its idempotency key; "" without one."""
+        key = self._data.get("idempotency_key")
+        return key if isinstance(key, str) else ""
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Every identifier, each once, sorted."""
+        return tuple(sorted(recipients_in_intent(self._data)))
+
+    @property
+    def tags(self) -> tuple[tuple[str, str], ...]:
+        """(name, value) of each tag, sorted."""
+        tags = self._data.get("tags")
+        if not isinstance(tags, Mapping):
+            return ()
+        return tuple(sorted((name, value) for name, value in tags.items() if isinstance(value, str)))
+
     def texts(self) -> Iterator[str]:
         """Every text that is sent: of the message, its placeholders and its data. Recipients are not among them."""
         for part in _SENT:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from tests.databases import a_database
 from wooshq.history.record import Kind, Record, intent_record
 from wooshq.history.store import History, open_history
+from wooshq.ledger.states import LetterState
+from wooshq.letters.filter import comparable
 from wooshq.search.tree import And, Condition, Field, Is, Not, Or, Since, Tree, Until
 from wooshq.settings import Settings
 
@@ -67,7 +69,7 @@ def a_record(n: int = 0, *, at_ms: int = AT, moved_ms: int = 0, body: dict[str, 
 
 # Records and queries of any kind, of few values, so that they meet.
 
-WORDS: Final = ("u1", "u2", "77", "Größe", "ab", 'a"b', "100%_\\", "INV-9981", "straße STRASSE", "İ", "x\U0001f600y")
+WORDS: Final = ("u1", "u2", "77", "Größe", "ab", 'a"b', "100%_\\", "INV-9981", "straße STRASSE", "İ", "x\U0001f600y", "list[7]: no")
 words = st.sampled_from(WORDS)
 _maybe = st.sampled_from(("", *WORDS))
 _states = st.sampled_from(("sent", "dead", "expired", "cancelled", "closed", "discarded", "done"))
@@ -120,6 +122,7 @@ _values: Final[dict[Field, st.SearchStrategy[str]]] = {
     Field.REASON: st.sampled_from(("rejected", "unknown")),
     Field.STATUS: st.sampled_from(("200", "400")),
     Field.LANE: st.sampled_from(("transactional", "bulk")),
+    Field.DETAIL: words | st.just("list[n]: no"),
     Field.TEXT: words | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=5),
 }
 _conditions: st.SearchStrategy[Tree] = st.one_of(
@@ -159,6 +162,11 @@ def meets(record: Record) -> Callable[[Condition], bool]:
                 return value in (record.id, record.letter)
             case Is(Field.JOB, value):
                 return value == record.job or (record.kind == "job" and value == record.id)
+            case Is(Field.STATE, "dead"):
+                return record.state in ("dead", *LetterState)
+            case Is(Field.DETAIL, value):
+                detail = record.shown["detail"] if record.kind != "job" and record.state != "sent" else None
+                return detail is not None and value in (detail, comparable(detail))
             case Is(Field.STATUS, value):
                 return str(record.status) == value
             case Is(field, value):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -37,7 +39,9 @@ def test_any_record_comes_back(record: Record, odd: dict[str, Any], data: st.Dat
     shown = {**record.shown, **{name: value for name, value in odd.items() if name not in ("attempts", "-")}}
     attempts = data.draw(st.lists(attempt | st.just({"odd": 1}), max_size=3))
     whole = Record(**{name: getattr(record, name) for name in Record.__slots__} | {"shown": {**shown, "attempts": attempts}})
-    assert repr(again(whole, pack(whole))) == repr(whole)
+    found = again(whole, pack(whole))
+    assert replace(found, shown={}) == replace(whole, shown={})
+    assert json.dumps(found.shown, sort_keys=True) == json.dumps(whole.shown, sort_keys=True), "equal, although NaN is not"
     assert count_recipients(pack(whole)) == count_recipients(pack(whole, bare=True)) == len(record.recipients)
 
 

@@ -10,11 +10,13 @@ from sqlalchemy import ColumnElement, and_, not_, or_
 from wooshq.history.record import Kind
 from wooshq.history.sql.refs import KINDS, ref_of
 from wooshq.history.sql.tables import ended
-from wooshq.ledger.states import State
+from wooshq.ledger.states import LetterState, State
 from wooshq.search.tree import And, Field, Is, Not, Or, Since, Tree, Until
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS: Final[tuple[Kind, ...]] = tuple(KINDS)
+
+_DEAD: Final = (str(State.DEAD), *map(str, LetterState))
 
 UNSENT: Final = ended.c.state != str(State.SENT)
 IN_DOUBT: Final = ended.c.in_doubt == 1
@@ -61,7 +63,7 @@ def where(tree: Tree, finder: Finder) -> ColumnElement[bool]:
 def _is(condition: Is, finder: Finder) -> ColumnElement[bool]:
     value = condition.value
     match condition.field:
-        case Field.RECIPIENT | Field.TAG | Field.KEY | Field.CAMPAIGN:
+        case Field.RECIPIENT | Field.TAG | Field.KEY | Field.CAMPAIGN | Field.DETAIL:
             return finder.marked(condition.field, value, condition.name)
         case Field.JOB:
             return or_(finder.marked(Field.JOB, value, ""), ended.c.ref == ref_of("job", value))
@@ -73,7 +75,10 @@ def _is(condition: Is, finder: Finder) -> ColumnElement[bool]:
         case Field.STATUS:
             return ended.c.status == int(value)
         case Field.STATE:
-            return ended.c.state == value if value == State.SENT else and_(ended.c.state == value, UNSENT)
+            if value == State.SENT:
+                return ended.c.state == value
+            # Every letter is dead: its own states say what becomes of it.
+            return and_(ended.c.state.in_(_DEAD) if value == State.DEAD else ended.c.state == value, UNSENT)
         case Field.REASON:
             return and_(ended.c.reason == value, UNSENT)
         case Field.CODE | Field.APP | Field.LANE as field:
