@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -23,6 +23,9 @@ _GROUP: Final = 64
 """Settlements in one round trip. A crash between an answer and its settle leaves at most these, and the calls in progress, in doubt."""
 _GROUP_BYTES: Final = 1024 * 1024
 """Redis serves no other client while a script runs."""
+_BUSY: Final = 32
+_GATHER_S: Final = 0.004
+"""While so many calls are in progress, an answer waits so long for others: a round trip costs as much for one settlement as for ten."""
 _RETRY_S: Final = 0.2
 _LOG_EVERY_S: Final = 1.0
 
@@ -46,6 +49,7 @@ class Settler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._not_logged: Counter[str] = Counter()
+        self.calls_in_progress: Callable[[], int] = lambda: 0
 
     def add(self, settlement: Settlement) -> None:
         """Have it written soon."""
@@ -76,6 +80,8 @@ class Settler:
             await self._has_work.wait()
             self._has_work.clear()
             while self._waiting or self.gates.has_news:
+                if len(self._waiting) < _BUSY < self.calls_in_progress() and not self.gates.has_news:
+                    await asyncio.sleep(_GATHER_S)
                 try:
                     await self._report_gates()  # one round trip an application. First: intents that will wait for a gate must find it shut.
                     await self._write(self._next_group())  # one round trip

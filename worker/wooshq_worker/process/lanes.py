@@ -45,6 +45,11 @@ class Lanes:
         return any(lane.may_have_work for lane in self._lanes.values())
 
     @property
+    def busy(self) -> int:
+        """Slots that all lanes use now."""
+        return self._busy
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of all lanes."""
         return tuple(self._lanes)

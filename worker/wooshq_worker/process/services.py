@@ -50,6 +50,7 @@ class Services:
         self._stopping = False
         most = {"transactional": settings.concurrency, "bulk": max(1, int(settings.concurrency * settings.bulk_share))}
         self._lanes = Lanes(most, settings.concurrency, lambda: self._batches.bytes_held > _BYTES_HELD)
+        self._settler.calls_in_progress = lambda: self._lanes.busy
         suspect_lock = SuspectLock()
         self._job_log = JobLog(report_kind)
         self.keeper = Keeper(wooshq, self._client)
