@@ -35,6 +35,7 @@ from wooshq.letters.faces import AsyncDeadLetters, AsyncReplays
 from wooshq.letters.replays.start import Replayed
 from wooshq.settings import Settings
 from wooshq.spool.spooling import Spooling
+from wooshq.tokens.faces import AsyncTokens
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
@@ -51,6 +52,7 @@ class AsyncWooshq(AsyncGateCalls):
         self.bulk = AsyncJobs(self)
         self.fan_out = self.bulk.fan_out
         self.limits = AsyncLimits(self)
+        self.tokens = AsyncTokens(self)
         self._spooling = Spooling(self.installation, self._mover_client)
         self._moves: Wooshq | None = None
         self._ledger: IntentLedger | None = None

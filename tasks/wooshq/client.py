@@ -37,6 +37,7 @@ from wooshq.letters.faces import DeadLetters, Replays
 from wooshq.letters.replays.start import Replayed
 from wooshq.settings import Settings
 from wooshq.spool.spooling import Spooling
+from wooshq.tokens.faces import Tokens
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
@@ -57,6 +58,7 @@ class Wooshq(GateCalls):
         self.bulk = Jobs(self)
         self.fan_out = self.bulk.fan_out
         self.limits = Limits(self)
+        self.tokens = Tokens(self)
         self._spooling = Spooling(self.installation, lambda: self)
         self._ledger: IntentLedger | None = None
         self._redis: redis.Redis | None = None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote
 
 from wooshq.errors import (
     Conflict,
@@ -19,9 +20,11 @@ from wooshq.errors import (
     Problem,
     RecipientsChanged,
     RecipientsUnreadable,
+    ReplayUnknown,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
+_IN_A_FRAGMENT: Final = "/~!$&'()*+,;=:@-._?"
 RETRY_AFTER_S: Final = 5
 """What a client is asked to wait while Redis is away."""
 
@@ -33,6 +36,7 @@ EXPLAINED: Final[tuple[type[Exception], ...]] = (
     JobRefused,
     JobUnknown,
     LetterUnknown,
+    ReplayUnknown,
     FeedInterrupted,
     RecipientsChanged,
     RecipientsUnreadable,
@@ -58,8 +62,8 @@ def problem_details(error: Exception) -> ProblemDetails:
     """
     The answer for an error. Raises TypeError for one that is not in EXPLAINED.
 
-    `type` is `urn:wooshq:` and the kind of the error. IntentInvalid and JobRefused: `errors`, a list of `{field, problem, hint}`. Conflict:
-    `accepted_id`, and `fields` that differ. NotAccepted: `ids` of the intents to repeat with, `id` if it is one, and `maybe_done`.
+    `type` is `urn:wooshq:` and the kind of the error. IntentInvalid and JobRefused: `errors`, a list of `{pointer, field, problem, hint}`.
+    Conflict: `accepted_id`, and `fields` that differ. NotAccepted: `ids` of the intents to repeat with, `id` if it is one, and `maybe_done`.
     """
     match error:
         case IntentInvalid():
@@ -71,7 +75,7 @@ def problem_details(error: Exception) -> ProblemDetails:
             return _answer(422, "conflict", title, error, accepted_id=error.accepted_id, fields=list(error.fields))
         case RecipientsChanged() | RecipientsUnreadable():
             return _answer(422, "recipients", "These recipients cannot be used", error)
-        case JobUnknown() | LetterUnknown():
+        case JobUnknown() | LetterUnknown() | ReplayUnknown():
             return _answer(404, "unknown-id", "Nothing has this id", error)
         case NotAccepted():
             more = {"id": error.intent_id, "ids": list(error.intent_ids), "maybe_done": error.maybe_done}
@@ -91,7 +95,13 @@ def _answer(status: int, kind: str, title: str, detail: object, **more: Any) -> 
 
 
 def _errors(problems: Sequence[Problem]) -> list[Any]:
-    return [problem.as_dict() for problem in problems]
+    return [{"pointer": pointer_to(problem.field), **problem.as_dict()} for problem in problems]
+
+
+def pointer_to(field: str) -> str:
+    """A problem's field as a JSON pointer in a URI fragment, as in RFC 9457: `#/to/users/0`; `#` for the whole."""
+    parts = (part.replace("~", "~0").replace("/", "~1") for part in field.split("."))
+    return f"#/{quote('/'.join(parts), safe=_IN_A_FRAGMENT)}" if field else "#"
 
 
 def _without_address(error: Exception) -> str:

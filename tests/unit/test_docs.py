@@ -17,6 +17,7 @@ PAGES = [
         "docs/architecture.md",
         "docs/django.md",
         "docs/history.md",
+        "docs/http-api.md",
         "docs/operations.md",
         "docs/outbox.md",
         "docs/search.md",

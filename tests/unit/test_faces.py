@@ -14,6 +14,7 @@ from wooshq.aio import AsyncDeadLetters, AsyncJobHandle, AsyncJobs, AsyncWooshq
 from wooshq.client import DeadLetters, JobHandle, Jobs, Wooshq
 from wooshq.gates.faces import AsyncGateCalls, AsyncLimits, GateCalls, Limits
 from wooshq.letters.filter import Conditions, ConditionsAndIds
+from wooshq.tokens.faces import AsyncTokens, Tokens
 
 PAIRS = [
     (Wooshq, AsyncWooshq),
@@ -22,6 +23,7 @@ PAIRS = [
     (JobHandle, AsyncJobHandle),
     (GateCalls, AsyncGateCalls),
     (Limits, AsyncLimits),
+    (Tokens, AsyncTokens),
 ]
 #: How a context manager is opened and closed has other names in asyncio.
 ASYNC_NAME = {"__enter__": "__aenter__", "__exit__": "__aexit__"}

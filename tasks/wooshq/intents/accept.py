@@ -31,7 +31,7 @@ def accept_intent(ledger: IntentLedger, settings: Settings, intent: IntentLike) 
     except LedgerUnavailable as error:
         if (yield from _kept(settings, [entry], error)):
             return entry.intent_id
-        raise _not_accepted(error, [entry.intent_id]) from error
+        raise not_accepted(error, [entry.intent_id]) from error
     for lane in accepted.bells:
         yield Ring(lane)
     return accepted.intent_id
@@ -58,18 +58,27 @@ def accept_intents(ledger: IntentLedger, settings: Settings, intents: Stream | A
 def _accept_batch(ledger: IntentLedger, settings: Settings, batch: Sequence[Checked], report: Report) -> Flow[None]:
     """Accept one batch, write its outcome into the report, and ring the bells of its lanes."""
     try:
-        if settings.spool_dir is not None:
-            yield AskWhetherAway()
-        outcomes = yield from accept_and_ring(ledger, settings, batch)
+        outcomes = yield from accept_checked(ledger, settings, batch)
     except LedgerUnavailable as error:
-        good = [(checked.index, checked.entry) for checked in batch if checked.entry]
-        if not (yield from _kept(settings, [entry for _, entry in good], error)):
-            raise _not_accepted(error, [entry.intent_id for _, entry in good], report, [index for index, _ in good]) from error
-        for checked in batch:
-            _note(report, Outcome(checked, AcceptOutcome(checked.entry.intent_id, new=True) if checked.entry else None))
-        return
+        good = [(checked.index, checked.entry.intent_id) for checked in batch if checked.entry]
+        raise not_accepted(error, [intent_id for _, intent_id in good], report, [index for index, _ in good]) from error
     for one in outcomes:
         _note(report, one)
+
+
+def accept_checked(ledger: IntentLedger, settings: Settings, batch: Sequence[Checked]) -> Flow[Sequence[Outcome]]:
+    """
+    Accept the valid intents of a batch in one round trip, and ring the bells of their lanes; or keep them in the spool of this machine, if
+    there is one. Raises LedgerUnavailable: see `not_accepted` for what the caller must hear.
+    """
+    try:
+        if settings.spool_dir is not None:
+            yield AskWhetherAway()
+        return (yield from accept_and_ring(ledger, settings, batch))
+    except LedgerUnavailable as error:
+        if not (yield from _kept(settings, [checked.entry for checked in batch if checked.entry], error)):
+            raise
+        return [Outcome(checked, AcceptOutcome(checked.entry.intent_id, new=True) if checked.entry else None) for checked in batch]
 
 
 def accept_and_ring(ledger: IntentLedger, settings: Settings, batch: Sequence[Checked]) -> Flow[Sequence[Outcome]]:
@@ -223,7 +232,7 @@ def _note(report: Report, one: Outcome) -> None:
         report.refuse(one.checked.index, one.checked.problems)
 
 
-def _not_accepted(
+def not_accepted(
     error: LedgerUnavailable, intent_ids: Sequence[str], report: Report | None = None, indexes: Iterable[int] = ()
 ) -> NotAccepted:
     """The ledger's error as the producer must hear it: what may have been accepted, and how to retry."""

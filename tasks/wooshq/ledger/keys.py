@@ -117,6 +117,7 @@ FIXED: Mapping[str, str] = {
     "gates": "hash: `<gate>|<application>` → JSON; absent means open. `*`: all applications; `<application>/<lane>`: one lane of it",
     "limits": "hash: `rate|<application>`, `share|<application>` → JSON; set by people, over the environment's. `*`: all applications",
     "limited": "set: applications with a ceiling that is learned from answers 429",
+    "tokens": "hash: name → JSON; bearer tokens of the HTTP API: the hash, the scopes, who made it, and when",
     "changes": "stream: the audit log: every act of an operator; the last 10,000. Its fields: see note_change in history.lua",
     "failures": "hash: application → failures in a row; `people|<application>`, `answers|<application>`: see report.lua",
     "doubts": "stream: every intent, and every call of a job, that is in doubt",

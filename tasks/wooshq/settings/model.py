@@ -189,6 +189,16 @@ class Settings(BaseSettings):
     history_retention_s: Seconds = 30 * 86400.0
     """How long the history keeps what has ended."""
 
+    # The HTTP API (`wooshq console`)
+    console_token: SecretStr | None = None
+    """Bearer token with all scopes, beside those of `wooshq tokens`. At least 32 characters."""
+    console_body_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
+    """Maximum size of a JSON body. An intent has its own limit, `WOOSHQ_MAX_INTENT_BYTES`, if that is larger."""
+    console_stream_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024 * 1024
+    """Maximum size of a body of lines (NDJSON). It is never in memory as a whole."""
+    console_rate_per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 5000.0
+    """Maximum requests per second that one token may make at one server. More of them get 429."""
+
     # Seeing
     health_dir: Path | None = None
     """Folder in which workers write their state for `wooshq health`. Default: a private folder below the temporary folder."""
@@ -269,6 +279,14 @@ class Settings(BaseSettings):
                 raise ValueError("must be printable ASCII without spaces and line breaks. Copy the token again from the Pushwoosh panel")
             if text[0] in _QUOTES or text[-1] in _QUOTES:
                 raise ValueError("must not begin or end with a quote. Remove it")
+        return value
+
+    @field_validator("console_token")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value is not None else ""
+        if value is not None and (len(text) < 32 or not text.isascii() or not text.isprintable() or " " in text):
+            raise ValueError("must be at least 32 characters of printable ASCII without spaces. Make one: openssl rand -hex 32")
         return value
 
     @field_validator("base_url")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import redis
 
-from tests.integration.ledger import replays
+from tests.integration.ledger import operators, replays
 from tests.integration.ledger.walker import ATTEMPT, HOUR_MS, Walker, a_dead_recipient
 from tests.rig import APPLICATION
 from tests.script_headers import header_of, table_moves
@@ -65,28 +65,6 @@ def a_gate_lets_probes_through_and_opens(walk: Walker) -> None:
         walk.watched.redis.hset(key, field, kept.replace(b'"until_ms":1', b'"until_ms":0.1'))
     assert walk.claimed(intent_id).probe
     assert set(walk.do(gates.report(APPLICATION, Heard(well=1)))) == {"opened circuit", "opened not_before"}
-
-
-def a_person_sets_limits_and_pauses_a_lane(walk: Walker) -> None:
-    gates, name = walk.ledger.gates, walk.job(rate=2.0)
-    walk.do(gates.set_limit("rate", APPLICATION, "5.0", why="slow", by="ana"))
-    walk.do(gates.set_limit("share", "*", "0.5", why="", by="ana"))
-    assert walk.taken_now(walk.accepted(lane="bulk")) is not None
-    assert walk.watched.redis.hexists(walk.keys.pace(APPLICATION), "tat"), "the limit counts"
-    walk.do(gates.set_limit("rate", APPLICATION, "", why="", by="ana"))
-    walk.do(gates.report(APPLICATION, Heard(), [Shut("not_before", "slow down")]))
-    assert set(walk.do(gates.learned([APPLICATION, "NEVER-MADE1"]))) == {APPLICATION}
-    walk.do(gates.open("not_before", APPLICATION))
-    walk.do(gates.shut("hand", "*", "noon", by="ana", lane="bulk"))
-    assert walk.taken_now(walk.accepted(lane="bulk")) is None
-    token = walk.taken(name)
-    assert walk.begun(name, token, "0-3") == "held"
-    assert walk.taken_now(walk.accepted()) is not None
-    assert walk.do(gates.open_all("hand", by="ana")), "of a lane, too"
-    assert [walk.do(walk.jobs.set_rate(i, 5.0, "", "ana")) for i in (name.job_id, "nobody")] == ["set", "gone"]
-    walk.move(name, "cancel")
-    walk.recorded(name, token, [(Mark.CANCELLED, 0, 3)], end="back")
-    assert walk.do(walk.jobs.set_rate(name.job_id, None, "", "ana")) == "ended"
 
 
 def a_worker_settles_in_every_other_way(walk: Walker) -> None:
@@ -433,7 +411,7 @@ WALKS: list[Callable[[Walker], None]] = [
     an_intent_fails_and_comes_due,
     a_gate_holds_an_intent_until_it_opens,
     a_gate_lets_probes_through_and_opens,
-    a_person_sets_limits_and_pauses_a_lane,
+    *operators.WALKS,
     a_worker_settles_in_every_other_way,
     a_worker_records_calls_before_an_attempt_has_ended,
     a_settlement_is_late,

@@ -13,12 +13,13 @@ from redis.exceptions import RedisError
 
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
 from wooshq.installation.embedded import EmbeddedRedisError
-from wooshq_worker.cli.commands import bulk, cancel, fanout, from_1_3, health, lint, processes, resend, send, status
+from wooshq_worker.cli.commands import bulk, cancel, fanout, from_1_3, lint, resend, send, status
 from wooshq_worker.cli.commands.gates import audit, changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
 from wooshq_worker.cli.commands.letters import dead, replays
 from wooshq_worker.cli.commands.outbox import relay, spool
 from wooshq_worker.cli.commands.outbox import rows as outbox
+from wooshq_worker.cli.commands.running import console, health, processes, tokens
 from wooshq_worker.cli.terminal.help import Group
 from wooshq_worker.cli.terminal.out import (
     FIND_THE_CAUSE,
@@ -65,6 +66,7 @@ from_1_3.add_to(app)
 fanout.add_to(app)
 processes.add_to(app)
 health.add_to(app)
+console.add_to(app)
 relay.add_to(app)
 pause.add_to(app)
 changes.add_to(app)
@@ -76,6 +78,7 @@ app.add_typer(gates.app, name="gates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(spool.app, name="spool")
+app.add_typer(tokens.app, name="tokens")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,106 @@
+"""Who calls: the token of a request becomes a caller, with a name and scopes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wooshq.aio import AsyncWooshq
+from wooshq.errors import LedgerUnavailable
+from wooshq.tokens.token import Scope, Token, hash_of, recognise
+from wooshq_worker.console.access.rate import Bucket
+from wooshq_worker.console.access.refused import forbidden, too_many, unauthorized
+
+FRESH_S: Final = 1.0
+"""Tokens are read again after this time, while requests go on."""
+STALE_S: Final = 5.0
+"""After this time a request waits until they were read again. So a revoked token is refused after at most this time."""
+_LONGEST: Final = 512
+"""Characters of a token that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request. name: of the token; it stands in the audit log."""
+
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, scope: Scope) -> None:
+        """Raises Refused (403) if the token does not have the scope."""
+        if scope not in self.scopes:
+            raise forbidden(scope)
+
+
+def fixed_token(name: str, secret: str) -> Token:
+    """A token with all scopes that this server knows beside those of the ledger."""
+    return Token(name, [str(scope) for scope in Scope], None, "", "", hash_of(secret))
+
+
+class Callers:
+    """The tokens that are known now, and how many requests each of them made. For one event loop."""
+
+    def __init__(
+        self,
+        client: AsyncWooshq,
+        fixed: Sequence[Token] = (),
+        *,
+        rate_per_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """fixed: tokens that count beside those of the ledger. rate_per_s: requests of one token; None for any number."""
+        self._client = client
+        self._fixed = tuple(fixed)
+        self._rate = rate_per_s
+        self._clock = clock
+        self._kept: tuple[Token, ...] = ()
+        self._read_at: float | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._buckets: dict[str, Bucket] = {}
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """
+        The caller of a request, by its header Authorization. Raises Refused (401 without a known token, 429 for too many requests), and
+        LedgerUnavailable if the tokens were never read.
+        """
+        scheme, _, secret = (authorization or "").partition(" ")
+        secret = secret.strip()
+        if scheme.lower() != "bearer" or not secret or len(secret) > _LONGEST:
+            raise unauthorized("Send the header Authorization: Bearer TOKEN. Make a token: wooshq tokens make NAME --scope read")
+        found = recognise(secret, (*self._fixed, *(await self._known())))
+        if found is None:
+            raise unauthorized("Nobody knows this token. It may have been revoked: wooshq tokens")
+        if self._rate is not None:
+            now = self._clock()
+            wait_s = self._buckets.setdefault(found.name, Bucket(max(1.0, self._rate), now)).take(self._rate, now)
+            if wait_s:
+                raise too_many(wait_s)
+        return Caller(found.name, frozenset(found.scopes))
+
+    async def _known(self) -> tuple[Token, ...]:
+        """The ledger's tokens. While Redis is away, those that were read last."""
+        age = None if self._read_at is None else self._clock() - self._read_at
+        if age is not None and age < FRESH_S:
+            return self._kept
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        if age is None or age >= STALE_S:
+            reading = self._reading
+            try:
+                await asyncio.shield(reading)
+            except LedgerUnavailable:
+                if age is None and not self._fixed:
+                    raise
+        return self._kept
+
+    async def _read(self) -> None:
+        try:
+            self._kept = tuple(await self._client.tokens.list())
+            self._read_at = self._clock()
+            names = {token.name for token in (*self._kept, *self._fixed)}
+            self._buckets = {name: bucket for name, bucket in self._buckets.items() if name in names}
+        finally:
+            self._reading = None

@@ -1,0 +1,89 @@
+"""The app: every call of the HTTP API on its path, its document and reference page, and whether this server is alive and ready."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from wooshq.aio import AsyncWooshq
+from wooshq.errors import LedgerUnavailable
+from wooshq.settings import Settings
+from wooshq.tokens.token import Token
+from wooshq_worker.console import reference
+from wooshq_worker.console.access.callers import Callers, fixed_token
+from wooshq_worker.console.api.openapi import document
+from wooshq_worker.console.api.operation import HEADERS, Api
+from wooshq_worker.console.api.problems import of_the_framework
+from wooshq_worker.console.api.shapes import Accepted
+from wooshq_worker.console.calls import intents
+from wooshq_worker.console.calls.accepting import Accepting
+
+ROOMS: Final = (intents.room,)
+
+
+def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:
+    """
+    The app for an installation. fixed: tokens that this server takes beside those of the ledger and of WOOSHQ_CONSOLE_TOKEN.
+
+    The client is opened and closed with the app. The pages that FastAPI makes of its document are off: they load scripts from elsewhere.
+    """
+    client = AsyncWooshq(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with client:
+            yield
+
+    app = FastAPI(title="wooshq", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    named = (fixed_token("environment", settings.console_token.get_secret_value()),) if settings.console_token is not None else ()
+    callers = Callers(client, (*named, *fixed), rate_per_s=settings.console_rate_per_s)
+    api = Api(client, callers, settings.console_body_bytes)
+    for room in ROOMS:
+        for operation in room.operations:
+            api.add(app, operation)
+    app.state.accepting = Accepting(client)
+    app.state.most_stream_bytes = settings.console_stream_bytes
+    app.add_exception_handler(HTTPException, of_the_framework)
+    _add_open_paths(app, client)
+    return app
+
+
+def _add_open_paths(app: FastAPI, client: AsyncWooshq) -> None:
+    """The paths that need no token: they tell nothing of any message."""
+    made = document(ROOMS, [Accepted])
+    shown = reference.page(made)
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(made, headers={**HEADERS, "Cache-Control": "no-cache"})
+
+    async def page(_: Request) -> Response:
+        return Response(shown, media_type="text/html", headers=reference.HEADERS)
+
+    async def style(_: Request) -> Response:
+        return Response(reference.STYLE, media_type="text/css", headers=reference.HEADERS)
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "alive"}, headers=HEADERS)
+
+    async def readyz(_: Request) -> Response:
+        try:
+            has_worker = await client.do(client.ledger.has_keeper())
+        except LedgerUnavailable:
+            return JSONResponse({"status": "not ready", "redis": False, "worker": None}, 503, {**HEADERS, "Retry-After": "5"})
+        return JSONResponse({"status": "ready", "redis": True, "worker": has_worker}, headers=HEADERS)
+
+    for path, endpoint in (
+        ("/openapi.json", openapi),
+        ("/reference/", page),
+        ("/reference/reference.css", style),
+        ("/healthz", healthz),
+        ("/readyz", readyz),
+    ):
+        app.router.add_route(path, endpoint, ["GET"])
+    app.openapi = lambda: made  # type: ignore[method-assign]
