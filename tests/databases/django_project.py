@@ -18,9 +18,9 @@ _ENGINES = {"postgresql": "postgresql", "mysql": "mysql", "sqlite": "sqlite3"}
 
 
 class DjangoProject:
-    """url: of its database, as SQLAlchemy takes it. env: of an installation, such as `Rig.env`."""
+    """url: of its database, as SQLAlchemy takes it. env: of an installation, such as `Rig.env`. options: of the database in Django's settings."""
 
-    def __init__(self, folder: Path, url: str, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, url: str, env: dict[str, str], **options: Any) -> None:
         parsed = sqlalchemy.make_url(url)
         database = {
             "ENGINE": f"django.db.backends.{_ENGINES[parsed.get_backend_name()]}",
@@ -29,7 +29,7 @@ class DjangoProject:
             "PASSWORD": parsed.password or "",
             "HOST": parsed.query.get("host", parsed.host or ""),
             "PORT": parsed.port or "",
-            "OPTIONS": {"timeout": 60} if parsed.get_backend_name() == "sqlite" else {},
+            "OPTIONS": {**({"timeout": 60} if parsed.get_backend_name() == "sqlite" else {}), **options},
         }
         self.settings = folder / "shop_settings.py"
         self._write = (

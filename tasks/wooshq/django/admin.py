@@ -29,7 +29,7 @@ class OutboxRowAdmin(admin.ModelAdmin):
     show_full_result_count = False
 
     @admin.display(description="enqueued (UTC)", ordering="created_at")
-    def enqueued(self, row: Any) -> datetime:
+    def enqueued(self, row: Any) -> datetime | None:
         """When the app enqueued it."""
         return _moment(row.created_at)
 
@@ -49,7 +49,7 @@ class OutboxRowAdmin(admin.ModelAdmin):
         """What will be enqueued."""
         try:
             return json.dumps(json.loads(row.body), ensure_ascii=False, indent=2)
-        except ValueError:
+        except (ValueError, RecursionError):
             return "It is not JSON."
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -65,5 +65,9 @@ class OutboxRowAdmin(admin.ModelAdmin):
         return False
 
 
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC).replace(microsecond=0)
+def _moment(ms: int) -> datetime | None:
+    """None for a number that somebody has written and that is no moment."""
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC).replace(microsecond=0)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -73,4 +73,4 @@ def _tables(databases: Sequence[str]) -> Iterable[CheckMessage]:
         except SettingsInvalid as error:
             yield Error(str(error), id="wooshq.E002")
         except DatabaseAway as error:
-            yield Error(str(error).capitalize(), id="wooshq.E003")
+            yield Error(str(error), id="wooshq.E003")

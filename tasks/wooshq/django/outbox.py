@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, router, transaction
-from django.db.utils import DatabaseError
+from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
+from django.db.utils import Error
 
 import wooshq as _wooshq
 from wooshq.client import Wooshq
@@ -39,7 +39,14 @@ def enqueue(intent: IntentLike, *, using: str | None = None, wooshq: Wooshq | No
     owner = wooshq or _wooshq._default
     row = new_row(intent, owner.settings)
     alias = using or router.db_for_write(OutboxRow)
+    by_hand = not (transaction.get_connection(alias).in_atomic_block or transaction.get_autocommit(alias))
+    if by_hand and owner.installation.memory is not None:
+        raise transaction.TransactionManagementError(
+            "Without a relay (in tests, or with WOOSHQ_BROKER_URL=memory://), wooshq must know when a transaction ends. Use transaction.atomic"
+        )
     OutboxRow(**row.values()).save(using=alias, force_insert=True)
+    if by_hand:
+        return row.id  # Django knows no end of this transaction either: the relay finds the row by itself
     if owner.installation.memory is None:
         transaction.on_commit(bell_of(owner).ring, using=alias, robust=True)
     else:
@@ -72,19 +79,23 @@ class DjangoDatabase:
         connection = connections[self._alias]
         try:
             connection.close_if_unusable_or_obsolete()
-            if self.dialect == "mysql" and not connection.in_atomic_block:
-                # Of the next transaction only: the gap locks of REPEATABLE READ would hold up the apps' INSERTs.
-                with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            of_its_own = not connection.in_atomic_block
+            if self.dialect == "mysql" and of_its_own:  # of the next transaction
+                self._read_committed(connection)
             with transaction.atomic(using=self._alias), connection.cursor() as cursor:
+                if self.dialect == "postgresql" and of_its_own and connection.settings_dict["OPTIONS"].get("isolation_level"):
+                    self._read_committed(connection)  # of this transaction
                 yield DjangoStatements(cursor)
-        except DatabaseError as error:
+        except Error as error:
             if is_missing_table(error.__cause__):
                 raise TableMissing from error
-            if isinstance(error, (OperationalError, InterfaceError)):
-                connection.close_if_unusable_or_obsolete()
-                raise DatabaseAway(f"the database {self._alias!r} did no work ({type(error.__cause__ or error).__name__})") from error
-            raise
+            connection.close_if_unusable_or_obsolete()
+            raise DatabaseAway(f"The database {self._alias!r}", error.__cause__ or error) from error
+
+    def _read_committed(self, connection: Any) -> None:
+        """On MySQL the gap locks of REPEATABLE READ would hold up the apps' INSERTs. On PostgreSQL relays would fail because of each other."""
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
     def close(self) -> None:
         """Close the connection."""

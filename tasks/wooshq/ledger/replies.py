@@ -80,10 +80,14 @@ def _plain(value: object) -> Any:
 
 
 def moment(ms: str | int | float | None) -> str | None:
-    """Milliseconds since the epoch as RFC 3339, UTC; None for None or an empty text."""
-    if ms in (None, ""):
+    """Milliseconds since the epoch as RFC 3339, UTC; None for None, an empty text, and what is no moment of the years 1 to 9999."""
+    if ms is None or ms == "":
         return None
-    return datetime.fromtimestamp(float(ms) / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        found = datetime.fromtimestamp(float(ms) / 1000, UTC)
+    except (ValueError, TypeError, OverflowError, OSError):  # a row of an outbox that somebody has written
+        return None
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _ATTEMPT: Final = ("at", "outcome", "http_status", "code", "latency_ms", "error", "probe")

@@ -51,5 +51,15 @@ def is_missing_table(error: BaseException | None) -> bool:
     return code in _NO_TABLE or f"no such table: {NAME}" in str(error)
 
 
-class DatabaseAway(Exception):
-    """The database cannot be reached, or refuses work for now. The relay tries again later. Its text names no value."""
+class DatabaseAway(WooshqError):
+    """
+    The database cannot be reached, or refuses work: it is read-only, full, or lets this user do less. The relay tries again later.
+
+    Its text names no value.
+    """
+
+    def __init__(self, which: str, error: BaseException) -> None:
+        """which: the database, as a sentence begins. error: of its driver."""
+        number = next(iter(error.args), None)
+        kind = type(error).__name__ + (f" {number}" if type(number) is int else "")  # PyMySQL has one class for many errors
+        super().__init__(f"{which} did no work ({kind})")

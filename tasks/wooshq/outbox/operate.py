@@ -14,9 +14,10 @@ from wooshq.errors import IntentInvalid, LedgerUnavailable, Problem, WooshqError
 from wooshq.intents.entry import IntentLike, entry_of
 from wooshq.intents.status import Status
 from wooshq.ledger.replies import Result, moment
-from wooshq.ledger.steps import Ask, Steps, as_json
+from wooshq.ledger.steps import Ask, Steps
 from wooshq.outbox import statements
 from wooshq.outbox.database import Database
+from wooshq.outbox.row import body_of
 from wooshq.outbox.table import RowState
 from wooshq.settings import Settings
 
@@ -80,7 +81,11 @@ class OutboxRow(Result):
 
 @dataclass(frozen=True)
 class Depth(Result):
-    """How many rows are in each state. oldest_s: for how long the oldest row that waits has waited; None if none waits."""
+    """
+    How many rows are in each state. oldest_s: for how long the oldest row that waits has waited; None if none waits.
+
+    set_aside: also rows in a state that wooshq does not know, which somebody has written: no relay moves them.
+    """
 
     waiting: int
     set_aside: int
@@ -99,9 +104,10 @@ class OutboxRows:
         """How much waits. Raises DatabaseAway, TableMissing."""
         with self._database.transaction() as db:
             found = {state: (n, at) for state, n, at in statements.depth(db)}
-        waiting, oldest = found.get(RowState.WAITING, (0, None))
+        waiting, oldest = found.pop(RowState.WAITING, (0, None))
+        parked, _ = found.pop(RowState.PARKED, (0, None))
         age_s = None if oldest is None else max(0.0, round(datetime.now(UTC).timestamp() - oldest / 1000, 3))
-        return Depth(waiting, found.get(RowState.SET_ASIDE, (0, 0))[0], found.get(RowState.PARKED, (0, 0))[0], age_s)
+        return Depth(waiting, sum(n for n, _ in found.values()), parked, age_s)
 
     def list(self, *, state: str | None = None, most: int | None = None) -> Iterator[OutboxRow]:
         """Rows, the oldest first, at most `most`, in pages. state: only these. Raises ValueError for an unknown state."""
@@ -138,7 +144,7 @@ class OutboxRows:
         fields = json.loads(entry.body)
         if fields.get("id") not in (None, row_id):
             raise IntentInvalid((Problem("id", "is not the id of its row", "Leave the id out, or enqueue another intent"),))
-        body = as_json({**fields, "id": row_id})
+        body = body_of({**fields, "id": row_id}, self._settings)
         reason = _CHANGED if row.state == RowState.SET_ASIDE else row.reason
         with self._database.transaction() as db:
             if not statements.edit(db, row_id, body, state=row.state, reason=reason, now=time.time_ns() // 1_000_000):
@@ -228,7 +234,7 @@ def _intent_in(given: IntentLike, row_id: str) -> IntentLike:
     if isinstance(given, (str, bytes)):
         try:
             fields = json.loads(given)
-        except ValueError:
+        except (ValueError, RecursionError):
             return given
     if not isinstance(fields, Mapping) or "intent" not in fields or "tries" not in fields:
         return given
@@ -244,7 +250,7 @@ def _shown(row: tuple[Any, ...]) -> OutboxRow:
     row_id, body, created_at, first_tried_at, tries, state, reason = row
     try:
         intent = json.loads(body)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):  # somebody has written this row
         intent = None
     known = intent if isinstance(intent, dict) else {}
     return OutboxRow(

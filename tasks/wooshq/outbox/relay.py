@@ -221,10 +221,24 @@ def check(row: Claimed, settings: Settings, index: int = 0) -> Checked:
     A schedule counts as of the moment when the app enqueued it: that it has passed since is no mistake of the app. `ttl_s` begins at that
     moment, too.
     """
+    created_at = row.created_at
+    if created_at is None or (enqueued := _moment(created_at)) is None:
+        return _by_hand(index, "created_at", "is not a time in ms since the epoch")
     try:
-        entry = entry_of(row.body, settings, now=datetime.fromtimestamp(row.created_at / 1000, UTC))
+        entry = entry_of(row.body, settings, now=enqueued)
     except IntentInvalid as error:
         return Checked(index, None, error.problems)
     if entry.intent_id != row.id:
-        return Checked(index, None, (Problem("id", "is not the id of its row", "Insert rows with wooshq's own functions"),))
-    return Checked(index, with_rest_of_ttl(entry, row.now - row.created_at))
+        return _by_hand(index, "id", "is not the id of its row")
+    return Checked(index, with_rest_of_ttl(entry, row.now - created_at))
+
+
+def _moment(ms: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _by_hand(index: int, field: str, problem: str) -> Checked:
+    return Checked(index, None, (Problem(field, problem, "Insert rows with wooshq's own functions"),))

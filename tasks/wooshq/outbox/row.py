@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from wooshq.intents.entry import IntentLike, intent_of, new_id, too_large
 from wooshq.ledger.steps import as_json
 from wooshq.outbox.table import RowState
 from wooshq.settings import Settings
+
+_in_ascii: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,19 @@ def new_row(intent: IntentLike, settings: Settings) -> NewRow:
     """
     model = intent_of(intent, settings)
     known = model.id or new_id()
-    fields = json.loads(model.to_json())
-    body = as_json({**fields, "id": known})
-    if len(body.encode()) > settings.max_intent_bytes:
-        raise too_large(len(body.encode()), settings)
+    body = body_of({**json.loads(model.to_json()), "id": known}, settings)
     return NewRow(known, body, time.time_ns() // 1_000_000)
+
+
+def body_of(fields: Mapping[str, Any], settings: Settings) -> str:
+    """
+    The JSON of an intent, for its row. Raises IntentInvalid if it is too large.
+
+    It is ASCII, because a database with an older character set refuses emoji, and with them the whole transaction. Only an intent that would
+    become too large by this is kept as it is.
+    """
+    plain = as_json(fields)
+    if (size := len(plain.encode())) > settings.max_intent_bytes:
+        raise too_large(size, settings)
+    escaped = _in_ascii(fields)
+    return escaped if len(escaped) <= settings.max_intent_bytes else plain

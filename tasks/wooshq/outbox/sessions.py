@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Iterator
 from typing import Any, Final, cast, overload
 
 from sqlalchemy import (
+    BLANK_SCHEMA,
     BigInteger,
     Column,
     Engine,
@@ -29,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
@@ -45,11 +46,15 @@ from wooshq.outbox.table import COLUMNS, INDEX, NAME, Dialect
 
 
 def outbox_table(metadata: MetaData) -> Table:
-    """The outbox's table, in your metadata: `create_all` makes it, and Alembic finds it. Returns the one that is there already."""
+    """
+    The outbox's table, in your metadata: `create_all` makes it, and Alembic finds it. Returns the one that is there already.
+
+    It is in the schema where the connections of your app and of the relay look first, also if the metadata names another one.
+    """
     if NAME in metadata.tables:
         return metadata.tables[NAME]
     name, columns = INDEX
-    return Table(NAME, metadata, *map(_column, COLUMNS), Index(name, *columns))
+    return Table(NAME, metadata, *map(_column, COLUMNS), Index(name, *columns), schema=BLANK_SCHEMA)
 
 
 def _column(column: table.Column) -> Column[Any]:
@@ -88,13 +93,25 @@ def enqueue_in(session: Any, intent: IntentLike, *, wooshq: Wooshq | None = None
         session = session()
     if isinstance(session, (AsyncSession, AsyncConnection)):
         return _insert_async(session, row, owner)
-    session.execute(_insert, row.values())
+    with _without_values():
+        session.execute(_insert, row.values())
     _when_committed(session, row, owner)
     return row.id
 
 
+@contextlib.contextmanager
+def _without_values() -> Iterator[None]:
+    """SQLAlchemy puts the values of a statement into its errors, and here they are a message and its recipients."""
+    try:
+        yield
+    except StatementError as error:
+        error.hide_parameters = True
+        raise
+
+
 async def _insert_async(session: AsyncSession | AsyncConnection, row: NewRow, owner: Wooshq) -> str:
-    await session.execute(_insert, row.values())
+    with _without_values():
+        await session.execute(_insert, row.values())
     inner = session.sync_session if isinstance(session, AsyncSession) else session.sync_connection
     _when_committed(cast(Any, inner), row, owner)
     return row.id
@@ -203,11 +220,10 @@ class SqlAlchemyDatabase:
             with self._engine.begin() as connection:
                 yield SqlAlchemyStatements(connection)
         except DBAPIError as error:
+            error.hide_parameters = True
             if is_missing_table(error.orig):
                 raise TableMissing from error
-            if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
-                raise DatabaseAway(_why(error)) from error
-            raise
+            raise DatabaseAway("The database of the outbox", error.orig or error) from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -255,8 +271,3 @@ def _dialect(engine: Engine) -> Dialect:
     if name not in table.DIALECTS:
         raise SettingsInvalid(f"WOOSHQ_OUTBOX_URL: {name} has no outbox. Use PostgreSQL, MySQL, MariaDB or SQLite")
     return name
-
-
-def _why(error: DBAPIError) -> str:
-    """Why a database did no work, without values: drivers put statements and values into their texts."""
-    return f"the database of the outbox did no work ({type(error.orig).__name__})"

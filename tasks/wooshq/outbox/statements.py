@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,50 +14,83 @@ _NOW: Final[dict[Dialect, str]] = {
     "mysql": "(UNIX_TIMESTAMP() * 1000)",  # whole seconds: NOW(3) is ambiguous in the hour that a clock is set back
     "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
 }
-_DUE: Final = "state = 'waiting' AND claimed_until <= {now} ORDER BY created_at LIMIT :most"
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""Of the intents of one claim, however many rows that is: they are in memory, and go to Redis in one or few round trips."""
+_LONGEST_CLAIM_MS: Final = 3600 * 1000
+"""No claim is longer. One that seems to be was made by a clock that was wrong, and must not hold a row up until that time."""
+_FREE: Final = f"(claimed_until <= {{now}} OR claimed_until > {{now}} + {_LONGEST_CLAIM_MS})"
+_DUE: Final = f"state = 'waiting' AND {_FREE} ORDER BY created_at LIMIT :most"
 _CLAIM: Final = "claimed_until = {now} + :lease_ms, first_tried_at = COALESCE(first_tried_at, {now}), tries = tries + 1"
 _WAIT_AGAIN: Final = "state = 'waiting', reason = NULL, claimed_until = 0, first_tried_at = NULL"
 _READ: Final = "id, body, created_at, first_tried_at, tries"
+_FEW: Final = "SELECT due_id FROM (SELECT due_id, SUM(size) OVER (ORDER BY due_at, due_id) - size AS before_it FROM due) AS sized"
+"""Of the rows `due`, the first ones: as many as have :most_bytes in all, and the first one in any case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A row that one relay has. first_tried_at, now: ms since the epoch, by the database's clock. created_at: by the app's."""
+    """
+    A row that one relay has. first_tried_at, now: ms since the epoch, by the database's clock. created_at: by the app's.
+
+    SQLite keeps a text in a column of numbers, so a row that somebody has written may have anything there: then created_at is None.
+    """
 
     id: str
     body: str
-    created_at: int
+    created_at: int | None
     first_tried_at: int
     tries: int
     now: int
 
 
-def claim(db: Statements, dialect: Dialect, most: int, lease_ms: int) -> list[Claimed]:
+def claim(db: Statements, dialect: Dialect, most: int, lease_ms: int, most_bytes: int = MOST_BYTES) -> list[Claimed]:
     """
     Claim the oldest rows that wait and that no other relay has. The claim ends by itself, so a relay that is killed holds nothing up for long.
 
-    PostgreSQL and MySQL pass over rows that another relay is just claiming. SQLite has one writer at a time.
+    most_bytes: of all their intents together; one that is larger is claimed alone. PostgreSQL and MySQL pass over rows that another relay is
+    just claiming. SQLite has one writer at a time.
     """
     now = _NOW[dialect]
     due, set_ = _DUE.format(now=now), _CLAIM.format(now=now)
-    if dialect == "postgresql":
-        # Materialized: a subquery could be run again for each row, and then claim more than its LIMIT.
-        sql = (
-            f"WITH due AS MATERIALIZED (SELECT id AS due_id FROM {NAME} WHERE {due} FOR UPDATE SKIP LOCKED) "
-            f"UPDATE {NAME} SET {set_} FROM due WHERE id = due_id RETURNING {_READ}, {now}"
-        )
-        found = db.rows(sql, most=most, lease_ms=lease_ms)
-    elif dialect == "sqlite":
-        sql = f"UPDATE {NAME} SET {set_} WHERE id IN (SELECT id FROM {NAME} WHERE {due}) RETURNING {_READ}, {now}"
-        found = db.rows(sql, most=most, lease_ms=lease_ms)
-    else:
-        found = [
-            (*row[:3], row[3] or row[5], row[4] + 1, row[5])
-            for row in db.rows(f"SELECT {_READ}, {now} FROM {NAME} WHERE {due} FOR UPDATE SKIP LOCKED", most=most)
-        ]
-        if found:
-            db.run(f"UPDATE {NAME} SET {set_} WHERE id IN :ids", ids=[row[0] for row in found], lease_ms=lease_ms)
-    return [Claimed(str(row[0]), str(row[1]), *map(int, row[2:])) for row in found]
+    if dialect == "mysql":
+        return _claimed(_claim_in_steps(db, due, set_, now, most, lease_ms, most_bytes))
+    # Materialized: a subquery could be run again for each row, and then claim more than its LIMIT.
+    lock, materialized = (" FOR UPDATE SKIP LOCKED", "MATERIALIZED ") if dialect == "postgresql" else ("", "")
+    sql = (
+        f"WITH due AS {materialized}(SELECT id AS due_id, created_at AS due_at, LENGTH(body) AS size FROM {NAME} WHERE {due}{lock}) "
+        f"UPDATE {NAME} SET {set_} WHERE id IN ({_FEW} WHERE before_it < :most_bytes) RETURNING {_READ}, {now}"
+    )
+    return _claimed(db.rows(sql, most=most, lease_ms=lease_ms, most_bytes=most_bytes))
+
+
+def _claim_in_steps(db: Statements, due: str, set_: str, now: str, most: int, lease_ms: int, most_bytes: int) -> list[tuple[Any, ...]]:
+    """For MySQL, whose UPDATE returns no rows."""
+    ids: list[str] = []
+    size = 0
+    for row_id, row_bytes in db.rows(f"SELECT id, LENGTH(body) FROM {NAME} WHERE {due} FOR UPDATE SKIP LOCKED", most=most):
+        if size >= most_bytes:
+            break
+        ids.append(row_id)
+        size += row_bytes
+    if not ids:
+        return []
+    db.run(f"UPDATE {NAME} SET {set_} WHERE id IN :ids", ids=ids, lease_ms=lease_ms)
+    return db.rows(f"SELECT {_READ}, {now} FROM {NAME} WHERE id IN :ids", ids=ids)
+
+
+def _claimed(found: Iterable[tuple[Any, ...]]) -> list[Claimed]:
+    return [
+        Claimed(str(row_id), str(body), _whole(created), _whole(first_tried) or int(now), _whole(tries) or 1, int(now))
+        for row_id, body, created, first_tried, tries, now in found
+    ]
+
+
+def _whole(value: object) -> int | None:
+    """A whole number; None for what is none."""
+    try:
+        return int(value)  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def release(db: Statements, ids: Sequence[str]) -> None:
@@ -71,20 +104,22 @@ def delete(db: Statements, ids: Sequence[str]) -> int:
 
 
 def put_away(db: Statements, row_id: str, state: str, reason: str) -> None:
-    """A relay does not try this row any more until a person says so."""
-    db.run(
-        f"UPDATE {NAME} SET state = :state, reason = :reason WHERE id = :id AND state = 'waiting'", id=row_id, state=state, reason=reason
-    )
+    """
+    A relay does not try this row any more until a person says so.
+
+    A reason may name fields that somebody invented, and not every database can hold every character; so it is written in ASCII.
+    """
+    sql = f"UPDATE {NAME} SET state = :state, reason = :reason WHERE id = :id AND state = 'waiting'"
+    db.run(sql, id=row_id, state=state, reason=reason.encode("ascii", "backslashreplace").decode())
 
 
 # What an operator asks
 
 
-def depth(db: Statements) -> list[tuple[str, int, int]]:
-    """For each state: its name, how many rows, and when the oldest was enqueued, ms since the epoch."""
-    return [
-        (str(state), int(n), int(at)) for state, n, at in db.rows(f"SELECT state, COUNT(*), MIN(created_at) FROM {NAME} GROUP BY state")
-    ]
+def depth(db: Statements) -> list[tuple[str, int, int | None]]:
+    """For each state: its name, how many rows, and when the oldest was enqueued, ms since the epoch; None if no number says it."""
+    found = db.rows(f"SELECT state, COUNT(*), MIN(created_at) FROM {NAME} GROUP BY state")
+    return [(str(state), int(n), _whole(at)) for state, n, at in found]
 
 
 def page(db: Statements, *, state: str | None, after: tuple[int, str] | None, most: int) -> list[tuple[Any, ...]]:

@@ -106,6 +106,21 @@ except IntentInvalid as error:
         )
         assert ("message" in said[0], said[1]) == (True, 0)
 
+    def test_transactions_that_are_ended_by_hand_have_it_too(self, project: DjangoProject, rig: Rig) -> None:
+        committed = project.python(
+            ENQUEUE
+            + """
+transaction.set_autocommit(False)
+ids = [enqueue(intent("u1"))]
+transaction.commit()
+enqueue(intent("u2"))
+transaction.rollback()
+print(json.dumps(ids))
+"""
+        )
+        assert project.run("wooshq_relay", "--once").stdout == "Moved 1 into the ledger.\n"
+        assert [rig.status(i).state for i in committed] == ["queued"]
+
     def test_rows_that_were_put_away_are_shown_mended_and_tried_again(self, project: DjangoProject, rig: Rig) -> None:
         _first, clash, other = project.python(
             ENQUEUE + "print(json.dumps([enqueue(intent(f'u{n}', idempotency_key='k')) for n in range(3)]))"
@@ -131,6 +146,32 @@ except IntentInvalid as error:
         assert rig.status(clash).state == "queued"
         gone = project.run("wooshq_outbox", "show", other)
         assert (gone.returncode, "no row of the outbox has this id" in gone.stderr) == (1, True)
+
+
+class WhenTheDatabaseIsSetOtherwise:
+    def test_relays_do_not_fail_because_of_each_other(self, tmp_path: Path, rig: Rig) -> None:
+        with a_database("postgresql", tmp_path) as url:
+            project = DjangoProject(tmp_path, url, rig.env, isolation_level=4)  # psycopg.IsolationLevel.SERIALIZABLE
+            assert project.run("migrate", "-v", "0").returncode == 0
+            level = """
+from django.db import connection
+from wooshq.django.outbox import DjangoDatabase
+with DjangoDatabase().transaction() as db:
+    inside = db.rows("SHOW transaction_isolation")
+with transaction.atomic(), connection.cursor() as cursor:
+    cursor.execute("SHOW transaction_isolation")
+    outside = cursor.fetchall()
+print(json.dumps([*inside, *outside]))
+"""
+            assert project.python(ENQUEUE + level) == [["read committed"], ["serializable"]]
+
+    def test_one_that_became_read_only_is_said_and_not_a_crash(self, tmp_path: Path, rig: Rig) -> None:
+        with a_database("postgresql", tmp_path) as url:
+            project = DjangoProject(tmp_path, url, rig.env)
+            assert project.run("migrate", "-v", "0").returncode == 0
+            done = project.run("wooshq_relay", "--once", PGOPTIONS="-c default_transaction_read_only=on")
+            says = "The database 'default' did no work (ReadOnlySqlTransaction)"
+            assert (done.returncode, says in done.stderr, "Traceback" in done.stderr) == (3, True, False), done.stderr
 
 
 class WhenTheProjectIsChecked:

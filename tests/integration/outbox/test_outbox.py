@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 import sqlalchemy
-from sqlalchemy import MetaData, create_engine, select, text
+from sqlalchemy import MetaData, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
@@ -27,27 +27,6 @@ from wooshq.outbox.relay import Moved, Relay
 from wooshq.outbox.sessions import SqlAlchemyDatabase
 
 OUTBOX = outbox_table(MetaData())
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with a_database(request.param, tmp_path) as found:
-        make_table(found)
-        yield found
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[sqlalchemy.Engine]:
-    made = create_engine(url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def relay(url: str, wooshq: Wooshq) -> Iterator[Relay]:
-    database = SqlAlchemyDatabase(url)
-    yield Relay(wooshq, database)
-    database.close()
 
 
 def rows(engine: sqlalchemy.Engine) -> list[Any]:

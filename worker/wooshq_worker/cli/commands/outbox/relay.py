@@ -88,7 +88,7 @@ def _move_all(made: Relay) -> int:
         for moved in made.moves():
             total += moved
     except DatabaseAway as error:
-        say(f"{str(error).capitalize()}. Moved before: {total.accepted:,}.")
+        say(f"{error}. Moved before: {total.accepted:,}.")
         return NOTHING_DONE
     put_away = total.set_aside + total.parked
     say(f"Moved {several(total.accepted, 'row')} into the ledger." + (f" Put away: {put_away:,}; see wooshq outbox." if put_away else ""))

@@ -65,7 +65,7 @@ def _rows(url: str | None) -> Iterator[OutboxRows]:
         with open_wooshq() as wooshq, open_database(wooshq, url) as database:
             yield OutboxRows(database, wooshq.settings)
     except DatabaseAway as error:
-        say(f"{str(error).capitalize()}. Check WOOSHQ_OUTBOX_URL, and that the database runs.")
+        say(f"{error}. Check WOOSHQ_OUTBOX_URL, and that the database runs.")
         raise typer.Exit(NOTHING_DONE) from None
     except (RowUnknown, RowWaits, MaySendTwice) as error:
         say(str(error))
