@@ -1,29 +1,50 @@
-"""Writes the generated parts of docs/architecture.md: `make docs`. A test checks that they are current."""
+"""Writes the generated parts of docs/architecture.md and docs/metrics.md: `make docs`. A test checks that they are current."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from wooshq.ledger.states import MACHINES, Mark, Outcome
+from wooshq_worker.observe.metrics import names
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "architecture.md"
+METRICS: Final = ROOT / "docs" / "metrics.md"
 LAYERS: Final = ("schemas/wooshq_schemas", "tasks/wooshq", "worker/wooshq_worker")
 
 
 def page(text: str) -> str:
-    """The page with each generated part written anew. A part stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
-    parts = {"map": map_of_folders(), **{name: diagram(moves) for name, moves in MACHINES.items()}}
+    """docs/architecture.md with each generated part written anew."""
+    return _written(text, {"map": map_of_folders(), **{name: diagram(moves) for name, moves in MACHINES.items()}})
+
+
+def metrics_page(text: str) -> str:
+    """docs/metrics.md with its tables written anew."""
+    return _written(text, {"worker": table_of_metrics(names.OF_A_WORKER)})
+
+
+def _written(text: str, parts: Mapping[str, str]) -> str:
+    """A part stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
     for name, part in parts.items():
         text, found = re.subn(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", _put(part), text, flags=re.DOTALL)
         if found != 1:
-            raise ValueError(f"docs/architecture.md: there must be one part <!-- {name} -->, and there are {found}")
+            raise ValueError(f"there must be one part <!-- {name} -->, and there are {found}")
     return text
+
+
+def table_of_metrics(metrics: Iterable[names.Metric]) -> str:
+    """Name, type, labels, and what it means. Buckets stand below the sentence."""
+    lines = ["| metric | type | labels | means |", "| --- | --- | --- | --- |"]
+    for metric in metrics:
+        buckets = f" Buckets: {', '.join(f'{bound:g}' for bound in metric.buckets)} s." if metric.buckets else ""
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help}{buckets} |")
+    return "\n".join([*lines, ""])
 
 
 def _put(part: str) -> Callable[[re.Match[str]], str]:
@@ -78,3 +99,4 @@ def _sentence(folder: Path) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    METRICS.write_text(metrics_page(METRICS.read_text(encoding="utf-8")), encoding="utf-8")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from docs.write import LAYERS, PAGE, ROOT, diagram, page
+from docs.write import LAYERS, METRICS, PAGE, ROOT, diagram, metrics_page, page
 
 from wooshq.ledger.states import MACHINES
 
@@ -18,6 +18,7 @@ PAGES = [
         "docs/django.md",
         "docs/history.md",
         "docs/http-api.md",
+        "docs/metrics.md",
         "docs/operations.md",
         "docs/outbox.md",
         "docs/search.md",
@@ -39,6 +40,10 @@ class WhenThePagesAreRead:
     def test_the_map_and_the_diagrams_are_current(self) -> None:
         text = PAGE.read_text(encoding="utf-8")
         assert page(text) == text, "run make docs"
+
+    def test_the_tables_of_metrics_are_current(self) -> None:
+        text = METRICS.read_text(encoding="utf-8")
+        assert metrics_page(text) == text, "run make docs"
 
     @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
     def test_every_file_that_is_named_exists(self, path: Path) -> None:

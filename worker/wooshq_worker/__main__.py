@@ -9,7 +9,9 @@ import os
 import sys
 
 #: Modules that the command line and a worker need and a web app does not: the extra `worker`.
-OF_THE_EXTRA = frozenset({"aiohappyeyeballs", "certifi", "httptools", "httpx", "rich", "sentry_sdk", "structlog", "tenacity", "typer"})
+OF_THE_EXTRA = frozenset(
+    {"aiohappyeyeballs", "certifi", "httptools", "httpx", "prometheus_client", "rich", "sentry_sdk", "structlog", "tenacity", "typer"}
+)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from wooshq.settings.defaults import Defaults
 from wooshq.settings.history_url import check_history_url
+from wooshq.settings.listen import listen_on
 from wooshq.settings.server_url import MEMORY, SANDBOX, check_broker_url, check_redis_url
 from wooshq_schemas.platforms import Platforms
 from wooshq_schemas.validation.names import nearest, shown
@@ -202,6 +203,8 @@ class Settings(BaseSettings):
     # Seeing
     health_dir: Path | None = None
     """Folder in which workers write their state for `wooshq health`. Default: a private folder below the temporary folder."""
+    metrics_address: str | None = None
+    """Where a worker serves `/metrics`, `/healthz` and `/readyz`: `PORT` (for this machine only), `HOST:PORT`, or `9464-9471`: the first free port of these. Unset: nowhere."""
     sentry_dsn: Annotated[SecretStr | None, Field(validation_alias=_named("SENTRY_DSN"))] = None
     """DSN of Sentry. Unset: Sentry is off."""
     sentry_per_minute: Count = 20
@@ -253,6 +256,13 @@ class Settings(BaseSettings):
             text = text.get_secret_value() if isinstance(text, SecretStr) else text
             if text is not None and text != text.strip():
                 raise ValueError("must not begin or end with a space or a line break. Remove it (`echo -n` writes no line break)")
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _names_a_port(cls, value: str | None) -> str | None:
+        if value is not None:
+            listen_on(value)
         return value
 
     @field_validator("broker_url")

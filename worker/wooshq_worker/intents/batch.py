@@ -29,6 +29,7 @@ from wooshq_worker.intents.render import NoToken, Ready, Renderer, TakenAt
 from wooshq_worker.intents.settlement import settlement_of
 from wooshq_worker.intents.settler import Settler
 from wooshq_worker.ledger_client import LedgerClient
+from wooshq_worker.observe.metrics.measures import Measures, off
 
 log = structlog.get_logger("wooshq.batch")
 
@@ -49,12 +50,15 @@ class Group(Protocol):
 class Batches:
     """Everything that a worker process needs to send intents: made once, used by every batch."""
 
-    def __init__(self, settings: Settings, ledger: IntentLedger, client: LedgerClient, api: Api, settler: Settler) -> None:
+    def __init__(
+        self, settings: Settings, ledger: IntentLedger, client: LedgerClient, api: Api, settler: Settler, measures: Measures = off
+    ) -> None:
         self._s = settings
         self._ledger = ledger
         self._client = client
         self._api = api
         self._settler = settler
+        self._measures = measures
         self._gates = settler.gates
         self._renderer = Renderer(settings)
         self._short = ShortRetries(tries=settings.short_tries, total_s=settings.short_retry_s)
@@ -76,6 +80,8 @@ class Batches:
             taken = await self._client.do_until_answered(
                 lambda: self._ledger.take(lane, most, token=token, taker=taker, suspects=suspects, woken=woken)
             )
+        if most:
+            self._measures.taken(lane, len(taken.claims), time.monotonic() - asked_at, taken.now_ms)
         for claim in taken.claims:
             self._gates.admitted(claim.application, asked_at, probe=claim.probe)
         if taken.expired:

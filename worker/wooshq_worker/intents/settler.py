@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -15,6 +16,7 @@ from wooshq.ledger.states import Event
 from wooshq.settings import Settings
 from wooshq_worker.api.gates import LocalGates
 from wooshq_worker.ledger_client import LedgerClient
+from wooshq_worker.observe.metrics.measures import Measures, off
 from wooshq_worker.observe.sentry import Reporter
 
 log = structlog.get_logger("wooshq.settler")
@@ -38,11 +40,14 @@ class Settler:
     What the ledger cannot take is kept here and retried until it can: an answer must not be lost.
     """
 
-    def __init__(self, settings: Settings, ledger: IntentLedger, client: LedgerClient, report_kind: Reporter) -> None:
+    def __init__(
+        self, settings: Settings, ledger: IntentLedger, client: LedgerClient, report_kind: Reporter, measures: Measures = off
+    ) -> None:
         self.gates = LocalGates(settings, ledger, client, report_kind, self._wake)
         self._ledger = ledger
         self._client = client
         self._report_kind = report_kind
+        self._measures = measures
         self._waiting: list[Settlement] = []
         self._most = _GROUP
         self._has_work = asyncio.Event()
@@ -116,6 +121,7 @@ class Settler:
     async def _write(self, group: Sequence[Settlement]) -> None:
         if not group:
             return
+        asked_at = time.monotonic()
         try:
             written = await self._client.do(self._ledger.settle(group))
         except LedgerUnavailable:
@@ -125,6 +131,7 @@ class Settler:
             return
         self._most = _GROUP
         del self._waiting[: len(group)]
+        self._measures.settled(group, written, time.monotonic() - asked_at)
         if not self._not_logged:
             asyncio.get_running_loop().call_later(_LOG_EVERY_S, self.log_settled)
         for settlement, is_written in zip(group, written, strict=True):

@@ -9,6 +9,7 @@ import structlog
 from wooshq.ledger.chunks import ChunkRecord
 from wooshq.ledger.states import COUNTER_OF, FINAL_MARKS, Mark
 from wooshq_worker.jobs.job import JobInfo
+from wooshq_worker.observe.metrics.measures import Measures, off
 from wooshq_worker.observe.sentry import Reporter
 
 log = structlog.get_logger("wooshq.bulk")
@@ -17,8 +18,9 @@ log = structlog.get_logger("wooshq.bulk")
 class JobLog:
     """Counts what was recorded in the ledger."""
 
-    def __init__(self, report_kind: Reporter) -> None:
+    def __init__(self, report_kind: Reporter, measures: Measures = off) -> None:
         self._report_kind = report_kind
+        self._measures = measures
         self._jobs: dict[str, Counter[str]] = {}
         self._stopped: set[str] = set()
 
@@ -43,9 +45,10 @@ class JobLog:
             self._report_kind(kind="job_stopped", reason="refused", code="", application=job.application, lane="bulk")
 
     def write(self) -> None:
-        """Log what was recorded since the last time."""
+        """Log and measure what was recorded since the last time."""
         self._stopped.intersection_update(self._jobs)
         for job_id, counts in self._jobs.items():
+            self._measures.recorded({name: n for name, n in counts.items() if name != "calls"})
             if shown := {name: n for name, n in sorted(counts.items()) if n}:
                 log.info("fanned_out", job_id=job_id, **shown)
         self._jobs.clear()

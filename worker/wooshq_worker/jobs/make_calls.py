@@ -19,6 +19,7 @@ from wooshq_worker.jobs.call_ended import call_ended, call_withheld
 from wooshq_worker.jobs.call_in_progress import CallInProgress
 from wooshq_worker.jobs.chunk import ActiveChunk
 from wooshq_worker.jobs.plan import Call
+from wooshq_worker.observe.metrics.measures import Measures
 
 log = structlog.get_logger("wooshq.bulk")
 
@@ -40,12 +41,23 @@ class _Begun(NamedTuple):
 class CallPool:
     """A fixed number of tasks that make calls."""
 
-    def __init__(self, settings: Settings, api: Api, gates: LocalGates, slots: Slots, *, most: int, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        api: Api,
+        gates: LocalGates,
+        slots: Slots,
+        measures: Measures,
+        *,
+        most: int,
+        on_end: Callable[[], None],
+    ) -> None:
         """most: calls in progress at a time. on_end: called after each call."""
         self._s = settings
         self._api = api
         self._gates = gates
         self._slots = slots
+        self._measures = measures
         self._most = most
         self._on_end = on_end
         # Calls are begun a little ahead of the slots, so that no slot is empty during a round trip. The recipients in doubt after a lost
@@ -107,6 +119,7 @@ class CallPool:
             on_verdict=partial(self._gates.on_verdict, application, recipients=lambda: call.size),
             secrets=started.secrets,
         )
+        self._measures.called("bulk", application, delivery.attempts)
         call_ended(started, delivery, at=time.monotonic())
 
     def _request(self, started: CallInProgress, body: bytes) -> Awaitable[Outcome]:

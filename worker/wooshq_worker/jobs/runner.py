@@ -23,6 +23,7 @@ from wooshq_worker.jobs.plan import Call
 from wooshq_worker.jobs.suspects import SuspectLock
 from wooshq_worker.jobs.take_chunk import ChunkTaker
 from wooshq_worker.ledger_client import LedgerClient
+from wooshq_worker.observe.metrics.measures import Measures, off
 
 log = structlog.get_logger("wooshq.bulk")
 
@@ -50,6 +51,7 @@ class Runner:
         slots: Slots,
         suspect_lock: SuspectLock,
         job_log: JobLog,
+        measures: Measures = off,
         *,
         most_calls: int,
     ) -> None:
@@ -61,7 +63,7 @@ class Runner:
         self._suspect_lock = suspect_lock
         self._job_log = job_log
         self._taker = ChunkTaker(settings, ledger, client)
-        self._calls = CallPool(settings, api, gates, slots, most=most_calls, on_end=self._call_ended)
+        self._calls = CallPool(settings, api, gates, slots, measures, most=most_calls, on_end=self._call_ended)
         self._turns: deque[Callable[[], None]] = deque()
         self._active: set[ActiveChunk] = set()
         self._want_calls: set[ActiveChunk] = set()  #: chunks that have calls to begin, and may begin them

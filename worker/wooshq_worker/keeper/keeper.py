@@ -67,6 +67,12 @@ class Keeper:
         self._token = uuid.uuid4().hex
         self._second_began_at = 0.0
         self._stopping = False
+        self._keeps_until = 0.0
+
+    @property
+    def is_keeper(self) -> bool:
+        """Whether this worker is the keeper now."""
+        return time.monotonic() < self._keeps_until
 
     def stop(self) -> None:
         """End after this round."""
@@ -76,7 +82,9 @@ class Keeper:
         """A round every `keeper_tick_s`. A round that fails does not end it."""
         while not self._stopping:
             try:
+                asked_at = time.monotonic()
                 if await self._client.do(self._ledger.be_keeper(self._token, _LOCK_S)):
+                    self._keeps_until = asked_at + _LOCK_S
                     await self._round()
             except LedgerUnavailable:
                 pass  # the client has logged it

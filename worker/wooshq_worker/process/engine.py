@@ -13,6 +13,7 @@ from wooshq.client import Wooshq
 from wooshq.ledger.keys import LANES
 from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.keeper import broker
+from wooshq_worker.observe.metrics.measures import Measures, off
 from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.process.services import Services
 
@@ -38,11 +39,12 @@ class Engine:
     Both threads only pass values to each other, so neither can block the other.
     """
 
-    def __init__(self, wooshq: Wooshq, report_kind: Reporter, helpers: ThreadPoolExecutor) -> None:
+    def __init__(self, wooshq: Wooshq, report_kind: Reporter, helpers: ThreadPoolExecutor, measures: Measures = off) -> None:
         """helpers: threads for calls that would block the event loop. They end with it."""
         self.settings = wooshq.settings
         self._wooshq = wooshq
         self._report_kind = report_kind
+        self._measures = measures
         self._loop = list(LOOPS.values())[-1]()
         self._loop.set_default_executor(helpers)
         self._helpers = helpers
@@ -50,6 +52,7 @@ class Engine:
         self._started: Future[Services] = Future()
         self.received_at = time.monotonic()  #: when a lane last gave something to this process
         self.lanes_consumed: frozenset[str] = frozenset(LANES)
+        self.deaf_s = 0.0  #: for how long its lanes have had work, and it has received none of it, as the watchdog saw it last
         self.looped_at = time.monotonic()  #: when the event loop last had a turn
         self.broker_lost_at: float | None = time.monotonic()  #: None while the queues are consumed
 
@@ -74,7 +77,7 @@ class Engine:
         self._loop.call_later(_BEAT_S, self._beat)
 
     async def _open(self) -> Services:
-        return Services(self._wooshq, self._report_kind)
+        return Services(self._wooshq, self._report_kind, self._measures)
 
     @property
     def _services(self) -> Services:
@@ -114,6 +117,20 @@ class Engine:
     def is_busy(self) -> bool:
         """Whether it has work. If so, receiving nothing new does not mean that it is deaf."""
         return self._services.is_busy
+
+    @property
+    def is_keeper(self) -> bool:
+        """Whether this worker is the keeper now."""
+        return self._services.keeper.is_keeper
+
+    @property
+    def unsettled(self) -> int:
+        """Ends that the ledger does not know yet."""
+        return self._services.unsettled
+
+    def slots(self) -> dict[str, tuple[int, int]]:
+        """Lane → slots in use, and slots that it may use."""
+        return self._services.slots()
 
     def depth(self, lane: str) -> int | None:
         """Messages of a lane that no worker has taken; asks the broker. None if it does not say."""

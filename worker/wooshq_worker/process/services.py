@@ -21,6 +21,7 @@ from wooshq_worker.jobs.runner import Runner
 from wooshq_worker.jobs.suspects import SuspectLock
 from wooshq_worker.keeper.keeper import Keeper
 from wooshq_worker.ledger_client import LedgerClient
+from wooshq_worker.observe.metrics.measures import Measures
 from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.process.dispatch import Dispatcher
 from wooshq_worker.process.lanes import JobSlots, Lanes
@@ -39,12 +40,12 @@ _SETTLE_WITHIN_S: Final = 3.0
 class Services:
     """Make it inside the event loop."""
 
-    def __init__(self, wooshq: Wooshq, report_kind: Reporter) -> None:
+    def __init__(self, wooshq: Wooshq, report_kind: Reporter, measures: Measures) -> None:
         settings, places = wooshq.settings, wooshq.installation.places
         self._client = LedgerClient(places.redis_url, places.where, places.does_not_answer)
         self._api = Api.from_settings(settings)
-        self._settler = Settler(settings, wooshq.ledger, self._client, report_kind)
-        self._batches = Batches(settings, wooshq.ledger, self._client, self._api, self._settler)
+        self._settler = Settler(settings, wooshq.ledger, self._client, report_kind, measures)
+        self._batches = Batches(settings, wooshq.ledger, self._client, self._api, self._settler, measures)
         self._submit = Submit(wooshq, self._client)
         self._tasks = Tasks()
         self._stopping = False
@@ -52,7 +53,7 @@ class Services:
         self._lanes = Lanes(most, settings.concurrency, lambda: self._batches.bytes_held > _BYTES_HELD)
         self._settler.calls_in_progress = lambda: self._lanes.busy
         suspect_lock = SuspectLock()
-        self._job_log = JobLog(report_kind)
+        self._job_log = JobLog(report_kind, measures)
         self.keeper = Keeper(wooshq, self._client)
         self._canceller = Canceller(settings, wooshq.ledger, self._client, self._api)
         self.runner = Runner(
@@ -64,6 +65,7 @@ class Services:
             JobSlots(self._lanes, self._lanes["bulk"]),
             suspect_lock,
             self._job_log,
+            measures,
             most_calls=max(1, int(most["bulk"] * _JOBS_PART)),
         )
         self.dispatcher = Dispatcher(
@@ -110,6 +112,15 @@ class Services:
     @property
     def _in_progress(self) -> bool:
         return len(self._tasks) > 0 or self.runner.is_busy or self._canceller.is_busy
+
+    @property
+    def unsettled(self) -> int:
+        """Ends that the ledger does not know yet."""
+        return self._settler.unsettled
+
+    def slots(self) -> dict[str, tuple[int, int]]:
+        """Lane → slots in use, and slots that it may use."""
+        return {name: (self._lanes[name].busy, self._lanes[name].most) for name in self._lanes.names}
 
     async def drain(self, within_s: float) -> bool:
         """

@@ -46,7 +46,7 @@ class Heartbeat:
         forget_ended(self._folder)
         while not self._ended.is_set():
             try:
-                write(self._state(), self._folder)
+                write(self.state(), self._folder)
                 self._cannot_be_written = False
             except OSError as error:
                 if not self._cannot_be_written:
@@ -55,7 +55,8 @@ class Heartbeat:
                     log.warning("health_not_written", folder=str(self._folder), error=error.strerror or str(error), hint=hint)
             self._ended.wait(BEAT_S)
 
-    def _state(self) -> State:
+    def state(self) -> State:
+        """How this worker is now. May be called in any thread."""
         now = time.monotonic()
         engine = self.engine
         if engine is None or not engine.is_started:
@@ -70,6 +71,7 @@ class Heartbeat:
             ledger_lost_s=_since(engine.ledger_lost_at, now),
             broker_lost_s=_since(engine.broker_lost_at, now),
             has_token=self._has_token,
+            deaf_s=engine.deaf_s,
         )
 
 

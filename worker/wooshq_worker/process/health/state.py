@@ -32,7 +32,7 @@ class State:
     What a worker says about itself. written_at, began_at: monotonic seconds, the same clock for all processes of a machine.
 
     loop_s: age of the last turn of the event loop. ledger_lost_s, broker_lost_s: how long Redis and the broker have been away; None if they
-    are there.
+    are there. deaf_s: for how long its lanes have had work, and it has received none of it.
     """
 
     pid: int
@@ -43,6 +43,7 @@ class State:
     ledger_lost_s: float | None = None
     broker_lost_s: float | None = None
     has_token: bool = True
+    deaf_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def _not_ready(state: State) -> Iterator[str]:
         yield f"Redis has not answered for {state.ledger_lost_s:.0f} s"
     if (state.broker_lost_s or 0) > AWAY_S:
         yield f"it has not been connected to the broker for {state.broker_lost_s:.0f} s"
+    if state.deaf_s > AWAY_S:
+        yield f"it has received nothing for {state.deaf_s:.0f} s, although its lanes have work"
     if not state.has_token:
         yield "PUSHWOOSH_API_TOKEN is not set, so it holds every message"
 

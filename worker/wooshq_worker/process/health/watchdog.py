@@ -33,6 +33,9 @@ class Watchdog:
             deaf_s = time.monotonic() - max(engine.received_at, nothing_to_receive_at)
             if engine.is_busy or all(not engine.depth(lane) for lane in engine.lanes_consumed):
                 nothing_to_receive_at = time.monotonic()
-            elif deaf_s > engine.settings.deaf_after_s:
+                engine.deaf_s = 0.0
+                continue
+            engine.deaf_s = deaf_s
+            if deaf_s > engine.settings.deaf_after_s:
                 log.critical("worker_is_deaf", for_s=round(deaf_s))
                 os._exit(DEAF)
