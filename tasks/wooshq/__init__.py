@@ -39,6 +39,7 @@ dead_letters = _default.dead_letters
 enqueue = _default.enqueue
 enqueue_many = _default.enqueue_many
 fan_out = _default.fan_out
+find = _default.find
 gates = _default.gates
 limits = _default.limits
 pause = _default.pause
@@ -75,6 +76,7 @@ __all__ = [
     "enqueue",
     "enqueue_many",
     "fan_out",
+    "find",
     "gates",
     "limits",
     "pause",

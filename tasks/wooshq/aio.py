@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, Problem
-from wooshq.gates.faces import AsyncGateCalls, AsyncLimits
+from wooshq.finding.faces import AsyncFindCalls
+from wooshq.gates.faces import AsyncLimits
 from wooshq.installation import forks
 from wooshq.installation.installation import Installation
 from wooshq.installation.loops import LoopClients, in_thread, in_thread_or_here
@@ -17,7 +18,7 @@ from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
 from wooshq.intents.counts import read_counts
 from wooshq.intents.entry import IntentLike
-from wooshq.intents.find import find_intents, whereabouts
+from wooshq.intents.find import whereabouts
 from wooshq.intents.report import Report
 from wooshq.intents.resend import resend_intent
 from wooshq.intents.status import Status
@@ -42,7 +43,7 @@ from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 T = TypeVar("T")
 
 
-class AsyncWooshq(AsyncGateCalls):
+class AsyncWooshq(AsyncFindCalls):
     """`wooshq.Wooshq` for asyncio. It may be used from several event loops: each has its own connections."""
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -101,15 +102,6 @@ class AsyncWooshq(AsyncGateCalls):
         """
         application = application or self.settings.application or ""
         return await self.do(whereabouts(self.ledger.keys, self.settings, intent_id, application))
-
-    async def find(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
-        """
-        Intents in a state, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever became of them.
-
-        A state is found by reading the whole ledger in pages: about half a minute for a million intents. Raises ValueError for an unknown
-        state, or without a state and `in_doubt`.
-        """
-        return await self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))
 
     async def cancel(self, intent_id: str, *, why: str = "", by: str | None = None) -> str | None:
         """
@@ -464,6 +456,7 @@ dead_letters = _default.dead_letters
 enqueue = _default.enqueue
 enqueue_many = _default.enqueue_many
 fan_out = _default.fan_out
+find = _default.find
 gates = _default.gates
 limits = _default.limits
 pause = _default.pause
@@ -480,6 +473,7 @@ __all__ = [
     "enqueue",
     "enqueue_many",
     "fan_out",
+    "find",
     "gates",
     "limits",
     "pause",

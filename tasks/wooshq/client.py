@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import redis
 
 from wooshq.errors import LedgerUnavailable, Problem
-from wooshq.gates.faces import GateCalls, Limits
+from wooshq.finding.faces import FindCalls
+from wooshq.gates.faces import Limits
 from wooshq.installation import forks
 from wooshq.installation.connect import client
 from wooshq.installation.connections import until
@@ -19,7 +20,7 @@ from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
 from wooshq.intents.counts import read_counts
 from wooshq.intents.entry import IntentLike
-from wooshq.intents.find import find_intents, whereabouts
+from wooshq.intents.find import whereabouts
 from wooshq.intents.report import Report
 from wooshq.intents.resend import resend_intent
 from wooshq.intents.status import Status
@@ -44,7 +45,7 @@ from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 T = TypeVar("T")
 
 
-class Wooshq(GateCalls):
+class Wooshq(FindCalls):
     """
     All calls on one configuration. The module's functions belong to an instance that is configured by the environment.
 
@@ -112,15 +113,6 @@ class Wooshq(GateCalls):
         """
         application = application or self.settings.application or ""
         return self.do(whereabouts(self.ledger.keys, self.settings, intent_id, application))
-
-    def find(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
-        """
-        Intents in a state, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever became of them.
-
-        A state is found by reading the whole ledger in pages: about half a minute for a million intents. Raises ValueError for an unknown
-        state, or without a state and `in_doubt`.
-        """
-        return self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))
 
     def cancel(self, intent_id: str, *, why: str = "", by: str | None = None) -> str | None:
         """

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 from unittest import TestCase
 
 from fastapi import FastAPI
 from flask import Flask
 
+import wooshq
 import wooshq.aio
 import wooshq.fastapi
 import wooshq.flask
@@ -91,6 +92,15 @@ def letters() -> None:
     dead_letters.list(reazon="rejected")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     dead_letters.list(since="2h")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     dead_letters.replay(ids=("a",))  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+def found() -> None:
+    page = wooshq.find("recipient:u1", most=10, after=None)
+    assert_type(page.after, str | None)
+    assert_type(page.not_searched, tuple[str, ...])
+    for one in page.found:
+        assert_type(one.kind, Literal["intent", "letter", "job"])
+    assert_type(wooshq.Wooshq().count("state:sent").count, int)
 
 
 def jobs() -> None:

@@ -12,6 +12,7 @@ import wooshq
 import wooshq.aio
 from wooshq.aio import AsyncDeadLetters, AsyncJobHandle, AsyncJobs, AsyncWooshq
 from wooshq.client import DeadLetters, JobHandle, Jobs, Wooshq
+from wooshq.finding.faces import AsyncFindCalls, FindCalls
 from wooshq.gates.faces import AsyncGateCalls, AsyncLimits, GateCalls, Limits
 from wooshq.letters.filter import Conditions, ConditionsAndIds
 from wooshq.tokens.faces import AsyncTokens, Tokens
@@ -22,6 +23,7 @@ PAIRS = [
     (Jobs, AsyncJobs),
     (JobHandle, AsyncJobHandle),
     (GateCalls, AsyncGateCalls),
+    (FindCalls, AsyncFindCalls),
     (Limits, AsyncLimits),
     (Tokens, AsyncTokens),
 ]
@@ -94,7 +96,7 @@ class WhenNamesAreImported:
         assert set(wooshq.__all__) == {
             "Conflict", "FeedInterrupted", "FolderUnusable", "IntentInvalid", "JobRefused", "JobUnknown", "LedgerUnavailable", "LetterUnknown",
             "NotAccepted", "Problem", "QueryInvalid", "RecipientsChanged", "RecipientsFile", "RecipientsUnreadable", "ReplayUnknown", "RowRules", "Settings", "SettingsInvalid", "Status", "Wooshq",
-            "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "gates", "limits", "pause", "replays", "reset",
+            "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "find", "gates", "limits", "pause", "replays", "reset",
             "resume", "status",
         }  # fmt: skip
 

@@ -135,14 +135,9 @@ def list_jobs(keys: Keys, *, most: int | None) -> Steps[list[Job]]:
         ids = [text(i) for i in (yield Ask([("ZREVRANGE", keys.fixed("jobs"), at, at + _PAGE - 1)]))[0]]
         if not ids:
             break
-        *rows, time, gates = yield Ask([*(("HGETALL", keys.job(i)) for i in ids), ("TIME",), ("HGETALL", keys.fixed("gates"))])
-        gone = []
-        for job_id, flat in zip(ids, rows, strict=True):
-            if row := as_row(flat):
-                found.append(_job(job_id, row, ms(time), read(as_row(gates), ms(time))))
-            else:
-                gone.append(job_id)
-        if gone:
+        jobs = yield from read_jobs(keys, ids)
+        found += [job for job, _ in jobs.values()]
+        if gone := [i for i in ids if i not in jobs]:
             yield Ask([("ZREM", keys.fixed("jobs"), *gone)])
         at += len(ids) - len(gone)
     return found[:most]
@@ -151,6 +146,13 @@ def list_jobs(keys: Keys, *, most: int | None) -> Steps[list[Job]]:
 def ended_job(job_id: str, row: Mapping[str, str]) -> Job:
     """A job that has ended, by its row."""
     return _job(job_id, row, int(float(row.get("ended") or 0)), ())
+
+
+def read_jobs(keys: Keys, ids: Sequence[str]) -> Steps[dict[str, tuple[Job, Mapping[str, str]]]]:
+    """Jobs by id, each with its row, in one round trip; without those that are not kept."""
+    *rows, time, gates = yield Ask([*(("HGETALL", keys.job(i)) for i in ids), ("TIME",), ("HGETALL", keys.fixed("gates"))])
+    shut = read(as_row(gates), ms(time))
+    return {i: (_job(i, row, ms(time), shut), row) for i, row in zip(ids, map(as_row, rows), strict=True) if row}
 
 
 def _job(job_id: str, row: Mapping[str, str], now_ms: int, gates: Sequence[Gate]) -> Job:

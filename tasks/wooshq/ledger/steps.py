@@ -132,9 +132,19 @@ class FindInSpool:
     application: str
 
 
+@dataclass(frozen=True, slots=True)
+class AskHistory:
+    """
+    Ask the history, which blocks. The answer is what `ask` makes of it (a `wooshq.history` that is open); None if it is off. Its errors are
+    raised in the flow.
+    """
+
+    ask: Callable[[Any], Any]
+
+
 OfSpool: TypeAlias = AskWhetherAway | Keep | FindInSpool
 
-Wanted: TypeAlias = Request | Sleep | Ring | CallTurns | Within | Pull | OfSpool
+Wanted: TypeAlias = Request | Sleep | Ring | CallTurns | Within | Pull | OfSpool | AskHistory
 
 Flow: TypeAlias = Generator[Wanted, Any, T]
 """Steps that may also sleep, ring bells and read the caller's stream: a whole call, as `Wooshq` and `AsyncWooshq` carry it out."""

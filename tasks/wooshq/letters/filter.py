@@ -108,7 +108,9 @@ class Selection:
 
     def names(self, letter: Letter) -> bool:
         """Whether somebody asked for just this letter, by its id or that of an intent of its history."""
-        return bool(self.ids) or (self.tree is not None and not named(self.tree, Field.ID).isdisjoint(_ids(letter)))
+        return bool(self.ids) or (
+            self.tree is not None and not {one.lower() for one in named(self.tree, Field.ID)}.isdisjoint(_ids(letter))
+        )
 
     def names_reason(self, reason: str) -> bool:
         """Whether somebody asked for letters with this reason."""
@@ -229,7 +231,7 @@ def _meets_itself(letter: Letter, condition: Is) -> bool:
     value = condition.value
     match condition.field:
         case Field.ID:
-            return value in _ids(letter)
+            return value.lower() in _ids(letter)
         case Field.STATE:
             # Every letter is dead: its own states say what becomes of it.
             return value in (letter.state, State.DEAD)
@@ -244,7 +246,7 @@ def _meets_itself(letter: Letter, condition: Is) -> bool:
         case Field.LANE:
             return value == letter.lane
         case Field.JOB:
-            return value == letter.bulk_id
+            return value.lower() == letter.bulk_id
         case _:
             return False
 

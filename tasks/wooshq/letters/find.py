@@ -140,7 +140,7 @@ def each_page(
     ids = wanted.ids or (None if tree is None else one_of(tree, Field.ID))
     if ids:
         seen: set[str] = set()
-        in_order = wanted.ids or sorted(ids, reverse=not oldest_first)
+        in_order = wanted.ids or sorted(map(str.lower, ids), reverse=not oldest_first)
         for some in pages(in_order):
             some = [i for i in dict.fromkeys((yield from _letter_ids(keys, some))) if i not in seen]
             seen.update(some)

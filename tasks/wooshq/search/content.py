@@ -32,6 +32,8 @@ class Content:
 
     def has(self, condition: Is) -> bool:
         """Whether it meets a condition on one of `IN_CONTENT`."""
+        if condition.field is not Field.TEXT and condition.value not in self._body and "\\" not in self._body:
+            return False  # nothing in the JSON is escaped: it need not be read
         match condition.field:
             case Field.CAMPAIGN:
                 return self.campaign == condition.value

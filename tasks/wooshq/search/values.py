@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from wooshq.ledger.states import HELD, LetterState, Reason, State
+from wooshq.ledger.states import HELD, JobState, LetterState, Reason, State
 from wooshq.search.tree import Field
 from wooshq_schemas.validation.names import did_you_mean
 
@@ -19,7 +19,7 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMES: Final = "Use 2026-05-01T09:00:00Z, 2026-05-01, or an age such as 2h"
 
 KNOWN: Final[Mapping[Field, tuple[str, ...]]] = {
-    Field.STATE: (*State, HELD, *LetterState),
+    Field.STATE: tuple(dict.fromkeys((*State, HELD, *LetterState, *JobState))),
     Field.REASON: tuple(Reason),
     Field.LANE: ("transactional", "bulk"),
 }

@@ -138,7 +138,7 @@ class WhenTheUserHasTheRightsOfTheDocs:
         ):
             look()
         assert list(w.bulk.in_doubt(job.id)) == []
-        assert rig.wooshq.find(state="held") == rig.wooshq.find(in_doubt=True) == []
+        assert rig.wooshq.intents(state="held") == rig.wooshq.intents(in_doubt=True) == []
         assert set(server.refused()) <= {"info", "config", "config|get"}, (
             "a worker looks once whether Redis is durable, and goes on without"
         )

@@ -53,8 +53,8 @@ class WhenIntentsOfAStateAreListed:
         rig.start_worker()
         rig.ended(expired)
 
-        assert {one.id for one in rig.wooshq.find(state="expired")} == expired
-        assert kept not in {one.id for one in rig.wooshq.find(state="expired")}
+        assert {one.id for one in rig.wooshq.intents(state="expired")} == expired
+        assert kept not in {one.id for one in rig.wooshq.intents(state="expired")}
         assert {rig.status(i).detail for i in expired} <= {
             "its expires_at came while the gate hand held it",
             "its expires_at came while it waited for a worker of the transactional lane",
@@ -70,7 +70,7 @@ class WhenIntentsOfAStateAreListed:
     def test_the_newest_come_first_and_more_are_mentioned(self, rig: Rig) -> None:
         ids = [rig.wooshq.enqueue(an_intent(f"u{n}")) for n in range(5)]
         newest = sorted(ids, reverse=True)[:2]
-        assert [one.id for one in rig.wooshq.find(state="queued", most=2)] == newest
+        assert [one.id for one in rig.wooshq.intents(state="queued", most=2)] == newest
         done = rig.cli("status", "--state", "queued", "--most", "2")
         assert b"2 intents" in done.stdout
         assert b"Only the newest 2 intents are shown" in done.stderr
@@ -80,15 +80,15 @@ class WhenIntentsOfAStateAreListed:
 
         async def find() -> list[str]:
             async with AsyncWooshq(wooshq.settings) as client:
-                return [one.id for one in await client.find(state="queued")]
+                return [one.id for one in await client.intents(state="queued")]
 
         assert asyncio.run(find()) == [intent_id]
 
     def test_a_state_that_does_not_exist_is_refused(self, wooshq: Wooshq) -> None:
         with pytest.raises(ValueError, match="state: must be one of queued, "):
-            wooshq.find(state="lost")
+            wooshq.intents(state="lost")
         with pytest.raises(ValueError, match="in_doubt=True"):
-            wooshq.find()
+            wooshq.intents()
 
 
 class WhenIntentsInDoubtAreListed:
@@ -100,9 +100,9 @@ class WhenIntentsInDoubtAreListed:
         sure = rig.wooshq.enqueue(an_intent("sure"))
         rig.ended([doubtful, sure])
 
-        assert [one.id for one in rig.wooshq.find(in_doubt=True)] == [doubtful]
-        assert [one.id for one in rig.wooshq.find(in_doubt=True, state="dead")] == [doubtful]
-        assert rig.wooshq.find(in_doubt=True, state="sent") == []
+        assert [one.id for one in rig.wooshq.intents(in_doubt=True)] == [doubtful]
+        assert [one.id for one in rig.wooshq.intents(in_doubt=True, state="dead")] == [doubtful]
+        assert rig.wooshq.intents(in_doubt=True, state="sent") == []
         assert json.loads(rig.cli("status", "--in-doubt", "--json").stdout)["id"] == doubtful
 
 

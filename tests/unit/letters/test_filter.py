@@ -52,8 +52,8 @@ BODY = {
 
 def a_letter(**given: object) -> ReadLetter:
     row = {
-        "id": "L", "intent": "I", "reason": "rejected", "detail": "users.list[0]: is not valid", "filed": "1777636800000", "attempts": "1",
-        "lane": "bulk", "app": "A-1", "bulk": "J", "replays": "R I", "state": "open", "code": "INVALID_ARGUMENT", **given,
+        "id": "l", "intent": "i", "reason": "rejected", "detail": "users.list[0]: is not valid", "filed": "1777636800000", "attempts": "1",
+        "lane": "bulk", "app": "A-1", "bulk": "j", "replays": "r i", "state": "open", "code": "INVALID_ARGUMENT", **given,
     }  # fmt: skip
     return ReadLetter(letter_of(row), Kept(json.dumps(BODY), 1, False), "400", "the list is not valid")
 

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
 from wooshq.installation.embedded import EmbeddedRedisError
-from wooshq_worker.cli.commands import bulk, cancel, fanout, from_1_3, lint, resend, send, status
+from wooshq_worker.cli.commands import bulk, cancel, fanout, find, from_1_3, lint, resend, send, status
 from wooshq_worker.cli.commands.gates import audit, changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
 from wooshq_worker.cli.commands.letters import dead, replays
@@ -60,6 +60,7 @@ Start with:
 send.add_to(app)
 status.add_to(app)
 cancel.add_to(app)
+find.add_to(app)
 resend.add_to(app)
 lint.add_to(app)
 from_1_3.add_to(app)

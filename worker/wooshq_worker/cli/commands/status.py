@@ -111,7 +111,7 @@ def status(
         raise typer.BadParameter("needs ids of intents", param_hint="--remote")
     with open_wooshq() as wooshq:
         if state or in_doubt:
-            _list(wooshq.find(state=state, in_doubt=in_doubt, most=most + 1), most, as_json=as_json)
+            _list(wooshq.intents(state=state, in_doubt=in_doubt, most=most + 1), most, as_json=as_json)
             return
         if not ids:
             counts = wooshq.counts()

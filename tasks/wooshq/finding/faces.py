@@ -1,0 +1,63 @@
+"""The calls that find things. `Wooshq` and `AsyncWooshq` have them; both faces carry out the same descriptions."""
+
+from __future__ import annotations
+
+from wooshq.finding.find import count, find
+from wooshq.finding.found import Count, FoundPage
+from wooshq.gates.faces import AsyncGateCalls, GateCalls
+from wooshq.intents.find import find_intents
+from wooshq.intents.status import Status
+
+
+class FindCalls(GateCalls):
+    """The calls that find what was accepted."""
+
+    def find(self, query: str, *, most: int = 100, after: str | None = None) -> FoundPage:
+        """
+        What fits a query (docs/search.md), the newest first: intents, dead letters and jobs. An intent that is dead is found as its letter.
+
+        most: things of one page, up to 10,000. after: of the page before. What the ledger has no index for is found by reading all of
+        it, in pages: about a minute for a million intents. Raises QueryInvalid; ValueError for the other two.
+        """
+        return self.do(find(self.ledger.keys, self.settings, query, most, after))
+
+    def count(self, query: str) -> Count:
+        """How many things fit a query; see `find`. Raises QueryInvalid."""
+        return self.do(count(self.ledger.keys, self.settings, query))
+
+    def intents(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
+        """
+        Intents of the ledger in a state, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever
+        became of them.
+
+        A state is found by reading the whole ledger in pages: about half a minute for a million intents. Raises ValueError for an unknown
+        state, or without a state and `in_doubt`.
+        """
+        return self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))
+
+
+class AsyncFindCalls(AsyncGateCalls):
+    """The calls that find what was accepted."""
+
+    async def find(self, query: str, *, most: int = 100, after: str | None = None) -> FoundPage:
+        """
+        What fits a query (docs/search.md), the newest first: intents, dead letters and jobs. An intent that is dead is found as its letter.
+
+        most: things of one page, up to 10,000. after: of the page before. What the ledger has no index for is found by reading all of
+        it, in pages: about a minute for a million intents. Raises QueryInvalid; ValueError for the other two.
+        """
+        return await self.do(find(self.ledger.keys, self.settings, query, most, after))
+
+    async def count(self, query: str) -> Count:
+        """How many things fit a query; see `find`. Raises QueryInvalid."""
+        return await self.do(count(self.ledger.keys, self.settings, query))
+
+    async def intents(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
+        """
+        Intents of the ledger in a state, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever
+        became of them.
+
+        A state is found by reading the whole ledger in pages: about half a minute for a million intents. Raises ValueError for an unknown
+        state, or without a state and `in_doubt`.
+        """
+        return await self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))
