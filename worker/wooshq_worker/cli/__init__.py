@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
 from wooshq.installation.embedded import EmbeddedRedisError
-from wooshq_worker.cli.commands import bulk, cancel, fanout, find, from_1_3, lint, resend, send, status
+from wooshq_worker.cli.commands import bulk, cancel, fanout, from_1_3, lint, resend, send
+from wooshq_worker.cli.commands.finding import find, status
 from wooshq_worker.cli.commands.gates import audit, changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
 from wooshq_worker.cli.commands.letters import dead, replays
