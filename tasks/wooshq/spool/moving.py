@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from wooshq.errors import LedgerUnavailable, SettingsInvalid
+from wooshq.errors import FolderUnusable, LedgerUnavailable, SettingsInvalid
 from wooshq.intents.accept import Checked, accept_and_ring
 from wooshq.intents.entry import entry_of_model
 from wooshq.intents.late import why_parked, with_rest_of_ttl
@@ -69,9 +69,15 @@ def move_spool(client: Client) -> Moved:
     client.do(_knock())
     folder.seal()
     moved = Moved()
+    unusable: FolderUnusable | None = None
     for segment in folder.segments():
-        with folder.taken(segment) as taken:
-            moved += Moved(left=True) if taken is None else _Segment(client, folder, *taken).move()
+        try:
+            with folder.taken(segment) as taken:
+                moved += Moved(left=True) if taken is None else _Segment(client, folder, *taken).move()
+        except FolderUnusable as error:  # such as a full disk: a segment that is moved makes room
+            unusable = unusable or error
+    if unusable is not None:
+        raise unusable
     if moved.accepted or moved.set_aside:
         log.info("spool_moved: %d intents of the spool are in the ledger, %d were set aside", moved.accepted, moved.set_aside)
     return moved
@@ -93,6 +99,7 @@ class _Segment:
         self._tried_ms = tried_ms
         self._now_ms = time.time_ns() // 1_000_000
         self._unreadable = 0
+        self._unusable: FolderUnusable | None = None  # why something could not be set aside
         self._aside_before = known_keys(folder)  # a process that was killed may have set aside some of them
 
     def move(self) -> Moved:
@@ -100,6 +107,8 @@ class _Segment:
         moved = Moved()
         for batch in self._batches():
             moved += self._move_some(batch)
+        if self._unusable is not None:
+            raise self._unusable
         self._folder.drop(self._path)
         return moved + Moved(set_aside=self._unreadable)
 
@@ -154,7 +163,11 @@ class _Segment:
     def _put_aside(self, aside: Sequence[Aside]) -> int:
         new = [one for one in aside if one.key not in self._aside_before]
         if new:
-            self._folder.set_aside([one.to_line() for one in new])
+            try:
+                self._folder.set_aside([one.to_line() for one in new])
+            except FolderUnusable as error:  # the others need no room on this disk
+                self._unusable = error
+                return 0
             self._aside_before.update(one.key for one in new)
             for one in new:
                 log.warning("spool_set_aside: %s; see wooshq spool", one.key)

@@ -46,6 +46,9 @@ def record_of(line: bytes) -> Record:
         raise Unreadable("it is not complete, or was changed: its checksum is another one")
     try:
         fields: dict[str, Any] = json.loads(body)
-        return Record(**{**fields, "entry": Entry(**fields["entry"])})
-    except (ValueError, TypeError, KeyError) as error:
+        record = Record(**{**fields, "entry": Entry(**fields["entry"])})
+        if type(record.at_ms) is not int or type(record.version) is not int or type(record.entry.intent_id) is not str:
+            raise ValueError
+        return record
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Unreadable("it has other fields than this version of wooshq knows") from error

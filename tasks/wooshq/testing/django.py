@@ -72,7 +72,7 @@ class _Commits:
             self.run_callbacks()
 
         def registering(func: Callable[[], object], robust: bool = False) -> None:
-            on_commit(func, robust)
+            on_commit(_Once(func), robust)
             self.run_callbacks()
 
         connection.savepoint_commit, connection.on_commit = committing, registering
@@ -90,15 +90,36 @@ class _Commits:
         self._runs = True
         try:
             while (found := self._next()) is not None:
-                self._connection.run_on_commit.remove(found)
-                _, func, robust = found
-                _run(func, robust=robust)
+                # It stays in the list, so that Django's captureOnCommitCallbacks counts it.
+                savepoints, func, robust = self._connection.run_on_commit[found]
+                once = func if isinstance(func, _Once) else _Once(func)
+                self._connection.run_on_commit[found] = (savepoints, once, robust)
+                _run(once, robust=robust)
         finally:
             self._runs = False
 
-    def _next(self) -> Any:
+    def _next(self) -> int | None:
+        """The index of the next callback that may run."""
         still_open = set(self._connection.savepoint_ids) - self._outer
-        return next((entry for entry in self._connection.run_on_commit if not still_open & entry[0]), None)
+        waiting = (
+            index
+            for index, (savepoints, func, _) in enumerate(self._connection.run_on_commit)
+            if not (isinstance(func, _Once) and func.ran) and not still_open & savepoints
+        )
+        return next(waiting, None)
+
+
+class _Once:
+    """A callback that runs once, whoever calls it first: this kit, or Django's captureOnCommitCallbacks."""
+
+    def __init__(self, func: Callable[[], object]) -> None:
+        self.__wrapped__ = func
+        self.ran = False
+
+    def __call__(self) -> None:
+        if not self.ran:
+            self.ran = True
+            self.__wrapped__()
 
 
 def _run(func: Callable[[], object], *, robust: bool) -> None:

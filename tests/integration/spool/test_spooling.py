@@ -349,6 +349,23 @@ class WhenAFileIsDamaged:
         assert moved(settings) == Moved(accepted=2, set_aside=1)
         assert [_status(shop, i) for i in (first, second)] == ["queued", "queued"]
 
+    def test_a_full_disk_on_which_nothing_can_be_set_aside_holds_up_no_other(
+        self, shop: Wooshq, server: Server, settings: Settings, folder: SpoolFolder
+    ) -> None:
+        server.kill()
+        with nobody_moves(shop):
+            ids = [shop.enqueue(an_intent("u1"))]
+            (folder.path / "incoming.ndjson").rename(folder.path / "segment-2-abc.ndjson")
+            ids.append(shop.enqueue(an_intent("u2")))
+            good = (folder.path / "incoming.ndjson").read_bytes()
+        (folder.path / "incoming.ndjson").unlink()
+        (folder.path / "segment-1-abc.ndjson").write_bytes(b"nonsense\n" + good)
+        server.start()
+        with full_disk(10), pytest.raises(FolderUnusable):
+            moved(settings)
+        assert [_status(shop, i) for i in ids] == ["queued", "queued"]
+        assert moved(settings) == Moved(accepted=1, set_aside=1)
+
     def test_what_was_set_aside_before_a_kill_is_not_set_aside_twice(
         self, shop: Wooshq, server: Server, settings: Settings, folder: SpoolFolder
     ) -> None:

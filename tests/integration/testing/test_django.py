@@ -127,6 +127,24 @@ class WhenTheTransactionsOfATestNeverCommit(DjangoOutboxMixin, TestCase):
                 transaction.on_commit(lambda: tell("u2"))
         self.assertEqual(self.users(), ["u2", "u1"])
 
+    def test_captured_callbacks_are_counted_and_run_once(self):
+        with self.captureOnCommitCallbacks(execute=True) as executed:
+            ship("u1")
+        with self.captureOnCommitCallbacks() as only_captured:
+            ship("u2")
+        for callback in only_captured:
+            callback()
+        self.assertEqual([len(executed), len(only_captured)], [1, 1])
+        self.assertEqual(self.users(), ["u1", "u2"])
+
+    def test_callbacks_may_be_captured_inside_an_open_block(self):
+        with transaction.atomic():
+            transaction.on_commit(lambda: tell("u1"))
+            with self.captureOnCommitCallbacks(execute=True) as captured:
+                ship("u2")
+        self.assertEqual(len(captured), 1)
+        self.assertEqual(sorted(self.users()), ["u1", "u2"])
+
     def test_callbacks_may_begin_transactions_of_their_own(self):
         with transaction.atomic():
             transaction.on_commit(lambda: ship("u1"))

@@ -136,6 +136,11 @@ class WhenItCannotStart:
         done = run("sys.modules['fakeredis'] = None\nenqueue(an_intent())", tmp_path)
         assert "WOOSHQ_BROKER_URL=memory:// needs the package fakeredis. Install the extra: pip install 'wooshq[testing]'" in done.stderr
 
+    def test_gevent_is_refused_at_the_first_call(self, tmp_path: Path) -> None:
+        done = run("from gevent import monkey\nmonkey.patch_all()\nenqueue(an_intent())", tmp_path)
+        assert "SettingsInvalid: WOOSHQ_BROKER_URL=memory:// does not run with gevent" in done.stderr
+        assert "memory_lost" not in done.stderr
+
     @pytest.mark.parametrize("command", ["worker", "status", "doctor"])
     def test_another_process_says_that_it_cannot_see_the_messages(self, tmp_path: Path, command: str) -> None:
         code = f"sys.argv = ['wooshq', {command!r}]\nfrom wooshq_worker.__main__ import main\nmain()"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -48,7 +49,7 @@ _all: Final = _All()
 
 
 def of(settings: Settings) -> Here:
-    """The one of an installation; it is made at the first call. Raises SettingsInvalid if a package is missing."""
+    """The one of an installation; it is made at the first call. Raises SettingsInvalid if a package is missing, or with gevent."""
     if (known := _all.found.get(settings.namespace)) is not None:
         return known
     with _all.lock:
@@ -65,6 +66,11 @@ def _made(settings: Settings) -> Here:
         raise SettingsInvalid(
             f"WOOSHQ_BROKER_URL={MEMORY} needs the package {error.name}. Install the extra: pip install 'wooshq[testing]'"
         ) from error
+    if _threads_are_greenlets():
+        raise SettingsInvalid(
+            f"WOOSHQ_BROKER_URL={MEMORY} does not run with gevent: its worker needs a thread of its own. Use WOOSHQ_REDIS_URL=embedded and "
+            "`wooshq worker`"
+        )
     ledger = MemoryLedger()
     worker = WorkerThread(settings, ledger)
     log.warning(
@@ -74,6 +80,12 @@ def _made(settings: Settings) -> Here:
         worker.where,
     )
     return Here(ledger, worker)
+
+
+def _threads_are_greenlets() -> bool:
+    """Then the event loops of the worker and of its sandbox would be in one real thread, which can run only one of them."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 @atexit.register
