@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from wooshq.client import Wooshq
-from wooshq.errors import IntentInvalid, LedgerUnavailable, Problem, WooshqError
-from wooshq.intents.entry import IntentLike, entry_of
+from wooshq.errors import LedgerUnavailable, WooshqError
+from wooshq.intents.edited import CHANGED, UNCHANGED, edited_entry
+from wooshq.intents.entry import IntentLike
 from wooshq.intents.status import Status
 from wooshq.ledger.replies import Result, moment
 from wooshq.ledger.steps import Ask, Steps
@@ -22,11 +23,10 @@ from wooshq.outbox.table import RowState
 from wooshq.settings import Settings
 
 _PAGE: Final = 500
-_CHANGED: Final = "changed since it was refused, and not tried again yet"
 
 WAITS_AGAIN: Final = {
     False: "It waits for a relay.",
-    True: "It waits for a relay. It was not changed since it was refused: it will be set aside again, unless the cause is gone.",
+    True: f"It waits for a relay. {UNCHANGED}",
 }
 """What a person is told after `retry`, by `OutboxRow.was_refused`."""
 
@@ -76,7 +76,7 @@ class OutboxRow(Result):
     @property
     def was_refused(self) -> bool:
         """Whether the ledger refused just this intent: unchanged, it will refuse it again, unless its cause is gone."""
-        return self.state == RowState.SET_ASIDE and self.reason != _CHANGED
+        return self.state == RowState.SET_ASIDE and self.reason != CHANGED
 
 
 @dataclass(frozen=True)
@@ -140,12 +140,8 @@ class OutboxRows:
         checked as of now.
         """
         row = self._put_away(row_id)
-        entry = entry_of(_intent_in(intent, row_id), self._settings)
-        fields = json.loads(entry.body)
-        if fields.get("id") not in (None, row_id):
-            raise IntentInvalid((Problem("id", "is not the id of its row", "Leave the id out, or enqueue another intent"),))
-        body = body_of({**fields, "id": row_id}, self._settings)
-        reason = _CHANGED if row.state == RowState.SET_ASIDE else row.reason
+        body = body_of(json.loads(edited_entry(intent, row_id, self._settings, mark="tries").body), self._settings)
+        reason = CHANGED if row.state == RowState.SET_ASIDE else row.reason
         with self._database.transaction() as db:
             if not statements.edit(db, row_id, body, state=row.state, reason=reason, now=time.time_ns() // 1_000_000):
                 raise RowWaits(row_id)
@@ -226,24 +222,6 @@ def why_rows_wait(wooshq: Wooshq) -> str | None:
 
 def _ping() -> Steps[None]:
     yield Ask([("PING",)])
-
-
-def _intent_in(given: IntentLike, row_id: str) -> IntentLike:
-    """The intent of a row that is given as `show` prints it. Everything else is returned as it is, and checked by others."""
-    fields: Any = given
-    if isinstance(given, (str, bytes)):
-        try:
-            fields = json.loads(given)
-        except (ValueError, RecursionError):
-            return given
-    if not isinstance(fields, Mapping) or "intent" not in fields or "tries" not in fields:
-        return given
-    if fields.get("id") != row_id:
-        raise IntentInvalid((Problem("id", "is the id of another row", f"Give {row_id} its own intent"),))
-    inner = fields["intent"]
-    if not isinstance(inner, Mapping):
-        raise IntentInvalid((Problem("intent", "is not an object", "Put the whole intent there, or give only the intent"),))
-    return inner
 
 
 def _shown(row: tuple[Any, ...]) -> OutboxRow:

@@ -88,6 +88,15 @@ def _knock() -> Steps[None]:
     yield Ask([("TIME",)])
 
 
+def why_spool_waits(client: Client) -> str | None:
+    """A sentence if the ledger's Redis does not answer, so that nothing can be moved; else None. Raises SettingsInvalid."""
+    try:
+        client.do(_knock())
+    except LedgerUnavailable as error:
+        return f"{error}. Until it does, intents wait in the spool"
+    return None
+
+
 class _Segment:
     """A segment that this process alone moves. tried_ms: when it was first tried, by this machine's clock."""
 

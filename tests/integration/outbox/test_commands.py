@@ -104,7 +104,7 @@ class WhenARowWasPutAway:
         shop.cli("relay", "--once")
         shown = json.loads(shop.cli("outbox", "show", clash, "--json").stdout)
         other = shop.cli("outbox", "edit", clash, "-", stdin=json.dumps({**shown, "id": str(uuid.uuid4())}))
-        assert (other.returncode, b"is the id of another row" in other.stderr) == (1, True)
+        assert (other.returncode, b"is the id of another intent" in other.stderr) == (1, True)
         no_intent = shop.cli("outbox", "edit", clash, "-", stdin=json.dumps({**shown, "intent": "x"}))
         assert (no_intent.returncode, b"is not an object" in no_intent.stderr) == (1, True)
         shown["intent"]["idempotency_key"] = "k2"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from tests.integration.installation.servers import Server
 from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 from wooshq import Wooshq
+from wooshq.spool.aside import edit_aside
 from wooshq.spool.folder import SpoolFolder
 
 
@@ -39,7 +43,7 @@ def is_empty(machine: Rig) -> bool:
     return folder.is_empty()
 
 
-def lines(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, object]]:
+def lines(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -70,6 +74,17 @@ class WhenAnOperatorLooks:
         (found,) = lines(machine.cli("spool", "--json"))
         assert (found["waiting"], found["set_aside"]) == (1, 0)
         assert found["oldest_s"] is not None
+
+    def test_a_person_reads_it_as_of_the_outbox(self, machine: Rig, server: Server, left: str) -> None:
+        shown = machine.cli("spool")
+        said = {line[:20].strip(): line[21:] for line in shown.stdout.decode().splitlines()}
+        assert list(said) == ["folder", "waiting", "oldest", "set aside", "used"]
+        assert (said["waiting"], said["set aside"]) == ("1", "0")
+        assert re.fullmatch(r"waits for [\d.,]+ s", said["oldest"])
+        assert re.fullmatch(r"[\d,]+ of [\d,]+ bytes", said["used"])
+        assert b"did not answer" in shown.stderr
+        server.start()
+        assert machine.cli("spool").stderr == b""
 
     def test_status_says_where_it_lies(self, machine: Rig, left: str) -> None:
         done = machine.cli("status", left)
@@ -115,9 +130,74 @@ class WhenSomethingWasSetAside:
         assert aside.encode() in machine.cli("spool", "list").stdout
         assert b"set_aside" in machine.cli("status", aside).stdout
 
-    def test_it_is_retried_or_discarded(self, machine: Rig, server: Server, aside: str) -> None:
-        assert machine.cli("spool", "retry", aside).returncode == 0
-        assert machine.cli("spool", "retry", aside).returncode == 1
-        assert machine.cli("spool", "move").returncode == 1
+    def test_it_is_discarded(self, machine: Rig, aside: str) -> None:
         assert machine.cli("spool", "discard", aside).returncode == 0
         assert machine.cli("spool", "list", "--json").stdout == b""
+        assert machine.cli("spool", "discard", aside).returncode == 1
+
+    def test_it_is_shown_with_its_intent(self, machine: Rig, aside: str) -> None:
+        (shown,) = lines(machine.cli("spool", "show", aside, "--json"))
+        assert (shown["id"], shown["intent"]["to"], shown["line"]) == (aside, {"users": ["u2"]}, None)
+        said = machine.cli("spool", "show", aside).stdout.decode()
+        assert "to.users" in said
+        assert '"k-1"' in said or "'k-1'" in said
+        assert machine.cli("spool", "show", str(uuid.uuid4())).returncode == 1
+
+    def test_it_is_mended_and_the_retry_moves_it_at_once(self, machine: Rig, aside: str) -> None:
+        (shown,) = lines(machine.cli("spool", "show", aside, "--json"))
+        intent = dict(shown["intent"], idempotency_key="k-2")
+        assert machine.cli("spool", "edit", aside, "-", stdin=json.dumps({**shown, "intent": intent})).returncode == 0
+        (changed,) = lines(machine.cli("spool", "show", aside, "--json"))
+        assert (changed["intent"]["idempotency_key"], "changed since" in str(changed["reason"])) == ("k-2", True)
+        done = machine.cli("spool", "retry", aside)
+        assert (done.returncode, done.stderr.decode()) == (0, f"{aside}: It is in the ledger.\n")
+        assert machine.status(aside).state == "queued"
+        assert machine.cli("spool", "retry", aside).returncode == 1
+
+    def test_what_is_no_intent_changes_nothing(self, machine: Rig, aside: str, tmp_path: Path) -> None:
+        (before,) = lines(machine.cli("spool", "show", aside, "--json"))
+        for text, why in (
+            ('{"to": {}}', b"message"),
+            (json.dumps({**before, "id": str(uuid.uuid4())}), b"is the id of another intent"),
+            (json.dumps({**before["intent"], "id": str(uuid.uuid4())}), b"is the id of another intent"),
+        ):
+            refused = machine.cli("spool", "edit", aside, "-", stdin=text)
+            assert (refused.returncode, why in refused.stderr) == (1, True)
+        assert machine.cli("spool", "edit", aside, str(tmp_path / "missing")).returncode == 2
+        assert lines(machine.cli("spool", "show", aside, "--json")) == [before]
+
+    def test_unchanged_it_is_refused_again_at_once(self, machine: Rig, aside: str) -> None:
+        done = machine.cli("spool", "retry", aside)
+        assert (done.returncode, b"set aside again" in done.stderr, b"to.users" in done.stderr) == (1, True, True)
+        assert [row["id"] for row in lines(machine.cli("spool", "list", "--json"))] == [aside]
+
+    def test_while_redis_is_away_a_retry_waits_and_says_that_it_is_in_vain(self, machine: Rig, server: Server, aside: str) -> None:
+        server.kill()
+        done = machine.cli("spool", "retry", aside)
+        assert (done.returncode, b"It waits until Redis is back" in done.stderr, b"will be set aside again" in done.stderr) == (
+            0,
+            True,
+            True,
+        )
+        (found,) = lines(machine.cli("spool", "--json"))
+        assert (found["waiting"], found["set_aside"]) == (1, 0)
+
+    def test_an_edited_intent_counts_as_spooled_now(self, machine: Rig, server: Server, aside: str) -> None:
+        folder = SpoolFolder.of(machine.wooshq.settings)
+        assert folder is not None
+        edit_aside(folder, aside, an_intent("u2", idempotency_key="k-2", ttl_s=3600), machine.wooshq.settings)
+        (line,) = folder.aside()
+        assert json.loads(line)["record"]["at_ms"] >= json.loads(line)["at_ms"]
+
+    def test_a_line_that_cannot_be_read_is_shown_as_it_is_and_cannot_be_changed(self, machine: Rig, server: Server) -> None:
+        folder = SpoolFolder.of(machine.wooshq.settings)
+        assert folder is not None
+        folder.append([b"w1 torn caf\xc3\xa9 \xff\n"])
+        assert machine.cli("spool", "move").returncode == 1
+        (row,) = lines(machine.cli("spool", "list", "--json"))
+        (shown,) = lines(machine.cli("spool", "show", str(row["id"]), "--json"))
+        assert (shown["intent"], shown["line"]) == (None, "w1 torn café \ufffd")
+        assert b"torn" in machine.cli("spool", "show", str(row["id"])).stdout
+        for act in (("edit", str(row["id"]), "-"), ("retry", str(row["id"]))):
+            refused = machine.cli("spool", *act, stdin=json.dumps(an_intent()))
+            assert (refused.returncode, b"cannot be read" in refused.stderr) == (1, True)

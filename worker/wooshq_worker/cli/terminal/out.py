@@ -159,6 +159,11 @@ def several(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def waits_for(seconds: float | None) -> str | None:
+    """How long the oldest of something has waited: `waits for 1,234.5 s`. None for None."""
+    return None if seconds is None else f"waits for {seconds:,.1f} s"
+
+
 def one_line(value: object) -> str:
     """A value as one line that is safe for a terminal: no line breaks and no escape sequences, even if the text is from outside."""
     text = "" if value is None else " ".join(str(value).split())

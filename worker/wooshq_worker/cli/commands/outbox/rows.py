@@ -5,19 +5,30 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from wooshq.errors import IntentInvalid
 from wooshq.outbox.database import DatabaseAway
 from wooshq.outbox.operate import WAITS_AGAIN, MaySendTwice, OutboxRows, RowUnknown, RowWaits, why_rows_wait
 from wooshq.outbox.table import RowState, ddl
+from wooshq_worker.cli.commands.outbox.changed import ChangedIntent, content_of, problems_said
 from wooshq_worker.cli.commands.outbox.url import UrlOption, open_database
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
-from wooshq_worker.cli.terminal.out import NOTHING_DONE, SOME_REFUSED, Json, emit, field, finish, pairs, say, several, short, show
+from wooshq_worker.cli.terminal.out import (
+    NOTHING_DONE,
+    SOME_REFUSED,
+    Json,
+    emit,
+    field,
+    pairs,
+    say,
+    several,
+    short,
+    show,
+    waits_for,
+)
 from wooshq_worker.cli.terminal.tables import Column, table
 
 app = typer.Typer(
@@ -82,16 +93,12 @@ def depth(context: typer.Context, url: UrlOption = None, as_json: Json = False) 
     if as_json:
         emit(found)
     else:
-        pairs({"waiting": found.waiting, "oldest": _age(found.oldest_s), "set aside": found.set_aside, "parked": found.parked})
+        pairs({"waiting": found.waiting, "oldest": waits_for(found.oldest_s), "set aside": found.set_aside, "parked": found.parked})
     if found.waiting:
         with open_wooshq() as wooshq:
             away = why_rows_wait(wooshq)
         if away is not None:
             say(f"{away}.")
-
-
-def _age(seconds: float | None) -> str | None:
-    return None if seconds is None else f"waits for {seconds:,.1f} s"
 
 
 @app.command("list", cls=Command, epilog=examples("wooshq outbox list --state set_aside", "wooshq outbox list --most 20 --json"))
@@ -128,26 +135,13 @@ def show_(row_id: RowId, url: UrlOption = None, as_json: Json = False) -> None:
 @app.command(cls=Command, epilog=examples(f"wooshq outbox edit {EXAMPLE_ID} fixed.json", f"wooshq outbox edit {EXAMPLE_ID} - < fixed.json"))
 def edit(
     row_id: RowId,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="File with the intent, or with the row as `show --json` prints it, changed. JSON; - for standard input.",
-            allow_dash=True,
-            show_default=False,
-        ),
-    ],
+    file: ChangedIntent,
     url: UrlOption = None,
 ) -> None:
     """Give a row that was put away another intent. It counts as enqueued now, and stays put away until `retry`."""
-    text = typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    with _rows(url) as rows:
-        try:
-            rows.edit(row_id, text)
-        except IntentInvalid as error:
-            for problem in error.problems:
-                say(str(problem))
-            finish(SOME_REFUSED)
+    text = content_of(file)
+    with _rows(url) as rows, problems_said():
+        rows.edit(row_id, text)
     say(f"Changed. Try it again with: wooshq outbox retry {row_id}")
 
 

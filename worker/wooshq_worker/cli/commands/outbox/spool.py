@@ -10,13 +10,17 @@ import typer
 
 from wooshq import Wooshq
 from wooshq.errors import FolderUnusable
-from wooshq.spool.aside import AsideUnknown, discard_aside, list_aside, retry_aside
+from wooshq.spool.aside import AsideUnknown, discard_aside, edit_aside, list_aside, show_aside
 from wooshq.spool.folder import SpoolFolder
-from wooshq.spool.look import depth
-from wooshq.spool.moving import move_spool
+from wooshq.spool.look import SET_ASIDE
+from wooshq.spool.look import depth as depth_of
+from wooshq.spool.moving import Moved, move_spool, why_spool_waits
+from wooshq.spool.retry import MaySendTwice
+from wooshq.spool.retry import retry as retry_and_move
+from wooshq_worker.cli.commands.outbox.changed import ChangedIntent, content_of, problems_said
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
-from wooshq_worker.cli.terminal.out import NOTHING_DONE, SOME_REFUSED, Json, emit, finish, pairs, say, several, short
+from wooshq_worker.cli.terminal.out import NOTHING_DONE, SOME_REFUSED, Json, emit, field, finish, pairs, say, several, short, waits_for
 from wooshq_worker.cli.terminal.tables import Column, table
 
 app = typer.Typer(
@@ -24,7 +28,13 @@ app = typer.Typer(
     help="Show the spool of this machine: intents that were accepted while Redis was away (WOOSHQ_SPOOL_DIR), and what was set aside because "
     "the ledger refused it later.",
     epilog=examples(
-        "wooshq spool", "wooshq spool move", "wooshq spool list", f"wooshq spool retry {EXAMPLE_ID}", f"wooshq spool discard {EXAMPLE_ID}"
+        "wooshq spool",
+        "wooshq spool move",
+        "wooshq spool list",
+        f"wooshq spool show {EXAMPLE_ID}",
+        f"wooshq spool edit {EXAMPLE_ID} fixed.json",
+        f"wooshq spool retry {EXAMPLE_ID}",
+        f"wooshq spool discard {EXAMPLE_ID}",
     ),
     invoke_without_command=True,
     rich_markup_mode="rich",
@@ -45,18 +55,33 @@ def _spool() -> Iterator[tuple[Wooshq, SpoolFolder]]:
         except FolderUnusable as error:
             say(str(error))
             raise typer.Exit(NOTHING_DONE) from None
-        except (AsideUnknown, ValueError) as error:
+        except (AsideUnknown, MaySendTwice, ValueError) as error:
             say(str(error))
             raise typer.Exit(SOME_REFUSED) from None
 
 
 @app.callback()
-def show(context: typer.Context, as_json: Json = False) -> None:
+def depth(context: typer.Context, as_json: Json = False) -> None:
     """Show how much waits, and for how long."""
-    if context.invoked_subcommand is None:
-        with _spool() as (_, folder):
-            found = depth(folder)
-            emit(found) if as_json else pairs(found)
+    if context.invoked_subcommand is not None:
+        return
+    with _spool() as (wooshq, folder):
+        found = depth_of(folder)
+        if as_json:
+            emit(found)
+        else:
+            used = f"{found.used_bytes:,} of {found.most_bytes:,} bytes"
+            pairs(
+                {
+                    "folder": found.folder,
+                    "waiting": found.waiting,
+                    "oldest": waits_for(found.oldest_s),
+                    "set aside": found.set_aside,
+                    "used": used,
+                }
+            )
+        if found.waiting and (away := why_spool_waits(wooshq)) is not None:
+            say(f"{away}.")
 
 
 @app.command(cls=Command, epilog=examples("wooshq spool move"))
@@ -64,10 +89,14 @@ def move() -> None:
     """Move what waits into the ledger now. Apps, workers and relays do it by themselves."""
     with _spool() as (wooshq, _):
         moved = move_spool(wooshq)
-        aside = f" Set aside: {moved.set_aside:,}; see wooshq spool list." if moved.set_aside else ""
-        left = " Another process is moving the rest." if moved.left else ""
-        say(f"Moved {several(moved.accepted, 'intent')} into the ledger.{aside}{left}")
+        _say_moved(moved)
         finish(SOME_REFUSED if moved.set_aside else 0)
+
+
+def _say_moved(moved: Moved) -> None:
+    aside = f" Set aside: {moved.set_aside:,}; see wooshq spool list." if moved.set_aside else ""
+    left = " Another process is moving the rest." if moved.left else ""
+    say(f"Moved {several(moved.accepted, 'intent')} into the ledger.{aside}{left}")
 
 
 @app.command("list", cls=Command, epilog=examples("wooshq spool list", "wooshq spool list --json"))
@@ -83,19 +112,39 @@ def list_(as_json: Json = False) -> None:
             table(several(len(rows), "intent"), _COLUMNS, shown, empty="Nothing was set aside.")
 
 
+@app.command("show", cls=Command, epilog=examples(f"wooshq spool show {EXAMPLE_ID}"))
+def show_(aside_id: AsideId, as_json: Json = False) -> None:
+    """Show what was set aside, with its intent; of a line that cannot be read, what is left of it."""
+    with _spool() as (_, folder):
+        row = show_aside(folder, aside_id)
+    if as_json:
+        emit({**row, "intent": row.intent, "line": row.line})
+        return
+    pairs(row, skip=("may_be_sent", "can_retry"))  # the reason says it
+    field("intent", row.intent) if row.can_retry else field("line", row.line)
+
+
+@app.command(cls=Command, epilog=examples(f"wooshq spool edit {EXAMPLE_ID} fixed.json", f"wooshq spool edit {EXAMPLE_ID} - < fixed.json"))
+def edit(aside_id: AsideId, file: ChangedIntent) -> None:
+    """Give it another intent. It counts as spooled now, and stays set aside until `retry`."""
+    text = content_of(file)
+    with _spool() as (wooshq, folder), problems_said():
+        edit_aside(folder, aside_id, text, wooshq.settings)
+    say(f"Changed. Try it again with: wooshq spool retry {aside_id}")
+
+
 @app.command(cls=Command, epilog=examples(f"wooshq spool retry {EXAMPLE_ID}"))
 def retry(
     aside_id: AsideId,
     may_double: Annotated[bool, typer.Option("--may-double", help="Also one that may have been sent: it may be sent twice.")] = False,
 ) -> None:
-    """Let an intent that was set aside be moved again."""
-    with _spool() as (_, folder):
-        if not may_double and any(row.id == aside_id and row.may_be_sent for row in list_aside(folder)):
-            raise ValueError(
-                f"{aside_id}: it may have been sent. Look whether the message arrived, then discard it, or retry with --may-double"
-            )
-        retry_aside(folder, aside_id)
-        say(f"{aside_id} waits again.")
+    """Let an intent that was set aside be moved again, and move what waits if Redis answers."""
+    with _spool() as (wooshq, folder):
+        tried = retry_and_move(wooshq, folder, aside_id, may_double=may_double)
+    say(f"{aside_id}: {tried.says}")
+    if tried.moved.accepted + tried.moved.set_aside > 1:
+        _say_moved(tried.moved)
+    finish(SOME_REFUSED if tried.state == SET_ASIDE else 0)
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq spool discard {EXAMPLE_ID}"))
