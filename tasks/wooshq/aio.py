@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from wooshq.gates.faces import AsyncLimits
 from wooshq.installation import forks
 from wooshq.installation.installation import Installation
 from wooshq.installation.loops import LoopClients, in_thread, in_thread_or_here
+from wooshq.installation.places import LOOK_AGAIN_S, RESTARTS_WITHIN_S
 from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
 from wooshq.intents.counts import read_counts
@@ -209,11 +211,14 @@ class AsyncWooshq(AsyncFindCalls):
         within_s = self.settings.accept_within_s
         reach = self.installation.reach
         places = await in_thread(lambda: reach(within_s)) if self.installation.opens_slowly else reach(within_s)
-        try:
-            return await aask(wanted, await self._clients.get(places.redis_url, within_s), places.where)
-        except LedgerUnavailable:
-            places.does_not_answer()
-            raise
+        restart_by = time.monotonic() + min(within_s, RESTARTS_WITHIN_S)
+        while True:
+            try:
+                return await aask(wanted, await self._clients.get(places.redis_url, within_s), places.where)
+            except LedgerUnavailable as error:
+                if not places.restarts(error) or time.monotonic() > restart_by:
+                    raise
+                await asyncio.sleep(LOOK_AGAIN_S)
 
 
 class AsyncJobs:

@@ -16,6 +16,7 @@ from wooshq.installation import forks
 from wooshq.installation.connect import client
 from wooshq.installation.connections import until
 from wooshq.installation.installation import Installation
+from wooshq.installation.places import LOOK_AGAIN_S, RESTARTS_WITHIN_S
 from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
 from wooshq.intents.counts import read_counts
@@ -206,12 +207,15 @@ class Wooshq(FindCalls):
         places = self.installation.reach(within_s)
         if self._redis is None:
             self._redis = client(places.redis_url, within_s)
-        try:
-            with until.within(within_s):
-                return ask(wanted, self._redis, places.where)
-        except LedgerUnavailable:
-            places.does_not_answer()
-            raise
+        restart_by = time.monotonic() + min(within_s, RESTARTS_WITHIN_S)
+        while True:
+            try:
+                with until.within(within_s):
+                    return ask(wanted, self._redis, places.where)
+            except LedgerUnavailable as error:
+                if not places.restarts(error) or time.monotonic() > restart_by:
+                    raise
+                time.sleep(LOOK_AGAIN_S)
 
 
 class Jobs:

@@ -29,7 +29,7 @@ class DjangoProject:
             "PASSWORD": parsed.password or "",
             "HOST": parsed.query.get("host", parsed.host or ""),
             "PORT": parsed.port or "",
-            "OPTIONS": {**({"timeout": 60} if parsed.get_backend_name() == "sqlite" else {}), **options},
+            "OPTIONS": {**({"timeout": 60, "transaction_mode": "IMMEDIATE"} if parsed.get_backend_name() == "sqlite" else {}), **options},
         }
         self.settings = folder / "shop_settings.py"
         self._write = (

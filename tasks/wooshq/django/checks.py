@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import django
 from django.core.checks import CheckMessage, Error, Tags, Warning
 from django.core.checks import register as register_check
+from django.db import connections
 
 import wooshq
 from wooshq.django.models import OutboxRow
@@ -55,6 +57,17 @@ def _redis_answers() -> Iterable[CheckMessage]:
         yield Warning(f"{away}.", hint="Start Redis, or fix redis_url. Nothing is lost meanwhile.", id="wooshq.W002")
 
 
+def _sqlite_waits(alias: str) -> Iterable[CheckMessage]:
+    """
+    A transaction of SQLite that reads before it writes fails at once if another process has written in between, and no timeout helps
+    (https://www.sqlite.org/lang_transaction.html). A relay is such a process.
+    """
+    options = connections[alias].settings_dict.get("OPTIONS") or {}
+    if connections[alias].vendor == "sqlite" and django.VERSION >= (5, 1) and options.get("transaction_mode") != "IMMEDIATE":
+        hint = f'Set DATABASES[{alias!r}]["OPTIONS"] = {{"transaction_mode": "IMMEDIATE"}}, or use PostgreSQL.'
+        yield Warning("Views may fail with “database is locked” while a relay runs.", hint=hint, id="wooshq.W004")
+
+
 def _tables(databases: Sequence[str]) -> Iterable[CheckMessage]:
     from django.db import router
 
@@ -64,6 +77,7 @@ def _tables(databases: Sequence[str]) -> Iterable[CheckMessage]:
     for alias in databases:
         if not router.allow_migrate_model(alias, OutboxRow):
             continue
+        yield from _sqlite_waits(alias)
         try:
             OutboxRows(DjangoDatabase(alias), wooshq._default.settings).depth()
         except TableMissing:

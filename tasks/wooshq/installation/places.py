@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from wooshq.errors import SettingsInvalid
+from redis.exceptions import ConnectionError
+
+from wooshq.errors import LedgerUnavailable, SettingsInvalid
 from wooshq.installation.embedded import ACQUIRE_S, EmbeddedRedis
 from wooshq.settings import Settings
 from wooshq.settings.redis_url import is_redis_url, redis_url
@@ -14,6 +16,9 @@ from wooshq.settings.server_url import EMBEDDED, MEMORY
 
 NOT_NAMED: Final = "WOOSHQ_REDIS_URL is not set, so this uses the embedded Redis. Only processes that use the same folder see its messages"
 """For a command or a worker that uses the embedded Redis without being asked to."""
+RESTARTS_WITHIN_S: Final = 1.0
+LOOK_AGAIN_S: Final = 0.05
+"""How long a call waits for an embedded Redis that is started again, and how often it asks."""
 NAME_IT: Final = f"Set WOOSHQ_REDIS_URL to your own Redis, or to {EMBEDDED} if this is right"
 
 
@@ -34,6 +39,14 @@ class Places:
         """An embedded Redis that has ended is started again, in the background. Any other server is its operator's."""
         if self.embedded is not None:
             self.embedded.restart_soon()
+
+    def restarts(self, error: LedgerUnavailable) -> bool:
+        """
+        `does_not_answer`; and whether it is worth to ask again in a moment: nothing listens at the embedded Redis, and what was asked has
+        never left this process.
+        """
+        self.does_not_answer()
+        return self.embedded is not None and not error.maybe_done and isinstance(error.__cause__, ConnectionError)
 
     def release(self) -> None:
         """Release the embedded Redis. Its last user stops it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -32,6 +33,24 @@ class Database(Protocol):
     def transaction(self) -> AbstractContextManager[Statements]:
         """Commits at the end, and rolls back if an error leaves it. Opens a connection if the last one was lost. Raises DatabaseAway, TableMissing."""
         ...
+
+    def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
+_of_app: Callable[[], Database] | None = None
+
+
+def use_database_of_app(open_: Callable[[], Database]) -> None:
+    """In this process, commands use this database where no URL is named. For a framework that has its own connections, such as Django."""
+    global _of_app
+    _of_app = open_
+
+
+def database_of_app() -> Database | None:
+    """A new hold on the database that the app's framework has; None if there is no such framework here."""
+    return None if _of_app is None else _of_app()
 
 
 class TableMissing(WooshqError):

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
 from wooshq.errors import SettingsInvalid
+from wooshq.settings.server_url import MEMORY
 
 _given: dict[str, Any] = {}
 _refused: str | None = None
@@ -45,7 +46,13 @@ class Defaults(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """The settings that no other source has."""
         known = {name.lower() for name in self.current_state}
+        if self._is_in_memory():
+            known |= self._names("redis_url")  # the environment wants no Redis, and it wins
         return {name: value for name, value in current().items() if not known & self._names(name)}
+
+    def _is_in_memory(self) -> bool:
+        names = self._names("broker_url")
+        return any(value == MEMORY for name, value in self.current_state.items() if name.lower() in names)
 
     def _names(self, field: str) -> set[str]:
         alias = self.settings_cls.model_fields[field].validation_alias

@@ -20,6 +20,8 @@ from wooshq_schemas.platforms import Platforms
 from wooshq_schemas.validation.names import nearest, shown
 
 DEFAULT_NAMESPACE = "wq"
+SANDBOX_APPLICATION = "SANDB-OXAPP"
+"""The application of who names none, and whose messages go to the sandbox in its own process."""
 _QUOTES = "\"'"
 _EXAMPLE_URL = "Use https://api.pushwoosh.com or the address of your region"
 
@@ -333,6 +335,8 @@ class Settings(BaseSettings):
                 f"WOOSHQ_BROKER_URL={MEMORY} is for development, and PUSHWOOSH_BASE_URL is a real API ({self.base_url}). Set "
                 f"PUSHWOOSH_BASE_URL={SANDBOX}, or the address of a sandbox on this machine; in production set WOOSHQ_BROKER_URL to a broker"
             )
+        if self.application is None and self.base_url == SANDBOX:
+            object.__setattr__(self, "application", SANDBOX_APPLICATION)  # the model is frozen
         return self
 
     @model_validator(mode="after")

@@ -92,6 +92,14 @@ print(json.dumps(ids))
         assert [rig.status(i).state for i in committed] == ["queued", "queued"]
         assert rig.wooshq.counts()["accepted"] == 2
 
+    def test_the_commands_of_wooshq_know_the_outbox(self, project: DjangoProject) -> None:
+        row_id = project.python(ENQUEUE + "print(json.dumps(enqueue(intent('u1'))))")
+        assert json.loads(project.run("wooshq", "status", row_id, "--json").stdout)["state"] == "in_outbox"
+        assert "outbox: 1 waiting" in project.run("wooshq", "doctor", "--offline").stdout
+        assert "waiting              1" in project.run("wooshq", "outbox").stdout
+        assert project.run("wooshq", "relay", "--once").returncode == 0
+        assert json.loads(project.run("wooshq", "status", row_id, "--json").stdout)["state"] == "queued"
+
     def test_an_invalid_intent_is_refused_before_the_insert(self, project: DjangoProject) -> None:
         said = project.python(
             ENQUEUE
@@ -187,6 +195,12 @@ class WhenTheProjectIsChecked:
         relay = on_sqlite.run("wooshq_relay", "--once")
         assert (relay.returncode, "no table wooshq_outbox" in relay.stderr) == (1, True)
 
+    def test_a_sqlite_that_does_not_wait_is_a_warning(self, on_sqlite: DjangoProject) -> None:
+        assert on_sqlite.run("migrate", "-v", "0").returncode == 0
+        database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(on_sqlite.folder / "app.db")}
+        on_sqlite.set(DATABASES={"default": database})
+        assert "wooshq.W004" in on_sqlite.run("check", "--database", "default").stderr
+
     def test_a_redis_that_is_away_is_a_warning(self, project: DjangoProject) -> None:
         away = {"WOOSHQ_REDIS_URL": "redis://127.0.0.1:1/0", "WOOSHQ_ACCEPT_WITHIN_S": "0.5"}
         done = project.run("check", "--database", "default", **away)
@@ -235,10 +249,27 @@ class WhenDjangoHasTheSettings:
         assert "FFFFF-FFFFF" in done.stdout, done.stderr
         assert "--help" in on_sqlite.run("wooshq").stdout
 
+    def test_the_environment_can_want_no_redis(self, on_sqlite: DjangoProject) -> None:
+        on_sqlite.set(WOOSHQ={"redis_url": "redis://db.example/0"})
+        for name in [name for name in on_sqlite.env if name.startswith(("WOOSHQ_REDIS", "PUSHWOOSH_"))]:
+            del on_sqlite.env[name]
+        on_sqlite.env |= {"WOOSHQ_BROKER_URL": "memory://", "PUSHWOOSH_BASE_URL": "sandbox"}
+        assert on_sqlite.run("check", "--fail-level", "WARNING").returncode == 0
+        assert on_sqlite.python("import wooshq\ns = wooshq._default.settings\nprint(json.dumps([s.redis_url, s.application]))") == [
+            None,
+            "SANDB-OXAPP",
+        ]
+
+    def test_a_worker_without_a_redis_that_is_named_is_refused(self, on_sqlite: DjangoProject) -> None:
+        for name in [name for name in on_sqlite.env if name.startswith("WOOSHQ_")]:
+            del on_sqlite.env[name]
+        done = on_sqlite.run("wooshq_worker")
+        assert (done.returncode, "No Redis is named" in done.stderr) == (1, True)
+
     def test_the_worker_gets_them(self, on_sqlite: DjangoProject) -> None:
         on_sqlite.set(WOOSHQ={"log_level": "NOT_A_LEVEL"})
         done = on_sqlite.run("wooshq_worker")
-        assert (done.returncode, "WOOSHQ_LOG_LEVEL" in done.stderr) == (2, True), done.stderr
+        assert (done.returncode, "WOOSHQ_LOG_LEVEL" in done.stderr) == (1, True), done.stderr
 
 
 class WhenOneMessageGoesToAQueryset:
@@ -250,8 +281,10 @@ class WhenOneMessageGoesToAQueryset:
             "from orders.models import Order\nOrder.objects.bulk_create([Order(user=f'u{n}', items=n % 3) for n in range(50)])\nprint(1)"
         )
         columns = ("--template", "sale.json", "--columns", "user=user,n=items")
-        preview = json.loads(project.run("wooshq_fanout", "orders.Order", *columns, "--filter", "items=2", "--dry-run").stdout)
+        preview = json.loads(project.run("wooshq_fanout", "orders.Order", *columns, "--filter", "items=2", "--dry-run", "--json").stdout)
         assert preview["recipients"] == 16
+        readable = project.run("wooshq_fanout", "orders.Order", *columns, "--filter", "items=2", "--dry-run").stdout
+        assert ("recipients  16" in readable, "u2 receives:" in readable) == (True, True)
         done = project.run("wooshq_fanout", "orders.Order", *columns, "--filter", "items=2")
         assert done.returncode == 0, done.stderr
         assert rig.wooshq.bulk.show(done.stdout.strip()).total == 16
@@ -284,7 +317,7 @@ class WhenOneMessageGoesToAQueryset:
         )
         on_sqlite.python("from orders.models import Order\nOrder.objects.bulk_create([Order(user=f'u{n}') for n in range(5)])\nprint(1)")
         args = ("wooshq_fanout", "audiences.first", "--template", "sale.json", "--columns", "user=user,n=items")
-        done = on_sqlite.run(*args, "--dry-run")
+        done = on_sqlite.run(*args, "--dry-run", "--json")
         assert json.loads(done.stdout)["recipients"] == 2, done.stderr
         assert "with a limit" in on_sqlite.run(*args, "--filter", "items=1").stderr
 
@@ -295,7 +328,8 @@ class WhenOneMessageGoesToAQueryset:
             (("json.dumps.x", "--columns", "user"), "SOURCE"),
             (("orders.Order", "--columns", "user=nobody"), "--filter or --columns"),
             (("orders.Order", "--columns", "user", "--filter", "colour=red"), "--filter or --columns"),
-            (("orders.Order", "--columns", "user", "--filter", "items"), "FIELD=VALUE"),
+            (("orders.Order", "--columns", "user", "--filter", "items"), "NAME=VALUE"),
+            (("orders.Order", "--columns", "user", "--default", "n"), "--default: n has no value"),
         ],
     )
     def test_a_mistake_is_said(self, on_sqlite: DjangoProject, tmp_path: Path, args: tuple[str, ...], says: str) -> None:

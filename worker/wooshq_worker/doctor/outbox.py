@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wooshq.errors import WooshqError
-from wooshq.outbox.database import DatabaseAway
+from wooshq.outbox.database import Database, DatabaseAway, database_of_app
 from wooshq.outbox.operate import Depth, OutboxRows
 from wooshq.settings import Settings
 from wooshq_worker.doctor.finding import Finding
@@ -15,17 +15,15 @@ _SEE: Final = "Look at them: wooshq outbox list --state set_aside (or parked)"
 
 
 def check(settings: Settings) -> list[Finding]:
-    """Nothing without WOOSHQ_OUTBOX_URL. A database that cannot be used is a finding."""
-    if settings.outbox_url is None:
-        return []
+    """Nothing if the outbox's database is not known here. A database that cannot be used is a finding."""
     try:
-        from wooshq.outbox.sessions import SqlAlchemyDatabase
-
-        database = SqlAlchemyDatabase(settings.outbox_url.get_secret_value())
+        database = _opened(settings)
     except ModuleNotFoundError:
         return [Finding("outbox", "bad", "SQLAlchemy is not installed", "Install it: pip install 'wooshq[sqlalchemy]'")]
     except WooshqError as error:
         return [Finding("outbox", "bad", str(error), "Fix WOOSHQ_OUTBOX_URL")]
+    if database is None:
+        return []
     try:
         return [of_depth(OutboxRows(database, settings).depth())]
     except DatabaseAway as error:
@@ -34,6 +32,14 @@ def check(settings: Settings) -> list[Finding]:
         return [Finding("outbox", "bad", str(error), "Make the table")]
     finally:
         database.close()
+
+
+def _opened(settings: Settings) -> Database | None:
+    if settings.outbox_url is None:
+        return database_of_app()
+    from wooshq.outbox.sessions import SqlAlchemyDatabase
+
+    return SqlAlchemyDatabase(settings.outbox_url.get_secret_value())
 
 
 def of_depth(depth: Depth) -> Finding:

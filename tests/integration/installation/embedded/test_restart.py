@@ -23,18 +23,19 @@ def settings(tmp_path: Path) -> Settings:
     return some_settings(redis_url=EMBEDDED, data_dir=tmp_path / "data", application="AAAAA-BBBBB", accept_within_s=30.0)
 
 
-def test_an_app_accepts_again_after_a_refusal(settings: Settings) -> None:
+def test_an_app_accepts_again_at_once_or_soon(settings: Settings) -> None:
     with Wooshq(settings) as wooshq:
         before = wooshq.enqueue(an_intent())
-        kill_server(settings.data_dir)
+        for n in range(3):
+            kill_server(settings.data_dir)
 
-        def accepts() -> bool:
-            try:
-                return bool(wooshq.enqueue(an_intent("u2")))
-            except NotAccepted:
-                return False
+            def accepts(user: str = f"u{n}") -> bool:
+                try:
+                    return bool(wooshq.enqueue(an_intent(user)))
+                except NotAccepted:  # it took longer than a second, on a machine that has much to do
+                    return False
 
-        wait_until(accepts)
+            wait_until(accepts)
         found = wooshq.status(before)
         assert found is not None
         assert found.state == "queued"

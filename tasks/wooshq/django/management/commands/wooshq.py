@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand
 
-from wooshq.django.command_line import become
+from wooshq.django.command_line import run
 
 
 class Command(BaseCommand):
@@ -21,5 +21,5 @@ class Command(BaseCommand):
         parser.add_argument("arguments", nargs=REMAINDER, metavar="ARGUMENT", help="A command of `wooshq` with its options.")
 
     def handle(self, *_: Any, **options: Any) -> NoReturn:
-        """Becomes the command."""
-        become(options["arguments"] or ["--help"])
+        """Run it, and end with its exit status."""
+        run(options["arguments"] or ["--help"])

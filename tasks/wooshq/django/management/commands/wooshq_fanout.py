@@ -20,6 +20,8 @@ from django.utils.module_loading import import_string
 import wooshq
 from wooshq.errors import IntentInvalid, WooshqError
 from wooshq.jobs.check import Refused
+from wooshq.jobs.preview import Preview
+from wooshq_schemas.recipients.rules import RowRules
 
 _CHUNK = 2000
 _SAY_EVERY_S = 5.0
@@ -47,6 +49,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--filter", action="append", default=[], metavar="FIELD=VALUE", help="Only rows like these; may be repeated.")
         parser.add_argument("--database", default=None, help="Alias of the database that is read.")
+        parser.add_argument(
+            "--default", action="append", default=[], metavar="NAME=VALUE", help="For rows that have none; may be repeated."
+        )
         parser.add_argument("--rate", type=float, default=None, metavar="N", help="Calls per second.")
         parser.add_argument("--also", default=None, metavar="NAME,…", help="Columns that are sent although no text names them.")
         parser.add_argument("--limit", type=int, default=None, metavar="N", help="Only the first N recipients.")
@@ -56,6 +61,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rejects", default=None, metavar="FILE", help="Write each row that is no recipient there, one JSON object per line."
         )
+        parser.add_argument("--json", action="store_true", help="With --dry-run: print one JSON object.")
         parser.add_argument("--dry-run", action="store_true", help="Check the template and all recipients, and send nothing.")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -68,7 +74,12 @@ class Command(BaseCommand):
         with _created(options["rejects"]) as rejects:
             seen = _Seen(rejects, self.stderr.write if options["verbosity"] else lambda _: None)
             rows = _Rows(_queryset(options), _columns(options["columns"]), seen.read)
-            checks = {"also": also, "refused": seen.refuse, **{name: options[name] for name in ("limit", "max_rejects", "allow_missing")}}
+            checks = {
+                "also": also,
+                "refused": seen.refuse,
+                "rows": RowRules(defaults=_pairs(options["default"], "--default")),
+                **{name: options[name] for name in ("limit", "max_rejects", "allow_missing")},
+            }
             try:
                 (self._preview if options["dry_run"] else self._start)(template, rows, checks, options)
             except IntentInvalid as error:
@@ -83,13 +94,25 @@ class Command(BaseCommand):
         refused = f" {job.refused:,} rows were no recipients, and are left out." if job.refused else ""
         self.stderr.write(f"The job has begun.{refused} Follow it with: manage.py wooshq bulk show {job.id} --watch")
 
-    def _preview(self, template: Any, rows: _Rows, checks: dict[str, Any], _: dict[str, Any]) -> None:
+    def _preview(self, template: Any, rows: _Rows, checks: dict[str, Any], options: dict[str, Any]) -> None:
         preview = wooshq.bulk.preview(template, rows, **checks)
-        self.stdout.write(preview.to_json())
+        self.stdout.write(preview.to_json() if options["json"] else _readable(preview))
         for problem in preview.problems:
             self.stderr.write(str(problem))
         if preview.problems:
             raise CommandError("The job would not start.")
+
+
+def _readable(preview: Preview) -> str:
+    lines = [f"recipients  {preview.recipients:,}, in {preview.calls:,} calls or more"]
+    if preview.duplicates:
+        lines.append(f"duplicates  {preview.duplicates:,}, each sent to once")
+    if preview.refused:
+        lines.append(f"left out    {preview.refused:,} rows that are no recipients")
+    lines += [f"note        {note}" for note in preview.notes]
+    for example in preview.examples:
+        lines += ["", f"{example.identifier} receives:", *(f"  {name}: {text}" for name, text in example.texts.items())]
+    return "\n".join(lines)
 
 
 @contextlib.contextmanager
@@ -173,7 +196,7 @@ def _queryset(options: dict[str, Any]) -> QuerySet[Any]:
         raise CommandError(f"SOURCE: {source} gives no queryset. Name a model (app_label.Model), or a function that returns a queryset")
     if options["database"]:
         found = found.using(options["database"])
-    conditions = _conditions(options["filter"])
+    conditions = _pairs(options["filter"], "--filter")
     if found.query.is_sliced:
         if conditions:
             raise CommandError("--filter: SOURCE gives a queryset with a limit. Filter in the function, or leave the limit out")
@@ -187,9 +210,9 @@ def _queryset(options: dict[str, Any]) -> QuerySet[Any]:
     return found.order_by("pk")
 
 
-def _conditions(given: list[str]) -> dict[str, str]:
+def _pairs(given: list[str], option: str) -> dict[str, str]:
     if wrong := [part for part in given if "=" not in part]:
-        raise CommandError(f"--filter: {wrong[0]} has no value. Write FIELD=VALUE, such as is_active=True")
+        raise CommandError(f"{option}: {wrong[0]} has no value. Write NAME=VALUE, such as is_active=True")
     return dict(part.split("=", 1) for part in given)
 
 

@@ -86,7 +86,10 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps({**row, "intent": row.intent}, ensure_ascii=False, indent=None if options["json"] else 2))
 
     def _edit(self, rows: OutboxRows, options: dict[str, Any]) -> None:
-        text = sys.stdin.read() if options["file"] == "-" else Path(options["file"]).read_text(encoding="utf-8")
+        try:
+            text = sys.stdin.read() if options["file"] == "-" else Path(options["file"]).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise CommandError(f"{options['file']} cannot be read: {error}") from None
         rows.edit(options["id"], text)
         self.stdout.write(f"Changed. Try it again with: manage.py wooshq_outbox retry {options['id']}")
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand
 
-from wooshq.django.command_line import become
+from wooshq.django.command_line import become_worker
 
 
 class Command(BaseCommand):
@@ -21,4 +21,4 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> NoReturn:
         """Becomes the worker."""
-        become(["worker", *options["options"]])
+        become_worker(options["options"])

@@ -9,8 +9,9 @@ import typer
 from rich.text import Text
 
 from wooshq import Status, Wooshq
-from wooshq_worker.cli.commands.outbox.url import in_outbox
-from wooshq_worker.cli.opening import open_wooshq
+from wooshq.installation.places import NAME_IT, NOT_NAMED
+from wooshq_worker.cli.commands.outbox.url import has_outbox, in_outbox
+from wooshq_worker.cli.opening import names_a_redis, open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, examples
 from wooshq_worker.cli.terminal.out import (
     ALL_DONE,
@@ -122,7 +123,7 @@ def status(
             found = wooshq.status(intent_id, application=application) or in_outbox(wooshq, intent_id)
             if found is None:
                 unknown += 1
-                say(f"{intent_id}: {UNKNOWN_ID}{_MAYBE_IN_OUTBOX if wooshq.settings.outbox_url is None else ''}")
+                say(f"{intent_id}: {UNKNOWN_ID}{'' if has_outbox(wooshq) else _MAYBE_IN_OUTBOX}")
                 continue
             there = _at_pushwoosh(wooshq, found) if remote else {}
             if as_json:
@@ -134,6 +135,8 @@ def status(
                 if found.cancel is not None:
                     field("asked to cancel", _asked(found.cancel))
                 attempts(found)
+        if unknown and wooshq.installation.places.embedded is not None and not names_a_redis():
+            say(f"{NOT_NAMED}: {wooshq.settings.data_dir.absolute()}. {NAME_IT}.")
         finish(SOME_REFUSED if unknown else ALL_DONE)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from wooshq import Status, Wooshq
 from wooshq.errors import SettingsInvalid
-from wooshq.outbox.database import Database
+from wooshq.outbox.database import Database, database_of_app
 from wooshq.outbox.operate import OutboxRows, RowUnknown, as_status
 
 UrlOption = Annotated[
@@ -26,9 +26,16 @@ UrlOption = Annotated[
 
 @contextlib.contextmanager
 def open_database(wooshq: Wooshq, url: str | None) -> Iterator[Database]:
-    """The database of a URL, or of WOOSHQ_OUTBOX_URL. Raises SettingsInvalid if there is none, or if it cannot be used."""
+    """
+    The database of a URL, or of WOOSHQ_OUTBOX_URL, or else of the app's framework. Raises SettingsInvalid if there is none, or if it cannot be
+    used.
+    """
     known = wooshq.settings.outbox_url
     if url is None and known is None:
+        if (of_app := database_of_app()) is not None:
+            with contextlib.closing(of_app):
+                yield of_app
+            return
         raise SettingsInvalid("WOOSHQ_OUTBOX_URL: is not set. It names the app's database, such as postgresql+psycopg://app@db/shop")
     try:
         from wooshq.outbox.sessions import SqlAlchemyDatabase
@@ -41,13 +48,18 @@ def open_database(wooshq: Wooshq, url: str | None) -> Iterator[Database]:
         database.close()
 
 
+def has_outbox(wooshq: Wooshq) -> bool:
+    """Whether the outbox's database is known here."""
+    return wooshq.settings.outbox_url is not None or database_of_app() is not None
+
+
 def in_outbox(wooshq: Wooshq, intent_id: str) -> Status | None:
     """
-    An intent that waits in the outbox of WOOSHQ_OUTBOX_URL, or was put away there. None if there is no such row, or no such setting.
+    An intent that waits in the outbox, or was put away there. None if there is no such row, or if the outbox's database is not known here.
 
     Raises WooshqError if the database cannot be used.
     """
-    if wooshq.settings.outbox_url is None:
+    if not has_outbox(wooshq):
         return None
     with open_database(wooshq, None) as database:
         try:
