@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +26,7 @@ from wooshq.outbox import enqueue_in, outbox_table, statements
 from wooshq.outbox.database import DatabaseAway
 from wooshq.outbox.operate import OutboxRows
 from wooshq.outbox.relay import Moved, Relay
-from wooshq.outbox.sessions import SqlAlchemyDatabase
+from wooshq.outbox.sessions import SqlAlchemyDatabase, patience
 
 ID = "01a2107a-db08-7636-a22a-a0707f5f3714"
 
@@ -39,6 +44,42 @@ def enqueued(engine: sqlalchemy.Engine, wooshq: Wooshq, user: str = "u1", **chan
     """One that an app enqueued and committed."""
     with Session(engine) as session, session.begin():
         return enqueue_in(session, an_intent(user, **changes), wooshq=wooshq)
+
+
+@contextmanager
+def silent_proxy(url: str) -> Iterator[tuple[str, Callable[[], object]]]:
+    """The URL of a proxy in front of a server, and what makes it forward nothing any more, and close nothing either."""
+    server = sqlalchemy.make_url(url)
+    silent, ended = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.1)
+
+        def forward(source: socket.socket, target: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while some := source.recv(65536):
+                    if silent.is_set():
+                        ended.wait()
+                    target.sendall(some)
+            source.close()
+            target.close()
+
+        def accept() -> None:
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    one, _ = listening.accept()
+                    one.settimeout(None)
+                    other = socket.create_connection((server.host or "127.0.0.1", server.port or 3306))
+                    for pair in ((one, other), (other, one)):
+                        threading.Thread(target=forward, args=pair, daemon=True).start()
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        through = server.set(host="127.0.0.1", port=listening.getsockname()[1])
+        try:
+            yield through.render_as_string(hide_password=False), silent.set
+        finally:
+            ended.set()
+            accepting.join()
 
 
 class WhenSomebodyHasWrittenARow:
@@ -131,6 +172,28 @@ class WhenTheDatabaseDoesNotDoIt:
                 Relay(wooshq, database).move()
             database.close()
             engine.dispose()
+
+    def test_one_that_is_silent_is_given_up(self, tmp_path: Path, wooshq: Wooshq) -> None:
+        """As a server behind a firewall that has forgotten the connection."""
+        with a_database("mariadb", tmp_path) as url, silent_proxy(url) as (through, fall_silent):
+            make_table(url)
+            engine = create_engine(url)
+            enqueued(engine, wooshq)
+            database = SqlAlchemyDatabase(f"{through}?read_timeout=1")
+            relay = Relay(wooshq, database)
+            assert relay.move() == Moved(claimed=1, accepted=1)
+            fall_silent()
+            with pytest.raises(DatabaseAway):
+                relay.move()
+            database.close()
+            engine.dispose()
+
+    @pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+psycopg2", "mysql+pymysql", "mysql+mysqldb"])
+    def test_no_driver_waits_for_hours_unless_its_url_says_so(self, driver: str) -> None:
+        by_itself = patience(sqlalchemy.make_url(f"{driver}://db/shop"))
+        assert {"keepalives_idle", "tcp_user_timeout"} <= by_itself.keys() or "read_timeout" in by_itself
+        said = patience(sqlalchemy.make_url(f"{driver}://db/shop?connect_timeout=99"))
+        assert by_itself.keys() - said.keys() == {"connect_timeout"}
 
     def test_a_right_that_is_missing_is_said_without_what_should_have_been_written(self, tmp_path: Path, wooshq: Wooshq) -> None:
         with a_database("sqlite", tmp_path) as url:
