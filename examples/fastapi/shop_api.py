@@ -90,7 +90,7 @@ async def send_code(order_id: int, code: Annotated[str, Field(pattern=r"^\d{6}$"
 async def announce(name: str, wooshq: WooshqClient) -> dict[str, str]:
     """Everybody who ordered hears of the sale once, however often this is called for the same sale."""
     template = {
-        "message": {"push": {"title": "Sale", "body": "{{name}} has begun"}},
+        "message": {"push": {"title": "Sale", "body": "{name} has begun"}},
         "idempotency_key": f"shop-sale-{name}",
     }
     users = dict.fromkeys(order.user for order in orders.by_id.values())

@@ -15,6 +15,7 @@ from wooshq_schemas.intent.model import Intent
 from wooshq_schemas.platforms import PLATFORMS, Platform, Platforms
 from wooshq_schemas.render import render
 from wooshq_schemas.request import Block, DeepLink, FrequencyCapping, Link, OpenAction, RichMedia, SendRate
+from wooshq_schemas.template.texts import doubled_in
 from wooshq_schemas.validation.names import nearest
 from wooshq_schemas.validation.times import moment_of
 
@@ -56,6 +57,7 @@ def lint(intent: Intent, *, now: datetime, platforms: Platforms = PLATFORMS) -> 
         *_camel_case(intent),
         *_request(kind, inner, now),
         *_email(kind, inner, platforms),
+        *_doubled_braces(kind, inner),
         *_near_misses(f"{kind}.send_rate", inner.get("send_rate", {}), SendRate),
         *_near_misses(f"{kind}.frequency_capping", inner.get("frequency_capping", {}), FrequencyCapping),
         *(_payload(f"{kind}.payload", inner["payload"], platforms) if "payload" in inner else ()),
@@ -99,6 +101,13 @@ def _email(kind: str, inner: Mapping[str, Any], platforms: Platforms) -> Iterato
         if len(attachment["content"]) > _LARGEST_ATTACHMENT:
             path = f"{kind}.email_payload.attachments.{i}"
             yield Warn(path, "is larger than 1 MB in base64", "API 1.3 accepted at most 1 MB. Send a link instead")
+
+
+def _doubled_braces(kind: str, inner: Mapping[str, Any]) -> Iterator[Warn]:
+    texts = {name: inner[name] for name in ("payload", "email_payload") if name in inner}
+    for path, name in doubled_in(texts, kind):
+        problem = f"has {{{{{name}}}}} in doubled braces: people may read the value in braces"
+        yield Warn(path, problem, f"Write {{{name}}}, unless you mean a tag in Pushwoosh's Liquid")
 
 
 # ── The payload ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

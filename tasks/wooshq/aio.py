@@ -268,7 +268,7 @@ class AsyncJobs:
         resume: id of a job whose feeding was interrupted; give the same recipients, and no rules. source: kept with the job, for people.
         refused: called with each item that is not a recipient; such items stop nothing. opened: called with the job's id. fed: called now
         and then while this waits. noted: called, before the job begins, with a sentence if one identifier or one fault repeats among the
-        first recipients, or if some of them have no value that a text names.
+        first recipients, if some of them have no value that a text names, or if a text has `{{name}}` instead of `{name}`.
 
         Raises TypeError (recipients is not a stream of recipients), IntentInvalid (the template), ValueError (the rules), JobRefused (the
         first recipients do not fit the template), RecipientsUnreadable (a file), Conflict (the idempotency key was used with another

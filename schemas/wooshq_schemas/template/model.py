@@ -15,7 +15,7 @@ from wooshq_schemas.intent.model import MODEL_VERSION, Intent
 from wooshq_schemas.platforms import PLATFORMS, Platforms
 from wooshq_schemas.render import render
 from wooshq_schemas.template.addressing import addressed
-from wooshq_schemas.template.texts import in_locale, locales_of, placeholders_in
+from wooshq_schemas.template.texts import doubled_in, in_locale, locales_of, placeholders_in
 from wooshq_schemas.validation.times import utc_text
 
 ANY_RECIPIENT: Final = "somebody"
@@ -83,6 +83,11 @@ class Template:
     def names_in_texts(self) -> frozenset[str] | None:
         """Placeholders that its texts name (`{city}`, `{city|CapitalizeFirst|here}`); None if Pushwoosh stores its content."""
         return placeholders_in(self._data.get("message", self._data.get("request")))
+
+    @cached_property
+    def names_in_doubled_braces(self) -> tuple[str, ...]:
+        """Placeholders that its texts write `{{city}}`, so that people may read their value in braces. Sorted."""
+        return tuple(sorted({name for _, name in doubled_in(self._data.get("message", self._data.get("request")))}))
 
     @property
     def is_for_email(self) -> bool | None:

@@ -11,6 +11,7 @@ NAME: Final = r"[^\W\d][\w .-]{0,99}?"
 TEXTS: Final = frozenset({"title", "subtitle", "body", "subject"})
 """Names of the fields that people read."""
 _PLACEHOLDER: Final = re.compile(rf"\{{\s*({NAME})\s*(?:\|[^{{}}]*)?\}}")
+_DOUBLED: Final = re.compile(rf"\{{\{{\s*({NAME})\s*(?:\|[^{{}}]*)?\}}\}}")
 
 
 def locales_of(data: Mapping[str, Any]) -> frozenset[str]:
@@ -87,3 +88,24 @@ def _names_in(message: Any) -> Iterator[str]:
     elif isinstance(message, list):
         for value in message:
             yield from _names_in(value)
+
+
+def doubled_in(message: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """
+    (path of the text, name) of each placeholder in doubled braces, `{{city}}`. The same text counts once.
+
+    A text with `{%` is left out: its author writes Pushwoosh's Liquid, in which doubled braces are right.
+    """
+    seen: set[str] = set()
+    for where, text in _strings(message, path):
+        if text not in seen and "{%" not in text:
+            seen.add(text)
+            yield from ((where, name) for name in dict.fromkeys(_DOUBLED.findall(text)))
+
+
+def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, (Mapping, list)):
+        for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _strings(inner, f"{path}.{name}" if path else str(name))

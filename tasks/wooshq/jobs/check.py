@@ -149,6 +149,11 @@ class Look:
     def sentences(self) -> Iterator[str]:
         """What a person should know before the job starts, although it does not stop the job. No sentence shows a value."""
         yield from self._repeats.sentences()
+        for name in map(shown, self._template.names_in_doubled_braces):
+            yield (
+                f"The message has {{{{{name}}}}} in doubled braces, so people may read the value in braces. Write {{{name}}}, unless "
+                "you mean a tag in Pushwoosh's Liquid."
+            )
         for name in sorted(self.rules.defaults.keys() - self._sent - {LOCALE}):
             yield f"The default for {shown(name)} is not used, because the message does not use {{{shown(name)}}}."
         for name, n in sorted(self._without.items()):

@@ -59,6 +59,11 @@ class WhenTheRecipientsAreNotAStream:
         rig.wooshq.fan_out(TEMPLATE, [*["u1"] * 19, *[""] * 19], noted=said.append, max_rejects=19)
         assert said == []
 
+    def test_a_placeholder_in_doubled_braces_is_noted_before_anyone_is_sent_to(self, rig: Rig) -> None:
+        said: list[str] = []
+        rig.wooshq.fan_out({"message": {"push": {"title": "Hi {{name}}"}}}, [{"user": "u1", "name": "Ann"}], noted=said.append)
+        assert ["Write {name}" in sentence for sentence in said] == [True]
+
     @pytest.mark.parametrize("wrong", [{"rate": "5"}, {"rate": True}, {"step_wait_s": float("inf"), "steps": [1]}])
     def test_a_rule_that_is_not_a_number_is_refused_in_words(self, rig: Rig, wrong: Any) -> None:
         with pytest.raises(ValueError, match="must be a number"):

@@ -273,7 +273,7 @@ class WhenDjangoHasTheSettings:
 
 
 class WhenOneMessageGoesToAQueryset:
-    TEMPLATE = json.dumps({"message": {"push": {"title": "Sale", "body": "Hi, {{n}} items"}}})
+    TEMPLATE = json.dumps({"message": {"push": {"title": "Sale", "body": "Hi, {n} items"}}})
 
     def test_each_row_is_a_recipient(self, project: DjangoProject, rig: Rig, tmp_path: Path) -> None:
         (tmp_path / "sale.json").write_text(self.TEMPLATE)

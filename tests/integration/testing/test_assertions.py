@@ -59,7 +59,7 @@ class WhenAPartIsNamed:
             assert_enqueued(**parts)
 
     def test_recipients_of_a_job_are_found_by_its_handle(self) -> None:
-        job = wooshq.fan_out({"message": {"push": {"body": "Hi {{name}}"}}}, [{"user": "u8", "name": "Ann"}, {"user": "u9", "name": "Bob"}])
+        job = wooshq.fan_out({"message": {"push": {"body": "Hi {name}"}}}, [{"user": "u8", "name": "Ann"}, {"user": "u9", "name": "Bob"}])
         assert assert_enqueued(job=job, count=2).recipients == ["u8"]
         assert_enqueued(job=job.id, recipient="u9", placeholders__name="Bob")
         refute_enqueued(job=job, recipient="u1")

@@ -19,7 +19,7 @@ from wooshq.intents.status import Status
 from wooshq.testing import Outbox
 
 HOUR_S, DAY_S = 3600.0, 86400.0
-TEMPLATE = {"message": {"push": {"body": "Hi {{name}}"}}}
+TEMPLATE = {"message": {"push": {"body": "Hi {name}"}}}
 
 
 @pytest.fixture(autouse=True)

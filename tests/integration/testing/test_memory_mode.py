@@ -62,7 +62,7 @@ with urllib.request.urlopen(re.search(r"http://\\S+/sandbox/calls", said[0])[0])
     def test_every_call_works(self, tmp_path: Path) -> None:
         code = """
 report = enqueue_many(an_intent(f"u{n}") for n in range(50))
-job = fan_out({"message": {"push": {"body": "Hi {{name}}"}}, "application": "AAAAA-BBBBB"}, [{"user": "u1", "name": "Ann"}, {"user": "u2", "name": "Bob"}])
+job = fan_out({"message": {"push": {"body": "Hi {name}"}}, "application": "AAAAA-BBBBB"}, [{"user": "u1", "name": "Ann"}, {"user": "u2", "name": "Bob"}])
 async_id = asyncio.run(wooshq.aio.enqueue(an_intent("u3")))
 assert job.wait(60).state == "done"
 assert flush(60)

@@ -18,7 +18,7 @@ from wooshq.aio import AsyncWooshq
 from wooshq.installation.celery_app import SUBMIT
 from wooshq.testing import APPLICATION, Outbox, outbox
 
-TEMPLATE = {"message": {"push": {"title": "Hi {{name}}", "body": "Your order left"}}}
+TEMPLATE = {"message": {"push": {"title": "Hi {name}", "body": "Your order left"}}}
 
 
 @pytest.fixture

@@ -73,6 +73,13 @@ class WhenRecipientsFitTheTemplate:
         seen = wooshq.bulk.preview({"message": {"sms": {"body": "Hi"}}}, rows, limit=2, refused=told.append)
         assert (seen.recipients, seen.duplicates, seen.refused, [one.place for one in told]) == (2, 1, 1, [2])
 
+    def test_it_notes_a_placeholder_in_doubled_braces(self, wooshq: Wooshq) -> None:
+        seen = wooshq.bulk.preview({"message": {"push": {"title": "Hi {{city}}"}}}, people(1))
+        (note,) = seen.notes
+        assert "{{city}}" in note
+        assert "Write {city}" in note
+        assert seen.would_start
+
     def test_it_notes_recipients_without_a_value(self, wooshq: Wooshq) -> None:
         assert wooshq.bulk.preview(TEMPLATE, [*people(3), "u9"]).notes == [
             "1 of the 4 recipients that were checked have no city, and the message uses {city}. "

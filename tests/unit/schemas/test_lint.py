@@ -55,6 +55,12 @@ class WhenAMessageIsLong:
 
 
 class WhenSomethingIsProbablyAMistake:
+    def test_a_placeholder_in_doubled_braces_is_told_how_to_write_it(self) -> None:
+        said = warned({**a_push(title="Hi {{name}}", body="{city}, {{ name }}"), "placeholders": {"name": "{{x}}"}})
+        assert set(said) == {"default.ios.title", "default.ios.body"}, "once for each text, whatever its platforms"
+        assert "Write {name}" in said["default.ios.title"]
+        assert warned(a_push(title="{% if x %}{{name}}{% endif %}", body="{name}")) == {}
+
     def test_the_hint_names_the_nearest_field(self) -> None:
         said = warned(a_push(title="x", overrides={"IOS": {"soud": "x"}}))
         assert "Did you mean sound?" in said["default.ios.soud"]

@@ -151,3 +151,15 @@ class WhenItsTextsNamePlaceholders:
     )
     def test_they_are_found_unless_pushwoosh_stores_the_content(self, message: dict[str, Any], names: set[str] | None) -> None:
         assert parse_template({"message": message}, application=APPLICATION).names_in_texts == names
+
+    @pytest.mark.parametrize(
+        ("message", "names"),
+        [
+            ({"push": {"title": "Hi {name}", "body": "{ {city} } {{1}} {{}} {{{"}}, ()),
+            ({"push": {"title": {"en": "{{name}}, {{ name }}", "de": "{{ stadt|CapitalizeFirst|hier }}"}}}, ("name", "stadt")),
+            ({"email": {"subject": "Hi", "body": "<b>{{city}}</b>"}}, ("city",)),
+            ({"push": {"title": "{% if Name == 'Ann' %}Hi {{Name}}{% endif %}"}}, ()),
+        ],
+    )
+    def test_those_in_doubled_braces_are_known_unless_the_text_is_liquid(self, message: dict[str, Any], names: tuple[str, ...]) -> None:
+        assert parse_template({"message": message}, application=APPLICATION).names_in_doubled_braces == names
