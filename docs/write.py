@@ -25,7 +25,7 @@ def page(text: str) -> str:
 
 def metrics_page(text: str) -> str:
     """docs/metrics.md with its tables written anew."""
-    return _written(text, {"worker": table_of_metrics(names.OF_A_WORKER)})
+    return _written(text, {"worker": table_of_metrics(names.OF_A_WORKER), "ledger": table_of_metrics(names.OF_THE_LEDGER)})
 
 
 def _written(text: str, parts: Mapping[str, str]) -> str:

@@ -79,6 +79,7 @@ class Gate(Result):
     until_ms: int = field(default=0, metadata={"shown": False})
     testing_until_ms: int = field(default=0, metadata={"shown": False})
     own_probes: int | None = field(default=None, metadata={"shown": False})
+    since_ms: int = field(default=0, compare=False, metadata={"shown": False})
 
     def lets_through(self, now_ms: int, probes: int) -> int:
         """How many intents it lets through at `now_ms`: 0, or its probes."""
@@ -120,6 +121,7 @@ def read(flat: Mapping[str, str] | Sequence[Any], now_ms: int) -> list[Gate]:
                 until_ms=int(kept["until_ms"]),
                 testing_until_ms=testing_until,
                 own_probes=kept.get("probes"),
+                since_ms=int(kept["since_ms"]),
             )
         )
     return sorted(gates, key=lambda g: (g.application, g.lane or "", g.gate))

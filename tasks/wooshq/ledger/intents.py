@@ -26,6 +26,8 @@ AWAKE_MS: Final = 250
 BELL_LOST_MS: Final = 1000
 """A bell that no worker has answered for so long is lost."""
 
+KEEPER_S: Final = 3.0
+"""For how long a worker is the keeper if it does not ask again."""
 MOST_HELD_MS: Final = 366 * 24 * 3600 * 1000
 """An intent with a schedule further ahead than this is forgotten before Pushwoosh sends it."""
 

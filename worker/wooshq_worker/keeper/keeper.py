@@ -12,6 +12,7 @@ import structlog
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
+from wooshq.ledger.intents import KEEPER_S
 from wooshq.ledger.jobs import JobLedger
 from wooshq_worker.keeper.bells import ring_bells
 from wooshq_worker.keeper.broker import LaneBroker
@@ -27,7 +28,6 @@ from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.keeper")
 
-_LOCK_S: Final = 3.0
 _GRACE_S: Final = 3.0
 """After an outage of the ledger, workers get this long to record outcomes before their leases are taken over."""
 _SECOND_S: Final = 1.0
@@ -83,8 +83,8 @@ class Keeper:
         while not self._stopping:
             try:
                 asked_at = time.monotonic()
-                if await self._client.do(self._ledger.be_keeper(self._token, _LOCK_S)):
-                    self._keeps_until = asked_at + _LOCK_S
+                if await self._client.do(self._ledger.be_keeper(self._token, KEEPER_S)):
+                    self._keeps_until = asked_at + KEEPER_S
                     await self._round()
             except LedgerUnavailable:
                 pass  # the client has logged it

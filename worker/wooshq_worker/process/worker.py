@@ -24,13 +24,15 @@ from wooshq.spool.moving import move_spool
 from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
+from wooshq_worker.observe.metrics.http import Server
 from wooshq_worker.observe.metrics.measures import Recorder, off
+from wooshq_worker.observe.metrics.truths import Truths
 from wooshq_worker.process import broken_envelopes, celery_options
 from wooshq_worker.process.engine import Engine
 from wooshq_worker.process.health import limits
 from wooshq_worker.process.health.heartbeat import Heartbeat
 from wooshq_worker.process.health.redis_check import RedisCheck
-from wooshq_worker.process.health.serve import Page, Server
+from wooshq_worker.process.health.serve import WorkerPage
 from wooshq_worker.process.health.warm_up import warm_up
 from wooshq_worker.process.health.watchdog import Watchdog
 
@@ -75,7 +77,7 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     wooshq = Wooshq(or_embedded(settings))
     heartbeat = Heartbeat(settings)
     recorder = Recorder() if settings.metrics_address is not None else None
-    server = None if recorder is None else Server(str(settings.metrics_address), Page(heartbeat, recorder))
+    server = None if recorder is None else Server(str(settings.metrics_address), WorkerPage(heartbeat, recorder, Truths(wooshq)))
     try:
         heartbeat.engine = engine = Engine(wooshq, report_kind, helpers, recorder or off)
         app = make_app(settings, wooshq.installation.places.broker_url)

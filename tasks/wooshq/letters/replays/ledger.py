@@ -148,7 +148,13 @@ class ReplayLedger:
         unknown: letters whose recipients the API does not know. apart: the letters are tried again, in these calls (places, joined by commas).
         """
         k = self.keys
-        keys = (k.replay(replay_id), *self._parts(replay_id, "flying", "again", "shared"), k.fixed("letters"), k.intent(intent_id))
+        keys = (
+            k.replay(replay_id),
+            *self._parts(replay_id, "flying", "again", "shared"),
+            k.fixed("letters"),
+            k.intent(intent_id),
+            k.fixed("counts"),
+        )
         rest = ("each", *unknown) if apart is None else ("apart", *apart)
         return int((yield RunScript("replays/follow", keys, (replay_id, intent_id, seen, most, self._retention_ms, self._dead_ms, *rest))))
 

@@ -96,3 +96,81 @@ OF_A_WORKER: Final = (
     TAKE_SECONDS,
     SETTLE_SECONDS,
 )
+
+
+# ── What the ledger says ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OLDEST_DUE: Final = Metric(
+    "wooshq_oldest_due_seconds",
+    "gauge",
+    "For how long the message has waited that should have left first. 0 while the lane is well. What a gate, a pause, a limit or a retry "
+    "holds back is not due. Alarm on this first.",
+    ("lane",),
+)
+WAITING: Final = Metric(
+    "wooshq_waiting",
+    "gauge",
+    "Intents that are queued, by what they wait for: worker, slot (the rate), paused, suspect, or the name of a shut gate.",
+    ("lane", "application", "reason"),
+)
+WAITING_OLDEST: Final = Metric(
+    "wooshq_waiting_oldest_seconds", "gauge", "For how long the intent has waited that has waited longest for this.", ("lane", "reason")
+)
+RETRYING: Final = Metric("wooshq_retrying", "gauge", "Intents that failed, and wait for their next attempt.")
+SENDING: Final = Metric("wooshq_sending", "gauge", "Intents that workers hold now.")
+UNREAD: Final = Metric("wooshq_waiting_unread", "gauge", "Applications whose queues were not looked at, because a lane has more than 200.")
+EVENTS: Final = Metric("wooshq_events_total", "counter", "How often something happened to an intent since the ledger began.", ("event",))
+DEAD: Final = Metric("wooshq_dead_total", "counter", "Dead letters that were filed, those of jobs and of replays included.", ("reason",))
+LETTERS: Final = Metric("wooshq_letters", "gauge", "Dead letters that are kept, in every state.")
+DOUBLES: Final = Metric(
+    "wooshq_doubles_total",
+    "counter",
+    "Cases in which somebody may have got a message twice: no_answer (an answer, or a worker, was lost), resent (a person sent it again).",
+    ("cause",),
+)
+GATES_SHUT: Final = Metric(
+    "wooshq_gates_shut", "gauge", "Gates that are shut now, over all applications; hand: paused by people.", ("gate",)
+)
+GATE_SHUT_SECONDS: Final = Metric(
+    "wooshq_gate_shut_seconds",
+    "gauge",
+    "For how long a gate has been shut. Only gates that are shut, the longest 20. Application * means all; lane is empty for both.",
+    ("gate", "application", "lane"),
+)
+KEEPERS: Final = Metric("wooshq_keepers", "gauge", "1 if a worker is the keeper; 0 if no worker runs.")
+KEEPER_AGE: Final = Metric("wooshq_keeper_age_seconds", "gauge", "Age of the keeper's last sign of life. Missing if there is no keeper.")
+JOBS: Final = Metric("wooshq_jobs", "gauge", "Jobs that have not ended, of the newest 100.", ("state",))
+JOB_PROGRESS: Final = Metric(
+    "wooshq_job_recipients", "gauge", "Recipients of a job that has not ended, by outcome. The newest 20 jobs.", ("job", "outcome")
+)
+HISTORY_LAG: Final = Metric(
+    "wooshq_history_lag_seconds", "gauge", "Age of the oldest end that the history does not have yet. Missing without a history."
+)
+HISTORY_WAITING: Final = Metric("wooshq_history_waiting", "gauge", "Entries of the event stream that the history does not have yet.")
+HISTORY_UNTOLD: Final = Metric("wooshq_history_untold", "gauge", "Ends that were not told because the stream was full. A sweep finds them.")
+OUTBOX_ROWS: Final = Metric("wooshq_outbox_rows", "gauge", "Rows of the outbox. Missing without `WOOSHQ_OUTBOX_URL`.", ("state",))
+OUTBOX_LAG: Final = Metric("wooshq_outbox_lag_seconds", "gauge", "For how long the oldest row has waited for a relay; 0 if none waits.")
+
+OF_THE_LEDGER: Final = (
+    OLDEST_DUE,
+    WAITING,
+    WAITING_OLDEST,
+    RETRYING,
+    SENDING,
+    UNREAD,
+    EVENTS,
+    DEAD,
+    LETTERS,
+    DOUBLES,
+    GATES_SHUT,
+    GATE_SHUT_SECONDS,
+    KEEPERS,
+    KEEPER_AGE,
+    JOBS,
+    JOB_PROGRESS,
+    HISTORY_LAG,
+    HISTORY_WAITING,
+    HISTORY_UNTOLD,
+    OUTBOX_ROWS,
+    OUTBOX_LAG,
+)

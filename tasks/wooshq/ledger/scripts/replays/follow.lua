@@ -8,6 +8,7 @@
 -- KEYS[4]   replay:<replay>:shared  list
 -- KEYS[5]   letters                 zset
 -- KEYS[6]   intent:<id>             hash
+-- KEYS[7]   counts                  hash
 -- ARGV      replay, id, how many letters the caller has seen there, how many follow at most, how long an ended intent is kept ms, how long a letter is kept ms, 'each' (every letter shares
 --           its end), then the letters whose recipients the API does not know | 'apart' (the letters are tried again in smaller calls), then one entry per call:
 --           places, joined by commas
@@ -48,7 +49,7 @@ local function follow(letter)
   elseif v.state == 'dead' then
     local why = cjson.decode(v.died_of or '{}')
     why.reason, why.detail = v.reason, v.detail
-    file_one(key, prefix, letter, ARGV[2], {lane = v.lane, app = v.app, bulk = is[3] or nil, n = v.n, v = v.v}, now, KEYS[5], ARGV[6], why)
+    file_one(key, prefix, letter, ARGV[2], {lane = v.lane, app = v.app, bulk = is[3] or nil, n = v.n, v = v.v}, now, KEYS[5], KEYS[7], ARGV[6], why)
     redis.call('PEXPIRE', prefix .. 'intent:' .. letter, ARGV[6])
   else
     reopen_one(key, prefix, ARGV[2], 'its last replay ' .. ARGV[2] .. ' ended as ' .. v.state, ARGV[6], v.state == 'expired' and 'E' or 'C')

@@ -43,7 +43,7 @@ local function let_letters_follow(row, id, replay)
 end
 
 -- Files a letter of an intent that died. v: of the intent: lane, app, bulk, version, and how often it was sent. why: see file_letter.
-local function file_one(key, prefix, letter, id, v, now, letters, keep_ms, why)
+local function file_one(key, prefix, letter, id, v, now, letters, counts, keep_ms, why)
   local held_by = redis.call('HGET', key, 'held_by')
   redis.call('HSET', key, 'id', letter, 'intent', id, 'reason', why.reason, 'detail', why.detail, 'code', why.code or '', 'filed', now,
     'lane', v.lane or '', 'app', v.app or '', 'bulk', v.bulk or '', 'v', v.v or '1', 'state', 'open')
@@ -53,6 +53,7 @@ local function file_one(key, prefix, letter, id, v, now, letters, keep_ms, why)
   if held_by then redis.call('HINCRBY', key, 'vain', 1) end
   redis.call('PEXPIRE', key, keep_ms)
   redis.call('ZADD', letters, now, letter)
+  redis.call('HINCRBY', counts, 'dead_' .. why.reason, 1)
   end_outcome(prefix, held_by, id, 'D')
 end
 
@@ -67,7 +68,7 @@ local function file_letter(row, id, now, keys, keep_ms, why)
   end
   local letter = v[1] or id
   local intent = {lane = v[2] or nil, app = v[3] or nil, bulk = v[4] or nil, n = v[5] or nil, v = v[6] or nil}
-  file_one(letter_key(row, id, letter), ledger_of(row, id), letter, id, intent, now, keys[1], keep_ms, why)
+  file_one(letter_key(row, id, letter), ledger_of(row, id), letter, id, intent, now, keys[1], keys[3], keep_ms, why)
   if v[1] then
     -- The first intent's row has the history that the letter shows, so it is kept as long as the letter.
     redis.call('PEXPIRE', string.sub(row, 1, #row - #id) .. letter, keep_ms)

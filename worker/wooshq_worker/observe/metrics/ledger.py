@@ -1,0 +1,148 @@
+"""What the ledger says, as metrics: the truth about all workers together. One process of an installation exports it, see docs/metrics.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from prometheus_client.core import Metric as Family
+
+from wooshq.intents.waiting import Backlog, Why, read_backlog
+from wooshq.jobs.running import Running, idle_since_ms, read_running
+from wooshq.ledger.gates import Gate, GateName, read
+from wooshq.ledger.intents import KEEPER_S
+from wooshq.ledger.keys import LANES, Keys
+from wooshq.ledger.replies import as_row, ms, text
+from wooshq.ledger.states import Reason
+from wooshq.ledger.steps import Ask, Steps
+from wooshq_worker.observe.metrics import names
+from wooshq_worker.observe.metrics.families import one, values
+
+HEALTHY_S: Final = 1.0
+"""Younger than this is not overdue: a worker takes what it has no slot for a moment later."""
+EVENTS: Final = ("accepted", "sent", "dead", "expired", "cancelled", "retrying", "late", "replayed", "bulk_jobs", "bulk_sent")
+"""The fields of `counts` that are exported. Those in doubt and those that were sent again by hand are doubles."""
+DOUBLES: Final = {"unknown": "no_answer", "resent": "resent"}
+"""Fields of `counts` → the cause of a possible double."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What was read. keeper_age_s: None without a keeper. stream: the oldest event that the history does not have; None if there is none."""
+
+    backlog: Backlog
+    jobs: Sequence[Running]
+    gates: Sequence[Gate]
+    counts: Mapping[str, int]
+    letters: int
+    keeper_age_s: float | None
+    telling: Mapping[str, str] = field(default_factory=dict)
+    stream_since_ms: int | None = None
+    stream_length: int = 0
+
+
+def read_ledger(keys: Keys) -> Steps[Ledger]:
+    """Six round trips. Their cost has a bound: some 10 ms of Redis's time with 200 applications in each lane."""
+    backlog = yield from read_backlog(keys)
+    jobs = yield from read_running(keys)
+    time, gates, counts, letters, keeper_ms, telling, first, length = yield Ask(
+        [
+            ("TIME",),
+            ("HGETALL", keys.fixed("gates")),
+            ("HGETALL", keys.fixed("counts")),
+            ("ZCARD", keys.fixed("letters")),
+            ("PTTL", keys.fixed("keeper")),
+            ("HGETALL", keys.fixed("telling")),
+            ("XRANGE", keys.fixed("events"), "-", "+", "COUNT", 1),
+            ("XLEN", keys.fixed("events")),
+        ]
+    )
+    return Ledger(
+        backlog,
+        jobs,
+        read(as_row(gates), ms(time)),
+        {name: int(n) for name, n in as_row(counts).items()},
+        int(letters),
+        max(0.0, KEEPER_S - int(keeper_ms) / 1000) if int(keeper_ms) >= 0 else None,
+        as_row(telling),
+        _first_ms(first),
+        int(length),
+    )
+
+
+def _first_ms(first: Any) -> int | None:
+    return int(text(first[0][0]).partition("-")[0]) if first else None
+
+
+def ledger_metrics(ledger: Ledger) -> Iterator[Family]:
+    """The metrics of `names.OF_THE_LEDGER`."""
+    backlog = ledger.backlog
+    yield values(names.OLDEST_DUE, {(lane,): _oldest_due_s(ledger, lane) for lane in LANES})
+    yield from _waiting(backlog)
+    yield one(names.RETRYING, backlog.retrying)
+    yield one(names.SENDING, backlog.sending)
+    yield one(names.UNREAD, backlog.unread)
+    yield values(names.EVENTS, {(event,): ledger.counts.get(event, 0) for event in EVENTS})
+    yield values(names.DEAD, {(reason,): ledger.counts.get(f"dead_{reason}", 0) for reason in map(str, Reason)})
+    yield one(names.LETTERS, ledger.letters)
+    yield values(names.DOUBLES, {(cause,): ledger.counts.get(event, 0) for event, cause in DOUBLES.items()})
+    yield from _gates(ledger)
+    yield one(names.KEEPERS, ledger.keeper_age_s is not None)
+    yield values(names.KEEPER_AGE, {} if ledger.keeper_age_s is None else {(): ledger.keeper_age_s})
+    yield from _jobs(ledger.jobs)
+    yield from _history(ledger)
+
+
+def _oldest_due_s(ledger: Ledger, lane: str) -> float:
+    """Zero while the lane is well."""
+    found = ledger.backlog.oldest_due_s(lane)
+    if lane == "bulk" and (since := idle_since_ms(ledger.jobs)) is not None:
+        found = max(found, (ledger.backlog.now_ms - since) / 1000)
+    return found if found >= HEALTHY_S else 0.0
+
+
+def _waiting(backlog: Backlog) -> Iterator[Family]:
+    largest = Counter[str]()
+    for found in backlog.waiting:
+        largest[found.application] += found.n
+    named = {application for application, _ in largest.most_common(names.MOST_APPLICATIONS)}
+    waiting: Counter[tuple[str, str, str]] = Counter()
+    oldest: dict[tuple[str, str], float] = {(lane, str(why)): 0.0 for lane in LANES for why in Why}
+    for found in backlog.waiting:
+        waiting[found.lane, found.application if found.application in named else names.OTHER, str(found.why)] += found.n
+        if found.since_ms is not None:
+            key = (found.lane, str(found.why))
+            oldest[key] = max(oldest[key], (backlog.now_ms - found.since_ms) / 1000)
+    yield values(names.WAITING, waiting)
+    yield values(names.WAITING_OLDEST, oldest)
+
+
+def _gates(ledger: Ledger) -> Iterator[Family]:
+    shut = Counter(gate.gate for gate in ledger.gates)
+    yield values(names.GATES_SHUT, {(name,): shut[name] for name in GateName})
+    longest = sorted(ledger.gates, key=lambda gate: gate.since_ms)[: names.MOST_APPLICATIONS]
+    now_ms = ledger.backlog.now_ms
+    yield values(
+        names.GATE_SHUT_SECONDS,
+        {(gate.gate, gate.application, gate.lane or ""): max(0.0, (now_ms - gate.since_ms) / 1000) for gate in longest},
+    )
+
+
+def _jobs(jobs: Sequence[Running]) -> Iterator[Family]:
+    states = Counter(job.state for job in jobs)
+    yield values(names.JOBS, {(state,): states[state] for state in ("feeding", "running", "paused", "stopped")})
+    shown = jobs[: names.MOST_JOBS]
+    yield values(names.JOB_PROGRESS, {(job.id, outcome): n for job in shown for outcome, n in job.outcomes.items()})
+
+
+def _history(ledger: Ledger) -> Iterator[Family]:
+    """Nothing if nobody keeps a history."""
+    telling = ledger.telling
+    if "most" not in telling:
+        return
+    since_ms = ledger.stream_since_ms
+    yield one(names.HISTORY_LAG, 0.0 if since_ms is None else max(0.0, (ledger.backlog.now_ms - since_ms) / 1000))
+    yield one(names.HISTORY_WAITING, ledger.stream_length)
+    yield one(names.HISTORY_UNTOLD, float(telling.get("untold") or 0))
