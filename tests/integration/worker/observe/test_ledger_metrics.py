@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 from tests.rig import APPLICATION, Rig, an_intent, wait_until
 from tests.stand_in import StandIn, refusal
 from wooshq import Wooshq
-from wooshq.intents.waiting import MOST_QUEUES
+from wooshq.gates.waiting import MOST_QUEUES
 from wooshq.ledger.intents import Settlement
 from wooshq.ledger.states import Event, Reason
 from wooshq.outbox.table import ddl
@@ -140,7 +140,7 @@ class WhenSomethingWaits:
         job = wooshq.fan_out({"message": {"push": {"body": "Hi"}}}, [{"user": f"u{n}"} for n in range(30)])
         said = Said(wooshq)
         assert said.of("wooshq_jobs")["running",] == 1
-        assert said.of("wooshq_job_recipients")[job.id, "left"] == 30
+        assert said.of("wooshq_job_progress")[job.id, "left"] == 30
         assert said.of("wooshq_oldest_due_seconds")["bulk",] == 0
         for name in ("at", "w_at"):
             server.hincrby(wooshq.ledger.keys.job(job.id), name, -2 * MINUTE_MS)

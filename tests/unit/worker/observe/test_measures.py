@@ -117,3 +117,10 @@ class WhenItIsWritten:
         counts = [sample.value for sample in histogram(names.TAKE_SECONDS, {(): counted}).samples if sample.name.endswith("_bucket")]
         assert counts[:2] == [2, 3]
         assert counts[-2:] == [3, 4]
+
+
+def test_no_two_metrics_have_names_that_openmetrics_confuses() -> None:
+    found = [metric.name.removesuffix("_total") for metric in (*names.OF_A_WORKER, *names.OF_THE_LEDGER)]
+    assert len(set(found)) == len(found)
+    assert all(metric.name.startswith("wooshq_") and metric.help.endswith(".") for metric in (*names.OF_A_WORKER, *names.OF_THE_LEDGER))
+    assert all(metric.name.endswith("_total") == (metric.kind == "counter") for metric in (*names.OF_A_WORKER, *names.OF_THE_LEDGER))

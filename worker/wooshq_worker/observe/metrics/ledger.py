@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from prometheus_client.core import Metric as Family
 
-from wooshq.intents.waiting import Backlog, Why, read_backlog
+from wooshq.gates.waiting import Backlog, Why, read_backlog
 from wooshq.jobs.running import Running, idle_since_ms, read_running
 from wooshq.ledger.gates import Gate, GateName, read
 from wooshq.ledger.intents import KEEPER_S

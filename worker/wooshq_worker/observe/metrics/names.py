@@ -141,7 +141,7 @@ KEEPERS: Final = Metric("wooshq_keepers", "gauge", "1 if a worker is the keeper;
 KEEPER_AGE: Final = Metric("wooshq_keeper_age_seconds", "gauge", "Age of the keeper's last sign of life. Missing if there is no keeper.")
 JOBS: Final = Metric("wooshq_jobs", "gauge", "Jobs that have not ended, of the newest 100.", ("state",))
 JOB_PROGRESS: Final = Metric(
-    "wooshq_job_recipients", "gauge", "Recipients of a job that has not ended, by outcome. The newest 20 jobs.", ("job", "outcome")
+    "wooshq_job_progress", "gauge", "Recipients of a job that has not ended, by outcome. The newest 20 jobs.", ("job", "outcome")
 )
 HISTORY_LAG: Final = Metric(
     "wooshq_history_lag_seconds", "gauge", "Age of the oldest end that the history does not have yet. Missing without a history."
