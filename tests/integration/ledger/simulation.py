@@ -18,7 +18,7 @@ from wooshq.intents.entry import entry_of, new_id
 from wooshq.jobs.packing import Unit, pack
 from wooshq.ledger import run as carrying_out
 from wooshq.ledger.chunks import ChunkName
-from wooshq.ledger.gates import SLOTS_AHEAD_MS, Heard, Shut
+from wooshq.ledger.gates import Heard, Shut
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.run import run
@@ -181,7 +181,7 @@ class JobWorker:
             self._place += begun.calls
             for n in range(begun.calls):
                 self._sim.after(begun.start_ms + n * begun.gap_ms, lambda: self._api.call(probe=begun.probe))
-            wait_ms = max(10.0, begun.start_ms + begun.calls * begun.gap_ms - SLOTS_AHEAD_MS / 2)
+            wait_ms = max(10.0, begun.wait_ms)
         else:
             assert begun.outcome in ("wait", "held"), begun
         self._sim.after(wait_ms + self._late_ms(), self._ask)

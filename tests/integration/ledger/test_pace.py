@@ -139,24 +139,66 @@ class WhenSeveralShareALane:
         assert second.per_s(6) >= 0.97 * RATE
 
 
+class WhenAnySecondIsLookedAt:
+    """The ceiling counts in every span of one second, whatever was lost before it."""
+
+    @pytest.mark.parametrize("rate", [RATE, 100, 400])
+    def test_both_lanes_together_keep_the_ceiling(self, simulate: Simulate, rate: float) -> None:
+        """Only the first codes come on top of slots that the job has already: as many as the lane's share has in a quarter of a second."""
+        sim = simulate(rate_per_s=rate, transactional_share=0.2)
+        api = Api(sim)
+        JobWorker(sim, api)
+        sim.run(1)
+        intents(sim, api, "transactional").every(1000 / (0.1 * rate))
+        sim.run(30)
+        assert api.most_in(1) <= (1 + 0.2 / 4) * rate + 1
+        assert api.most_in(1, since_s=3) <= rate + 1
+        assert 0.97 * rate <= api.per_s(3) <= rate
+
+    def test_so_they_do_if_codes_come_at_random(self, simulate: Simulate) -> None:
+        sim = simulate(rate_per_s=100, transactional_share=0.2)
+        api = Api(sim)
+        dice = random.Random(3)
+        JobWorker(sim, api, late_ms=lambda: dice.uniform(0, 50))
+        worker = intents(sim, api, "transactional")
+
+        def one_more() -> None:
+            worker.accept(1)
+            sim.after(dice.expovariate(10 / 1000), one_more)
+
+        one_more()
+        sim.run(60)
+        assert api.most_in(1) <= 105
+        assert 97 <= api.per_s(3) <= 100
+
+    def test_what_was_lost_while_nobody_could_send_is_not_sent_on_top(self, simulate: Simulate) -> None:
+        """Known fault: a job's first second, in which it makes one call at a time, made 5 % too many calls for twenty seconds."""
+        sim = simulate(rate_per_s=100)
+        api = Api(sim)
+        stalls = cycle([0] * 100 + [900])
+        JobWorker(sim, api, late_ms=lambda: next(stalls))
+        sim.run(60)
+        assert api.most_in(1) <= 102
+
+
 class WhenWorkersComeLate:
-    def test_their_slots_are_made_up_for_and_never_in_a_heap(self, simulate: Simulate) -> None:
+    def test_they_have_slots_meanwhile(self, simulate: Simulate) -> None:
         sim = simulate()
         api = Api(sim)
         dice = random.Random(7)
         JobWorker(sim, api, late_ms=lambda: dice.uniform(0, 200))
         sim.run(60)
         assert 0.97 * RATE <= api.per_s(0) <= RATE + 2 / 60
-        assert api.most_in(1) <= 1.05 * RATE + 1
+        assert api.most_in(1) <= RATE + 2
 
-    def test_a_stall_now_and_then_costs_nothing(self, simulate: Simulate) -> None:
+    def test_a_stall_costs_its_own_time_alone(self, simulate: Simulate) -> None:
         sim = simulate()
         api = Api(sim)
-        stalls = cycle([0] * 100 + [900])
+        stalls = cycle([0] * 200 + [900])
         JobWorker(sim, api, late_ms=lambda: next(stalls))
         sim.run(120)
-        assert 0.97 * RATE <= api.per_s(0) <= RATE + 2 / 60
-        assert api.most_in(1) <= 1.05 * RATE + 1
+        assert 0.95 * RATE <= api.per_s(0) <= RATE + 2 / 60
+        assert api.most_in(1) <= RATE + 2
 
 
 class WhenTheClockOrTheCeilingChanges:

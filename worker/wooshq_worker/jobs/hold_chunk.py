@@ -13,7 +13,6 @@ import structlog
 
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.chunks import Begun, ChunkLedger, ChunkRecord
-from wooshq.ledger.gates import SLOTS_AHEAD_MS
 from wooshq.ledger.states import Mark
 from wooshq.settings import Settings
 from wooshq_worker.api.backoff import Backoff, wait_before, wait_until
@@ -202,9 +201,8 @@ class HoldChunk:
                 chunk.proved = chunk.proved or begun.proved
                 self._gates.admitted(chunk.job.application, asked_at, probe=begun.probe)
                 self._host.start_calls(chunk, may_start, start_s=begun.start_ms / 1000, gap_s=begun.gap_ms / 1000)
-                if begun.gap_ms > 0:  # ask again when half of the slots that were given ahead are used
-                    ahead_s = (begun.start_ms + begun.calls * begun.gap_ms) / 1000
-                    self._begin_at = asked_at + max(_GATHER_S, ahead_s - SLOTS_AHEAD_MS / 2000)
+                if begun.gap_ms > 0:  # the next slots are given while most of these are left
+                    self._begin_at = asked_at + max(_GATHER_S, begun.wait_ms / 1000)
             case "step" if chunk.calls_in_progress:  # their recipients may need another call, for which the roll-out step has room
                 self._begin_at = asked_at + _LOOK_AGAIN_S / 4
             case "wait":

@@ -16,7 +16,7 @@
 --           the rate, how far ahead slots are given ms, the application's ceiling in calls/s or '', then one per call: its recipients as
 --           'a-b,a-b'
 -- returns   {'go', <calls that may leave>, <of the last of them, how many recipients>, <ms until the first>, <ms between them>, <now, ms>,
---            1 (a call of the job was accepted before) | 0, 1 (its answers may open a gate) | 0} |
+--            1 (a call of the job was accepted before) | 0, 1 (its answers may open a gate) | 0, <ask for the next slots in, ms>} |
 --           {'early'} (the record is not written yet: its script runs later, because the server had forgotten it) |
 --           {'held <gate>', <ask again in, ms>} | {'wait', <ask again in, ms>} | {'step'} (the roll-out step has no room) | {'expired'} |
 --           {'lost'} | {<state of a job that does not run>}
@@ -80,7 +80,7 @@ local function may()
   local horizon = tonumber(ARGV[10])
   local pace = pace_open(KEYS[6], KEYS[7], ARGV[6], ARGV[11], ARGV[9], horizon, now)
   local own = job[5] and job_pace(tonumber(job[5]), job[6], job[8], horizon, now)
-  local n, start, gap = pace_slots(pace, 'bulk', want, KEYS[3], own)
+  local n, start, gap, again = pace_slots(pace, 'bulk', want, KEYS[3], own)
   pace_close(pace)
   if n == 0 then return {'wait', math.max(1, math.ceil(start))} end
   if own then redis.call('HSET', KEYS[3], 'tat', own.tat, 'owed', own.owed) end
@@ -105,7 +105,7 @@ local function may()
     count_probe(KEYS[5], gates['*'], now, tonumber(ARGV[8]))
     count_probe(KEYS[5], gates[ARGV[6]], now, tonumber(ARGV[8]))
   end
-  return {'go', calls, last, math.floor(start), math.floor(gap * 1000) / 1000 .. '', now, job[7] and 1 or 0, probing and 1 or 0}
+  return {'go', calls, last, string.format('%.3f', start), string.format('%.3f', gap), now, job[7] and 1 or 0, probing and 1 or 0, again}
 end
 
 local answer = may()

@@ -7,8 +7,13 @@
 -- Rule: generic cell rate algorithm (ITU-T I.371). `tat` is the time of the next slot. Every call moves it on, so the ceiling is kept.
 -- In a lane, the single intents and each job take turns: if several wait, the one with the fewest slots goes first.
 -- Hash pace:<application>: tat ms; gap ms, between two slots; tat:<lane> ms, of the part that is kept for the lane; waits ms, until then somebody waits for a slot;
--- owed ms, for so long nobody came although somebody waited; asked: see parse_asked; w_at, w_n, w_rate: calls of the last seconds.
-local CATCH_UP = 0.05
+-- owed ms, for so long nobody came although somebody waited (a slot at most, if the ceiling is one that people set); asked: see parse_asked; w_at, w_n, w_rate: calls of the last seconds.
+-- A slot that nobody came for is made up for within limits: more would be too many calls within one second.
+local CATCH_UP, MOST_OWED_MS = 0.05, 10
+-- While both lanes send, a part of the ceiling stays free: the transactional lane's calls leave at once, in slots that come a little later.
+local KEPT_FREE, TOGETHER_MS = 0.02, 5000
+-- When to ask again: while so much of the time ahead is still given. Who asks late has slots left.
+local ASK_AT = 0.75
 local LATE_MS = 1000
 local ASK_AGAIN_MS = 1000
 local GRACE_MS = 100
@@ -16,11 +21,11 @@ local FORGET_MS = 2000
 
 -- A row of slots: where it continues, and the time that is owed to it. waits: until then somebody waited. furthest: no slot is further
 -- ahead, unless the clock was set back or the ceiling was lower.
-local function slots_from(tat, owed, waits, furthest, now)
+local function slots_from(tat, owed, waits, furthest, most_owed, now)
   tat, owed = tonumber(tat or now), tonumber(owed or 0)
   if tat > now + furthest then return now, 0 end
   if tat >= now then return tat, owed end
-  return now, math.min(LATE_MS, owed + math.max(0, math.min(now, tonumber(waits or 0)) - tat))
+  return now, math.min(most_owed, owed + math.max(0, math.min(now, tonumber(waits or 0)) - tat))
 end
 
 -- Takes a slot out of a row. If time is owed, the next slot is a little nearer.
@@ -52,7 +57,7 @@ end
 local function job_pace(rate, tat, owed, horizon, now)
   local row = {gap = 1000 / rate}
   local waits = now - tonumber(tat or 0) < LATE_MS and now or 0
-  row.tat, row.owed = slots_from(tat, owed, waits, 2 * (horizon + row.gap), now)
+  row.tat, row.owed = slots_from(tat, owed, waits, 2 * (horizon + row.gap), math.max(row.gap, MOST_OWED_MS), now)
   return row
 end
 
@@ -79,13 +84,15 @@ local function pace_open(key, limits, app, ceiling, share, horizon, now)
     pace.limit = math.min(pace.limit or pace.learned, pace.learned)
   end
   if pace.limit then
-    pace.gap = 1000 / pace.limit
+    local most_owed = pace.limit == pace.learned and LATE_MS or math.max(1000 / pace.limit, MOST_OWED_MS)
+    local is_recent = function(tat) return tat and now - TOGETHER_MS < tonumber(tat) end
+    pace.gap = 1000 / (is_recent(v[4]) and is_recent(v[5]) and pace.limit * (1 - KEPT_FREE) or pace.limit)
     pace.asked, pace.had_asked = parse_asked(v[12], now), v[12] and v[12] ~= ''
-    pace.tat, pace.owed = slots_from(v[1], v[2], v[3], 4 * (horizon + pace.gap), now)
+    pace.tat, pace.owed = slots_from(v[1], v[2], v[3], 4 * (horizon + pace.gap), most_owed, now)
     pace.kept = {}
     for lane, part in pairs({transactional = share, bulk = math.min(share, 1 - share)}) do
       local gap = pace.gap / part
-      local tat = slots_from(lane == 'bulk' and v[5] or v[4], 0, 0, 2 * (horizon + gap), now)
+      local tat = slots_from(v[lane == 'bulk' and 5 or 4], 0, 0, 2 * (horizon + gap), 0, now)
       pace.kept[lane] = {gap = gap, tat = tat}
     end
   end
@@ -106,7 +113,7 @@ local function pace_slot(pace, lane, who, job)
   local now, ahead = pace.now, lane == 'transactional' and 2 * pace.horizon or pace.horizon
   if job and job.tat > now + ahead then
     if pace.limit and pace.asked[who] then pace.asked[who].waits = false end
-    return nil, math.min(ASK_AGAIN_MS, job.tat - now - ahead / 2)
+    return nil, math.min(ASK_AGAIN_MS, job.tat - now - ahead * ASK_AT)
   end
   local at = now
   if pace.limit then
@@ -119,11 +126,12 @@ local function pace_slot(pace, lane, who, job)
     at = pace.tat
     local is_kept = kept.tat < at and (lane == 'transactional' or at > now + ahead)
     if is_kept then at = kept.tat end
-    if at > now + ahead then return must_wait(pace, mine, at - now - ahead / 2) end
+    if at > now + ahead then return must_wait(pace, mine, at - now - ahead * ASK_AT) end
     next_slot(pace)
     -- A lane that has slots without its part gets no more from it until a moment later.
     local later = kept.tat + kept.gap
     kept.tat = is_kept and later or math.max(kept.tat, math.min(later, now + math.max(pace.horizon, kept.gap)))
+    kept.is_used = true
     mine.got, mine.waits, mine.till = mine.got + 1, false, now
   end
   if job then
@@ -134,11 +142,12 @@ local function pace_slot(pace, lane, who, job)
   return at - now
 end
 
--- Takes up to `want` slots. Returns how many, ms until the first, ms between them. Without a slot: 0, ms until to ask again.
+-- Takes up to `want` slots. Returns how many, ms until the first, ms between them, ms until to ask again. Without a slot: 0, ms until to ask
+-- again.
 local function pace_slots(pace, lane, want, who, job)
   if not pace.limit and not job then
     pace.taken = pace.taken + want
-    return want, 0, 0
+    return want, 0, 0, 0
   end
   local first, last, n = nil, nil, 0
   while n < want do
@@ -147,7 +156,9 @@ local function pace_slots(pace, lane, want, who, job)
     if not at then break end
     first, last, n = first or at, at, n + 1
   end
-  return n, first, n > 1 and (last - first) / (n - 1) or math.max(pace.gap or 0, job and job.gap or 0)
+  local next_at = math.max(pace.tat or 0, job and job.tat or 0)
+  local gap = n > 1 and (last - first) / (n - 1) or math.max(pace.gap or 0, job and job.gap or 0)
+  return n, first, gap, math.max(0, math.floor(next_at - pace.now - pace.horizon * ASK_AT))
 end
 
 -- Writes what was taken, once, at the end.
@@ -168,7 +179,10 @@ local function pace_close(pace)
   if pace.waits then say('waits', pace.waits) end
   if pace.taken > 0 then
     if pace.limit then
-      say('tat', pace.tat, 'gap', pace.gap, 'owed', pace.owed, 'tat:transactional', pace.kept.transactional.tat, 'tat:bulk', pace.kept.bulk.tat)
+      say('tat', pace.tat, 'gap', pace.gap, 'owed', pace.owed)
+      for lane, kept in pairs(pace.kept) do
+        if kept.is_used then say('tat:' .. lane, kept.tat) end
+      end
     end
     local since = pace.now - pace.w_at
     if since >= 1000 then
