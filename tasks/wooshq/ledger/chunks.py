@@ -454,5 +454,7 @@ def _begun(answer: Sequence[Any]) -> Begun:
     outcome, _, gate = _text(answer[0]).partition(" ")
     if outcome == "go":
         _, calls, last, start, gap, _, proved, probe, again = answer
-        return Begun("go", int(calls), int(last), float(_text(start)), float(_text(gap)), int(again), proved=bool(proved), probe=bool(probe))
+        return Begun(
+            "go", int(calls), int(last), float(_text(start)), float(_text(gap)), int(again), proved=bool(proved), probe=bool(probe)
+        )
     return Begun(outcome, wait_ms=int(answer[1]) if len(answer) > 1 else 0, gate=gate)
