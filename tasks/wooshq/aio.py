@@ -12,6 +12,7 @@ from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, Problem
 from wooshq.finding.faces import AsyncFindCalls
 from wooshq.gates.faces import AsyncLimits
+from wooshq.history.reading import Reading
 from wooshq.installation import forks
 from wooshq.installation.installation import Installation
 from wooshq.installation.loops import LoopClients, in_thread, in_thread_or_here
@@ -28,12 +29,25 @@ from wooshq.jobs import calls
 from wooshq.jobs.check import Checks, Given, Refused
 from wooshq.jobs.feed import FedJob, JobOptions, Listeners, start_job
 from wooshq.jobs.preview import Preview, preview_job
-from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recount_job, show_job, unknown_identifiers_page
+from wooshq.jobs.show import InDoubt, Job, Page, find_job, in_doubt_page, list_jobs, recount_job, unknown_identifiers_page
 from wooshq.jobs.unreached import Unreached, dead_recipients, doubted_of, note_continued, prepare_continue, unreached_page
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import aask, acarry_out
-from wooshq.ledger.steps import AskWhetherAway, AsyncStream, CallTurns, FindInSpool, Flow, Keep, Pull, Ring, Sleep, Steps, Wanted, Within
+from wooshq.ledger.steps import (
+    AskHistory,
+    AskWhetherAway,
+    AsyncStream,
+    CallTurns,
+    FindInSpool,
+    Flow,
+    Keep,
+    Pull,
+    Ring,
+    Sleep,
+    Wanted,
+    Within,
+)
 from wooshq.letters.faces import AsyncDeadLetters, AsyncReplays
 from wooshq.letters.replays.start import Replayed
 from wooshq.settings import Settings
@@ -57,6 +71,7 @@ class AsyncWooshq(AsyncFindCalls):
         self.limits = AsyncLimits(self)
         self.tokens = AsyncTokens(self)
         self._spooling = Spooling(self.installation, self._mover_client)
+        self._reading = Reading(lambda: self.settings)
         self._moves: Wooshq | None = None
         self._ledger: IntentLedger | None = None
         self._clients = LoopClients()
@@ -97,7 +112,7 @@ class AsyncWooshq(AsyncFindCalls):
     async def status(self, intent_id: str, *, application: str | None = None) -> Status | None:
         """
         The state of an intent, with every attempt. None if the id is unknown, or the intent is no longer kept. Also finds what is in the spool
-        of this machine (`spool_dir`). Raises LedgerUnavailable.
+        of this machine (`spool_dir`), and in the history. Raises LedgerUnavailable, HistoryAway.
 
         intent_id: the id, or the id of the Celery task `wooshq.submit`, or an idempotency key. application: the one that an idempotency key
         was used with (default: PUSHWOOSH_APPLICATION).
@@ -179,6 +194,8 @@ class AsyncWooshq(AsyncFindCalls):
                 return await in_thread_or_here(lambda: self._spooling.keep(wanted.entries, wanted.error))
             case FindInSpool():
                 return await in_thread_or_here(lambda: self._spooling.find(wanted.name, wanted.application))
+            case AskHistory():
+                return await in_thread_or_here(lambda: self._reading.ask(wanted.ask))
             case Within():
                 return await self._within(wanted)
             case _:
@@ -186,6 +203,7 @@ class AsyncWooshq(AsyncFindCalls):
 
     def _stop_moving(self) -> None:
         self._spooling.close()
+        self._reading.close()
         if self._moves is not None:
             self._moves._close_redis()
 
@@ -315,7 +333,7 @@ class AsyncJobs:
 
     async def show(self, job_id: str) -> Job:
         """The state of a job, with its counters. Raises JobUnknown."""
-        return await self._w.do(show_job(self.ledger.keys, job_id))
+        return await self._w.do(find_job(self.ledger.keys, job_id))
 
     async def pause(self, job_id: str, why: str = "paused manually", *, by: str | None = None) -> Job:
         """Pause a job. Calls in progress end; `gone_out` says how many recipients they reached. Raises JobUnknown."""
@@ -399,7 +417,7 @@ class AsyncJobs:
         """Wait until a job has ended, or is paused or stopped. watch: called with the job meanwhile. Raises JobUnknown."""
         return await self._w.do(calls.wait(self.ledger, job_id, within_s, watch))
 
-    async def _paged(self, page_from: Callable[[str | None], Steps[Page[T]]]) -> AsyncIterator[T]:
+    async def _paged(self, page_from: Callable[[str | None], Flow[Page[T]]]) -> AsyncIterator[T]:
         start: str | None = None
         while True:
             page = await self._w.do(page_from(start))

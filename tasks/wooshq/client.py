@@ -12,6 +12,7 @@ import redis
 from wooshq.errors import LedgerUnavailable, Problem
 from wooshq.finding.faces import FindCalls
 from wooshq.gates.faces import Limits
+from wooshq.history.reading import Reading
 from wooshq.installation import forks
 from wooshq.installation.connect import client
 from wooshq.installation.connections import until
@@ -29,12 +30,26 @@ from wooshq.jobs import calls
 from wooshq.jobs.check import Checks, Given, Refused
 from wooshq.jobs.feed import FedJob, JobOptions, Listeners, start_job
 from wooshq.jobs.preview import Preview, preview_job
-from wooshq.jobs.show import InDoubt, Job, Page, in_doubt_page, list_jobs, recount_job, show_job, unknown_identifiers_page
+from wooshq.jobs.show import InDoubt, Job, Page, find_job, in_doubt_page, list_jobs, recount_job, unknown_identifiers_page
 from wooshq.jobs.unreached import Unreached, dead_recipients, doubted_of, note_continued, prepare_continue, unreached_page
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import ask, carry_out
-from wooshq.ledger.steps import AskWhetherAway, CallTurns, FindInSpool, Flow, Keep, Pull, Ring, Sleep, Steps, Stream, Wanted, Within
+from wooshq.ledger.steps import (
+    AskHistory,
+    AskWhetherAway,
+    CallTurns,
+    FindInSpool,
+    Flow,
+    Keep,
+    Pull,
+    Ring,
+    Sleep,
+    Steps,
+    Stream,
+    Wanted,
+    Within,
+)
 from wooshq.letters.faces import DeadLetters, Replays
 from wooshq.letters.replays.start import Replayed
 from wooshq.settings import Settings
@@ -62,6 +77,7 @@ class Wooshq(FindCalls):
         self.limits = Limits(self)
         self.tokens = Tokens(self)
         self._spooling = Spooling(self.installation, lambda: self)
+        self._reading = Reading(lambda: self.settings)
         self._ledger: IntentLedger | None = None
         self._redis: redis.Redis | None = None
         forks.renew_in_children(self, Wooshq._renew)
@@ -107,7 +123,7 @@ class Wooshq(FindCalls):
     def status(self, intent_id: str, *, application: str | None = None) -> Status | None:
         """
         The state of an intent, with every attempt. None if the id is unknown, or the intent is no longer kept. Also finds what is in the spool
-        of this machine (`spool_dir`). Raises LedgerUnavailable.
+        of this machine (`spool_dir`), and in the history. Raises LedgerUnavailable, HistoryAway.
 
         intent_id: the id, or the id of the Celery task `wooshq.submit`, or an idempotency key. application: the one that an idempotency key
         was used with (default: PUSHWOOSH_APPLICATION).
@@ -150,6 +166,7 @@ class Wooshq(FindCalls):
         self._close_redis()
 
     def _close_redis(self) -> None:
+        self._reading.close()
         if self._redis is not None:
             self._redis.close()
             self._redis = None
@@ -194,6 +211,8 @@ class Wooshq(FindCalls):
                 return self._spooling.keep(wanted.entries, wanted.error)
             case FindInSpool():
                 return self._spooling.find(wanted.name, wanted.application)
+            case AskHistory():
+                return self._reading.ask(wanted.ask)
             case Within():
                 with until.within(wanted.seconds):
                     return self.do(wanted.flow)
@@ -310,7 +329,7 @@ class Jobs:
 
     def show(self, job_id: str) -> Job:
         """The state of a job, with its counters. Raises JobUnknown."""
-        return self._w.do(show_job(self.ledger.keys, job_id))
+        return self._w.do(find_job(self.ledger.keys, job_id))
 
     def pause(self, job_id: str, why: str = "paused manually", *, by: str | None = None) -> Job:
         """Pause a job. Calls in progress end; `gone_out` says how many recipients they reached. Raises JobUnknown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final
 
 from wooshq.errors import SettingsInvalid
@@ -38,11 +39,11 @@ def open_history(settings: Settings) -> History | None:
 
 def history_url(settings: Settings) -> str:
     """
-    The URL, or OFF. Without one: a file in the data folder if the embedded Redis is used, else OFF. An installation of a version without
+    The URL, or OFF. Without one: a file in the data folder if the embedded Redis is used (and SQLAlchemy is installed), else OFF. An installation of a version without
     history, with a Redis of its own, has no SQL database that wooshq may write to: it gets one when it says where.
     """
     if settings.history_url is not None:
         return settings.history_url.get_secret_value()
-    if settings.broker_url == MEMORY or settings.redis_url != EMBEDDED:
+    if settings.broker_url == MEMORY or settings.redis_url != EMBEDDED or find_spec("sqlalchemy") is None:
         return OFF
     return f"sqlite:///{settings.data_dir.absolute() / FILE}"

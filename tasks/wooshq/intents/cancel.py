@@ -9,19 +9,22 @@ from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.replies import as_row, ms
 from wooshq.ledger.states import State
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Ask, Flow, Steps, in_history
 
 CANCELLING = "cancelling"
 """What `cancel` returns if the API must be asked. It is no state: the intent stays `sent`."""
 
 
-def cancel_intent(ledger: IntentLedger, intent_id: str, why: str, by: str | None) -> Steps[str | None]:
+def cancel_intent(ledger: IntentLedger, intent_id: str, why: str, by: str | None) -> Flow[str | None]:
     """See `Wooshq.cancel`."""
     why, who = said(why, by or "")
     state = yield from ledger.cancel(intent_id, why, who)
     if state == State.SENT:
         state = yield from _cancel_sent(ledger, intent_id, why, who)
-    return None if state == "gone" else state
+    if state == "gone":  # it may have ended, and have left the ledger
+        kept = (yield from in_history([intent_id])).get(intent_id)
+        return None if kept is None else str(kept.state)
+    return state
 
 
 def _cancel_sent(ledger: IntentLedger, intent_id: str, why: str, by: str) -> Steps[str]:

@@ -12,9 +12,9 @@ from wooshq.intents.entry import entry_of_model, new_id
 from wooshq.ledger.intents import IntentLedger, ring
 from wooshq.ledger.replies import as_row, ms
 from wooshq.ledger.states import State
-from wooshq.ledger.steps import Ask, Flow, Ring
+from wooshq.ledger.steps import Ask, Flow, Ring, in_history
 from wooshq.settings import Settings
-from wooshq_schemas import NewerModel, parse_intent_json
+from wooshq_schemas import MODEL_VERSION, NewerModel, parse_intent_json
 from wooshq_schemas.intent.door import migrated
 from wooshq_schemas.validation.json_text import loads
 
@@ -28,6 +28,8 @@ def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why:
         raise ValueError("why: must say why it is sent again. The recipient may get it twice")
     flat, time = yield Ask([("HGETALL", ledger.keys.intent(intent_id)), ("TIME",)])
     row = as_row(flat)
+    if not row:
+        row = yield from _row_in_history(intent_id)
     if not row:
         return None
     _check_state(row["state"])
@@ -43,7 +45,7 @@ def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why:
     if expires is not None and expires <= datetime.fromtimestamp(ms(time) / 1000, UTC):
         raise _refused("has expired, and nothing is sent after its expires_at", "Enqueue a new intent instead")
     new = replace(entry_of_model(intent, settings), intent_id=new_id())
-    answer = yield from ledger.resend(intent_id, new, why, who)
+    answer = yield from ledger.resend(intent_id, new, why, who, was_sent=True)
     if answer == "gone":
         return None
     if answer != "resent":
@@ -51,6 +53,16 @@ def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why:
     for lane in (yield from ring(ledger.keys, settings)):
         yield Ring(lane)
     return new.intent_id
+
+
+def _row_in_history(intent_id: str) -> Flow[dict[str, str]]:
+    """State and body of an intent that has left the ledger; {} for one that is unknown."""
+    kept = (yield from in_history([intent_id])).get(intent_id)
+    if kept is None:
+        return {}
+    if kept.state == State.SENT and not kept.body:
+        raise _refused("has left the ledger, and the history does not keep what was said", "Enqueue a new intent instead")
+    return {"state": kept.state, "body": kept.body, "v": str(MODEL_VERSION)}
 
 
 def _check_state(state: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, Generic, TypeVar
 
 from wooshq.errors import JobUnknown
@@ -13,7 +13,7 @@ from wooshq.ledger.gates import Gate, GateName, holds, read
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, as_row, moment, ms, text
 from wooshq.ledger.states import COUNTER_OF, FINAL_MARKS, JobState, Mark
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Ask, Flow, Steps, in_history
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 
 T = TypeVar("T")
@@ -125,6 +125,18 @@ def show_job(keys: Keys, job_id: str) -> Steps[Job]:
     if not row:
         raise JobUnknown(NO_SUCH_JOB)
     return _job(job_id, row, ms(time), read(as_row(gates), ms(time)))
+
+
+def find_job(keys: Keys, job_id: str) -> Flow[Job]:
+    """See `Jobs.show`: also a job that the ledger does not keep any more, if the history has it."""
+    try:
+        return (yield from show_job(keys, job_id))
+    except JobUnknown:
+        kept = (yield from in_history([job_id], "job")).get(job_id)
+        if kept is None:
+            raise
+    known = {one.name for one in fields(Job)}
+    return Job(**{name: value for name, value in kept.shown.items() if name in known})
 
 
 def list_jobs(keys: Keys, *, most: int | None) -> Steps[list[Job]]:

@@ -320,8 +320,11 @@ class IntentLedger:
         keys = (k.intent(intent_id), *map(k.fixed, ("due", "expiry", "counts", "changes")))
         return _text((yield RunScript("intents/cancel", keys, (intent_id, self._retention_ms, self._dead_ms, why, by))))
 
-    def resend(self, intent_id: str, new: Entry, why: str, by: str) -> Steps[str]:
-        """Send again what was sent, as the intent `new`: 'resent', 'gone', or the state that the intent is in."""
+    def resend(self, intent_id: str, new: Entry, why: str, by: str, *, was_sent: bool = False) -> Steps[str]:
+        """
+        Send again what was sent, as the intent `new`: 'resent', 'gone', or the state that the intent is in. was_sent: the history says that it was
+        sent, if the ledger does not have it any more.
+        """
         k = self.keys
         said = {
             "old": intent_id,
@@ -333,6 +336,7 @@ class IntentLedger:
             "why": why,
             "by": by,
             "keep_ms": self._dead_ms,
+            "was_sent": was_sent,
             **({"expires": new.expires_at_ms} if new.expires_at_ms is not None else {}),
             **({"ttl": new.ttl_ms} if new.ttl_ms is not None else {}),
         }

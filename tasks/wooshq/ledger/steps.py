@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.entry import Entry
@@ -148,6 +148,11 @@ Wanted: TypeAlias = Request | Sleep | Ring | CallTurns | Within | Pull | OfSpool
 
 Flow: TypeAlias = Generator[Wanted, Any, T]
 """Steps that may also sleep, ring bells and read the caller's stream: a whole call, as `Wooshq` and `AsyncWooshq` carry it out."""
+
+
+def in_history(ids: Sequence[str], kind: Literal["intent", "letter", "job"] = "intent") -> Flow[dict[str, Any]]:
+    """The records of these ids that the history has, by id; none if it is off. Raises HistoryAway."""
+    return (yield AskHistory(lambda history: history.read_many(ids, kind))) or {}
 
 
 class Rests(Protocol):

@@ -10,7 +10,7 @@ from wooshq.gates.faces import AsyncGateCalls, GateCalls
 from wooshq.letters.discard import Discarded, discard_letters
 from wooshq.letters.edit import edit_letter
 from wooshq.letters.filter import Conditions, ConditionsAndIds
-from wooshq.letters.find import group_letters, list_letters, show_letter
+from wooshq.letters.find import find_letter, group_letters, list_letters
 from wooshq.letters.letter import Group, Letter, WholeLetter
 from wooshq.letters.replays import calls
 from wooshq.letters.replays.ledger import ReplayLedger
@@ -35,7 +35,7 @@ class DeadLetters:
 
     def show(self, letter_id: str) -> WholeLetter:
         """Everything about one letter. letter_id: the letter's id, or that of any intent of its history. Raises LetterUnknown."""
-        return self._w.do(show_letter(self._w.ledger.keys, letter_id))
+        return self._w.do(find_letter(self._w.ledger.keys, letter_id))
 
     def edit(self, letter_id: str, patch: Mapping[str, Any], *, why: str = "", by: str | None = None) -> tuple[Any, Any]:
         """
@@ -153,7 +153,7 @@ class AsyncDeadLetters:
 
     async def show(self, letter_id: str) -> WholeLetter:
         """Everything about one letter. letter_id: the letter's id, or that of any intent of its history. Raises LetterUnknown."""
-        return await self._w.do(show_letter(self._w.ledger.keys, letter_id))
+        return await self._w.do(find_letter(self._w.ledger.keys, letter_id))
 
     async def edit(self, letter_id: str, patch: Mapping[str, Any], *, why: str = "", by: str | None = None) -> tuple[Any, Any]:
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from wooshq.ledger.gates import holds
 from wooshq.ledger.gates import read as read_gates
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_pairs, as_row, moment, ms, text
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Ask, Flow, Steps, in_history
 from wooshq.letters.acts import act_for
 from wooshq.letters.filter import ConditionsAndIds, Selection, comparable, letter_fits, selection
 from wooshq.letters.letter import Group, Letter, WholeLetter
@@ -91,6 +91,25 @@ def _has_expired(read: ReadLetter, now_ms: int) -> bool:
     except ValueError:
         return False
     return at is not None and at.tzinfo is not None and at.timestamp() * 1000 <= now_ms
+
+
+def find_letter(keys: Keys, letter_id: str) -> Flow[WholeLetter]:
+    """See `DeadLetters.show`: also a letter that the ledger does not keep any more, if the history has it."""
+    try:
+        return (yield from show_letter(keys, letter_id))
+    except LetterUnknown:
+        kept = yield from in_history([letter_id], "letter")
+        if letter_id not in kept and (intent := (yield from in_history([letter_id])).get(letter_id)) is not None and intent.letter:
+            letter_id = intent.letter
+            kept = yield from in_history([letter_id], "letter")
+        if letter_id not in kept:
+            raise
+    record = kept[letter_id]
+    return WholeLetter(
+        **{name: value for name, value in record.shown.items() if name in {one.name for one in fields(WholeLetter)}},
+        intent=_json_or_text(record.body or None),
+        payload=_json_or_text(record.payload or None),
+    )
 
 
 def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:

@@ -191,6 +191,8 @@ class Settings(BaseSettings):
     """Keep texts, recipients and idempotency keys in the history. `false`: recipients and keys are still found, by keyed hashes."""
     history_retention_s: Seconds = 30 * 86400.0
     """How long the history keeps what has ended."""
+    events_max_bytes: Annotated[int, Field(ge=64 * 1024)] = 64 * 1024 * 1024
+    """Maximum size of the events in Redis that the history has not taken yet, about 45 bytes each. Above it ends wait in the ledger until it is swept for them."""
 
     # The HTTP API (`wooshq console`)
     console_token: SecretStr | None = None

@@ -122,6 +122,7 @@ def what_was_sent_is_sent_again(walk: Walker) -> None:
         assert walk.do(walk.ledger.resend(sent, walk.entry(), "she asked", by)) == "resent"
     assert walk.do(walk.ledger.resend(walk.accepted(), walk.entry(), "no", "ana")) == "queued"
     assert walk.do(walk.ledger.resend(new_id(), walk.entry(), "no", "ana")) == "gone"
+    assert walk.do(walk.ledger.resend(new_id(), walk.entry(), "the history has it", "ana", was_sent=True)) == "resent"
 
 
 def what_waits_is_cancelled(walk: Walker) -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
+from wooshq.history.contract import HistoryAway
 from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq_worker.cli.commands import bulk, cancel, fanout, from_1_3, lint, resend, send
 from wooshq_worker.cli.commands.finding import find, status
@@ -122,7 +123,7 @@ def main() -> None:
     except click.UsageError as error:  # from Celery, about its own options
         say(error.format_message())
         sys.exit(USED_WRONGLY)
-    except (LedgerUnavailable, NotAccepted) as error:
+    except (LedgerUnavailable, NotAccepted, HistoryAway) as error:
         say(str(error))
         say(FIND_THE_CAUSE)
         sys.exit(NOTHING_DONE)

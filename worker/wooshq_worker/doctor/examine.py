@@ -9,7 +9,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.installation.connect import client
 from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq.installation.places import NAME_IT, NOT_NAMED
-from wooshq_worker.doctor import api, broker, configuration, machine, outbox, redis_server, rights, spool, work
+from wooshq_worker.doctor import api, broker, configuration, history, machine, outbox, redis_server, rights, spool, work
 from wooshq_worker.doctor.finding import Finding
 
 
@@ -39,6 +39,7 @@ def examine(wooshq: Wooshq, *, offline: bool = False, redis_is_named: bool = Tru
     findings.append(broker.check(wooshq))
     try:
         findings += work.check(wooshq)
+        findings += history.check(wooshq)
     except LedgerUnavailable:
         pass  # the finding `redis` says so
     return findings

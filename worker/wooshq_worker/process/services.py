@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
+from wooshq.history.store import open_history
 from wooshq.ledger.jobs import JobLedger
 from wooshq_worker.api.transport import Api
 from wooshq_worker.intents.batch import Batches
@@ -19,6 +20,7 @@ from wooshq_worker.intents.submit import Submit, Submitted
 from wooshq_worker.jobs.log import JobLog
 from wooshq_worker.jobs.runner import Runner
 from wooshq_worker.jobs.suspects import SuspectLock
+from wooshq_worker.keeper.history.consumer import Consumer
 from wooshq_worker.keeper.keeper import Keeper
 from wooshq_worker.ledger_client import LedgerClient
 from wooshq_worker.observe.metrics.measures import Measures
@@ -80,6 +82,10 @@ class Services:
             self.runner.run(),
             *(self.dispatcher.run_lane(name) for name in most),
         ]
+        history = open_history(settings)
+        self._history = None if history is None else Consumer(settings, self._client, history, lambda: self.is_busy)
+        if self._history is not None:
+            forever.append(self._history.run())
         self._background = [asyncio.create_task(work) for work in forever]
 
     def submit(self, submitted: Submitted, ack: Callable[[], None]) -> None:
@@ -134,6 +140,8 @@ class Services:
         self.keeper.stop()
         self._canceller.stop()
         self.runner.drain()
+        if self._history is not None:
+            self._history.stop()
         await self._wait_until_idle(ends - 0.5)
         # A call that is still in progress breaks here and is recorded as `unknown`: the next worker need not wait for its lease.
         await self._api.close()
@@ -148,6 +156,8 @@ class Services:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        if self._history is not None:
+            self._history.close()
         await self._client.close()
         return drained
 

@@ -10,7 +10,7 @@
 -- KEYS[4]   counts       hash
 -- KEYS[5]   doubts       stream
 -- KEYS[6]   changes      stream
--- ARGV      JSON: {old, id, lane, app, expires? ms, ttl? ms, body, v (model version), why, by, keep_ms (of what is in doubt)}
+-- ARGV      JSON: {old, id, lane, app, expires? ms, ttl? ms, body, v (model version), why, by, was_sent (the history says that it was sent, if the row has gone), keep_ms (of what is in doubt)}
 -- derived   events, telling, gone:<time>, queue:<lane>, ring:<lane>, suspects:<lane>
 -- returns   'resent' | 'gone' | <the state that the intent is in>
 -- cost      O(log ledger)
@@ -19,10 +19,10 @@
 -- memory    refused by a full Redis: the first write is HSET
 local a = cjson.decode(ARGV[1])
 local v = redis.call('HMGET', KEYS[1], 'state', 'replays')
-if not v[1] then return 'gone' end
+if not v[1] and not a.was_sent then return 'gone' end
 local ledger = string.match(KEYS[1], '^[^}]*}:')
 if redis.call('EXISTS', KEYS[2]) == 1 or digest_of_gone(ledger, a.id) then return 'resent' end
-if v[1] ~= 'sent' then return v[1] end
+if v[1] and v[1] ~= 'sent' then return v[1] end
 local now = now_ms()
 local fields = {'digest', '', 'state', 'queued', 'lane', a.lane, 'app', a.app, 'at', now, 'v', a.v, 'replay_of', a.old, 'resent_by', a.by, 'resent_why', a.why}
 add_body(fields, a.body)
@@ -32,8 +32,10 @@ if expires then
   redis.call('HSET', KEYS[2], 'expires', expires)
   redis.call('ZADD', KEYS[3], expires, a.id)
 end
-redis.call('HSET', KEYS[1], 'replays', (v[2] and v[2] .. ' ' or '') .. a.id)
-tell_again(KEYS[1], 'sent', a.old, now)
+if v[1] then
+  redis.call('HSET', KEYS[1], 'replays', (v[2] and v[2] .. ' ' or '') .. a.id)
+  tell_again(KEYS[1], 'sent', a.old, now)
+end
 redis.call('HINCRBY', KEYS[4], 'resent', 1)
 doubt(KEYS[5], KEYS[2], a.id, now, a.keep_ms, 'sent again by ' .. a.by)
 enqueue(KEYS[2], a.id, {lane = a.lane, app = a.app, at = now}, 1, now)

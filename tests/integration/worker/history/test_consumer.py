@@ -1,0 +1,338 @@
+"""From the ledger to the history: killed anywhere, doubled, with SQL away or the stream full, nothing is lost and nothing is there twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from tests.rig import GENEROUS_S, an_intent, some_settings
+from wooshq import Wooshq
+from wooshq.errors import Conflict, JobUnknown, LetterUnknown
+from wooshq.history.record import Record
+from wooshq.history.store import History, HistoryAway, open_history
+from wooshq.intents.entry import new_id
+from wooshq.intents.status import Status
+from wooshq.jobs.calls import sweep
+from wooshq.ledger.intents import Settlement
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.states import Event, Reason
+from wooshq_worker.keeper.history import consumer as consuming
+from wooshq_worker.keeper.history import ledger
+from wooshq_worker.keeper.history.consumer import Consumer
+from wooshq_worker.keeper.history.ledger import EventLedger
+from wooshq_worker.ledger_client import LedgerClient
+
+ATTEMPT = {"at": "2026-05-01T09:00:00.000Z", "outcome": "sent", "http_status": 200}
+KEYS = Keys("wq")
+
+
+class Desk:
+    """A producer, a worker and an operator at one ledger with a history. write: stands before the history's own."""
+
+    def __init__(self, redis_url: str, folder: Path, **settings: Any) -> None:
+        self.url = redis_url
+        self.settings = some_settings(redis_url=redis_url, history_url=f"sqlite:///{folder / 'history.db'}", **settings)
+        self.wooshq = Wooshq(self.settings)
+        self.ledger = self.wooshq.ledger
+        self.events = EventLedger(self.settings)
+        self.redis = redis.Redis.from_url(redis_url)
+        self.write: Callable[[History, list[Record]], None] = lambda history, records: history.write(records)
+
+    def close(self) -> None:
+        self.wooshq.close()
+        self.redis.close()
+
+    def listen(self, most: int = 10**9) -> None:
+        self.wooshq.do(self.events.listen(most))
+
+    def accepted(self, n: int = 1, **fields: Any) -> list[str]:
+        return [i for i in self.wooshq.enqueue_many(an_intent(f"u{i}", **fields) for i in range(n)).ids if i]
+
+    def settled(self, event: Event = Event.ACCEPTED, n: int = 1, **fields: Any) -> list[str]:
+        """Intents that were sent, or ended otherwise."""
+        more = {name: fields.pop(name) for name in ("doubt", "held_ms") if name in fields}
+        ids = sorted(self.accepted(n, **fields))
+        claims = self.wooshq.do(self.ledger.take("transactional", n, token=new_id(), taker="a")).claims
+        given = {"message_code": "M-1", "reason": Reason.REJECTED, "detail": "no", **more}
+        assert all(self.wooshq.do(self.ledger.settle([Settlement(claim, event, [ATTEMPT], **given) for claim in claims])))
+        return ids
+
+    def rows(self) -> list[str]:
+        """The intents that the ledger has."""
+        return [key.decode().rpartition(":")[2] for key in self.redis.keys(KEYS.intent("*"))]
+
+    def status(self, intent_id: str) -> Status:
+        found = self.wooshq.status(intent_id)
+        assert found is not None
+        return found
+
+    def in_history(self) -> list[str]:
+        history = open_history(self.settings)
+        assert history is not None
+        try:
+            return [record.id for record in history.find(None, limit=1000) if record.kind == "intent"]
+        finally:
+            history.close()
+
+    @asynccontextmanager
+    async def consumer(self, lost_after_ms: int = 0) -> AsyncIterator[Consumer]:
+        """A consumer that runs. lost_after_ms: after so long it takes what another one has taken."""
+        history = open_history(self.settings)
+        assert history is not None
+        client = LedgerClient(self.url, "the test's Redis")
+        made = Consumer(self.settings, client, _Faulty(history, self), lambda: False, lost_after_ms)  # type: ignore[arg-type]
+        task = asyncio.create_task(made.run())
+        try:
+            yield made
+        finally:
+            made.stop()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            made.close()
+            await client.close()
+
+    async def consumed(self, done: Callable[[], bool]) -> None:
+        """Let a consumer run until that is true."""
+        async with self.consumer():
+            await until(done, lambda: (self.rows(), self.redis.hgetall(KEYS.fixed("telling"))))
+
+
+class _Faulty:
+    """A history whose writes the test decides about."""
+
+    def __init__(self, history: History, desk: Desk) -> None:
+        self._history = history
+        self._desk = desk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._history, name)
+
+    def write(self, records: Iterable[Record]) -> None:
+        self._desk.write(self._history, list(records))
+
+
+async def until(done: Callable[[], bool], saw: Callable[[], object] = lambda: "") -> None:
+    async with asyncio.timeout(GENEROUS_S):
+        while not done():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def desk(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    for name in ("_LOOK_EVERY_S", "_AWAY_FIRST_S", "_AWAY_MOST_S", "_LEDGER_AWAY_S", "_LISTEN_EVERY_S"):
+        monkeypatch.setattr(consuming, name, 0.01)
+    monkeypatch.setattr(ledger, "_SWEEPER_LOST_MS", 100)  # a consumer that a test ends may be the one that sweeps
+    made = Desk(redis_url, tmp_path)
+    yield made
+    made.close()
+
+
+class WhenAnIntentHasEnded:
+    async def test_the_history_has_it_and_the_ledger_has_only_its_id(self, desk: Desk) -> None:
+        desk.listen()
+        ids = desk.settled(n=3, doubt="an answer was lost")
+        before = [desk.status(one) for one in ids]
+        await desk.consumed(lambda: not desk.rows())
+        assert [desk.status(one) for one in ids] == before
+        assert sorted(desk.in_history()) == ids
+        assert [one.id for one in desk.wooshq.find(state="sent", most=2)] == ids[:0:-1]
+        assert [one.id for one in desk.wooshq.find(in_doubt=True)] == ids[::-1]
+        assert desk.wooshq.cancel(ids[0]) == "sent"
+
+    async def test_its_id_and_its_key_are_still_recognised(self, desk: Desk) -> None:
+        desk.listen()
+        mine = new_id()
+        desk.settled(idempotency_key="k")
+        (plain,) = desk.settled()
+        desk.settled(id=mine)
+        key = desk.status("k").id
+        await desk.consumed(lambda: not desk.rows())
+        assert desk.status("k").id == key
+        assert desk.wooshq.enqueue(an_intent("u0", idempotency_key="k")) == key
+        assert desk.wooshq.enqueue(an_intent("u0", id=mine)) == mine
+        assert desk.wooshq.enqueue(an_intent("u0", id=plain)) == plain, "as after a lost answer"
+        for other in (an_intent("another", idempotency_key="k"), an_intent("another", id=mine)):
+            with pytest.raises(Conflict):
+                desk.wooshq.enqueue(other)
+        assert not desk.rows()
+
+    async def test_it_can_be_sent_again(self, desk: Desk) -> None:
+        desk.listen()
+        (sent,) = desk.settled()
+        await desk.consumed(lambda: not desk.rows())
+        again = desk.wooshq.resend(sent, "she asked", by="ana")
+        assert again is not None
+        assert (desk.status(again).state, desk.status(again).replay_of) == ("queued", sent)
+
+    async def test_what_somebody_may_still_need_stays(self, desk: Desk) -> None:
+        """A dead letter, and a message that Pushwoosh keeps until its schedule."""
+        desk.listen()
+        (held,) = desk.settled(schedule={"at": "2099-01-01T00:00:00Z"}, held_ms=10**9)
+        (dead,) = desk.settled(Event.GIVEN_UP)
+        await desk.consumed(lambda: sorted(desk.in_history()) == sorted([held, dead]))
+        assert sorted(desk.rows()) == sorted([held, dead])
+        assert desk.wooshq.cancel(held) == "cancelling"
+        assert desk.wooshq.dead_letters.discard(dead).discarded == 1
+        history = open_history(desk.settings)
+        assert history is not None
+        await desk.consumed(lambda: history.read(dead, "letter") is not None)
+        await desk.consumed(lambda: (history.read(held).shown["cancel"] or {}).get("outcome") == "asked")  # type: ignore[union-attr]
+        history.close()
+
+
+class WhenTheLedgerKeepsALetterOrAJobNoLonger:
+    async def test_the_history_shows_it(self, desk: Desk) -> None:
+        desk.listen()
+        (dead,) = desk.settled(Event.GIVEN_UP)
+        desk.wooshq.dead_letters.discard(dead, why="a test")
+        job = desk.wooshq.fan_out({"message": {"push": {"title": "Hi"}}}, ["a", "b"])
+        job.cancel()
+        desk.wooshq.do(sweep(desk.wooshq.bulk.ledger, job.id))
+        letter, before = desk.wooshq.dead_letters.show(dead), job.show()
+        assert before.is_final
+        await desk.consumed(lambda: not desk.redis.xlen(KEYS.fixed("events")))
+        for key in desk.redis.keys("*"):
+            if key.decode().partition("}:")[2].startswith(("intent:", "letter:", "job:")):
+                desk.redis.delete(key)
+        assert desk.wooshq.dead_letters.show(dead) == letter
+        assert desk.wooshq.bulk.show(job.id).cancelled == before.cancelled == 2
+        assert dict(desk.wooshq.bulk.show(job.id)) == {**before, "rate": 0.0}
+        for unknown, call in ((LetterUnknown, desk.wooshq.dead_letters.show), (JobUnknown, desk.wooshq.bulk.show)):
+            with pytest.raises(unknown):
+                call(new_id())
+
+
+class WhenAConsumerIsKilled:
+    async def test_after_the_write_another_one_does_it_again_and_there_is_one_record(self, desk: Desk) -> None:
+        desk.listen()
+        ids = desk.settled(n=5)
+        written, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def write_and_die(history: History, records: list[Record]) -> None:
+            history.write(records)
+            loop.call_soon_threadsafe(written.set)
+            raise asyncio.CancelledError
+
+        desk.write = write_and_die
+        async with desk.consumer():
+            await asyncio.wait_for(written.wait(), GENEROUS_S)
+        assert sorted(desk.rows()) == sorted(desk.in_history()) == ids
+        desk.write = lambda history, records: history.write(records)
+        await desk.consumed(lambda: not desk.rows())
+        assert sorted(desk.in_history()) == ids
+
+    async def test_two_at_once_and_doubled_events_do_no_harm(self, desk: Desk) -> None:
+        desk.listen()
+        ids = desk.settled(n=50)
+        for one in ids:
+            desk.redis.xadd(KEYS.fixed("events"), {"sent": f"{one} {one}"})
+        async with desk.consumer(), desk.consumer():
+            await until(lambda: not desk.rows() and not desk.redis.xlen(KEYS.fixed("events")))
+        assert sorted(desk.in_history()) == ids
+        assert int(desk.redis.hget(KEYS.fixed("telling"), "bytes") or 0) == 0
+
+
+class WhenARowChangesBeforeItIsForgotten:
+    async def test_it_stays_until_the_history_has_the_change(self, desk: Desk) -> None:
+        desk.listen()
+        (sent,) = desk.settled()
+        changed: list[str | None] = []
+
+        def write(history: History, records: list[Record]) -> None:
+            if not changed:
+                changed.append(desk.wooshq.resend(sent, "she asked", by="ana"))
+                history.write(records)
+                assert sent in desk.rows()
+            else:
+                history.write(records)
+
+        desk.write = write
+        await desk.consumed(lambda: sent not in desk.rows())
+        assert desk.status(sent).replays == changed
+
+
+class WhenTheDatabaseIsAway:
+    async def test_it_waits_says_so_once_and_loses_nothing(self, desk: Desk) -> None:
+        desk.listen()
+        ids = desk.settled(n=5)
+        tries: list[int] = []
+
+        def write(history: History, records: list[Record]) -> None:
+            tries.append(len(records))
+            if len(tries) < 5:
+                raise HistoryAway("the database is away")
+            history.write(records)
+
+        desk.write = write
+        with capture_logs() as logs:
+            await desk.consumed(lambda: not desk.rows())
+        assert [entry["event"] for entry in logs if entry["event"] != "history_swept"] == ["history_away", "history_back"]
+        assert sorted(desk.in_history()) == ids
+
+    async def test_a_worker_that_ends_meanwhile_leaves_the_events_to_another_one(self, desk: Desk) -> None:
+        desk.listen()
+        ids = desk.settled(n=5)
+        tried, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def write(history: History, records: list[Record]) -> None:
+            loop.call_soon_threadsafe(tried.set)
+            raise HistoryAway("the database is away")
+
+        desk.write = write
+        async with desk.consumer():
+            await asyncio.wait_for(tried.wait(), GENEROUS_S)
+        assert desk.redis.xlen(KEYS.fixed("events")) == 1
+        desk.write = lambda history, records: history.write(records)
+        await desk.consumed(lambda: not desk.rows())
+        assert sorted(desk.in_history()) == ids
+
+    async def test_a_record_that_it_never_takes_does_not_stop_the_others(self, desk: Desk) -> None:
+        desk.listen()
+        ids = desk.settled(n=5)
+
+        def write(history: History, records: list[Record]) -> None:
+            if any(record.id == ids[2] for record in records):
+                raise ValueError("a bug")
+            history.write(records)
+
+        desk.write = write
+        with capture_logs() as logs:
+            await desk.consumed(lambda: desk.rows() == [ids[2]])
+        assert {entry["id"] for entry in logs if entry["event"] == "history_record_failed"} == {ids[2]}
+        assert sorted(desk.in_history()) == sorted({*ids} - {ids[2]})
+        desk.write = lambda history, records: history.write(records)
+        desk.redis.hdel(KEYS.fixed("telling"), "swept_at")
+        await desk.consumed(lambda: not desk.rows())
+
+
+class WhenEndsWereNotTold:
+    async def test_a_full_stream_is_swept_when_there_is_room_again(self, desk: Desk) -> None:
+        desk.settings = desk.settings.model_copy(update={"events_max_bytes": 200})
+        desk.listen(200)
+        ids = sorted(one for _ in range(20) for one in desk.settled())
+        assert desk.redis.xlen(KEYS.fixed("events")) < 5
+        assert int(desk.redis.hget(KEYS.fixed("telling"), "untold") or 0) > 10
+        with capture_logs() as logs:
+            await desk.consumed(lambda: not desk.rows() and not desk.redis.hexists(KEYS.fixed("telling"), "untold"))
+        assert sorted(desk.in_history()) == ids
+        assert "history_swept" in [entry["event"] for entry in logs]
+
+    async def test_a_history_that_is_turned_on_later_takes_what_has_ended_before(self, desk: Desk) -> None:
+        ids = desk.settled(n=5)
+        waiting = desk.accepted()
+        assert not desk.redis.exists(KEYS.fixed("events"))
+        await desk.consumed(lambda: desk.rows() == waiting)
+        assert sorted(desk.in_history()) == ids
+
+    async def test_after_redis_was_emptied_it_listens_again(self, desk: Desk) -> None:
+        async with desk.consumer():
+            await until(lambda: bool(desk.redis.exists(KEYS.fixed("events"))))
+            desk.redis.flushdb()
+            await until(lambda: bool(desk.redis.exists(KEYS.fixed("events"))))

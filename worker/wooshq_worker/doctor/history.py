@@ -1,0 +1,64 @@
+"""Does the history get what has ended, and does its database answer?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from wooshq.client import Wooshq
+from wooshq.errors import SettingsInvalid
+from wooshq.history.store import HistoryAway, HistoryNewer, open_history
+from wooshq.ledger.replies import moment
+from wooshq_worker.doctor.finding import Finding
+from wooshq_worker.keeper.history.ledger import EventLedger, Telling
+
+_NEARLY_FULL: Final = 0.8
+_SILENT_S: Final = 60.0
+_NO_ID: Final = "00000000-0000-0000-0000-000000000000"
+
+
+def check(wooshq: Wooshq) -> Iterator[Finding]:
+    """Raises LedgerUnavailable."""
+    try:
+        history = open_history(wooshq.settings)
+    except SettingsInvalid as error:
+        yield Finding("history", "bad", str(error), "Fix WOOSHQ_HISTORY_URL")
+        return
+    if history is None:
+        yield Finding("history", "ok", "off: what has ended stays in Redis for WOOSHQ_RETENTION_S")
+        return
+    try:
+        history.read(_NO_ID)
+        yield Finding("history", "ok", f"{history.where} answers")
+    except (HistoryAway, HistoryNewer) as error:
+        mend = "Bring the database back. What ends meanwhile stays in Redis for WOOSHQ_RETENTION_S and is written then"
+        yield Finding("history", "bad", f"{history.where} does no work: {error}", mend)
+    finally:
+        history.close()
+    is_running = wooshq.do(wooshq.ledger.has_keeper())
+    yield of_events(wooshq.do(EventLedger(wooshq.settings).state()), time.time(), is_running=is_running)
+
+
+def of_events(telling: Telling, now: float, *, is_running: bool) -> Finding:
+    """now: seconds since the epoch. is_running: at least one worker runs."""
+    if not telling.is_on:
+        level, mend = ("warn", "Give all workers the same WOOSHQ_HISTORY_URL, and restart them") if is_running else ("ok", "")
+        return Finding("events", level, "no worker has begun to write the history", mend)  # type: ignore[arg-type]
+    says = f"{telling.now_bytes:,} of {telling.most_bytes:,} bytes wait for the history"
+    if telling.untold and telling.now_bytes > _NEARLY_FULL * telling.most_bytes:
+        says += f"; {telling.untold:,} ends were not told since {moment(telling.untold_at_ms)}"
+        return Finding(
+            "events", "bad", says, "The rows stay for WOOSHQ_RETENTION_S, and are swept when there is room. See the finding `history`"
+        )
+    if telling.now_bytes > _NEARLY_FULL * telling.most_bytes:
+        return Finding(
+            "events", "warn", f"nearly full, {says}", "See the finding `history`. Or start more workers, or raise WOOSHQ_EVENTS_MAX_BYTES"
+        )
+    if is_running and now * 1000 - telling.heard_at_ms > _SILENT_S * 1000:
+        return Finding(
+            "events", "warn", f"no worker has read them since {moment(telling.heard_at_ms)}", "Give the workers WOOSHQ_HISTORY_URL"
+        )
+    if telling.untold:
+        return Finding("events", "warn", f"{telling.untold:,} ends are being swept since {moment(telling.untold_at_ms)}; {says}")
+    return Finding("events", "ok", says)

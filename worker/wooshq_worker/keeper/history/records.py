@@ -1,0 +1,44 @@
+"""From rows of the ledger to what the history keeps of them. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from wooshq.history.record import Record, intent_record, job_record, letter_record
+from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
+from wooshq.ledger.states import FINAL, LetterState, State
+from wooshq_worker.keeper.history.ledger import Ended, Kept
+
+_LATE_MS: Final = 60_000
+"""A message that Pushwoosh holds can be cancelled until then, by the clock of whoever asks."""
+
+
+def record_of(ended: Ended, rows: Sequence[Mapping[str, str]]) -> tuple[Record, Kept] | None:
+    """The record of one end, and what the ledger is told about it. None if the row is gone or has not ended. rows: as `EventLedger.read` gives them."""
+    row, *others = rows
+    changed = row.get("changed") or row.get("ended") or row.get("filed")
+    if not row or changed is None:
+        return None
+    changed_ms = int(float(changed))
+    match ended.kind:
+        case "job":
+            return job_record(ended.id, row, changed_ms=changed_ms), Kept(ended, changed)
+        case "letter":
+            if row["state"] not in (LetterState.CLOSED, LetterState.DISCARDED):
+                return None
+            return letter_record(row, others, changed_ms=changed_ms), Kept(ended, changed)
+        case _:
+            if row["state"] not in FINAL:
+                return None
+            doubts = row.get("causes", "").splitlines()
+            return intent_record(ended.id, row, changed_ms=changed_ms, doubts=doubts), Kept(ended, changed, _held_until(row))
+
+
+def _held_until(row: Mapping[str, str]) -> int:
+    """Until when the row of a message is needed that Pushwoosh holds: `cancel` and `status` read it. 0 for all others."""
+    if row["state"] != State.SENT or '"schedule"' not in row.get("body", ""):
+        return 0
+    held = held_by_pushwoosh(schedule_in(json.loads(row["body"])), int(float(row["ended"])))
+    return 0 if held is None else held.until_ms + _LATE_MS
