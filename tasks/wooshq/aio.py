@@ -190,10 +190,8 @@ class AsyncWooshq(AsyncFindCalls):
                 return await stream.pull(wanted.into)
             case AskWhetherAway():
                 self._spooling.before_asking()
-            case Keep():
-                return await in_thread_or_here(lambda: self._spooling.keep(wanted.entries, wanted.error))
-            case FindInSpool():
-                return await in_thread_or_here(lambda: self._spooling.find(wanted.name, wanted.application))
+            case Keep() | FindInSpool():
+                return await in_thread_or_here(lambda: self._spooling.answer(wanted))
             case AskHistory():
                 return await in_thread_or_here(lambda: self._reading.ask(wanted.ask))
             case Within():

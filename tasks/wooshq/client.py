@@ -207,10 +207,8 @@ class Wooshq(FindCalls):
                 return stream.pull(wanted.into)
             case AskWhetherAway():
                 self._spooling.before_asking()
-            case Keep():
-                return self._spooling.keep(wanted.entries, wanted.error)
-            case FindInSpool():
-                return self._spooling.find(wanted.name, wanted.application)
+            case Keep() | FindInSpool():
+                return self._spooling.answer(wanted)
             case AskHistory():
                 return self._reading.ask(wanted.ask)
             case Within():

@@ -27,7 +27,7 @@ class FindCalls(GateCalls):
 
     def intents(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
         """
-        Intents of the ledger in a state, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever
+        Intents in a state, of the ledger and of the history, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever
         became of them.
 
         A state is found by reading the whole ledger in pages: about half a minute for a million intents. Raises ValueError for an unknown
@@ -54,7 +54,7 @@ class AsyncFindCalls(AsyncGateCalls):
 
     async def intents(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
         """
-        Intents of the ledger in a state, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever
+        Intents in a state, of the ledger and of the history, the newest first, at most `most`. in_doubt: only those with a call that got no answer, whatever
         became of them.
 
         A state is found by reading the whole ledger in pages: about half a minute for a million intents. Raises ValueError for an unknown

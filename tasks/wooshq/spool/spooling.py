@@ -14,6 +14,7 @@ from wooshq.installation.installation import Installation
 from wooshq.installation.publish import threads_stand_still
 from wooshq.intents.status import Status
 from wooshq.ledger.entry import Entry
+from wooshq.ledger.steps import FindInSpool, Keep
 from wooshq.spool.folder import SpoolFolder
 from wooshq.spool.look import find
 from wooshq.spool.mover import Mover
@@ -73,6 +74,10 @@ class Spooling:
             self._move()
         except Exception as error:  # the thread says why
             log.debug("the spool was not moved (%s)", type(error).__name__)
+
+    def answer(self, wanted: Keep | FindInSpool) -> bool | Status | None:
+        """`keep`, or `find`."""
+        return self.keep(wanted.entries, wanted.error) if isinstance(wanted, Keep) else self.find(wanted.name, wanted.application)
 
     def keep(self, entries: Sequence[Entry], error: LedgerUnavailable) -> bool:
         """
