@@ -12,7 +12,7 @@ from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, Problem
 from wooshq.finding.faces import AsyncFindCalls
 from wooshq.gates.faces import AsyncLimits
-from wooshq.history.reading import Reading
+from wooshq.history.reading import AskHistory, Reading
 from wooshq.installation import forks
 from wooshq.installation.installation import Installation
 from wooshq.installation.loops import LoopClients, in_thread, in_thread_or_here
@@ -34,20 +34,7 @@ from wooshq.jobs.unreached import Unreached, dead_recipients, doubted_of, note_c
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.run import aask, acarry_out
-from wooshq.ledger.steps import (
-    AskHistory,
-    AskWhetherAway,
-    AsyncStream,
-    CallTurns,
-    FindInSpool,
-    Flow,
-    Keep,
-    Pull,
-    Ring,
-    Sleep,
-    Wanted,
-    Within,
-)
+from wooshq.ledger.steps import AskWhetherAway, AsyncStream, CallTurns, FindInSpool, Flow, Keep, Pull, Ring, Sleep, Wanted, Within
 from wooshq.letters.faces import AsyncDeadLetters, AsyncReplays
 from wooshq.letters.replays.start import Replayed
 from wooshq.settings import Settings

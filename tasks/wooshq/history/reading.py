@@ -9,7 +9,10 @@ from typing import TypeVar
 from wooshq.history.contract import History
 from wooshq.history.store import open_history
 from wooshq.installation import forks
+from wooshq.ledger.steps import AskHistory
 from wooshq.settings import Settings
+
+__all__ = ["AskHistory", "Reading"]
 
 T = TypeVar("T")
 
