@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -51,15 +50,25 @@ def enqueue(intent: IntentLike, *, using: str | None = None, wooshq: Wooshq | No
         transaction.on_commit(bell_of(owner).ring, using=alias, robust=True)
     else:
         # The test kit, or WOOSHQ_BROKER_URL=memory://: there is no relay.
-        transaction.on_commit(functools.partial(_enqueue_now, row.id, alias, owner), using=alias)
+        transaction.on_commit(_EnqueueNow(row.id, alias, owner), using=alias)
     return row.id
 
 
-def _enqueue_now(row_id: str, alias: str, owner: Wooshq) -> None:
-    found = OutboxRow.objects.using(alias).filter(id=row_id)
-    for body in found.values_list("body", flat=True):
-        owner.enqueue(body)
-    found.delete()
+class _EnqueueNow:
+    """What a relay would do with a row. ran: whether it was done; the test kit asks."""
+
+    def __init__(self, row_id: str, alias: str, owner: Wooshq) -> None:
+        self._row_id = row_id
+        self._alias = alias
+        self._owner = owner
+        self.ran = False
+
+    def __call__(self) -> None:
+        self.ran = True
+        found = OutboxRow.objects.using(self._alias).filter(id=self._row_id)
+        for body in found.values_list("body", flat=True):
+            self._owner.enqueue(body)
+        found.delete()
 
 
 class DjangoDatabase:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from wooshq.testing.enqueued import Enqueued
 from wooshq.testing.outboxes import current_outbox
 from wooshq.testing.parts import Parts, nearest_of
+from wooshq.testing.uncommitted import never_committed, why_not_found
 
 _SHOWN: Final = 10
 """Intents that a failure lists."""
@@ -41,14 +42,16 @@ def refute_enqueued(*, within_s: float = 0.0, recipient: str | None = None, job:
     """
     Assert that no intent with these parts was enqueued; without any part, that nothing was. Parts: see `assert_enqueued`.
 
-    within_s: how long other threads get to enqueue one. Raises AssertionError, TypeError (no intent has such a field), RuntimeError (no
-    outbox is open).
+    within_s: how long other threads get to enqueue one. Raises AssertionError (also if messages wait for a commit of Django that never comes,
+    because nobody can say then), TypeError (no intent has such a field), RuntimeError (no outbox is open).
     """
     __tracebackhide__ = True
     parts = Parts.of(fields, recipient, job)
     every, found = _wait(parts, 1, within_s)
     if found:
         raise AssertionError(f"No intent with {parts} should have been enqueued, and there is:\n{_listed(found, every)}")
+    if (waits := never_committed()) is not None:
+        raise AssertionError(f"It cannot be told whether an intent with {parts} is enqueued. {waits}")
 
 
 def _wait(parts: Parts, enough: int, within_s: float) -> tuple[list[Enqueued], list[Enqueued]]:
@@ -63,13 +66,16 @@ def _wait(parts: Parts, enough: int, within_s: float) -> tuple[list[Enqueued], l
 
 def _not_enqueued(parts: Parts, every: Sequence[Enqueued], found: Sequence[Enqueued], count: int | None) -> str:
     if found:
-        return f"{count} should have been enqueued with {parts}, and {len(found)} were:\n{_listed(found, every)}"
+        lines = [f"{count} should have been enqueued with {parts}, and {len(found)} were:", _listed(found, every)]
+        return "\n".join(lines + ([*why_not_found(nothing_at_all=False)] if count is not None and len(found) < count else []))
     nearest = nearest_of(parts, every)
     if nearest is None:
-        return "\n".join([f"No intent with {parts} was enqueued. Nothing at all was enqueued.", *_letters()])
+        return "\n".join(
+            [f"No intent with {parts} was enqueued. Nothing at all was enqueued.", *_letters(), *why_not_found(nothing_at_all=True)]
+        )
     index, one, differences = nearest
     lines = [f"No intent with {parts} was enqueued.", f"The nearest of {len(every)} is outbox[{index}], {one}:"]
-    return "\n".join([*lines, *(f"  {difference}" for difference in differences), *_letters()])
+    return "\n".join([*lines, *(f"  {difference}" for difference in differences), *_letters(), *why_not_found(nothing_at_all=False)])
 
 
 def _letters() -> list[str]:

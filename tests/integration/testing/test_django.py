@@ -234,6 +234,83 @@ def test_it_tells_in_a_real_transaction(wooshq_outbox):
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
+def test_a_message_that_waits_for_a_commit_is_not_nothing(project: Path, suite: Suite) -> None:
+    settings = FILES["settings.py"].replace('["shopapp"]', '["shopapp", "wooshq.django"]')
+    code = """
+import pytest
+from django.db import transaction
+from django.test import TestCase
+from shopapp.views import ship
+from wooshq.django import enqueue
+from wooshq.testing import OutboxMixin, assert_enqueued, refute_enqueued
+
+def tell(user):
+    with transaction.atomic():
+        enqueue({"to": {"users": [user]}, "message": {"push": {"body": "Shipped"}}})
+
+def failure(assertion, **parts):
+    with pytest.raises(AssertionError) as failed:
+        assertion(**parts)
+    return str(failed.value)
+
+def test_the_fixture_is_named(db, wooshq_outbox):
+    tell("u1")
+    said = failure(assert_enqueued, recipient="u1")
+    assert "1 message of wooshq.django.enqueue waits for a commit, and the transaction of a Django TestCase" in said
+    assert "fixture wooshq_django_outbox" in said and "DjangoOutboxMixin" in said
+    assert "2 messages" in (tell("u2"), failure(refute_enqueued, recipient="u3"))[1]
+
+def test_a_callback_of_the_app_is_thought_of(db, wooshq_outbox):
+    ship("u1")
+    assert "transaction.on_commit" in failure(assert_enqueued, recipient="u1")
+    refute_enqueued(recipient="u2")
+
+def test_what_was_rolled_back_does_not_wait(db, wooshq_outbox):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        tell("u1")
+        1 / 0
+    refute_enqueued(recipient="u1")
+    assert "wooshq_django_outbox" not in failure(assert_enqueued, recipient="u1")
+
+def test_what_was_captured_does_not_wait(db, wooshq_outbox, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        tell("u1")
+    assert "wooshq_django_outbox" not in failure(assert_enqueued, recipient="u2")
+    refute_enqueued(recipient="u2")
+
+def test_with_the_right_fixture_only_an_open_transaction_is_named(wooshq_django_outbox):
+    with transaction.atomic():
+        tell("u1")
+        said = failure(assert_enqueued, recipient="u1")
+        refute_enqueued(recipient="u1")
+    assert "1 message of wooshq.django.enqueue waits for the end of a transaction that is still open." in said
+    assert "wooshq_django_outbox" not in said
+    assert_enqueued(recipient="u1", count=1)
+    assert "wooshq.django" not in failure(assert_enqueued, recipient="u2")
+
+class OrderTests(OutboxMixin, TestCase):
+    def test_the_class_is_named(self):
+        tell("u1")
+        assert "DjangoOutboxMixin" in failure(assert_enqueued, recipient="u1")
+"""
+    done = suite({"settings.py": settings, "test_shop.py": code}, "-p", "pytest_django.plugin", "--ds", "settings")
+    assert "6 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_an_app_that_has_django_and_no_settings_of_it_may_fail_as_others(suite: Suite) -> None:
+    code = """
+import django.conf, django.db
+import pytest
+from wooshq.testing import assert_enqueued
+
+def test_it_says_nothing_of_django(wooshq_outbox):
+    with pytest.raises(AssertionError, match="enqueued.$"):
+        assert_enqueued(recipient="u1")
+"""
+    done = suite({"test_shop.py": code})
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_the_example_of_the_docs_passes(project: Path) -> None:
     [example] = re.findall(r"```python\n# shopapp/tests\.py\n(.*?)```", PAGE, re.DOTALL)
     (project / "shopapp/tests.py").write_text(example)
