@@ -189,54 +189,7 @@ class WhenTransactionsDoCommit(DjangoOutboxMixin, TransactionTestCase):
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    for name, code in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(code)
-    return tmp_path
-
-
-def test_every_transaction_counts_in_djangos_test_cases(project: Path) -> None:
-    (project / "test_shop.py").write_text(TESTS)
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:wooshq", "-m", "django", "test", "--settings", "settings"],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": f"{project}{os.pathsep}{PATHS}"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"Ran {TESTS.count('    def test_')} tests" in done.stderr
-
-
-def test_pytest_django_has_a_fixture(project: Path, suite: Suite) -> None:
-    code = """
-from shopapp.views import ship
-from wooshq.testing import assert_enqueued, refute_enqueued
-import pytest
-
-def test_it_tells(wooshq_django_outbox):
-    ship("u1")
-    with pytest.raises(RuntimeError):
-        ship("u2", fails=True)
-    assert_enqueued(recipient="u1", count=1)
-    refute_enqueued(recipient="u2")
-
-@pytest.mark.django_db(transaction=True)
-def test_it_tells_in_a_real_transaction(wooshq_outbox):
-    ship("u1")
-    assert_enqueued(recipient="u1", count=1)
-"""
-    done = suite({"test_shop.py": code}, "-p", "pytest_django.plugin", "--ds", "settings")
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
-
-
-def test_a_message_that_waits_for_a_commit_is_not_nothing(project: Path, suite: Suite) -> None:
-    settings = FILES["settings.py"].replace('["shopapp"]', '["shopapp", "wooshq.django"]')
-    code = """
+WAITING = """
 import pytest
 from django.db import transaction
 from django.test import TestCase
@@ -293,7 +246,56 @@ class OrderTests(OutboxMixin, TestCase):
         tell("u1")
         assert "DjangoOutboxMixin" in failure(assert_enqueued, recipient="u1")
 """
-    done = suite({"settings.py": settings, "test_shop.py": code}, "-p", "pytest_django.plugin", "--ds", "settings")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, code in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(code)
+    return tmp_path
+
+
+def test_every_transaction_counts_in_djangos_test_cases(project: Path) -> None:
+    (project / "test_shop.py").write_text(TESTS)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:wooshq", "-m", "django", "test", "--settings", "settings"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": f"{project}{os.pathsep}{PATHS}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Ran {TESTS.count('    def test_')} tests" in done.stderr
+
+
+def test_pytest_django_has_a_fixture(project: Path, suite: Suite) -> None:
+    code = """
+from shopapp.views import ship
+from wooshq.testing import assert_enqueued, refute_enqueued
+import pytest
+
+def test_it_tells(wooshq_django_outbox):
+    ship("u1")
+    with pytest.raises(RuntimeError):
+        ship("u2", fails=True)
+    assert_enqueued(recipient="u1", count=1)
+    refute_enqueued(recipient="u2")
+
+@pytest.mark.django_db(transaction=True)
+def test_it_tells_in_a_real_transaction(wooshq_outbox):
+    ship("u1")
+    assert_enqueued(recipient="u1", count=1)
+"""
+    done = suite({"test_shop.py": code}, "-p", "pytest_django.plugin", "--ds", "settings")
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_message_that_waits_for_a_commit_is_not_nothing(project: Path, suite: Suite) -> None:
+    settings = FILES["settings.py"].replace('["shopapp"]', '["shopapp", "wooshq.django"]')
+    done = suite({"settings.py": settings, "test_shop.py": WAITING}, "-p", "pytest_django.plugin", "--ds", "settings")
     assert "6 passed" in done.stdout, done.stdout + done.stderr
 
 
