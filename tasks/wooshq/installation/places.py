@@ -13,6 +13,7 @@ from wooshq.installation.embedded import ACQUIRE_S, EmbeddedRedis
 from wooshq.settings import Settings
 from wooshq.settings.redis_url import is_redis_url, redis_url
 from wooshq.settings.server_url import EMBEDDED, MEMORY
+from wooshq.settings.under_pytest import opened_too_early
 
 NOT_NAMED: Final = "WOOSHQ_REDIS_URL is not set, so this uses the embedded Redis. Only processes that use the same folder see its messages"
 """For a command or a worker that uses the embedded Redis without being asked to."""
@@ -95,5 +96,5 @@ def _no_redis_named(settings: Settings) -> SettingsInvalid:
     broker = "" if settings.broker_url is None else " The broker is not Redis, and the ledger needs a Redis."
     return SettingsInvalid(
         f"WOOSHQ_REDIS_URL is not set.{broker} Set it to the Redis that your workers use. "
-        f"For the embedded Redis in {settings.data_dir.absolute()}, set WOOSHQ_REDIS_URL={EMBEDDED}"
+        f"For the embedded Redis in {settings.data_dir.absolute()}, set WOOSHQ_REDIS_URL={EMBEDDED}{opened_too_early()}"
     )

@@ -51,6 +51,26 @@ def test_it_tells(wooshq_outbox):
         assert "recipient: wanted 'u2', found 'u1'" in done.stdout
         assert "assertions.py" not in done.stdout
 
+    def test_an_app_that_is_started_before_the_outbox_is_told_the_order(self, suite: Suite) -> None:
+        code = """
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from wooshq.fastapi import lifespan
+
+@pytest.fixture
+def client():
+    with TestClient(FastAPI(lifespan=lifespan)) as opened:
+        yield opened
+
+def test_it_tells(client, wooshq_outbox):
+    pass
+"""
+        done = suite({"test_shop.py": code})
+        assert "1 error" in done.stdout, done.stdout + done.stderr
+        assert "SettingsInvalid: WOOSHQ_REDIS_URL is not set." in done.stdout
+        assert "must ask for it first: def client(wooshq_outbox)" in done.stdout
+
     def test_the_plugin_is_an_entry_point_and_the_extra_has_what_it_needs(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         assert project["entry-points"]["pytest11"] == {"wooshq": "wooshq.testing.plugin"}
