@@ -24,7 +24,8 @@ SECTIONS: Final = {
     "kills": "jobs.kills",
     "beside": "jobs.beside",
     "bad": "jobs.bad",
-    "outbox": "outbox",
+    "outbox": "databases.outbox",
+    "history": "databases.history",
 }
 
 

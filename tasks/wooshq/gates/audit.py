@@ -23,13 +23,14 @@ _DID: Final = {
     "continue": "continued",
     "make": "made",
     "revoke": "revoked",
+    "forget": "forgotten",
 }
 
 
 @dataclass(frozen=True)
 class Act(Result):
     """
-    One act. did: `started`, `paused`, `resumed`, `cancelled`, `discarded`, `edited`, `resent`, `continued`, `made`, `revoked`, `shut`,
+    One act. did: `started`, `paused`, `resumed`, `cancelled`, `discarded`, `edited`, `resent`, `continued`, `forgotten`, `made`, `revoked`, `shut`,
     `opened`, `set` or `unset`.
 
     what: a replay, a job, an intent, letters, a gate, a limit, a token, in words. selection: what was selected, if it was many. count: how many it
@@ -64,7 +65,7 @@ def _act(entry_id: str, row: Mapping[str, str]) -> Act:
     kind, _, name = row["what"].partition(" ")
     count = int(row["n"]) if row.get("n") else None
     rest = (row.get("selection", ""), row["why"], count, row.get("result", ""))
-    if kind in ("replay", "letter", "letters", "intent", "token"):
+    if kind in ("replay", "letter", "letters", "intent", "token", "recipient"):
         return Act(entry_id, moment(row["at"]), row["by"], _DID.get(row["did"], row["did"]), f"{kind} {name}".strip(), *rest)
     change = change_of(row)
     result = rest[3] or (f"{_shown(change.before)} → {_shown(change.value)}" if change.limit is not None else "")

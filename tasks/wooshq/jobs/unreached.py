@@ -98,7 +98,7 @@ def unreached_page(keys: Keys, job_id: str, start: int, doubted: frozenset[str])
 def _of_chunk(data: bytes, marks: str) -> Iterator[Unreached]:
     recipients = ((unit, identifier) for unit in unpack(data) for identifier in unit.identifiers)
     for (unit, identifier), mark in zip(recipients, marks, strict=True):
-        if mark in UNREACHED:
+        if mark in UNREACHED and identifier:  # without one, the person was forgotten
             why = {Mark.EXPIRED: "expired", Mark.CANCELLED: "cancelled"}.get(Mark(mark), "waiting")
             yield Unreached(identifier, unit.to, unit.locale, dict(unit.placeholders), why)
 

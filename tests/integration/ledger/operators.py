@@ -1,11 +1,14 @@
-"""What operators do that is no move of a message: limits, pauses, tokens of the HTTP API."""
+"""What operators do beside the moves of a message: limits, pauses, tokens of the HTTP API, people who are forgotten."""
 
 from __future__ import annotations
 
-from tests.integration.ledger.walker import Walker
+from tests.integration.ledger.walker import HOUR_MS, Walker
 from tests.rig import APPLICATION
+from wooshq.history.person import Person
+from wooshq.ledger.chunks import Doubt
 from wooshq.ledger.gates import Heard, Shut
-from wooshq.ledger.states import Mark
+from wooshq.ledger.states import Event, Mark
+from wooshq.people.find import Finder, Round
 from wooshq.tokens.calls import make_token, revoke_token
 
 
@@ -37,4 +40,67 @@ def tokens_are_made_and_revoked(walk: Walker) -> None:
     assert [walk.do(revoke_token(walk.keys, "shop", "", "ana")) for _ in range(2)] == [True, False]
 
 
-WALKS = [a_person_sets_limits_and_pauses_a_lane, tokens_are_made_and_revoked]
+def forgotten(walk: Walker, who: str) -> Round:
+    """What one round does."""
+    found = walk.do(Finder(walk.settings, Person(who), 1 << 62).round())
+    assert isinstance(found, Round)
+    return found
+
+
+def a_person_is_taken_out_of_messages(walk: Walker) -> None:
+    to = {"users": ["ann", "bob"]}
+    waiting = list(walk.waiting())
+    shared, sent, held = walk.accepted(to=to), walk.accepted(), walk.accepted()
+    walk.settled(sent, Event.ACCEPTED)
+    walk.claimed(held)
+    found = forgotten(walk, "u1")
+    assert (found.cancelled, found.removed, found.busy) == (len(waiting), len(waiting) + 1, 1)
+    assert (forgotten(walk, "ann").changed, forgotten(walk, "ann").found) == (1, 0)
+    walk.settled(shared, Event.ACCEPTED)
+    assert forgotten(walk, "bob").removed == 1
+
+
+def a_person_is_taken_out_of_letters(walk: Walker) -> None:
+    walk.dead()
+    busy = walk.replayed()
+    shared = walk.accepted(to={"users": ["ann", "bob"]})
+    walk.settled(shared, Event.GIVEN_UP, payload='{"transactional":{"users":{"list":["ann","bob"]}}}', detail="ann is unknown")
+    assert (forgotten(walk, "ann").changed, forgotten(walk, "ann").found) == (2, 0)
+    assert b"ann" not in walk.watched.redis.hget(walk.keys.letter(shared), "payload")
+    assert walk.watched.redis.hget(walk.keys.letter(shared), "detail") == b"(forgotten) is unknown"
+    _, together = walk.replayed_together()
+    found = forgotten(walk, "u1")
+    assert found.busy > 0
+    assert walk.watched.redis.hget(walk.keys.intent(together), "share")
+    assert not walk.watched.redis.exists(walk.keys.intent(busy)), "its replay was cancelled first"
+
+
+def a_person_is_taken_out_of_jobs(walk: Walker) -> None:
+    for held in (None, "pause", "stop"):
+        name, token = walk.sending(1)
+        assert forgotten(walk, "u0").busy == 1, "a worker holds it"
+        if held == "pause":
+            assert walk.move(name, "pause") == "paused"
+        elif held == "stop":
+            walk.recorded(name, token, stop="the API refuses the template")
+        doubts = [Doubt("an answer was lost", ["u0"]), Doubt("an answer was lost", ["u0", "u1"])]
+        marks, end = [(Mark.AGAIN, 0, 0)], "due" if held == "pause" else "back"
+        walk.recorded(name, token, marks, end=end, wait_ms=HOUR_MS, doubts=doubts, unknown=["u0"])
+        found = forgotten(walk, "u0")
+        assert (found.recipients, found.busy) == (4, 0)
+        assert walk.watched.redis.hget(walk.keys.job(name.job_id), "state") == b"done"
+        assert forgotten(walk, "u0").found == 0
+    name = walk.job(3)
+    assert forgotten(walk, "u1").recipients >= 1
+    assert walk.watched.redis.get(walk.keys.marks(name.job_id, 0)) == b".C."
+    token = walk.taken(name)
+    assert walk.recorded(name, token, [(Mark.SENT, 0, 0), (Mark.SENT, 2, 2)]) == "done"
+
+
+WALKS = [
+    a_person_sets_limits_and_pauses_a_lane,
+    tokens_are_made_and_revoked,
+    a_person_is_taken_out_of_messages,
+    a_person_is_taken_out_of_letters,
+    a_person_is_taken_out_of_jobs,
+]

@@ -42,7 +42,19 @@ class WhenRecordsAreWritten:
         assert history.read(an_id(1)) == new
         assert history.find(Is(Field.RECIPIENT, "old"), limit=1) == []
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_of_two_that_moved_at_once_always_the_same_one_stays(self, history: History) -> None:
+        pairs = [
+            (a_record(n, lane="bulk", app=one), a_record(n, lane="transactional", app=other)) for n, (one, other) in enumerate(["Ab", "Öz"])
+        ]
+        for a, b in pairs:
+            history.write([a])
+            history.write([b])
+            first = history.read(a.id)
+            for both in ([b], [a], [a, b], [b, a]):
+                history.write(both)
+                assert history.read(a.id) == first
+
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(some_records(), min_size=1, max_size=8), st.data())
     def test_doubled_and_in_any_order_they_end_the_same(self, history: History, records: list[Record], data: st.DataObject) -> None:
         ends = []

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
 from wooshq.history.contract import HistoryAway
 from wooshq.installation.embedded import EmbeddedRedisError
-from wooshq_worker.cli.commands import bulk, cancel, fanout, from_1_3, lint, resend, send
+from wooshq_worker.cli.commands import bulk, cancel, fanout, forget, from_1_3, lint, resend, send
 from wooshq_worker.cli.commands.finding import find, status
 from wooshq_worker.cli.commands.gates import audit, changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
@@ -64,6 +64,7 @@ status.add_to(app)
 cancel.add_to(app)
 find.add_to(app)
 resend.add_to(app)
+forget.add_to(app)
 lint.add_to(app)
 from_1_3.add_to(app)
 fanout.add_to(app)

@@ -11,13 +11,13 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal_co
 from wooshq.history.contract import Forgotten, Size
 from wooshq.history.marks import Marks
 from wooshq.history.pack import count_recipients
+from wooshq.history.person import Person
 from wooshq.history.record import Kind, Record
 from wooshq.history.sql.database import Database, Writer
 from wooshq.history.sql.refs import ref_of
 from wooshq.history.sql.rows import newest, record_of, row_of
 from wooshq.history.sql.tables import ended
 from wooshq.history.sql.where import IN_DOUBT, where
-from wooshq.history.without import without
 from wooshq.search.tree import Field, Tree
 
 _PAGE: Final = 500
@@ -53,7 +53,7 @@ class SqlHistory:
         began_ms = record.accepted_ms or record.ended_ms
         for one in record.recipients:
             if gone.get(marks.mark(Field.RECIPIENT, one), 0) >= began_ms:
-                record = without(record, one)
+                record = Person(one).without_in_record(record)
                 if not record.recipients:
                     return None
         return record
@@ -115,7 +115,7 @@ class SqlHistory:
                 alone.append(bytes(row["ref"]))
                 continue
             record = record_of(dict(row))
-            left = without(record, recipient)
+            left = Person(recipient).without_in_record(record)
             stay = set(self._database.marks_in(row["marks"])) - {mark} - (set(marks.of(record)) - set(marks.of(left)))
             others.append(row_of(left, sorted(stay), keep_bodies=self._keep_bodies, recipients=recipients - 1))
         writer.remove(alone)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from wooshq.history.sql.database import RARE, Database, Writer
 from wooshq.history.sql.rows import Row
-from wooshq.history.sql.tables import NAMES, POSTGRESQL, TEXT_INDEX, ended, statements
+from wooshq.history.sql.tables import NAMES, ORDER, POSTGRESQL, TEXT_INDEX, ended, statements
 
 _LOCK: Final = 0x776F6F73687168
 """Of PostgreSQL's advisory locks: writers share it; whoever makes tables or forgets someone has it alone."""
@@ -23,7 +23,15 @@ _SET: Final = ", ".join(f"{name} = excluded.{name}" for name in NAMES if name !=
 _REPLACE: Final = f"""INSERT INTO wooshq_history ({", ".join(NAMES)})
 SELECT {", ".join(NAMES[:-1])}, CAST(marks AS bigint[]) FROM unnest({_GIVEN}) AS given ({", ".join(NAMES)})
 ON CONFLICT (ref) DO UPDATE SET {_SET}"""
-_UPSERT: Final = f"{_REPLACE} WHERE (wooshq_history.changed_ms, wooshq_history.packed) < (excluded.changed_ms, excluded.packed)"
+_TEXTS: Final = frozenset(name for name, kind in zip(NAMES, _TYPES, strict=True) if kind == "text")
+
+
+def _ordered(table: str) -> str:
+    """As Python compares: texts by their code points."""
+    return ", ".join(f'{table}.{name} COLLATE "C"' if name in _TEXTS else f"{table}.{name}" for name in ORDER)
+
+
+_UPSERT: Final = f"{_REPLACE} WHERE ({_ordered('wooshq_history')}) < ({_ordered('excluded')})"
 _OLD: Final = "SELECT ref FROM wooshq_history WHERE ended_ms < :before_ms ORDER BY ended_ms LIMIT :most FOR UPDATE SKIP LOCKED"
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from wooshq.history.pack import pack, unpack
 from wooshq.history.record import Record
 from wooshq.history.sql.refs import kind_and_id, ref_of
+from wooshq.history.sql.tables import NAMES, ORDER
 from wooshq.history.sql.where import folded
 from wooshq.ledger.states import State
+
+_ORDER: Final = tuple(NAMES.index(name) for name in ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +25,9 @@ class Row:
     marks: Sequence[int]
 
     @property
-    def order(self) -> tuple[int, bytes]:
-        """Of two rows with one `ref`, the greater one stays: whatever comes first, the history ends the same."""
-        return self.values[2], self.values[11]
+    def order(self) -> tuple[Any, ...]:
+        """Of two rows with one `ref`, the one that moved last stays; of two that moved at once, always the same one. The columns of ORDER."""
+        return tuple(self.values[at] for at in _ORDER)
 
 
 def row_of(record: Record, marks: Sequence[int], *, keep_bodies: bool, recipients: int | None = None) -> Row:

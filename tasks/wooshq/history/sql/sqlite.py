@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from wooshq.history.sql.database import RARE, Database, Writer
 from wooshq.history.sql.rows import Row
-from wooshq.history.sql.tables import NAMES, SQLITE, ended, marks, statements
+from wooshq.history.sql.tables import NAMES, ORDER, SQLITE, ended, marks, statements
 
 _WAITS_S: Final = 30.0
 """For how long a writer waits for another one."""
@@ -93,17 +93,16 @@ class SqliteWriter(Writer):
     def upsert(self, rows: Sequence[Row]) -> None:
         """See `Writer`."""
         known = self._known([row.ref for row in rows])
-        stale = [n for row in rows if (found := known.get(row.ref)) is not None and (n := found[0]) and (found[1], found[2]) < row.order]
-        gone = set(stale)
-        self._insert([row for row in rows if row.ref not in known or known[row.ref][0] in gone], stale)
+        newer = [row for row in rows if row.ref not in known or known[row.ref][1] < row.order]
+        self._insert(newer, [known[row.ref][0] for row in newer if row.ref in known])
 
     def replace(self, rows: Sequence[Row]) -> None:
         """See `Writer`."""
-        self._insert(rows, [n for n, _, _ in self._known([row.ref for row in rows]).values()])
+        self._insert(rows, [n for n, _ in self._known([row.ref for row in rows]).values()])
 
     def remove(self, refs: Sequence[bytes]) -> None:
         """See `Writer`."""
-        self._remove([n for n, _, _ in self._known(refs).values()])
+        self._remove([n for n, _ in self._known(refs).values()])
 
     def prune(self, before_ms: int, limit: int) -> int:
         """See `Writer`."""
@@ -130,12 +129,12 @@ class SqliteWriter(Writer):
             self._raw.executemany(_UNTEXT, [(n, texts) for n, _, texts in found if texts])
             self._raw.execute(f"DELETE FROM wooshq_history WHERE n IN ({_many(some)})", some)
 
-    def _known(self, refs: Sequence[bytes]) -> dict[bytes, tuple[int, int, bytes]]:
-        """Number, `changed_ms` and `packed` of those that are there."""
-        found: dict[bytes, tuple[int, int, bytes]] = {}
+    def _known(self, refs: Sequence[bytes]) -> dict[bytes, tuple[int, tuple[Any, ...]]]:
+        """Number and `order` of those that are there."""
+        found: dict[bytes, tuple[int, tuple[Any, ...]]] = {}
         for some in _parts(refs):
-            asked = self._raw.execute(f"SELECT ref, n, changed_ms, packed FROM wooshq_history WHERE ref IN ({_many(some)})", some)
-            found.update((ref, (n, changed_ms, packed)) for ref, n, changed_ms, packed in asked)
+            asked = self._raw.execute(f"SELECT ref, n, {', '.join(ORDER)} FROM wooshq_history WHERE ref IN ({_many(some)})", some)
+            found.update((ref, (n, tuple(order))) for ref, n, *order in asked)
         return found
 
 

@@ -37,6 +37,9 @@ NAMES: Final = (
 )  # fmt: skip
 """The columns that a write gives, in this order."""
 
+ORDER: Final = ("changed_ms", "packed", "ended_ms", "status", "state", "reason", "code", "app", "lane")
+"""Two rows with one `ref` are compared by these columns."""
+
 marks: Final = Table("wooshq_history_marks", METADATA, Column("mark", BigInteger), Column("n", BigInteger))
 """SQLite only: which records have a mark."""
 

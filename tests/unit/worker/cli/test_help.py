@@ -16,7 +16,7 @@ COMMANDS = (
     "send", "status", "cancel", "lint", "worker", "demo", "sandbox", "doctor", "health", "dead", "dead list", "dead groups", "dead show", "dead edit",
     "dead replay", "dead discard", "dead export", "gates", "gates open", "gates shut", "fanout", "bulk", "bulk list", "bulk show", "bulk pause",
     "bulk resume", "bulk cancel", "bulk retry-failed", "bulk unreached", "bulk continue", "replays", "replays list", "replays show",
-    "replays start", "replays pause", "replays resume", "replays cancel", "resend", "audit", "pause", "resume", "limits", "limits set", "limits unset", "changes", "metrics",
+    "replays start", "replays pause", "replays resume", "replays cancel", "resend", "forget", "audit", "pause", "resume", "limits", "limits set", "limits unset", "changes", "metrics",
 )  # fmt: skip
 
 

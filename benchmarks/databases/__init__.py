@@ -1,0 +1,1 @@
+"""What wooshq does in SQL databases: the outbox and the history."""

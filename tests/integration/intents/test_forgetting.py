@@ -1,0 +1,101 @@
+"""A person who is forgotten is nowhere any more: not in messages, letters, jobs and the history. Everybody else stays."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.rig import Rig, an_intent
+from tests.unit.history.records import a_record, an_id
+from wooshq.history.contract import History
+from wooshq.history.store import open_history
+from wooshq.intents.entry import new_id
+from wooshq.ledger.intents import Claim, Settlement
+from wooshq.ledger.states import Event, Reason
+from wooshq.people.calls import forget
+from wooshq.search.tree import Field, Is
+
+ANN = "ann-4711"
+TEMPLATE = {"message": {"push": {"title": "Sale for {{name}}"}}, "application": "AAAAA-BBBBB"}
+
+
+@pytest.fixture
+def history(rig: Rig) -> Iterator[History]:
+    opened = open_history(rig.wooshq.settings)
+    assert opened is not None
+    yield opened
+    opened.close()
+
+
+def taken(rig: Rig) -> list[Claim]:
+    ledger = rig.wooshq.ledger
+    return list(rig.wooshq.do(ledger.take("transactional", 64, token=new_id(), taker="a")).claims)
+
+
+def everything_in(rig: Rig) -> bytes:
+    """Every key and value of the ledger, with what is packed in it."""
+    found = b""
+    with rig.redis() as server:
+        for key in server.scan_iter("wq:*"):
+            read = {b"hash": server.hgetall, b"string": server.get, b"set": server.smembers, b"stream": server.xrange}
+            kind = server.type(key)
+            content = read[kind](key) if kind in read else server.lrange(key, 0, -1) if kind == b"list" else server.zrange(key, 0, -1)
+            found += key + repr(content).encode()
+            if kind == b"hash" and b":chunk:" in key and b"data" in content:
+                found += zlib.decompress(content[b"data"])
+    return found
+
+
+def test_a_person_is_forgotten_everywhere_and_nobody_else_is(rig: Rig, history: History) -> None:
+    wooshq = rig.wooshq
+    dead, shared = (wooshq.enqueue(an_intent(to={"users": users})) for users in ([ANN], [ANN, "bob"]))
+    refused = {"reason": Reason.REJECTED, "detail": f"user {ANN} is unknown"}
+    attempt = {"at": "2026-05-01T09:00:00.000Z", "outcome": "dead", "error": f"user {ANN} is unknown"}
+    for claim in taken(rig):
+        payload = json.dumps({"transactional": {"users": {"list": json.loads(claim.body)["to"]["users"]}}})
+        assert wooshq.do(wooshq.ledger.settle([Settlement(claim, Event.GIVEN_UP, [attempt], payload=payload, **refused)])) == [True]
+    waiting = wooshq.enqueue(an_intent(ANN, idempotency_key=f"order-of-{ANN}"))
+    other = wooshq.enqueue(an_intent(f"{ANN}-2"))
+    job = wooshq.fan_out(TEMPLATE, [{"user": who, "name": f"name of {who}"} for who in ("bob", ANN, "cid")])
+    history.write([a_record(1, body={"to": {"users": [ANN]}}), a_record(2, body={"to": {"users": [ANN, "bob"]}})])
+
+    dry = json.loads(rig.cli("forget", "--recipient", ANN, "--dry-run", "--json").stdout)
+    in_ledger = {"removed": 3, "changed": 2, "job_recipients": 1}
+    assert dry == {"cancelled": 0, **in_ledger, "history_removed": 0, "history_changed": 0, "left": 6}
+    done = rig.cli("forget", "--recipient", ANN, "--why", "asked for it", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"cancelled": 1, **in_ledger, "history_removed": 1, "history_changed": 1, "left": 0}
+
+    assert [wooshq.status(one) for one in (dead, waiting)] == [None, None]
+    assert [letter.id for letter in wooshq.dead_letters.list()] == [shared]
+    assert wooshq.dead_letters.show(shared).intent["to"] == {"users": ["bob"]}
+    assert ANN not in json.dumps(dict(wooshq.dead_letters.show(shared)))
+    assert rig.status(other).state == "queued"
+    assert (wooshq.bulk.show(job.id).cancelled, wooshq.bulk.show(job.id).left) == (1, 2)
+    assert history.find(Is(Field.RECIPIENT, ANN), limit=9) == []
+    assert history.read(an_id(2)) is not None
+    assert ANN.encode() not in everything_in(rig).replace(f"{ANN}-2".encode(), b"")
+    act = wooshq.audit()[0]
+    assert (act.did, act.what, act.why, act.count) == ("forgotten", "recipient", "asked for it", 8)
+
+
+def test_a_job_that_continues_leaves_the_person_out(rig: Rig) -> None:
+    wooshq = rig.wooshq
+    job = wooshq.fan_out(TEMPLATE, [{"user": who, "name": "x"} for who in ("bob", ANN)])
+    wooshq.bulk.cancel(job.id)
+    assert forget(wooshq, None, ANN).left == 0
+    assert [one.identifier for one in wooshq.bulk.unreached(job.id)] == ["bob"]
+
+
+def test_what_a_worker_sends_just_now_is_counted_as_left(rig: Rig, history: History) -> None:
+    wooshq = rig.wooshq
+    wooshq.enqueue(an_intent(ANN))
+    (claim,) = taken(rig)
+    assert forget(wooshq, history, ANN, within_s=0).left == 1
+    assert rig.cli("forget", "--recipient", "", "--json").returncode == 2
+    assert wooshq.do(wooshq.ledger.settle([Settlement(claim, Event.ACCEPTED, message_code="M")])) == [True]
+    assert forget(wooshq, history, ANN).left == 0
+    assert forget(wooshq, history, ANN).removed == 0
