@@ -20,6 +20,7 @@ PAGES = [
         "docs/http-api.md",
         "docs/metrics.md",
         "docs/operations.md",
+        "docs/runbooks.md",
         "docs/outbox.md",
         "docs/search.md",
         "docs/testing.md",
