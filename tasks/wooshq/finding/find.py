@@ -8,9 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from wooshq.finding.found import Count, FoundPage, Newest, Place
+from wooshq.finding.found import Count, Found, FoundPage, Newest, Place
+from wooshq.finding.in_history import AWAY, OFF, SEARCHED, found_of, place_of, search_history
 from wooshq.finding.in_jobs import Recipients, recipients_of_jobs
 from wooshq.finding.in_ledger import search, shown
+from wooshq.history.record import Record
+from wooshq.history.sql.refs import kind_and_id
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import ms
 from wooshq.ledger.steps import Ask, Flow
@@ -38,12 +41,23 @@ def find(keys: Keys, settings: Settings, query: str, most: int, after: str | Non
         return newest.is_full and bool(places) and places[-1] < newest.places()[-1]
 
     yield from search(keys, tree, take)
+    things = yield from shown(keys, newest.places())
+    ended: dict[bytes, Found] = {}
+
+    def take_ended(records: Sequence[Record]) -> bool:
+        ended.update((place_of(one).ref, found_of(one)) for one in records)
+        return len(ended) > most
+
+    # After the ledger: what leaves it meanwhile is in the history already.
+    history, why = yield from search_history(keys, tree, place, take_ended, page=most + 1)
+    newest.add(Place.read(one.place) for one in ended.values())
     places = newest.places()
-    things = yield from shown(keys, places[:most])
+    things = {**ended, **things}
     page = FoundPage(
         tuple(things[one.ref] for one in places[:most] if one.ref in things),
         str(places[most - 1]) if len(places) > most else None,
-        not_searched=tuple(_not_searched(settings, tree, now_ms)),
+        not_searched=tuple(_not_searched(settings, tree, now_ms, history, why)),
+        history=history,
     )
     wanted = one_of(tree, Field.RECIPIENT)
     if wanted is None or after is not None:
@@ -62,11 +76,15 @@ def count(keys: Keys, settings: Settings, query: str) -> Flow[Count]:
         return False
 
     yield from search(keys, tree, take)
-    kinds = Counter(_KIND_OF[ref[:1].lower()] for ref in found)
-    return Count(kinds.total(), dict(kinds), tuple(_not_searched(settings, tree, now_ms)))
 
+    def take_ended(records: Sequence[Record]) -> bool:
+        return take([place_of(one) for one in records])
 
-_KIND_OF: Final = {b"i": "intent", b"j": "job", b"l": "letter"}
+    history, why = yield from search_history(keys, tree, None, take_ended)
+    kinds = Counter(kind_and_id(ref)[0] for ref in found)
+    return Count(
+        kinds.total(), {str(kind): n for kind, n in kinds.items()}, tuple(_not_searched(settings, tree, now_ms, history, why)), history
+    )
 
 
 def _parsed(keys: Keys, query: str) -> Flow[tuple[Tree, int]]:
@@ -75,11 +93,18 @@ def _parsed(keys: Keys, query: str) -> Flow[tuple[Tree, int]]:
     return parse(query, now=datetime.fromtimestamp(now_ms / 1000, UTC)), now_ms
 
 
-def _not_searched(settings: Settings, tree: Tree, now_ms: int) -> Iterator[str]:
+def _not_searched(settings: Settings, tree: Tree, now_ms: int, history: str, why: str) -> Iterator[str]:
     since_ms = span(tree).since_ms
-    if since_ms is None or since_ms < now_ms - settings.retention_s * 1000:
-        days = settings.retention_s / 86400
-        yield f"what ended longer ago than {days:g} days (WOOSHQ_RETENTION_S): there is no history"
+    is_long_ago = since_ms is None or since_ms < now_ms - settings.retention_s * 1000
+    long_ago = f"ended longer ago than {settings.retention_s / 86400:g} days (WOOSHQ_RETENTION_S)"
+    if history == AWAY:
+        yield f"the history: {why}"
+    elif history == OFF and is_long_ago:
+        yield f"what {long_ago}: there is no history (WOOSHQ_HISTORY_URL)"
+    elif history == SEARCHED and asks(tree, Field.TEXT) and not settings.history_bodies:
+        yield "texts of messages that are in the history: they are not kept there (WOOSHQ_HISTORY_BODIES)"
+    if history == SEARCHED and is_long_ago and one_of(tree, Field.RECIPIENT) is not None:
+        yield f"recipients of fan-out jobs that {long_ago}: they are not kept one by one"
     if asks(tree, Field.RECIPIENT) and one_of(tree, Field.RECIPIENT) is None:
         yield "recipients of fan-out jobs: only a query that every result must meet with a recipient searches them"
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from wooshq.finding.in_jobs import InJob
-from wooshq.finding.meets import Kind
+from wooshq.history.record import Kind
+from wooshq.history.sql.refs import ref_of
 from wooshq.ledger.replies import Result
 
 KINDS: Final[tuple[Kind, ...]] = ("intent", "job", "letter")
@@ -109,14 +110,3 @@ class Newest:
     def places(self) -> list[Place]:
         """The newest first."""
         return heapq.nlargest(self._limit, self._found.values())
-
-
-def ref_of(kind: Kind, thing_id: str) -> bytes:
-    """Kind and id as the history orders them within a millisecond."""
-    try:
-        raw = bytes.fromhex(thing_id.replace("-", ""))
-        if len(raw) == 16 and len(thing_id) == 36 and thing_id == thing_id.lower():
-            return kind[0].encode() + raw
-    except ValueError:
-        pass
-    return kind[0].upper().encode() + thing_id.encode("utf-8", "surrogatepass")

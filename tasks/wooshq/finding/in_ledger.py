@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from wooshq.finding.found import Found, Place
-from wooshq.finding.meets import Kind, at_ms, can_fit, intent_fits, job_fits
+from wooshq.finding.meets import at_ms, can_fit, intent_fits, job_fits
+from wooshq.history.record import Kind
 from wooshq.intents.status import statuses_of
 from wooshq.jobs.show import read_jobs
 from wooshq.ledger.gates import read as read_gates

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
+from wooshq.history.record import Kind
 from wooshq.ledger.gates import Gate, holds
 from wooshq.ledger.replies import read_kept
 from wooshq.ledger.states import HELD, JobState, LetterState, State
@@ -12,8 +13,6 @@ from wooshq.letters.filter import comparable
 from wooshq.search.content import IN_CONTENT, Content, contains
 from wooshq.search.narrow import ms_of, one_of
 from wooshq.search.tree import Condition, Field, Is, Since, Tree, Until, fits
-
-Kind: TypeAlias = Literal["intent", "letter", "job"]
 
 _STATES: Final[Mapping[Kind, frozenset[str]]] = {
     "intent": frozenset((*State, HELD)) - {State.DEAD},

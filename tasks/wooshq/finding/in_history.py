@@ -1,0 +1,75 @@
+"""What a query finds in the history, without what the ledger has: its row is the newer one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from wooshq.errors import SettingsInvalid
+from wooshq.finding.found import Found, Place
+from wooshq.history.contract import HistoryAway, HistoryNewer
+from wooshq.history.record import Record
+from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import moment
+from wooshq.ledger.states import State
+from wooshq.ledger.steps import Ask, AskHistory, Flow, Steps
+from wooshq.search.tree import Tree
+
+PAGE: Final = 1000
+
+OFF: Final = "off"
+AWAY: Final = "away"
+SEARCHED: Final = "searched"
+
+
+def search_history(
+    keys: Keys,
+    tree: Tree | None,
+    after: Place | None,
+    take: Callable[[Sequence[Record]], bool],
+    *,
+    page: int = PAGE,
+    in_doubt: bool = False,
+) -> Flow[tuple[str, str]]:
+    """
+    Give `take` the records that fit, the newest first, until it returns True. Returns `searched`, `off` or `away`, and why it is away.
+    """
+    last = None if after is None else Record(kind=after.kind, id=after.id, state="", ended_ms=after.at_ms, changed_ms=0, shown={})
+    while True:
+        try:
+            records: list[Record] | None = yield AskHistory(_page(tree, page, last, in_doubt))
+        except (HistoryAway, HistoryNewer, SettingsInvalid) as error:
+            return AWAY, str(error)
+        if records is None:
+            return OFF, ""
+        if take((yield from _not_in_ledger(keys, records))) or len(records) < page:
+            return SEARCHED, ""
+        last = records[-1]
+
+
+def _page(tree: Tree | None, limit: int, after: Record | None, in_doubt: bool) -> Callable[[Any], list[Record]]:
+    def ask(history: Any) -> list[Record]:
+        found: list[Record] = history.find(tree, limit=limit, after=after, in_doubt=in_doubt)
+        return found
+
+    return ask
+
+
+def _not_in_ledger(keys: Keys, records: Sequence[Record]) -> Steps[list[Record]]:
+    """Those that the ledger does not have. An intent that is dead is found as its letter."""
+    wanted = [one for one in records if not (one.kind == "intent" and one.state == State.DEAD)]
+    if not wanted:
+        return []
+    key = {"intent": keys.intent, "letter": keys.letter, "job": keys.job}
+    there = yield Ask([("HGET", key[one.kind](one.id), "state") for one in wanted])
+    return [one for one, state in zip(wanted, there, strict=True) if state is None]
+
+
+def place_of(record: Record) -> Place:
+    """Where it stands in the order."""
+    return Place.of(record.kind, record.id, record.ended_ms)
+
+
+def found_of(record: Record) -> Found:
+    """As it is shown."""
+    return Found(record.kind, record.id, record.state, moment(record.ended_ms), "history", str(place_of(record)), record.shown)
