@@ -101,6 +101,8 @@ def found() -> None:
     for one in page.found:
         assert_type(one.kind, Literal["intent", "letter", "job"])
     assert_type(wooshq.Wooshq().count("state:sent").count, int)
+    for case in wooshq.Wooshq().doubles(since=datetime.now(UTC), most=5).found:
+        assert_type(case.recipients, tuple[str, ...])
 
 
 def jobs() -> None:

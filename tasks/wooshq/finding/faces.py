@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from wooshq.finding.doubles import Doubles, find_doubles
 from wooshq.finding.find import count, find
 from wooshq.finding.found import Count, FoundPage
 from wooshq.gates.faces import AsyncGateCalls, GateCalls
@@ -24,6 +27,15 @@ class FindCalls(GateCalls):
     def count(self, query: str) -> Count:
         """How many things fit a query; see `find`. Raises QueryInvalid."""
         return self.do(count(self.ledger.keys, self.settings, query))
+
+    def doubles(self, *, since: datetime | None = None, most: int | None = None) -> Doubles:
+        """
+        Every case on record in which a person may have got a message twice, the newest first, at most `most`: intents, and calls of fan-out
+        jobs. since: aware; in doubt, or ended if it is in the history alone, at this time or later. Memory grows with what is found.
+
+        Raises ValueError for a time without a zone.
+        """
+        return self.do(find_doubles(self.ledger.keys, since, most))
 
     def intents(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
         """
@@ -51,6 +63,15 @@ class AsyncFindCalls(AsyncGateCalls):
     async def count(self, query: str) -> Count:
         """How many things fit a query; see `find`. Raises QueryInvalid."""
         return await self.do(count(self.ledger.keys, self.settings, query))
+
+    async def doubles(self, *, since: datetime | None = None, most: int | None = None) -> Doubles:
+        """
+        Every case on record in which a person may have got a message twice, the newest first, at most `most`: intents, and calls of fan-out
+        jobs. since: aware; in doubt, or ended if it is in the history alone, at this time or later. Memory grows with what is found.
+
+        Raises ValueError for a time without a zone.
+        """
+        return await self.do(find_doubles(self.ledger.keys, since, most))
 
     async def intents(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
         """

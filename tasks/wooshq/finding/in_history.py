@@ -30,9 +30,11 @@ def search_history(
     *,
     page: int = PAGE,
     in_doubt: bool = False,
+    with_dead: bool = False,
 ) -> Flow[tuple[str, str]]:
     """
-    Give `take` the records that fit, the newest first, until it returns True. Returns `searched`, `off` or `away`, and why it is away.
+    Give `take` the records that fit, the newest first, until it returns True. with_dead: also intents that are dead, which are found as
+    letters otherwise. Returns `searched`, `off` or `away`, and why it is away.
     """
     last = None if after is None else Record(kind=after.kind, id=after.id, state="", ended_ms=after.at_ms, changed_ms=0, shown={})
     while True:
@@ -42,7 +44,7 @@ def search_history(
             return AWAY, str(error)
         if records is None:
             return OFF, ""
-        if take((yield from _not_in_ledger(keys, records))) or len(records) < page:
+        if take((yield from _not_in_ledger(keys, records, with_dead))) or len(records) < page:
             return SEARCHED, ""
         last = records[-1]
 
@@ -55,9 +57,9 @@ def _page(tree: Tree | None, limit: int, after: Record | None, in_doubt: bool) -
     return ask
 
 
-def _not_in_ledger(keys: Keys, records: Sequence[Record]) -> Steps[list[Record]]:
-    """Those that the ledger does not have. An intent that is dead is found as its letter."""
-    wanted = [one for one in records if not (one.kind == "intent" and one.state == State.DEAD)]
+def _not_in_ledger(keys: Keys, records: Sequence[Record], with_dead: bool) -> Steps[list[Record]]:
+    """Those that the ledger does not have."""
+    wanted = [one for one in records if with_dead or not (one.kind == "intent" and one.state == State.DEAD)]
     if not wanted:
         return []
     key = {"intent": keys.intent, "letter": keys.letter, "job": keys.job}

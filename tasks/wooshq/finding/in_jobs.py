@@ -68,7 +68,7 @@ def recipients_of_jobs(keys: Keys, tree: Tree, identifiers: frozenset[str]) -> S
 
 
 def _of_job(keys: Keys, job: Job, identifiers: frozenset[str]) -> Steps[tuple[list[InJob], bool]]:
-    outcomes, some_are_gone = yield from _in_chunks(keys, job, identifiers)
+    outcomes, some_are_gone = yield from marks_of(keys, job, identifiers)
     for one in (yield from _unknown(keys, job.id, identifiers)):
         outcomes.setdefault(one, Mark.UNKNOWN)
     doubts = yield from _doubts(keys, job.id, identifiers)
@@ -81,7 +81,7 @@ def _of_job(keys: Keys, job: Job, identifiers: frozenset[str]) -> Steps[tuple[li
     ], some_are_gone  # fmt: skip
 
 
-def _in_chunks(keys: Keys, job: Job, identifiers: frozenset[str]) -> Steps[tuple[dict[str, Mark], bool]]:
+def marks_of(keys: Keys, job: Job, identifiers: frozenset[str]) -> Steps[tuple[dict[str, Mark], bool]]:
     """Their marks, as far as chunks are kept; and whether some who were sent to are not."""
     found: dict[str, Mark] = {}
     some_are_gone = False

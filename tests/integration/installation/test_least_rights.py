@@ -133,6 +133,9 @@ class WhenTheUserHasTheRightsOfTheDocs:
             w.limits.list,
             w.changes,
             w.bulk.list,
+            w.doubles,
+            lambda: w.find("recipient:good"),
+            lambda: w.count(f"state:queued OR key:k app:A OR id:{bad}"),
             lambda: w.bulk.recount(job.id),
             lambda: list(w.bulk.unknown_identifiers(job.id)),
         ):

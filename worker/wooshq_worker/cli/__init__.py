@@ -15,7 +15,7 @@ from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, Woosh
 from wooshq.history.contract import HistoryAway
 from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq_worker.cli.commands import bulk, cancel, fanout, forget, from_1_3, lint, resend, send
-from wooshq_worker.cli.commands.finding import find, status
+from wooshq_worker.cli.commands.finding import doubles, find, status
 from wooshq_worker.cli.commands.gates import audit, changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
 from wooshq_worker.cli.commands.letters import dead, replays
@@ -63,6 +63,7 @@ send.add_to(app)
 status.add_to(app)
 cancel.add_to(app)
 find.add_to(app)
+doubles.add_to(app)
 resend.add_to(app)
 forget.add_to(app)
 lint.add_to(app)

@@ -7,9 +7,11 @@ import sys
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 import typer
+
+_BEGINS_A_FORMULA: Final = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 def opened(file: Path, *, force: bool, option: str) -> AbstractContextManager[TextIO]:
@@ -65,3 +67,9 @@ def try_to_write_in(folder: Path) -> None:
 def file_exists(file: Path, option: str) -> typer.BadParameter:
     """The error for a file that would be overwritten."""
     return typer.BadParameter(f"{file} already exists. Use --force to overwrite it", param_hint=option)
+
+
+def cell(value: object) -> str:
+    """A value for a CSV file. A spreadsheet must not run text from outside as a formula (OWASP, CSV injection)."""
+    text = "" if value is None else " ".join(value) if isinstance(value, list) else str(value)
+    return "'" + text if text.lstrip(" ")[:1] in _BEGINS_A_FORMULA else text

@@ -16,7 +16,7 @@ from wooshq.letters.letter import Letter, WholeLetter
 from wooshq_schemas.recipient_lists import recipients_in_intent
 from wooshq_worker.cli.filters import filtered
 from wooshq_worker.cli.opening import open_wooshq
-from wooshq_worker.cli.terminal.files import file_exists, opened
+from wooshq_worker.cli.terminal.files import cell, file_exists, opened
 from wooshq_worker.cli.terminal.help import examples
 from wooshq_worker.cli.terminal.out import say, several
 
@@ -73,13 +73,4 @@ def _write(wooshq: Wooshq, letters: Sequence[Letter], out: TextIO, *, as_csv: bo
 
 def _row(letter: Letter, whole: WholeLetter) -> list[str]:
     who = sorted(recipients_in_intent(whole.intent)) if isinstance(whole.intent, dict) else []
-    return [_cell(value) for value in {**letter, "recipients": who}.values()]
-
-
-def _cell(value: object) -> str:
-    """A spreadsheet must not run text from outside as a formula (OWASP, CSV injection)."""
-    text = "" if value is None else " ".join(value) if isinstance(value, list) else str(value)
-    return "'" + text if text.lstrip(" ")[:1] in _BEGINS_A_FORMULA else text
-
-
-_BEGINS_A_FORMULA: Final = frozenset("=+-@\t\r\n＝＋－＠")
+    return [cell(value) for value in {**letter, "recipients": who}.values()]
