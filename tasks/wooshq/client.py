@@ -52,6 +52,7 @@ from wooshq.ledger.steps import (
 )
 from wooshq.letters.faces import DeadLetters, Replays
 from wooshq.letters.replays.start import Replayed
+from wooshq.people.faces import PeopleCalls
 from wooshq.settings import Settings
 from wooshq.spool.spooling import Spooling
 from wooshq.tokens.faces import Tokens
@@ -61,7 +62,7 @@ from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 T = TypeVar("T")
 
 
-class Wooshq(FindCalls):
+class Wooshq(FindCalls, PeopleCalls):
     """
     All calls on one configuration. The module's functions belong to an instance that is configured by the environment.
 

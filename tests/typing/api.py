@@ -127,6 +127,7 @@ def a_configuration_of_ones_own(settings: Settings) -> None:
         assert_type(client.pause(lane="bulk", why="noon").by, str | None)
         assert_type(client.limits.set("rate", None, why="noon").value, float | None)
         assert_type(client.resend("id", "she asked"), str | None)
+        assert_type(client.forget("u1", why="asked for it").left, int)
         assert_type([act.count for act in client.audit(by="ana")], list[int | None])
         assert_type([change.what for change in client.changes(most=5)], list[str])
         for gate in gates():

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rig import Rig, an_intent
+from tests.rig import Rig, an_intent, wait_until
 from tests.unit.history.records import a_record, an_id
 from wooshq.history.contract import History
 from wooshq.history.store import open_history
 from wooshq.intents.entry import new_id
 from wooshq.ledger.intents import Claim, Settlement
 from wooshq.ledger.states import Event, Reason
-from wooshq.people.calls import forget
+from wooshq.people.calls import forget_person
 from wooshq.search.tree import Field, Is
 
 ANN = "ann-4711"
@@ -86,16 +86,31 @@ def test_a_job_that_continues_leaves_the_person_out(rig: Rig) -> None:
     wooshq = rig.wooshq
     job = wooshq.fan_out(TEMPLATE, [{"user": who, "name": "x"} for who in ("bob", ANN)])
     wooshq.bulk.cancel(job.id)
-    assert forget(wooshq, None, ANN).left == 0
+    assert wooshq.forget(ANN).left == 0
     assert [one.identifier for one in wooshq.bulk.unreached(job.id)] == ["bob"]
 
 
-def test_what_a_worker_sends_just_now_is_counted_as_left(rig: Rig, history: History) -> None:
+def test_what_a_worker_sends_just_now_is_counted_as_left(rig: Rig) -> None:
     wooshq = rig.wooshq
     wooshq.enqueue(an_intent(ANN))
     (claim,) = taken(rig)
-    assert forget(wooshq, history, ANN, within_s=0).left == 1
+    assert wooshq.do(forget_person(wooshq.settings, ANN, why="", by="ana", dry_run=False, within_s=0)).left == 1
     assert rig.cli("forget", "--recipient", "", "--json").returncode == 2
     assert wooshq.do(wooshq.ledger.settle([Settlement(claim, Event.ACCEPTED, message_code="M")])) == [True]
-    assert forget(wooshq, history, ANN).left == 0
-    assert forget(wooshq, history, ANN).removed == 0
+    assert wooshq.forget(ANN).left == 0
+    assert wooshq.forget(ANN).removed == 0
+
+
+def test_what_workers_sent_and_brought_to_the_history_is_forgotten(rig: Rig, history: History) -> None:
+    wooshq = rig.wooshq
+    ids = [wooshq.enqueue(an_intent(to={"users": users})) for users in ([ANN], [ANN, "bob"], ["bob"])]
+    rig.start_worker()
+    wait_until(lambda: len(history.read_many(ids)) == 3, saw=lambda: [rig.status(one).state for one in ids])
+    done = wooshq.forget(ANN)
+    assert done.left == 0
+    assert done.history_removed + done.removed >= 1
+    assert wooshq.status(ids[0]) is None
+    assert [rig.status(one).state for one in ids[1:]] == ["sent", "sent"]
+    assert ANN.encode() not in everything_in(rig)
+    assert [record.id for record in history.find(Is(Field.RECIPIENT, "bob"), limit=9)] == [ids[2], ids[1]]
+    assert ANN not in repr(history.find(None, limit=9))

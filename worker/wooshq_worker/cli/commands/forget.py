@@ -7,7 +7,6 @@ from typing import Annotated, Final
 import typer
 
 from wooshq.history.contract import HistoryAway
-from wooshq.history.store import open_history
 from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import Command, examples
@@ -45,20 +44,14 @@ def forget(
     continue_unread()
     if not recipient:
         raise typer.BadParameter("must not be empty", param_hint="--recipient")
-    from wooshq.people.calls import forget as forget_person
-
     with open_wooshq() as wooshq:
-        history = open_history(wooshq.settings)
         try:
-            done = forget_person(wooshq, history, recipient, why=why, by=by, dry_run=dry_run)
+            done = wooshq.forget(recipient, why=why, by=by, dry_run=dry_run)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
         except HistoryAway as error:
             say(f"{error}.")
             finish(NOTHING_DONE)
-        finally:
-            if history is not None:
-                history.close()
     if as_json:
         emit(dict(done))
     else:
