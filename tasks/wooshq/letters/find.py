@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from wooshq.errors import LetterUnknown
@@ -26,9 +26,11 @@ _PAGE: Final = 500
 """Letters that are read in one round trip."""
 
 
-def list_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None) -> Steps[list[Letter]]:
-    """See `DeadLetters.list`."""
-    return (yield from find(keys, (yield from selection(conditions)), most=most))
+def list_letters(
+    keys: Keys, conditions: ConditionsAndIds, *, most: int | None, after: tuple[int, str] | None = None
+) -> Steps[list[Letter]]:
+    """See `DeadLetters.list`. after: only those behind this letter (when it was filed, ms; its id), for the next page of a list."""
+    return (yield from find(keys, (yield from selection(conditions)), most=most, after=after))
 
 
 def group_letters(keys: Keys, conditions: ConditionsAndIds) -> Steps[list[Group]]:
@@ -134,12 +136,14 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
     )
 
 
-def find(keys: Keys, wanted: Selection, *, most: int | None = None) -> Steps[list[Letter]]:
+def find(keys: Keys, wanted: Selection, *, most: int | None = None, after: tuple[int, str] | None = None) -> Steps[list[Letter]]:
     """Letters of the selection, the newest first, at most `most`. Memory grows with the letters that are found, not with those that are kept."""
     found: list[Letter] = []
+    if after is not None:
+        wanted = wanted.until(datetime.fromtimestamp((after[0] + 1) / 1000, UTC))
 
     def take(letters: Sequence[ReadLetter]) -> bool:
-        found.extend(read.letter for read in letters)
+        found.extend(read.letter for read in letters if after is None or (read.letter.filed_ms, read.letter.id) < after)
         return most is not None and len(found) >= most
 
     yield from each_page(keys, wanted, take)

@@ -20,11 +20,10 @@ from wooshq_worker.console.access.callers import Callers, fixed_token
 from wooshq_worker.console.api.openapi import document
 from wooshq_worker.console.api.operation import HEADERS, Api
 from wooshq_worker.console.api.problems import of_the_framework
-from wooshq_worker.console.api.shapes import Accepted
-from wooshq_worker.console.calls import intents
+from wooshq_worker.console.calls import fan_out, gates, intents, letters, replays
 from wooshq_worker.console.calls.accepting import Accepting
 
-ROOMS: Final = (intents.room,)
+ROOMS: Final = (intents.room, fan_out.room, letters.room, replays.room, gates.room)
 
 
 def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:
@@ -56,7 +55,7 @@ def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:
 
 def _add_open_paths(app: FastAPI, client: AsyncWooshq) -> None:
     """The paths that need no token: they tell nothing of any message."""
-    made = document(ROOMS, [Accepted])
+    made = document(ROOMS)
     shown = reference.page(made)
 
     async def openapi(_: Request) -> Response:

@@ -10,9 +10,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from wooshq_schemas import Intent
-from wooshq_worker.console.api.body import NDJSON
-from wooshq_worker.console.api.operation import Operation, Room
+from wooshq_worker.console.api.body import JSON, NDJSON
+from wooshq_worker.console.api.operation import Content, Operation, Room
 from wooshq_worker.console.api.shapes import Json, ProblemDetails
 
 _REF: Final = "#/components/schemas/{model}"
@@ -37,10 +36,10 @@ Lists are `{data, next}`; give `next` as `after` to get the next page. Errors ar
 Each call needs a bearer token with the scope that it names: `wooshq tokens make NAME --scope read`."""
 
 
-def document(rooms: Sequence[Room], models: Iterable[type[BaseModel]] = ()) -> Json:
-    """The whole document. models: more models that an operation names by their reference."""
+def document(rooms: Sequence[Room]) -> Json:
+    """The whole document."""
     operations = [operation for room in rooms for operation in room.operations]
-    used: set[type[BaseModel]] = {model for operation in operations for model in _models_of(operation)} | {ProblemDetails, Intent, *models}
+    used: set[type[BaseModel]] = {model for operation in operations for model in _models_of(operation)} | {ProblemDetails}
     _, definitions = models_json_schema([(model, "validation") for model in sorted(used, key=lambda m: m.__name__)], ref_template=_REF)
     paths: dict[str, Json] = {}
     for operation in operations:
@@ -59,14 +58,23 @@ def document(rooms: Sequence[Room], models: Iterable[type[BaseModel]] = ()) -> J
     }
 
 
-def reference_to(model: type[BaseModel]) -> Json:
+def _reference_to(model: type[BaseModel]) -> Json:
     """A model's schema, by reference."""
     return {"$ref": _REF.format(model=model.__name__)}
 
 
 def _models_of(operation: Operation) -> Iterable[type[BaseModel]]:
-    answers = [answer for answer in operation.answers.values() if isinstance(answer, type) and issubclass(answer, BaseModel)]
-    return [*answers, *([operation.body] if operation.body else [])]
+    said = [one for answer in operation.answers.values() for one in _by_media_type(answer).values()]
+    models = [one for one in (*said, *operation.raw_body.values()) if isinstance(one, type)]
+    return [*models, *([operation.body] if operation.body else [])]
+
+
+def _by_media_type(answer: Content | None) -> Mapping[str, type[BaseModel] | Json]:
+    return {} if answer is None else {JSON: answer} if isinstance(answer, type) else answer
+
+
+def _schema(said: type[BaseModel] | Json) -> Json:
+    return {"schema": _reference_to(said) if isinstance(said, type) else said}
 
 
 def _described(operation: Operation) -> Json:
@@ -114,9 +122,9 @@ def _query_parameter(name: str, schema: Json, required: bool) -> Json:
 
 
 def _body(operation: Operation) -> Json:
-    content: Json = {media_type: {"schema": schema} for media_type, schema in operation.raw_body.items()}
+    content: Json = {media_type: _schema(said) for media_type, said in operation.raw_body.items()}
     if operation.body is not None:
-        content |= {media_type: {"schema": reference_to(operation.body)} for media_type in operation.media_types}
+        content |= {media_type: _schema(operation.body) for media_type in operation.media_types}
     if not content:
         return {}
     if operation.examples:
@@ -124,19 +132,15 @@ def _body(operation: Operation) -> Json:
     return {"required": not operation.optional_body, "content": content}
 
 
-def _answer(operation: Operation, said: Any) -> Json:
+def _answer(operation: Operation, said: Content | None) -> Json:
     headers = {name: {"description": means, "schema": {"type": "string"}} for name, means in operation.headers.items()}
-    content: Json = {}
-    if isinstance(said, type) and issubclass(said, BaseModel):
-        content = {"application/json": {"schema": reference_to(said)}}
-    elif isinstance(said, Mapping):
-        content = dict(said)
-    what = "NDJSON: one object a line, as they come." if NDJSON in content and len(content) == 1 else "Done."
+    content = {media_type: _schema(one) for media_type, one in _by_media_type(said).items()}
+    what = "One object a line, as they come." if NDJSON in content else "Done."
     return {"description": what, **({"headers": headers} if headers else {}), **({"content": content} if content else {})}
 
 
 def _problem(said: str) -> Json:
-    return {"description": said, "content": {_PROBLEM: {"schema": reference_to(ProblemDetails)}}}
+    return {"description": said, "content": {_PROBLEM: {"schema": _reference_to(ProblemDetails)}}}
 
 
 def _without_null(schema: Any) -> Any:

@@ -21,6 +21,8 @@ from wooshq_worker.console.api.body import JSON, read_json
 from wooshq_worker.console.api.shapes import Json
 
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
+Content: TypeAlias = "type[BaseModel] | Mapping[str, type[BaseModel] | Json]"
+"""A model in JSON; or media type → a model, or a schema."""
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH"]
 
 HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -41,7 +43,7 @@ class Call:
 class Operation:
     """
     A call as it is documented and carried out. query: a model of its query parameters. body: a model of its JSON body; the handler gets it as
-    `said`, and the query as `wanted`. raw_body: media type → schema, of a body that the handler reads itself. answers: status → what is in the
+    `said`, and the query as `wanted`. raw_body: media type → model or schema, of a body that the handler reads itself. answers: status → what is in the
     answer, or None. headers: of the answer, name → what it means. examples: of the body.
     """
 
@@ -54,8 +56,8 @@ class Operation:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     media_types: Sequence[str] = (JSON,)
-    raw_body: Mapping[str, Json] = field(default_factory=dict)
-    answers: Mapping[int, Any] = field(default_factory=dict)
+    raw_body: Mapping[str, type[BaseModel] | Json] = field(default_factory=dict)
+    answers: Mapping[int, Content | None] = field(default_factory=dict)
     errors: Sequence[int] = ()
     parameters: Sequence[Json] = ()
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from wooshq.errors import QueryInvalid
 from wooshq.problem_details import EXPLAINED, MEDIA_TYPE, pointer_to, problem_details
 from wooshq_schemas import Problem
 from wooshq_worker.console.access.refused import Refused
@@ -30,6 +31,9 @@ def answer(error: Exception) -> Response:
         return Response(told.body, told.status, dict(told.headers), MEDIA_TYPE)
     if isinstance(error, Refused):
         return problem(error.status, error.kind, error.title, error.detail, errors=error.errors, headers=error.headers)
+    if isinstance(error, QueryInvalid):
+        errors = [{"field": "where", "column": error.column, "problem": error.problem, "hint": ""}]
+        return problem(422, "query-invalid", "The query cannot be read", str(error), errors=errors)
     if isinstance(error, ValueError) and not isinstance(error, (UnicodeError, ValidationError, json.JSONDecodeError)):
         return problem(422, "invalid", "The request is not valid", str(error), errors=_of_rule(str(error)))
     log.error("http_failed", exc_info=error)

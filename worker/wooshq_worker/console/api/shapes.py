@@ -59,6 +59,7 @@ class LineProblem(BaseModel):
     pointer: str | None = None
     field: str | None = None
     parameter: str | None = None
+    column: int | None = None
     problem: str
     hint: str = ""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import Field, RootModel
+from starlette.requests import Request
 from starlette.responses import Response
 
 from wooshq.errors import Problem
@@ -16,7 +17,6 @@ from wooshq_schemas.validation.json_text import loads
 from wooshq_worker.console.access.refused import Refused
 from wooshq_worker.console.api import answers
 from wooshq_worker.console.api.body import JSON, NDJSON, check_depth, check_media_type, read_bytes
-from wooshq_worker.console.api.openapi import reference_to
 from wooshq_worker.console.api.operation import Call, Room
 from wooshq_worker.console.api.shapes import Accepted, Asked, Because, Said, model_of
 from wooshq_worker.console.calls.accepting import Accepting
@@ -38,12 +38,12 @@ _RESULTS: Final = {
     ),
     "example": '{"line":1,"id":"018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"}\n{"done":true,"lines":1,"accepted":1,"refused":0}\n',
 }
-_KEY: Final = {
+IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
     "description": (
-        "The same as the intent's field `idempotency_key`: a repetition gets the first answer, with the header `Idempotent-Replayed: true`. "
+        "The same as the field `idempotency_key`: a repetition gets the first answer, with the header `Idempotent-Replayed: true`. "
         "The same key with another body is 422. Of one intent only."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
@@ -65,6 +65,10 @@ class Cancelled(Said):
     """`cancelled`; `cancelling` if Pushwoosh keeps it until its schedule, and is asked; or the state in which it had ended."""
 
 
+class Counts(RootModel[dict[str, int]]):
+    """Event → how often."""
+
+
 class ResendBecause(Said):
     """Why a message is sent a second time."""
 
@@ -77,10 +81,10 @@ class ResendBecause(Said):
     "/v1/intents",
     "acceptIntents",
     Scope.SEND,
-    raw_body={JSON: reference_to(Intent), NDJSON: _A_LINE},
+    raw_body={JSON: Intent, NDJSON: _A_LINE},
     examples={"a push to one user": EXAMPLE},
-    parameters=[_KEY],
-    answers={202: {JSON: {"schema": reference_to(Accepted)}, NDJSON: {"schema": _RESULTS}}},
+    parameters=[IDEMPOTENCY_KEY],
+    answers={202: {JSON: Accepted, NDJSON: _RESULTS}},
     headers={"Location": "Where to ask what becomes of it.", "Idempotent-Replayed": "`true` if it had been accepted before."},
     errors=(400, 413, 415),
 )
@@ -96,23 +100,27 @@ async def accept(call: Call) -> Response:
         return await accept_lines(request, call.client, request.app.state.most_stream_bytes)
     raw = await read_bytes(request, max(call.most_bytes, settings.max_intent_bytes))
     check_depth(raw)
-    key = request.headers.get("idempotency-key")
-    entry = entry_of(raw if key is None else _with_key(raw, key), settings)
+    entry = entry_of(with_key(loads(raw), request) if "idempotency-key" in request.headers else raw, settings)
     accepting: Accepting = request.app.state.accepting
     accepted = await accepting.accept(entry)
     return answers.accepted("intents", accepted.intent_id, replayed=not accepted.new)
 
 
-def _with_key(raw: bytes, header: str) -> Any:
-    """The intent with the header's key. Raises IntentInvalid if it has another key, or the header has none."""
+def with_key(data: Any, request: Request, inside: str | None = None) -> Any:
+    """
+    The values with the header's key in the field `idempotency_key`; inside: of the object with this name. Raises IntentInvalid if they have
+    another key, Refused for a header that cannot be one.
+    """
+    header = request.headers.get("idempotency-key")
+    target = data if inside is None else data.get(inside) if isinstance(data, dict) else None
+    if header is None or not isinstance(target, dict):
+        return data
     key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header  # the draft's form is a string in quotes
     if not key or not key.isascii() or not key.isprintable():
         raise Refused(422, "invalid", "The request is not valid", "Idempotency-Key is not printable ASCII. Leave it out, or give a key")
-    data = loads(raw)
-    if not isinstance(data, dict):
-        return data
-    if data.setdefault("idempotency_key", key) != key:
-        raise IntentInvalid([Problem("idempotency_key", "differs from the header Idempotency-Key", "Give one of them")])
+    if target.setdefault("idempotency_key", key) != key:
+        where = "idempotency_key" if inside is None else f"{inside}.idempotency_key"
+        raise IntentInvalid([Problem(where, "differs from the header Idempotency-Key", "Give one of them")])
     return data
 
 
@@ -164,6 +172,12 @@ async def resend(call: Call, intent_id: str, said: ResendBecause) -> Response:
     if made is None:
         raise unknown()
     return answers.accepted("intents", made)
+
+
+@room.call("GET", "/v1/counts", "getCounts", Scope.READ, answers={200: Counts})
+async def counts(call: Call) -> Response:
+    """How often each event happened since the ledger was created, and how many messages are in which state now (`now_…`)."""
+    return answers.one(await call.client.counts())
 
 
 def unknown() -> Refused:
