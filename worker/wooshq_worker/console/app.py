@@ -43,9 +43,7 @@ def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:
     named = (fixed_token("environment", settings.console_token.get_secret_value()),) if settings.console_token is not None else ()
     callers = Callers(client, (*named, *fixed), rate_per_s=settings.console_rate_per_s)
     api = Api(client, callers, settings.console_body_bytes)
-    for room in ROOMS:
-        for operation in room.operations:
-            api.add(app, operation)
+    api.add(app, ROOMS)
     app.state.accepting = Accepting(client)
     app.state.most_stream_bytes = settings.console_stream_bytes
     app.add_exception_handler(HTTPException, of_the_framework)

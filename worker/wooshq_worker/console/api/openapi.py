@@ -42,8 +42,9 @@ def document(rooms: Sequence[Room]) -> Json:
     used: set[type[BaseModel]] = {model for operation in operations for model in _models_of(operation)} | {ProblemDetails}
     _, definitions = models_json_schema([(model, "validation") for model in sorted(used, key=lambda m: m.__name__)], ref_template=_REF)
     paths: dict[str, Json] = {}
+    by_id = {operation.id: operation for operation in operations}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, by_id)
     return {
         "openapi": "3.1.0",
         "info": {"title": "wooshq", "version": _version(), "description": _INTRODUCTION, "license": {"name": "MIT", "identifier": "MIT"}},
@@ -77,7 +78,7 @@ def _schema(said: type[BaseModel] | Json) -> Json:
     return {"schema": _reference_to(said) if isinstance(said, type) else said}
 
 
-def _described(operation: Operation) -> Json:
+def _described(operation: Operation, by_id: Mapping[str, Operation]) -> Json:
     summary, description = operation.doc
     body = _body(operation)
     errors = dict.fromkeys(
@@ -92,7 +93,7 @@ def _described(operation: Operation) -> Json:
         **({"parameters": parameters} if (parameters := _parameters(operation)) else {}),
         **({"requestBody": body} if body else {}),
         "responses": {
-            **{str(status): _answer(operation, said) for status, said in operation.answers.items()},
+            **{str(status): {**_answer(operation, said), **_links(operation, by_id)} for status, said in operation.answers.items()},
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(errors)},
         },
     }
@@ -137,6 +138,15 @@ def _answer(operation: Operation, said: Content | None) -> Json:
     content = {media_type: _schema(one) for media_type, one in _by_media_type(said).items()}
     what = "One object a line, as they come." if NDJSON in content else "Done."
     return {"description": what, **({"headers": headers} if headers else {}), **({"content": content} if content else {})}
+
+
+def _links(operation: Operation, by_id: Mapping[str, Operation]) -> Json:
+    """Which calls take the id that is in the answer."""
+    found = {}
+    for target, where in operation.leads_to.items():
+        (name,) = re.findall(r"\{(\w+)\}", by_id[target].path)
+        found[target] = {"operationId": target, "parameters": {name: f"$response.body#{where}"}}
+    return {"links": found} if found else {}
 
 
 def _problem(said: str) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -45,6 +45,7 @@ class Operation:
     A call as it is documented and carried out. query: a model of its query parameters. body: a model of its JSON body; the handler gets it as
     `said`, and the query as `wanted`. raw_body: media type → model or schema, of a body that the handler reads itself. answers: status → what is in the
     answer, or None. headers: of the answer, name → what it means. examples: of the body.
+    optional_body: it may be left out. leads_to: id of another call → where in the answer the id stands that this call needs.
     """
 
     method: Method
@@ -63,6 +64,7 @@ class Operation:
     headers: Mapping[str, str] = field(default_factory=dict)
     examples: Mapping[str, Any] = field(default_factory=dict)
     optional_body: bool = False
+    leads_to: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def doc(self) -> tuple[str, str]:
@@ -98,10 +100,17 @@ class Api:
     callers: Callers
     most_bytes: int
 
-    def add(self, app: FastAPI, operation: Operation) -> None:
-        """Add the route of an operation."""
+    def add(self, app: FastAPI, rooms: Iterable[Room]) -> None:
+        """Add the routes of all operations: one for each path, so that a method that it does not have is answered with those that it has."""
+        by_path: dict[str, dict[str, Operation]] = {}
+        for operation in (operation for room in rooms for operation in room.operations):
+            by_path.setdefault(operation.path, {})[operation.method] = operation
+        for path, operations in by_path.items():
+            self._add(app, path, operations)
 
+    def _add(self, app: FastAPI, path: str, operations: Mapping[str, Operation]) -> None:
         async def endpoint(request: Request) -> Response:
+            operation = operations["GET" if request.method == "HEAD" else request.method]
             try:
                 caller = await self.callers.caller(request.headers.get("authorization"))
                 caller.may(operation.scope)
@@ -112,7 +121,7 @@ class Api:
                 done.headers.setdefault(name, value)
             return done
 
-        app.router.add_route(operation.path, endpoint, [operation.method], operation.id)
+        app.router.add_route(path, endpoint, list(operations))
 
     async def _carry_out(self, operation: Operation, caller: Caller, request: Request) -> Response:
         given: dict[str, Any] = dict(request.path_params)

@@ -109,6 +109,21 @@ class Started(Said):
     raw_body={JSON: FanOut, NDJSON: _LINES},
     parameters=[IDEMPOTENCY_KEY],
     examples={"two recipients": _EXAMPLE},
+    leads_to=dict.fromkeys(
+        (
+            "getJob",
+            "pauseJob",
+            "resumeJob",
+            "cancelJob",
+            "setJobRate",
+            "retryFailedOfJob",
+            "continueJob",
+            "getUnreached",
+            "getInDoubt",
+            "getUnknownIdentifiers",
+        ),
+        "/id",
+    ),
     answers={202: Started},
     headers={"Location": "The job.", "Idempotent-Replayed": "`true` if the job had been started before."},
 )

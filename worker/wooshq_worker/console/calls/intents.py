@@ -84,6 +84,7 @@ class ResendBecause(Said):
     raw_body={JSON: Intent, NDJSON: _A_LINE},
     examples={"a push to one user": EXAMPLE},
     parameters=[IDEMPOTENCY_KEY],
+    leads_to=dict.fromkeys(("getIntent", "cancelIntent", "resendIntent"), "/id"),
     answers={202: {JSON: Accepted, NDJSON: _RESULTS}},
     headers={"Location": "Where to ask what becomes of it.", "Idempotent-Replayed": "`true` if it had been accepted before."},
     errors=(400, 413, 415),

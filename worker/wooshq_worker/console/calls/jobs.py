@@ -59,7 +59,14 @@ class WithDead(Asked):
     """Also those with an open dead letter; they come last."""
 
 
-@room.call("GET", "/v1/bulk", "listJobs", Scope.READ, query=Paged, answers={200: page_of(model_of(Job))})
+@room.call(
+    "GET",
+    "/v1/bulk",
+    "listJobs",
+    Scope.READ,
+    query=Paged,
+    answers={200: page_of(model_of(Job))},
+)
 async def list_(call: Call, wanted: Paged) -> Response:
     """Jobs, the newest first."""
     return answers.page(*await page_of_newest(lambda most: call.client.bulk.list(most=most), wanted.after, wanted.limit))

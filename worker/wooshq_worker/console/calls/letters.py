@@ -48,6 +48,7 @@ class Edited(Said):
     "listDeadLetters",
     Scope.READ,
     query=WhichPage,
+    leads_to=dict.fromkeys(("getDeadLetter", "editDeadLetter"), "/data/0/id"),
     answers={200: {JSON: page_of(model_of(Letter)), NDJSON: _LINES}},
 )
 async def list_(call: Call, wanted: WhichPage) -> Response:
@@ -67,7 +68,15 @@ async def list_(call: Call, wanted: WhichPage) -> Response:
     return answers.page(page, following, total)
 
 
-@room.call("GET", "/v1/dead-letters/groups", "groupDeadLetters", Scope.READ, query=WhichGroups, answers={200: page_of(model_of(Group))})
+@room.call(
+    "GET",
+    "/v1/dead-letters/groups",
+    "groupDeadLetters",
+    Scope.READ,
+    query=WhichGroups,
+    leads_to=dict.fromkeys(("getDeadLetter",), "/data/0/example"),
+    answers={200: page_of(model_of(Group))},
+)
 async def groups(call: Call, wanted: WhichGroups) -> Response:
     """
     Open letters by cause, the largest group first: an incident is a few of these.

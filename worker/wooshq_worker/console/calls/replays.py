@@ -67,6 +67,7 @@ class WhichOutcome(Asked):
     "planReplay",
     Scope.OPERATE,
     body=ReplayOf,
+    leads_to=dict.fromkeys(("getReplay", "getReplayOutcomes", "startReplay", "pauseReplay", "resumeReplay", "cancelReplay"), "/id"),
     answers={202: Plan, 200: Plan},
     headers={"Location": "The replay; only with 202."},
     examples={
@@ -94,7 +95,14 @@ async def plan(call: Call, said: ReplayOf) -> Response:
     return answers.one(shown) if made.id is None else answers.accepted("replays", made.id, body=shown)
 
 
-@room.call("GET", "/v1/replays", "listReplays", Scope.READ, query=Paged, answers={200: page_of(model_of(Replay))})
+@room.call(
+    "GET",
+    "/v1/replays",
+    "listReplays",
+    Scope.READ,
+    query=Paged,
+    answers={200: page_of(model_of(Replay))},
+)
 async def list_(call: Call, wanted: Paged) -> Response:
     """Replays, the newest first."""
     return answers.page(*await page_of_newest(lambda most: call.client.replays.list(most=most), wanted.after, wanted.limit))
