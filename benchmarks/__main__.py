@@ -26,6 +26,8 @@ SECTIONS: Final = {
     "bad": "jobs.bad",
     "outbox": "databases.outbox",
     "history": "databases.history",
+    "outbox": "outbox",
+    "http": "compared.http",
 }
 
 

@@ -17,8 +17,8 @@ from wooshq.settings import Settings
 from wooshq.tokens.token import Token
 from wooshq_worker.console import reference
 from wooshq_worker.console.access.callers import Callers, fixed_token
+from wooshq_worker.console.api.dispatch import HEADERS, Calls
 from wooshq_worker.console.api.openapi import document
-from wooshq_worker.console.api.operation import HEADERS, Api
 from wooshq_worker.console.api.problems import of_the_framework
 from wooshq_worker.console.calls import fan_out, gates, intents, letters, replays
 from wooshq_worker.console.calls.accepting import Accepting
@@ -42,8 +42,7 @@ def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:
     app = FastAPI(title="wooshq", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     named = (fixed_token("environment", settings.console_token.get_secret_value()),) if settings.console_token is not None else ()
     callers = Callers(client, (*named, *fixed), rate_per_s=settings.console_rate_per_s)
-    api = Api(client, callers, settings.console_body_bytes)
-    api.add(app, ROOMS)
+    app.add_middleware(Calls, rooms=ROOMS, client=client, callers=callers, most_bytes=settings.console_body_bytes)
     app.state.accepting = Accepting(client)
     app.state.most_stream_bytes = settings.console_stream_bytes
     app.add_exception_handler(HTTPException, of_the_framework)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -15,9 +15,20 @@ from wooshq_worker.console.api.body import JSON, NDJSON
 from wooshq_worker.console.api.problems import answer
 
 
+def _plain(value: object) -> Any:
+    if isinstance(value, (Result, Mapping)):
+        return dict(value)
+    if isinstance(value, (tuple, set, frozenset)):
+        return list(value)
+    return str(value)
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+
+
 def text_of(value: Any) -> str:
     """JSON, on one line."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return _encode(value)
 
 
 def one(value: Any, status: int = 200) -> Response:
@@ -94,11 +105,3 @@ async def _as_lines(first: Sequence[Any], rest: AsyncIterator[Any]) -> AsyncIter
 
 def _line(item: Any) -> bytes:
     return f"{text_of(item)}\n".encode("utf-8", "backslashreplace")
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, (Result, Mapping)):
-        return dict(value)
-    if isinstance(value, (tuple, set, frozenset)):
-        return list(value)
-    return str(value)

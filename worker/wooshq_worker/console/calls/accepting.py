@@ -12,8 +12,8 @@ from wooshq.intents.accept import Checked, accept_checked, not_accepted
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.intents import AcceptOutcome
 
-_ROUNDS: Final = 2
-"""Round trips at the same time. With more of them each carries less, and costs the same."""
+_TURNS: Final = 5
+"""Turns of the event loop for which requests are gathered."""
 _MOST_BYTES: Final = 16 * 1024 * 1024
 """Of intents that share a round trip."""
 
@@ -30,28 +30,32 @@ class Accepting:
     def __init__(self, client: AsyncWooshq) -> None:
         self._client = client
         self._waiting: list[_Waiting] = []
-        self._rounds: set[asyncio.Task[None]] = set()
+        self._round_trips: asyncio.Task[None] | None = None
 
     async def accept(self, entry: Entry) -> AcceptOutcome:
         """Accept one entry. Raises Conflict, NotAccepted, as `enqueue` does."""
         mine = _Waiting(entry, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
-        if len(self._rounds) < _ROUNDS:
-            self._begin()
+        if self._round_trips is None:
+            self._round_trips = asyncio.create_task(self._accept_all())
         return await mine.outcome
 
-    def _begin(self) -> None:
-        task = asyncio.create_task(self._round())
-        self._rounds.add(task)
-
-    async def _round(self) -> None:
-        """Accept what waits, until nothing does."""
+    async def _accept_all(self) -> None:
+        """Accept what waits, one round trip after another, until nothing does. With two at a time each would carry half, at the same cost."""
         try:
-            await asyncio.sleep(0)  # requests that came with the one that began this are read first
-            while some := self._next():
-                await self._accept(some)
+            while self._waiting:
+                await self._gather()
+                await self._accept(self._next())
         finally:
-            self._rounds.discard(asyncio.current_task())
+            self._round_trips = None
+
+    async def _gather(self) -> None:
+        """Let requests be read that are here already, as long as there are more of them each time: microseconds."""
+        for _ in range(_TURNS):
+            before = len(self._waiting)
+            await asyncio.sleep(0)
+            if len(self._waiting) == before:
+                return
 
     def _next(self) -> list[_Waiting]:
         some: list[_Waiting] = []
