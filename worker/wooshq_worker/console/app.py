@@ -20,10 +20,10 @@ from wooshq_worker.console.access.callers import Callers, fixed_token
 from wooshq_worker.console.api.dispatch import HEADERS, Calls
 from wooshq_worker.console.api.openapi import document
 from wooshq_worker.console.api.problems import of_the_framework
-from wooshq_worker.console.calls import fan_out, gates, intents, letters, replays
+from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, replays
 from wooshq_worker.console.calls.accepting import Accepting
 
-ROOMS: Final = (intents.room, fan_out.room, letters.room, replays.room, gates.room)
+ROOMS: Final = (intents.room, find.room, fan_out.room, letters.room, replays.room, gates.room)
 
 
 def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:

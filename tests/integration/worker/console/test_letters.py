@@ -48,7 +48,7 @@ class WhenLettersAreListed:
     @pytest.mark.parametrize(
         ("params", "named"),
         [
-            ({"where": "reason:"}, {"field": "where"}),
+            ({"where": "reason:"}, {"field": "query"}),
             ({"limit": "0"}, {"parameter": "limit"}),
             ({"after": "x"}, {"parameter": "after"}),
             ({"after": "WzEsMV0"}, {"parameter": "after"}),

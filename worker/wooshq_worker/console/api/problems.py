@@ -32,7 +32,7 @@ def answer(error: Exception) -> Response:
     if isinstance(error, Refused):
         return problem(error.status, error.kind, error.title, error.detail, errors=error.errors, headers=error.headers)
     if isinstance(error, QueryInvalid):
-        errors = [{"field": "where", "column": error.column, "problem": error.problem, "hint": ""}]
+        errors = [{"field": "query", "column": error.column, "problem": error.problem, "hint": ""}]
         return problem(422, "query-invalid", "The query cannot be read", str(error), errors=errors)
     if isinstance(error, ValueError) and not isinstance(error, (UnicodeError, ValidationError, json.JSONDecodeError)):
         return problem(422, "invalid", "The request is not valid", str(error), errors=_of_rule(str(error)))

@@ -1,0 +1,39 @@
+"""Search over HTTP: the language of `wooshq find`."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.integration.letters.dead_letters import letters_of, users
+from tests.rig import an_intent
+from wooshq import Wooshq
+
+
+class WhenSomethingIsSearched:
+    def test_pages_have_everything_once_and_the_total_only_where_it_is_asked_for(self, http: httpx.Client, wooshq: Wooshq) -> None:
+        waiting = [wooshq.enqueue(an_intent(f"w{n}")) for n in range(3)]
+        dead = letters_of(wooshq, users(4))
+        first = http.get("/v1/find", params={"q": "lane:transactional", "limit": 5, "total": "true"}).json()
+        second = http.get("/v1/find", params={"q": "lane:transactional", "limit": 5, "after": first["next"]}).json()
+        found = [*first["data"], *second["data"]]
+        assert sorted(one["id"] for one in found) == sorted([*waiting, *dead])
+        assert {one["kind"] for one in found} == {"intent", "letter"}
+        assert (first["total"], first["kinds"]) == (7, {"intent": 3, "letter": 4})
+        assert ("total" in second, second["next"]) == (False, None)
+
+    def test_what_is_shown_is_the_object_of_its_own_call(self, http: httpx.Client, wooshq: Wooshq) -> None:
+        made = wooshq.enqueue(an_intent("ann"))
+        (found,) = http.get("/v1/find", params={"q": "recipient:ann state:queued"}).json()["data"]
+        assert found["shown"] == http.get(f"/v1/intents/{made}").json()
+
+    @pytest.mark.parametrize(
+        "params", [{}, {"q": ""}, {"q": "state:"}, {"q": "lnae:bulk"}, {"q": "lane:bulk", "after": "nowhere"}, {"q": "x", "n": "1"}]
+    )
+    def test_what_cannot_be_read_is_422(self, http: httpx.Client, params: dict[str, str]) -> None:
+        done = http.get("/v1/find", params=params)
+        assert done.status_code == 422, done.text
+        if params.get("q") == "lnae:bulk":
+            assert done.json()["errors"] == [
+                {"field": "query", "column": 1, "problem": "There is no such field. Did you mean lane?", "hint": ""}
+            ]

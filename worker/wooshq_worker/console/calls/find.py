@@ -1,0 +1,57 @@
+"""Find everything that was accepted, alive or ended, by a query."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, create_model
+from starlette.responses import Response
+
+from wooshq.finding.found import Found
+from wooshq.finding.in_jobs import InJob
+from wooshq.tokens.token import Scope
+from wooshq_worker.console.api import answers
+from wooshq_worker.console.api.operation import Call, Room
+from wooshq_worker.console.api.shapes import Paged, model_of, page_of
+
+room = Room("search", "Everything that was accepted, alive or ended, by a query.")
+
+
+class Query(Paged):
+    """Query parameters of the search."""
+
+    q: Annotated[str, Field(min_length=1, max_length=4000)]
+    """`state:dead status:400 app:AAAAA-BBBBB tag.order:77 text:"INV-9981" since:2h`, with OR, NOT and brackets."""
+    total: bool = False
+    """Also count what fits, by kind. It reads all of it."""
+
+
+FoundPage: type[BaseModel] = create_model(
+    "FoundThingsPage",
+    __base__=page_of(model_of(Found)),
+    __doc__=(
+        "A page of what was found. `recipients`: of a query for recipients, what is on record of them in jobs; on the first page. `not_searched`: "
+        "what was not searched, a sentence each; empty if the answer is complete. `history`: `searched`, `off` or `away`. `kinds`: with `total`."
+    ),
+    recipients=(list[model_of(InJob)], ...),  # type: ignore[misc, arg-type]
+    not_searched=(list[str], ...),
+    history=(str, ...),
+    kinds=(dict[str, int] | None, None),
+)
+
+
+@room.call("GET", "/v1/find", "find", Scope.READ, query=Query, answers={200: FoundPage})
+async def find(call: Call, wanted: Query) -> Response:
+    """
+    What fits a query, the newest first: intents, dead letters and jobs.
+
+    An intent that is dead is found as its letter. Each has its own object in `shown`. What the ledger has no index for is found by
+    reading all of it: about a minute for a million intents.
+    """
+    page = await call.client.find(wanted.q, most=wanted.limit, after=wanted.after)
+    rest = {"recipients": page.recipients, "not_searched": page.not_searched, "history": page.history}
+    counted = {}
+    if wanted.total:
+        count = await call.client.count(wanted.q)
+        counted = {"total": count.count, "kinds": count.kinds}
+    return answers.one({"data": page.found, "next": page.after, **rest, **counted})
