@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -92,6 +93,14 @@ class WhenARequestComes:
                 assert (done.status_code, done.json()["type"]) == (413, "urn:wooshq:too-large")
             where = http.post("/v1/intents", json=an_intent()).headers["location"]
             assert http.post(f"{where}/cancel", json={"why": "x" * 1100}).status_code == 413
+
+    def test_a_body_that_does_not_come_is_408(self, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("wooshq_worker.console.api.body.IDLE_S", 0.05)
+        url = http.base_url
+        with socket.create_connection((url.host, url.port or 0), 60) as connection, connection.makefile("rb") as answer:
+            head = f"POST /v1/intents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+            assert answer.readline().startswith(b"HTTP/1.1 408")
 
 
 class WhenTheServerStarts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any, Final, TypeVar
@@ -17,6 +18,8 @@ from wooshq_worker.console.api.problems import invalid_body, problems_of
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 NDJSON: Final = "application/x-ndjson"
+IDLE_S: Final = 60
+"""The longest pause in a body."""
 MOST_DEPTH: Final = 64
 """Objects and lists in each other."""
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
@@ -50,17 +53,25 @@ async def read_bytes(request: Request, most: int) -> bytes:
 
 
 async def within(request: Request, most: int) -> AsyncIterator[bytes]:
-    """The body, piece by piece. Raises Refused (413) above `most` bytes, and 400 if the client leaves."""
+    """The body, piece by piece. Raises Refused: 413 above `most` bytes, 408 if nothing comes for IDLE_S, 400 if the client leaves."""
     seen = 0
-    try:
-        async for part in request.stream():
-            seen += len(part)
-            if seen > most:
-                raise too_large(most)
-            if part:
-                yield part
-    except ClientDisconnect:
-        raise Refused(400, "incomplete", "The body is incomplete", "The connection ended before the body did") from None
+    pieces = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_S):
+                part = await anext(pieces, None)
+        except TimeoutError:
+            detail = f"Nothing came for {IDLE_S} s. Send the body without such pauses"
+            raise Refused(408, "too-slow", "The body is incomplete", detail, headers={"Connection": "close"}) from None
+        except ClientDisconnect:
+            raise Refused(400, "incomplete", "The body is incomplete", "The connection ended before the body did") from None
+        if part is None:
+            return
+        seen += len(part)
+        if seen > most:
+            raise too_large(most)
+        if part:
+            yield part
 
 
 def too_large(most: int) -> Refused:

@@ -21,6 +21,7 @@ _SAID: Final[Mapping[int, str]] = {
     401: "No bearer token, or one that nobody knows.",
     403: "The token does not have the scope.",
     404: "Nothing has this id.",
+    408: "Nothing came of the body for a minute.",
     413: "The body is too large.",
     415: "Another media type is needed.",
     422: "The request is not valid: `errors` say where. Or an idempotency key was used with another body. A repetition gets the same answer.",
@@ -82,7 +83,7 @@ def _described(operation: Operation, by_id: Mapping[str, Operation]) -> Json:
     summary, description = operation.doc
     body = _body(operation)
     errors = dict.fromkeys(
-        [*_OF_EVERY_CALL, *operation.errors, *([400, 413, 415] if body else []), *([404] if "{" in operation.path else [])]
+        [*_OF_EVERY_CALL, *operation.errors, *([400, 408, 413, 415] if body else []), *([404] if "{" in operation.path else [])]
     )
     return {
         "operationId": operation.id,

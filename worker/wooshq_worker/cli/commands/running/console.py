@@ -43,7 +43,8 @@ def console(
     except OSError as error:
         say(f"The server cannot listen on {host}:{port}: {error.strerror or error}.")
         raise typer.Exit(NOTHING_DONE) from None
-    set_up(settings.log_level, settings.log_format, ())
+    named = [settings.console_token, settings.api_token, *settings.api_tokens.values()]
+    set_up(settings.log_level, settings.log_format, {token.get_secret_value() for token in named if token is not None})
     bound = listening.getsockname()[1]
     show(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
     sys.stdout.flush()
