@@ -29,7 +29,7 @@ from wooshq_worker.sandbox import SandboxThread
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-PAGES = [(Path(__file__).parents[3] / "docs" / name).read_text(encoding="utf-8") for name in ("replay.md",)]
+PAGES = [(Path(__file__).parents[3] / "docs" / name).read_text(encoding="utf-8") for name in ("replay.md", "http-api.md")]
 CONSOLE = [line for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 CONSOLE_OF_PAGES = [line for page in PAGES for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
 APPLICATION = "AAAAA-BBBBB"
