@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects.mysql import LONGTEXT
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
@@ -43,6 +43,7 @@ from wooshq.outbox.bell import bell_of
 from wooshq.outbox.database import DatabaseAway, TableMissing, is_missing_table
 from wooshq.outbox.row import NewRow, new_row
 from wooshq.outbox.table import COLUMNS, INDEX, NAME, Dialect
+from wooshq.settings.patience import patience
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -204,17 +205,6 @@ def _enqueue_without_relay(pending: _Pending) -> None:
 
 # The relay's side
 
-_LIBPQ: Final = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,  # ms; the others are seconds
-}
-_MYSQL: Final = {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60}
-_PATIENCE: Final = {"psycopg": _LIBPQ, "psycopg2": _LIBPQ, "pymysql": _MYSQL, "mysqldb": _MYSQL}
-"""By the driver's name in SQLAlchemy."""
-
 
 class SqlAlchemyDatabase:
     """A `Database` on an engine of its own, with one connection."""
@@ -262,22 +252,19 @@ def _prepared(sql: str) -> TextClause:
     return statement.bindparams(bindparam("ids", expanding=True)) if ":ids" in sql else statement
 
 
-def patience(url: URL) -> dict[str, int]:
-    """
-    For how long a connection may be silent. Without this, a relay whose database went away without a word (a failover, a firewall that forgot
-    the connection) would wait for it for hours. What the URL itself says comes first.
-    """
-    known = _PATIENCE.get(url.get_driver_name(), {})
-    return {name: value for name, value in known.items() if name not in url.query}
-
-
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return create_engine(parsed, pool_pre_ping=True, connect_args={"timeout": 30})
         # InnoDB's gap locks of REPEATABLE READ would hold up the apps' INSERTs.
-        return create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED", pool_size=1, connect_args=patience(parsed))
+        return create_engine(
+            parsed,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+            pool_size=1,
+            connect_args=patience(parsed),
+        )
     except ArgumentError:
         raise SettingsInvalid("WOOSHQ_OUTBOX_URL: is not a URL of SQLAlchemy, such as postgresql+psycopg://user@host/database") from None
     except (ModuleNotFoundError, SQLAlchemyError) as error:

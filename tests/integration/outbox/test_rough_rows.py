@@ -26,7 +26,8 @@ from wooshq.outbox import enqueue_in, outbox_table, statements
 from wooshq.outbox.database import DatabaseAway
 from wooshq.outbox.operate import OutboxRows
 from wooshq.outbox.relay import Moved, Relay
-from wooshq.outbox.sessions import SqlAlchemyDatabase, patience
+from wooshq.outbox.sessions import SqlAlchemyDatabase
+from wooshq.settings.patience import patience
 
 ID = "01a2107a-db08-7636-a22a-a0707f5f3714"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.databases import a_database
+from tests.databases import SERVERS, a_database
 from tests.unit.history.records import KINDS, a_history, a_record, an_id
 from wooshq.errors import SettingsInvalid
 from wooshq.history.contract import HistoryAway, HistoryNewer
 from wooshq.history.store import history_url, open_history
+from wooshq.search.tree import Field, Is
 from wooshq.settings import Settings
 
 NOBODY = "postgresql+psycopg://nobody:secret@127.0.0.1:1/none?connect_timeout=2"
@@ -86,6 +88,7 @@ import sys
 sys.modules["sqlalchemy"] = None
 from wooshq.history.store import open_history
 from wooshq.history.record import Record
+from wooshq.search.tree import Field, Is
 from wooshq.settings import Settings
 assert open_history(Settings(redis_url="redis://r")) is None
 try:
@@ -104,3 +107,39 @@ def test_the_size_grows_with_what_is_written(tmp_path: Path) -> None:
         after = history.size()
         assert (before.records, after.records, after.has_text_index) == (0, 3000, True)
         assert after.bytes > before.bytes
+
+
+class WhenADatabaseSaysNothing:
+    def test_a_server_that_never_answers_is_away(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"postgresql+psycopg://nobody@127.0.0.1:{silent.getsockname()[1]}/none?connect_timeout=2"
+            history = open_history(Settings(history_url=url))
+            assert history is not None
+            with pytest.raises(HistoryAway):
+                history.write([a_record(1)])
+
+    def test_a_connection_that_was_lost_is_made_again(self, tmp_path: Path) -> None:
+        with a_history("postgresql", tmp_path) as history:
+            history.write([a_record(1)])
+            server = create_engine(SERVERS["postgresql"], isolation_level="AUTOCOMMIT")
+            with server.connect() as sql:
+                ended = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'wooshq_%' AND datname = :name")
+                sql.execute(ended, {"name": history.where.partition(" ")[0]})
+            server.dispose()
+            history.write([a_record(2)])
+            assert history.size().records == 2
+
+
+def test_without_its_index_a_text_is_found_by_reading_every_text(tmp_path: Path) -> None:
+    with a_database("postgresql", tmp_path) as url:
+        history = open_history(Settings(history_url=url))
+        assert history is not None
+        history.write([a_record(1)])
+        assert history.size().has_text_index
+        engine = create_engine(url)
+        with engine.begin() as sql:
+            sql.execute(text("DROP INDEX wooshq_history_texts"))
+        engine.dispose()
+        assert not history.size().has_text_index
+        assert [len(history.find(Is(Field.TEXT, words), limit=5)) for words in ("ON ITS way", "nothing")] == [1, 0]
+        history.close()

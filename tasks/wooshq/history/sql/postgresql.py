@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from wooshq.history.sql.database import RARE, Database, Writer
 from wooshq.history.sql.rows import Row
 from wooshq.history.sql.tables import NAMES, ORDER, POSTGRESQL, TEXT_INDEX, ended, statements
+from wooshq.settings.patience import patience
 
 _LOCK: Final = 0x776F6F73687168
 """Of PostgreSQL's advisory locks: writers share it; whoever makes tables or forgets someone has it alone."""
@@ -43,7 +44,7 @@ class Postgresql(Database):
     """See `Database`."""
 
     def __init__(self, url: URL) -> None:
-        super().__init__(create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", pool_size=2))
+        super().__init__(create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", pool_size=2, connect_args=patience(url)))
 
     def make_tables(self, connection: Connection) -> None:
         """See `Database`."""
