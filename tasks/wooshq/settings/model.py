@@ -205,6 +205,8 @@ class Settings(BaseSettings):
     """Maximum requests per second that one token may make at one server. More of them get 429."""
 
     # Seeing
+    strict: bool = False
+    """Whether a worker refuses to start (exit status 78) if its Redis may evict messages or keeps nothing on disk. Without it, it only says so."""
     health_dir: Path | None = None
     """Folder in which workers write their state for `wooshq health`. Default: a private folder below the temporary folder."""
     metrics_address: str | None = None

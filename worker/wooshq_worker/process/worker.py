@@ -31,7 +31,7 @@ from wooshq_worker.process import broken_envelopes, celery_options
 from wooshq_worker.process.engine import Engine
 from wooshq_worker.process.health import limits
 from wooshq_worker.process.health.heartbeat import Heartbeat
-from wooshq_worker.process.health.redis_check import RedisCheck
+from wooshq_worker.process.health.redis_check import REFUSES, RedisCheck
 from wooshq_worker.process.health.serve import WorkerPage
 from wooshq_worker.process.health.warm_up import warm_up
 from wooshq_worker.process.health.watchdog import Watchdog
@@ -88,6 +88,8 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         end = _EndSignal(engine, worker, heartbeat)
         Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
         redis_check = RedisCheck(wooshq)
+        if settings.strict and not redis_check.allows():
+            return REFUSES
         spool = Mover(lambda: move_spool(wooshq), every_s=_SPOOL_EVERY_S)
         if settings.spool_dir is not None:  # of an app on this machine that ended before Redis came back
             spool.wake()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.installation.servers import Server
-from tests.rig import Rig, an_intent, wait_until
+from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 
 SAFE = ("--appendonly", "yes", "--maxmemory-policy", "noeviction")
@@ -19,10 +19,11 @@ def start(data_dir: Path, tmp_path: Path, api: StandIn) -> Iterator[Callable[...
     """Start a Redis with these options, and a worker."""
     made: list[tuple[Rig, Server]] = []
 
-    def start(*options: str, up: bool = True) -> tuple[Rig, Server]:
+    def start(*options: str, up: bool = True, strict: bool = False) -> tuple[Rig, Server]:
         server = Server(data_dir, "--save", "", *options)
         rig = Rig(tmp_path, api.url, redis_url=f"redis://127.0.0.1:{server.port}/0", broker_url=f"redis://127.0.0.1:{server.port}/1")
         made.append((rig, server))
+        rig.env["WOOSHQ_STRICT"] = "1" if strict else ""
         if not up:
             server.stop()
         rig.start_worker()
@@ -56,6 +57,36 @@ class WhenRedisMayLoseMessages:
         assert problems(rig) == {}
         server.start()
         wait_until(lambda: set(problems(rig)) == {"eviction"}, saw=rig.logs)
+
+
+class WhenItIsStrict:
+    @pytest.mark.parametrize(
+        ("options", "why"),
+        [
+            (("--appendonly", "yes", "--maxmemory-policy", "allkeys-lru"), "the policy is allkeys-lru: Redis may delete intents"),
+            (("--maxmemory-policy", "noeviction"), "there is no append-only file, so a restart loses what was accepted"),
+        ],
+    )
+    def test_it_refuses_a_redis_that_loses_messages_and_takes_nothing(
+        self, start: Callable[..., tuple[Rig, Server]], options: tuple[str, ...], why: str
+    ) -> None:
+        rig, _ = start(*options, strict=True)
+        intent_id = rig.wooshq.enqueue(an_intent())
+        assert rig.workers[0].wait(GENEROUS_S) == 78
+        (said,) = rig.events("worker_refuses")
+        assert (said["level"], said["why"]) == ("critical", [why])
+        assert rig.status(intent_id).state == "queued"
+
+    def test_on_a_redis_that_keeps_them_it_works_also_if_it_was_down_at_first(self, start: Callable[..., tuple[Rig, Server]]) -> None:
+        rig, server = start(*SAFE, up=False, strict=True)
+        wait_until(lambda: rig.events("worker_starts"), saw=rig.logs)
+        server.start()
+        assert rig.ended([rig.wooshq.enqueue(an_intent())])[0].state == "sent"
+
+    def test_the_embedded_redis_is_one_of_them(self, rig: Rig) -> None:
+        rig.env["WOOSHQ_STRICT"] = "1"
+        rig.start_worker()
+        assert rig.ended([rig.wooshq.enqueue(an_intent())])[0].state == "sent"
 
 
 class WhenItsUserLacksARight:

@@ -14,6 +14,10 @@ from wooshq_worker.doctor import broker, redis_server, rights
 
 log = structlog.get_logger("wooshq.worker")
 
+REFUSES: Final = 78
+"""Exit status of a worker that does not start on a Redis that loses messages (EX_CONFIG of sysexits.h)."""
+_LOSES: Final = frozenset({"durability", "eviction"})
+"""What a Redis that loses messages has a bad finding about."""
 _ASK_AGAIN_AFTER_S: Final = 5.0
 _WITHIN_S: Final = 5.0
 
@@ -22,13 +26,24 @@ class RedisCheck:
     """
     Looks once, in a thread of its own, as soon as Redis answers: a Redis that is down must not delay the worker.
 
-    A problem is an event `redis_problem`. The worker continues, because messages that were accepted are safer if they are sent.
+    A problem is an event `redis_problem`. The worker continues, because messages that were accepted are safer if they are sent; with
+    `WOOSHQ_STRICT` it asks `allows` first.
     """
 
     def __init__(self, wooshq: Wooshq) -> None:
         self._wooshq = wooshq
         self._ended = threading.Event()
+        self._looked = threading.Event()
+        self._loses: list[str] = []
         threading.Thread(target=self._run, name="wooshq-redis-check", daemon=True).start()
+
+    def allows(self) -> bool:
+        """Whether Redis keeps what it is given, as far as it shows. Waits until Redis answers."""
+        self._looked.wait()
+        if self._loses:
+            hint = "mend Redis as the errors before this one say, or unset WOOSHQ_STRICT"
+            log.critical("worker_refuses", why=self._loses, hint=hint)
+        return not self._loses
 
     def end(self) -> None:
         """Look no more."""
@@ -41,6 +56,7 @@ class RedisCheck:
             except (redis.RedisError, OSError):
                 self._ended.wait(_ASK_AGAIN_AFTER_S)
             else:
+                self._looked.set()
                 return
 
     def _look(self) -> None:
@@ -49,6 +65,7 @@ class RedisCheck:
         needs = rights.of_the_ledger(settings.namespace)
         with client(places.redis_url, _WITHIN_S) as server:
             findings = redis_server.look(server, places.where, redis_server.variable_of(settings), needs)
+        self._loses = [finding.says for finding in findings if finding.what in _LOSES and finding.level == "bad"]
         for finding in (*findings, broker.check(self._wooshq)):
             tell = {"ok": log.debug, "warn": log.warning, "bad": log.error}[finding.level]
             tell("redis_problem", of=finding.what, says=finding.says, hint=finding.mend)
