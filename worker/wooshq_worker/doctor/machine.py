@@ -23,7 +23,7 @@ _BASE_MEMORY: Final = 128 * 1024 * 1024
 """Memory of a worker without calls (95 MB were measured), and the requests that it holds."""
 _MEMORY_OF_A_CALL: Final = 64 * 1024
 """25 KB were measured."""
-OTHER_THREADS: Final = 12
+OTHER_THREADS: Final = 13
 """Threads of a worker beside those of `HELPERS`. Four are of uvloop, which ends the process if it cannot start them."""
 HELPERS: Final = min(32, (os.cpu_count() or 1) + 4)
 """Threads that ask name servers and the broker, so that the event loop never waits for them."""

@@ -30,6 +30,14 @@ _GATHER_S: Final = 0.004
 """While so many calls are in progress, an answer waits so long for others: a round trip costs as much for one settlement as for ten."""
 _RETRY_S: Final = 0.2
 _LOG_EVERY_S: Final = 1.0
+_SAID: Final = {
+    Event.ACCEPTED: "sent",
+    Event.FAILED: "retrying",
+    Event.HANDED_BACK: "handed_back",
+    Event.GIVEN_UP: "dead",
+    Event.EXPIRE: "expired",
+}
+"""What became of an intent, in the words of `status`."""
 
 
 class Settler:
@@ -148,7 +156,7 @@ class Settler:
         if not is_written:  # another worker has the intent by now
             log.warning("settled_late", intent_id=settlement.claim.intent_id, settlement=settlement.event.value)
             return
-        self._not_logged[settlement.event.value] += 1
+        self._not_logged[_SAID.get(settlement.event, settlement.event.value)] += 1
         if settlement.event is Event.EXPIRE:
             log.info("expired", n=1, intent_ids=[settlement.claim.intent_id])
         if settlement.event is Event.GIVEN_UP:

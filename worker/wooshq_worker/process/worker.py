@@ -33,6 +33,7 @@ from wooshq_worker.process.health import limits
 from wooshq_worker.process.health.heartbeat import Heartbeat
 from wooshq_worker.process.health.redis_check import REFUSES, RedisCheck
 from wooshq_worker.process.health.serve import WorkerPage
+from wooshq_worker.process.health.waits import Waits
 from wooshq_worker.process.health.warm_up import warm_up
 from wooshq_worker.process.health.watchdog import Watchdog
 
@@ -90,6 +91,7 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         redis_check = RedisCheck(wooshq)
         if settings.strict and not redis_check.allows():
             return REFUSES
+        waits = Waits(engine, wooshq)
         spool = Mover(lambda: move_spool(wooshq), every_s=_SPOOL_EVERY_S)
         if settings.spool_dir is not None:  # of an app on this machine that ended before Redis came back
             spool.wake()
@@ -97,6 +99,7 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         hand_over_soon()
         worker.start()
         redis_check.end()
+        waits.end()
         spool.stop()
         # Celery calls every Ctrl-C a failure; a worker that drained did not fail.
         return 0 if end.is_interrupt and worker.exitcode == 1 else int(worker.exitcode or 0)

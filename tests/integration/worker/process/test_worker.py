@@ -39,3 +39,16 @@ class WhenAWorkerIsToldToEnd:
         rig.start_worker()
         assert {s.state for s in rig.ended([i for i in report.ids if i])} == {"sent"}
         assert set(api.accepted.values()) == {1}
+
+
+@pytest.mark.settings(api_token="")
+def test_a_log_at_info_says_what_waits_and_for_what(rig: Rig) -> None:
+    rig.start_worker()
+    rig.wooshq.enqueue(an_intent(lane="transactional"))
+    wait_until(lambda: any(event.get("transactional_token") == 1 for event in rig.events("waiting")), saw=rig.logs)
+
+
+def test_a_log_at_info_says_what_became_of_messages_in_the_words_of_their_status(rig: Rig) -> None:
+    rig.start_worker()
+    rig.ended([rig.wooshq.enqueue(an_intent()) for _ in range(20)])
+    wait_until(lambda: sum(event.get("sent", 0) for event in rig.events("settled")) == 20, saw=rig.logs)
