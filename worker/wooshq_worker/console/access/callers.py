@@ -57,7 +57,9 @@ class Callers:
         self._rate = rate_per_s
         self._clock = clock
         self._kept: tuple[Token, ...] = ()
-        self._read_at: float | None = None
+        self._looked_at: float | None = None
+        self._was_read = False
+        self._away: LedgerUnavailable | None = None
         self._reading: asyncio.Task[None] | None = None
         self._buckets: dict[str, Bucket] = {}
 
@@ -82,25 +84,26 @@ class Callers:
 
     async def _known(self) -> tuple[Token, ...]:
         """The ledger's tokens. While Redis is away, those that were read last."""
-        age = None if self._read_at is None else self._clock() - self._read_at
+        age = None if self._looked_at is None else self._clock() - self._looked_at
         if age is not None and age < FRESH_S:
             return self._kept
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
         if age is None or age >= STALE_S:
-            reading = self._reading
-            try:
-                await asyncio.shield(reading)
-            except LedgerUnavailable:
-                if age is None and not self._fixed:
-                    raise
+            await asyncio.shield(self._reading)
+        if self._away is not None and not self._fixed and not self._was_read:
+            raise self._away
         return self._kept
 
     async def _read(self) -> None:
+        """Read the tokens. An error is kept: requests go on with those that are known."""
         try:
             self._kept = tuple(await self._client.tokens.list())
-            self._read_at = self._clock()
+            self._was_read, self._away = True, None
             names = {token.name for token in (*self._kept, *self._fixed)}
             self._buckets = {name: bucket for name, bucket in self._buckets.items() if name in names}
+        except LedgerUnavailable as error:
+            self._away = error
         finally:
+            self._looked_at = self._clock()
             self._reading = None
