@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -20,10 +21,10 @@ from wooshq_worker.console.access.callers import Callers, fixed_token
 from wooshq_worker.console.api.dispatch import HEADERS, Calls
 from wooshq_worker.console.api.openapi import document
 from wooshq_worker.console.api.problems import of_the_framework
-from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, replays
+from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, metrics, replays
 from wooshq_worker.console.calls.accepting import Accepting
 
-ROOMS: Final = (intents.room, find.room, fan_out.room, letters.room, replays.room, gates.room)
+ROOMS: Final = (intents.room, find.room, fan_out.room, letters.room, replays.room, gates.room, metrics.room)
 
 
 def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:
@@ -38,12 +39,14 @@ def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with client:
             yield
+        await asyncio.to_thread(app.state.metrics.close)
 
     app = FastAPI(title="wooshq", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     named = (fixed_token("environment", settings.console_token.get_secret_value()),) if settings.console_token is not None else ()
     callers = Callers(client, (*named, *fixed), rate_per_s=settings.console_rate_per_s)
     app.add_middleware(Calls, rooms=ROOMS, client=client, callers=callers, most_bytes=settings.console_body_bytes)
     app.state.accepting = Accepting(client)
+    app.state.metrics = metrics.LedgerMetrics(settings)
     app.state.most_stream_bytes = settings.console_stream_bytes
     app.add_exception_handler(HTTPException, of_the_framework)
     _add_open_paths(app, client)

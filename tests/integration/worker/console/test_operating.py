@@ -73,6 +73,14 @@ class WhenTheAuditLogIsRead:
         assert second["next"] is None
         assert [act["by"] for act in http.get("/v1/audit?by=bob").json()["data"]] == ["bob", "bob"]
 
+    def test_the_metrics_of_the_ledger_need_a_token_and_say_what_waits(self, http: httpx.Client) -> None:
+        http.post("/v1/intents", json=an_intent())
+        assert http.get("/metrics", headers={"Authorization": ""}).status_code == 401
+        page = http.get("/metrics")
+        assert page.headers["content-type"].startswith("text/plain")
+        assert "wooshq_waiting{" in page.text
+        assert http.get("/metrics", headers={"Accept": "application/openmetrics-text"}).text.endswith("# EOF\n")
+
     def test_counts_are_those_of_the_ledger(self, http: httpx.Client, wooshq: Wooshq) -> None:
         http.post("/v1/intents", json=an_intent())
         assert http.get("/v1/counts").json() == wooshq.counts()
