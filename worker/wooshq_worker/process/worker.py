@@ -14,6 +14,7 @@ from celery import bootsteps
 from celery.signals import worker_shutting_down
 
 from wooshq.client import Wooshq
+from wooshq.history.store import open_history
 from wooshq.installation.celery_app import WooshqApp, make_app
 from wooshq.installation.places import NAME_IT, NOT_NAMED, Places, or_embedded
 from wooshq.intents.entry import new_id
@@ -63,6 +64,8 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     Raises SettingsInvalid.
     """
     check_may_call(settings.base_url)
+    if (history := open_history(or_embedded(settings))) is not None:  # its driver may be missing
+        history.close()
     given = celery_options.parsed(options)
     level = logging.getLevelName(given["loglevel"]) if isinstance(given.get("loglevel"), int) else settings.log_level
     tokens = [token.get_secret_value() for token in (settings.api_token, *settings.api_tokens.values()) if token]

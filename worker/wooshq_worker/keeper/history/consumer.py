@@ -93,11 +93,15 @@ class Consumer:
 
     async def run(self) -> None:
         """Until `stop`."""
+        failed = 0
         while not self._stopping:
             try:
                 did = await self._round()
+                failed = 0
             except LedgerUnavailable:
-                await asyncio.sleep(_LEDGER_AWAY_S)
+                # Also a user of Redis who lacks a right: the others must not hear of it twice a second.
+                failed = min(failed + 1, 5)
+                await asyncio.sleep(_LEDGER_AWAY_S * 2**failed)
             except _Stopped:
                 return
             except Exception:  # a bug must not end this task
