@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +30,17 @@ class WhenNoHistoryIsNamed:
         assert history is not None
         history.write([a_record(1)])
         assert history.where == str(tmp_path / "new" / "history.db")
-        assert (tmp_path / "new" / "history.db").exists()
+        folder = tmp_path / "new"
+        files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (folder, *folder.iterdir())}
+        assert files == {"new": 0o700, "history.db": 0o600, "history.db-wal": 0o600, "history.db-shm": 0o600}, "nobody else may read it"
         history.close()
+
+    def test_a_file_that_cannot_be_made_is_an_error_of_the_call_that_needs_it(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        history = open_history(Settings(history_url=f"sqlite:///{tmp_path}/file/history.db"))
+        assert history is not None
+        with pytest.raises(HistoryAway):
+            history.read(an_id(1))
 
     @pytest.mark.parametrize("given", [{"redis_url": "redis://r"}, {"broker_url": "memory://", "base_url": "sandbox"}, {}])
     def test_another_redis_has_none(self, given: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,11 +30,9 @@ class Sqlite(Database):
     """See `Database`."""
 
     def __init__(self, url: URL) -> None:
-        """Makes the file's folder. url: of a file."""
-        file = Path(url.database or "")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file
-        super().__init__(_engine(url))
+        """url: of a file, which is made if it is not there, with its folder."""
+        self._file = Path(url.database or "")
+        super().__init__(_engine(url, self._file))
 
     def make_tables(self, connection: Connection) -> None:
         """See `Database`."""
@@ -138,8 +137,17 @@ class SqliteWriter(Writer):
         return found
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, file: Path) -> Engine:
     engine = create_engine(url, connect_args={"timeout": _WAITS_S}, isolation_level="AUTOCOMMIT")
+
+    @event.listens_for(engine, "do_connect")
+    def _private_file(*_: Any) -> None:
+        """Nobody else on this machine may read it. SQLite gives its other files the same rights."""
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise sqlite3.OperationalError("the file cannot be opened") from error
 
     @event.listens_for(engine, "connect")
     def _options(connection: Any, _: Any) -> None:
