@@ -68,7 +68,11 @@ class WhenTheLedgerIsWell:
         assert said.of("wooshq_oldest_due_seconds") == {("transactional",): 0, ("bulk",): 0}
         assert said.of("wooshq_waiting") == {(APPLICATION, "transactional", "worker"): 1}
         found = {family.name for family in read_text(said.text)}
-        expected = {metric.name.removesuffix("_total") for metric in names.OF_THE_LEDGER if not metric.name.startswith("wooshq_outbox")}
+        expected = {
+            metric.name.removesuffix("_total")
+            for metric in names.OF_THE_LEDGER
+            if not metric.name.startswith(("wooshq_outbox", "wooshq_redis"))
+        }
         assert found == expected
 
     def test_names_types_labels_and_help_are_those_of_the_table(self, wooshq: Wooshq) -> None:
@@ -197,6 +201,29 @@ class WhenManyAsk:
         assert truths() is first
         clock[0] += 5
         assert truths() is not first
+
+
+class WhenRedisShowsItsMemory:
+    def test_it_is_a_metric(self, wooshq: Wooshq, server: redis.Redis) -> None:
+        def memory() -> dict[str, float]:
+            return {family.name: family.samples[0].value for family in Truths(wooshq).read() if family.name.startswith("wooshq_redis")}
+
+        assert list(memory()) == ["wooshq_redis_memory_bytes"]
+        server.config_set("maxmemory", 10**9)
+        try:
+            assert memory()["wooshq_redis_memory_limit_bytes"] == 10**9
+        finally:
+            server.config_set("maxmemory", 0)
+
+    def test_one_that_does_not_is_asked_once(self, wooshq: Wooshq, redis_url: str, server: redis.Redis) -> None:
+        truths = Truths(wooshq)
+        server.execute_command("ACL", "SETUSER", "default", "-info")
+        try:
+            for _ in range(2):
+                assert not any(family.name.startswith("wooshq_redis") for family in truths.read())
+        finally:
+            server.execute_command("ACL", "SETUSER", "default", "+info")
+        assert not any(family.name.startswith("wooshq_redis") for family in truths.read())
 
 
 class WhenTheOutboxIsNamed:

@@ -44,6 +44,11 @@ def health(rig: Rig) -> list[Health]:
     return [health_of(state, time.monotonic()) for state in states(rig)]
 
 
+def test_a_worker_whose_lanes_have_work_and_that_receives_none_is_live_and_not_ready() -> None:
+    assert health_of(a_state(deaf_s=5.0), NOW) == Health(live=True, ready=True)
+    assert health_of(a_state(deaf_s=15.0), NOW) == Health(True, False, ("it has received nothing for 15 s, although its lanes have work",))
+
+
 class WhenAWorkerRuns:
     def test_it_is_live_and_ready_until_it_is_told_to_end(self, rig: Rig) -> None:
         assert asked(rig) == (1, [])

@@ -148,6 +148,12 @@ HISTORY_LAG: Final = Metric(
 )
 HISTORY_WAITING: Final = Metric("wooshq_history_waiting", "gauge", "Entries of the event stream that the history does not have yet.")
 HISTORY_UNTOLD: Final = Metric("wooshq_history_untold", "gauge", "Ends that were not told because the stream was full. A sweep finds them.")
+REDIS_MEMORY: Final = Metric("wooshq_redis_memory_bytes", "gauge", "Memory that the ledger's Redis uses. Missing if it does not show it.")
+REDIS_MEMORY_LIMIT: Final = Metric(
+    "wooshq_redis_memory_limit_bytes",
+    "gauge",
+    "Memory that it may use (maxmemory): when it is full, nothing is accepted. Missing without a limit.",
+)
 OUTBOX_ROWS: Final = Metric("wooshq_outbox_rows", "gauge", "Rows of the outbox. Missing without `WOOSHQ_OUTBOX_URL`.", ("state",))
 OUTBOX_LAG: Final = Metric("wooshq_outbox_lag_seconds", "gauge", "For how long the oldest row has waited for a relay; 0 if none waits.")
 
@@ -171,6 +177,8 @@ OF_THE_LEDGER: Final = (
     HISTORY_LAG,
     HISTORY_WAITING,
     HISTORY_UNTOLD,
+    REDIS_MEMORY,
+    REDIS_MEMORY_LIMIT,
     OUTBOX_ROWS,
     OUTBOX_LAG,
 )

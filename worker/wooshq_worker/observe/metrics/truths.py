@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import structlog
 from prometheus_client.core import Metric as Family
+from redis.exceptions import ResponseError
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, WooshqError
+from wooshq.ledger.steps import Ask, Steps
 from wooshq.outbox.database import Database
 from wooshq.outbox.operate import OutboxRows
 from wooshq_worker.observe.metrics import names
@@ -35,6 +37,7 @@ class Truths:
         self._read_at: float | None = None
         self._outbox: Database | None = None
         self._outbox_is_away = False
+        self._shows_memory = True
 
     def __call__(self) -> Sequence[Family]:
         """The metrics of `names.OF_THE_LEDGER`. None of them while the ledger is away: old values would look well."""
@@ -56,7 +59,21 @@ class Truths:
     def read(self) -> list[Family]:
         """The metrics, read now. Raises LedgerUnavailable."""
         ledger = self._wooshq.do(read_ledger(self._wooshq.ledger.keys))
-        return [*ledger_metrics(ledger), *self._of_the_outbox()]
+        return [*ledger_metrics(ledger), *self._of_redis(), *self._of_the_outbox()]
+
+    def _of_redis(self) -> Iterator[Family]:
+        """Nothing if Redis does not show it to this user, as managed ones often do not: it is asked once."""
+        if not self._shows_memory:
+            return
+        try:
+            info = self._wooshq.do(_memory())
+        except (LedgerUnavailable, ResponseError):
+            self._shows_memory = False
+            return
+        if "used_memory" in info:
+            yield one(names.REDIS_MEMORY, info["used_memory"])
+        if info.get("maxmemory"):
+            yield one(names.REDIS_MEMORY_LIMIT, info["maxmemory"])
 
     def _of_the_outbox(self) -> Iterator[Family]:
         """Nothing without `WOOSHQ_OUTBOX_URL`, or while the database is away."""
@@ -79,6 +96,11 @@ class Truths:
 
             self._outbox = SqlAlchemyDatabase(url)
         return self._outbox
+
+
+def _memory() -> Steps[Mapping[str, Any]]:
+    info = (yield Ask([("INFO", "memory")]))[0]
+    return info if isinstance(info, Mapping) else {}
 
 
 class LedgerPage:
