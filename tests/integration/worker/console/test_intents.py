@@ -165,6 +165,10 @@ class WhenTheDocumentIsRead:
             assert call["x-scope"] in ("read", "send", "operate")
             assert call["summary"].endswith(".")
             assert {"401", "403", "422", "503"} <= call["responses"].keys()
+        for status, said in document["components"]["responses"].items():
+            example = said["content"]["application/problem+json"]["example"]
+            assert (example["status"], example["type"].startswith("urn:wooshq:")) == (int(status), True)
+        assert document["components"]["responses"]["503"]["content"]["application/problem+json"]["example"]["id"]
         assert document["paths"]["/v1/intents"]["post"]["requestBody"]["content"]["application/json"]["examples"]
 
     def test_the_reference_page_loads_nothing_from_elsewhere(self, http: httpx.Client) -> None:

@@ -36,7 +36,7 @@ def check_media_type(request: Request, *allowed: str) -> str:
     """Raises Refused (415) for another media type than these. Also a browser's form cannot be one of them."""
     given = media_type(request)
     if given not in allowed:
-        raise Refused(415, "media-type", "This media type is not taken here", f"Send the header Content-Type: {' or '.join(allowed)}")
+        raise wrong_media_type(*allowed)
     if (encoding := request.headers.get("content-encoding", "identity").lower()) not in ("identity", ""):
         detail = f"Send the body without Content-Encoding{' (gzip)' if encoding == 'gzip' else ''}"
         raise Refused(415, "content-encoding", "A compressed body is not taken here", detail)
@@ -61,8 +61,7 @@ async def within(request: Request, most: int) -> AsyncIterator[bytes]:
             async with asyncio.timeout(IDLE_S):
                 part = await anext(pieces, None)
         except TimeoutError:
-            detail = f"Nothing came for {IDLE_S} s. Send the body without such pauses"
-            raise Refused(408, "too-slow", "The body is incomplete", detail, headers={"Connection": "close"}) from None
+            raise no_pause() from None
         except ClientDisconnect:
             raise Refused(400, "incomplete", "The body is incomplete", "The connection ended before the body did") from None
         if part is None:
@@ -72,6 +71,17 @@ async def within(request: Request, most: int) -> AsyncIterator[bytes]:
             raise too_large(most)
         if part:
             yield part
+
+
+def wrong_media_type(*allowed: str) -> Refused:
+    """A body of another kind."""
+    return Refused(415, "media-type", "This media type is not taken here", f"Send the header Content-Type: {' or '.join(allowed)}")
+
+
+def no_pause() -> Refused:
+    """A body that does not come."""
+    detail = f"Nothing came for {IDLE_S:g} s. Send the body without such pauses"
+    return Refused(408, "too-slow", "The body is incomplete", detail, headers={"Connection": "close"})
 
 
 def too_large(most: int) -> Refused:

@@ -11,24 +11,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from wooshq_worker.console.api.body import JSON, NDJSON
+from wooshq_worker.console.api.errors import MEANS, example_of, headers_of
 from wooshq_worker.console.api.operation import Content, Operation, Room
 from wooshq_worker.console.api.shapes import Json, ProblemDetails
 
 _REF: Final = "#/components/schemas/{model}"
 _PROBLEM: Final = "application/problem+json"
-_SAID: Final[Mapping[int, str]] = {
-    400: "The body is incomplete.",
-    401: "No bearer token, or one that nobody knows.",
-    403: "The token does not have the scope.",
-    404: "Nothing has this id.",
-    408: "Nothing came of the body for a minute.",
-    413: "The body is too large.",
-    415: "Another media type is needed.",
-    422: "The request is not valid: `errors` say where. Or an idempotency key was used with another body. A repetition gets the same answer.",
-    429: "Too many requests with this token. Wait for `Retry-After` seconds.",
-    500: "An error of the server.",
-    503: "The record of messages does not answer. Repeat the request after `Retry-After` seconds; a message with the `id` of this answer.",
-}
 _OF_EVERY_CALL: Final = (401, 403, 422, 429, 500, 503)
 _INTRODUCTION: Final = """\
 Have messages accepted, see what became of them, and act. 202 means that what was asked for is durable: it survives every crash.
@@ -54,7 +42,7 @@ def document(rooms: Sequence[Room]) -> Json:
         "paths": paths,
         "components": {
             "schemas": _without_null(definitions.get("$defs", {})),
-            "responses": {str(status): _problem(said) for status, said in _SAID.items()},
+            "responses": {str(status): _problem(status, said) for status, said in MEANS.items()},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "`wooshq tokens make NAME --scope SCOPE`"}},
         },
     }
@@ -135,10 +123,9 @@ def _body(operation: Operation) -> Json:
 
 
 def _answer(operation: Operation, said: Content | None) -> Json:
-    headers = {name: {"description": means, "schema": {"type": "string"}} for name, means in operation.headers.items()}
     content = {media_type: _schema(one) for media_type, one in _by_media_type(said).items()}
     what = "One object a line, as they come." if NDJSON in content else "Done."
-    return {"description": what, **({"headers": headers} if headers else {}), **({"content": content} if content else {})}
+    return {"description": what, **_headers(operation.headers), **({"content": content} if content else {})}
 
 
 def _links(operation: Operation, by_id: Mapping[str, Operation]) -> Json:
@@ -150,8 +137,13 @@ def _links(operation: Operation, by_id: Mapping[str, Operation]) -> Json:
     return {"links": found} if found else {}
 
 
-def _problem(said: str) -> Json:
-    return {"description": said, "content": {_PROBLEM: {"schema": _reference_to(ProblemDetails)}}}
+def _problem(status: int, said: str) -> Json:
+    content = {_PROBLEM: {"schema": _reference_to(ProblemDetails), "example": example_of(status)}}
+    return {"description": said, **_headers(headers_of(status)), "content": content}
+
+
+def _headers(means: Mapping[str, str]) -> Json:
+    return {"headers": {name: {"description": said, "schema": {"type": "string"}} for name, said in means.items()}} if means else {}
 
 
 def _without_null(schema: Any) -> Any:

@@ -13,7 +13,7 @@ from wooshq.ledger.replies import Result
 
 Json: TypeAlias = dict[str, Any]
 
-_EXAMPLE_ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
+EXAMPLE_ID: Final = "018f6d0a-7d2c-7c54-9b1e-3a6f3c1d2e4f"
 
 
 class Said(BaseModel):
@@ -47,7 +47,7 @@ class Because(Said):
 class Accepted(BaseModel):
     """What is durable. Ask for it again under `Location`."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"id": _EXAMPLE_ID, "location": f"/v1/intents/{_EXAMPLE_ID}"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"id": EXAMPLE_ID, "location": f"/v1/intents/{EXAMPLE_ID}"}})
 
     id: str
     location: str
@@ -67,25 +67,7 @@ class LineProblem(BaseModel):
 class ProblemDetails(BaseModel):
     """An error (RFC 9457)."""
 
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "example": {
-                "type": "urn:wooshq:intent-invalid",
-                "title": "The message is not valid",
-                "status": 422,
-                "detail": "message.push.titel: no such field. Did you mean message.push.title?",
-                "errors": [
-                    {
-                        "pointer": "#/message/push/titel",
-                        "field": "message.push.titel",
-                        "problem": "no such field",
-                        "hint": "Did you mean message.push.title?",
-                    }
-                ],
-            }
-        },
-    )
+    model_config = ConfigDict(extra="allow")
 
     type: str
     title: str
