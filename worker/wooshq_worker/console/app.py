@@ -27,7 +27,7 @@ from wooshq_worker.console.calls.accepting import Accepting
 ROOMS: Final = (intents.room, find.room, fan_out.room, letters.room, replays.room, gates.room, metrics.room)
 
 
-def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:
+def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> Calls:
     """
     The app for an installation. fixed: tokens that this server takes beside those of the ledger and of WOOSHQ_CONSOLE_TOKEN.
 
@@ -44,13 +44,12 @@ def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> FastAPI:
     app = FastAPI(title="wooshq", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     named = (fixed_token("environment", settings.console_token.get_secret_value()),) if settings.console_token is not None else ()
     callers = Callers(client, (*named, *fixed), rate_per_s=settings.console_rate_per_s)
-    app.add_middleware(Calls, rooms=ROOMS, client=client, callers=callers, most_bytes=settings.console_body_bytes)
     app.state.accepting = Accepting(client)
     app.state.metrics = metrics.LedgerMetrics(settings)
     app.state.most_stream_bytes = settings.console_stream_bytes
     app.add_exception_handler(HTTPException, of_the_framework)
     _add_open_paths(app, client)
-    return app
+    return Calls(app, ROOMS, client, callers, settings.console_body_bytes)
 
 
 def _add_open_paths(app: FastAPI, client: AsyncWooshq) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from wooshq_schemas import IntentInvalid, Problem
 from wooshq_schemas.validation.json_text import loads
@@ -54,18 +54,16 @@ async def read_bytes(request: Request, most: int) -> bytes:
 
 async def within(request: Request, most: int) -> AsyncIterator[bytes]:
     """The body, piece by piece. Raises Refused: 413 above `most` bytes, 408 if nothing comes for IDLE_S, 400 if the client leaves."""
-    seen = 0
-    pieces = aiter(request.stream())
-    while True:
+    seen, more = 0, True
+    while more:
         try:
             async with asyncio.timeout(IDLE_S):
-                part = await anext(pieces, None)
+                message = await request.receive()
         except TimeoutError:
             raise no_pause() from None
-        except ClientDisconnect:
-            raise Refused(400, "incomplete", "The body is incomplete", "The connection ended before the body did") from None
-        if part is None:
-            return
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "incomplete", "The body is incomplete", "The connection ended before the body did")
+        part, more = message.get("body", b""), message.get("more_body", False)
         seen += len(part)
         if seen > most:
             raise too_large(most)
