@@ -27,7 +27,7 @@ def as_row(flat: Any) -> dict[str, str]:
     items = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
     row = {text(name): value for name, value in items}
     n = 1
-    while (piece := row.pop(f"b{n}", None)) is not None:
+    while (piece := row.pop(f"{n}", row.pop(f"b{n}", None))) is not None:  # b1: as rows were written before
         row["body"] += piece
         n += 1
     return {name: text(value) for name, value in row.items()}

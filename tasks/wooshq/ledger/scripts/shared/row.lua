@@ -1,8 +1,7 @@
--- row: an intent's row, and what is left of it when the history has it. The body: Redis keeps a hash in a third of the memory if no value has more than 64 bytes (hash-max-listpack-value), so
--- a small body is kept in pieces: `body`, `b1`, `b2` and so on. A larger body is one field.
+-- row: the body in an intent's row. Redis keeps a hash in a third of the memory if no value has more than 64 bytes (hash-max-listpack-value), so
+-- a small body is kept in pieces: `body`, `1`, `2` and so on (a number is the shortest name). A larger body is one field.
 local PIECE = 64
-local PIECES = {'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7', 'b8', 'b9', 'b10', 'b11', 'b12', 'b13', 'b14', 'b15', 'b16', 'b17', 'b18', 'b19', 'b20',
-  'b21', 'b22', 'b23'}
+local PIECES = {'1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23'}
 
 -- Adds a body to a list of fields and values for HSET.
 local function add_body(list, body)
@@ -20,11 +19,11 @@ end
 local function read_row(key)
   local flat, row = redis.call('HGETALL', key), {}
   for i = 1, #flat, 2 do row[flat[i]] = flat[i + 1] end
-  if row.b1 then
+  if row['1'] or row.b1 then -- b1: as rows were written before
     local pieces = {row.body}
     for n, name in ipairs(PIECES) do
-      if not row[name] then break end
-      pieces[n + 1] = row[name]
+      pieces[n + 1] = row[name] or row['b' .. name]
+      if not pieces[n + 1] then break end
     end
     row.body = table.concat(pieces)
   end
