@@ -6,11 +6,12 @@ import socket
 import stat
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from tests.databases import SERVERS, a_database
 from tests.unit.history.records import KINDS, a_history, a_record, an_id
@@ -119,6 +120,32 @@ def test_the_size_grows_with_what_is_written(tmp_path: Path) -> None:
         assert after.bytes > before.bytes
 
 
+class WhenAUserMayOnlyRead:
+    def test_what_is_there_is_found_and_a_write_is_refused_without_blaming_a_record(self, tmp_path: Path) -> None:
+        with a_database("postgresql", tmp_path) as url:
+            history = open_history(Settings(history_url=url))
+            assert history is not None
+            history.write([a_record(1)])
+            history.close()
+            reader = f"wooshq_reader_{uuid.uuid4().hex[:12]}"
+            engine = create_engine(url, isolation_level="AUTOCOMMIT")
+            with engine.connect() as sql:
+                sql.execute(text(f"CREATE ROLE {reader} LOGIN"))
+                sql.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}"))
+            read = open_history(Settings(history_url=make_url(url).set(username=reader).render_as_string(hide_password=False)))
+            assert read is not None
+            try:
+                assert [one.id for one in read.find(Is(Field.RECIPIENT, "u1"), limit=5)] == [an_id(1)]
+                with pytest.raises(HistoryAway):
+                    read.write([a_record(2)])
+            finally:
+                read.close()
+                with engine.connect() as sql:
+                    sql.execute(text(f"DROP OWNED BY {reader}"))
+                    sql.execute(text(f"DROP ROLE {reader}"))
+                engine.dispose()
+
+
 class WhenADatabaseSaysNothing:
     def test_a_server_that_never_answers_is_away(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -151,5 +178,12 @@ def test_without_its_index_a_text_is_found_by_reading_every_text(tmp_path: Path)
             sql.execute(text("DROP INDEX wooshq_history_texts"))
         engine.dispose()
         assert not history.size().has_text_index
+        again = open_history(Settings(history_url=url))
+        assert again is not None
+        assert again.size().has_text_index, "it is made again when the history is opened"
+        again.close()
+        with engine.begin() as sql:
+            sql.execute(text("DROP INDEX wooshq_history_texts"))
+        engine.dispose()
         assert [len(history.find(Is(Field.TEXT, words), limit=5)) for words in ("ON ITS way", "nothing")] == [1, 0]
         history.close()

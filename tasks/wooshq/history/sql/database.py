@@ -8,10 +8,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, TimeoutError
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, inspect, text
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from wooshq.history.contract import HistoryAway, HistoryNewer
 from wooshq.history.sql.rows import Row
@@ -72,6 +72,9 @@ class Writer(ABC):
 class Database(ABC):
     """A database with a history. Every use of `connected` and `writing` raises HistoryAway if it does no work. Makes its tables at the first use."""
 
+    RECORD_ERRORS: ClassVar[tuple[str, ...]] = ("DataError", "IntegrityError", "NotSupportedError")
+    """Errors of the driver that say that a value is wrong."""
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
@@ -80,6 +83,10 @@ class Database(ABC):
     @abstractmethod
     def make_tables(self, connection: Connection) -> None:
         """Make the tables that are not there, in a transaction of its own. Two processes may do so at the same time."""
+
+    def is_complete(self, connection: Connection) -> bool:
+        """Whether nothing is left to make for tables that are there."""
+        return True
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Writer]:
@@ -106,8 +113,11 @@ class Database(ABC):
         """The key of this history's marks."""
         if self._secret is None:
             with self._lock, self._working() as connection:
-                self.make_tables(connection)
-                self._secret = self._opened(connection)
+                found = _meta(connection)
+                if not found or not self.is_complete(connection):
+                    self.make_tables(connection)
+                    found = _made(connection)
+                self._secret = found["secret"]
         return self._secret
 
     @contextlib.contextmanager
@@ -123,28 +133,45 @@ class Database(ABC):
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[Connection]:
-        driver = self._engine.dialect.loaded_dbapi
         try:
             with self._engine.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            if isinstance(error, (OperationalError, InterfaceError, InternalError)) or error.connection_invalidated:
-                raise HistoryAway(_why(error.orig)) from error
-            raise
+            if error.orig is None or self._is_of_a_record(error.orig):
+                raise
+            raise HistoryAway(_why(error.orig)) from error
         except TimeoutError as error:  # no connection of the pool became free
             raise HistoryAway(_why(error)) from error
-        except (driver.OperationalError, driver.InterfaceError, driver.InternalError) as error:  # SQLite's writer uses the driver itself
+        except self._engine.dialect.loaded_dbapi.Error as error:  # SQLite's writer uses the driver itself
+            if self._is_of_a_record(error):
+                raise
             raise HistoryAway(_why(error)) from error
 
-    def _opened(self, connection: Connection) -> bytes:
-        keep = text("INSERT INTO wooshq_history_meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING")
-        for name, value in (("version", str(VERSION).encode()), ("secret", secrets.token_bytes(16))):
-            connection.execute(keep, {"name": name, "value": value})
-        connection.commit()
-        found = dict(connection.execute(text("SELECT name, value FROM wooshq_history_meta")).tuples().all())
-        if int(bytes(found["version"])) > VERSION:
-            raise HistoryNewer("A newer version of wooshq made this history. Update wooshq, or name another database in WOOSHQ_HISTORY_URL")
-        return bytes(found["secret"])
+    def _is_of_a_record(self, error: BaseException) -> bool:
+        """Whether a value is wrong. Every other error is the database's: no record is at fault, and none may be given up for it."""
+        driver = self._engine.dialect.loaded_dbapi
+        return isinstance(error, tuple(getattr(driver, name) for name in self.RECORD_ERRORS))
+
+
+def _meta(connection: Connection) -> dict[str, bytes]:
+    """What the history says about itself; empty if it was not made yet. Raises HistoryNewer."""
+    if not inspect(connection).has_table("wooshq_history_meta"):
+        return {}
+    rows = connection.execute(text("SELECT name, value FROM wooshq_history_meta")).tuples().all()
+    found = {str(name): bytes(value) for name, value in rows}
+    if int(found.get("version", b"0")) > VERSION:
+        raise HistoryNewer("A newer version of wooshq made this history. Update wooshq, or name another database in WOOSHQ_HISTORY_URL")
+    return found
+
+
+def _made(connection: Connection) -> dict[str, bytes]:
+    """Says that the tables are made. If two processes make them at the same time, both have the secret of the first one."""
+    connection.rollback()  # what it has read before is older
+    keep = text("INSERT INTO wooshq_history_meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING")
+    for name, value in (("version", str(VERSION).encode()), ("secret", secrets.token_bytes(16))):
+        connection.execute(keep, {"name": name, "value": value})
+    connection.commit()
+    return _meta(connection)
 
 
 def _why(error: BaseException | None) -> str:

@@ -48,12 +48,17 @@ class Postgresql(Database):
 
     def make_tables(self, connection: Connection) -> None:
         """See `Database`."""
+        connection.rollback()
         with connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             for statement in statements(POSTGRESQL):
                 connection.execute(text(statement))
             if _has_trigrams(connection):
                 connection.execute(text(TEXT_INDEX))
+
+    def is_complete(self, connection: Connection) -> bool:
+        """See `Database`. Somebody may have made the extension later."""
+        return _has_text_index(connection) or not _has_extension(connection)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresqlWriter]:
@@ -140,9 +145,13 @@ def _has_text_index(connection: Connection) -> bool:
     return connection.scalar(text("SELECT to_regclass('wooshq_history_texts')")) is not None
 
 
+def _has_extension(connection: Connection) -> bool:
+    return connection.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")) is not None
+
+
 def _has_trigrams(connection: Connection) -> bool:
     """Whether the extension is there. It is made if this user may make it."""
-    if connection.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")):
+    if _has_extension(connection):
         return True
     if not connection.scalar(text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")):
         return False

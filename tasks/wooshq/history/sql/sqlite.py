@@ -29,6 +29,8 @@ _UNTEXT: Final = "INSERT INTO wooshq_history_texts (wooshq_history_texts, rowid,
 class Sqlite(Database):
     """See `Database`."""
 
+    RECORD_ERRORS = (*Database.RECORD_ERRORS, "InterfaceError", "ProgrammingError")
+
     def __init__(self, url: URL) -> None:
         """url: of a file, which is made if it is not there, with its folder."""
         self._file = Path(url.database or "")
