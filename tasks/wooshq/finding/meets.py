@@ -93,8 +93,8 @@ class _Intent:
     def _says(self, condition: Is) -> bool:
         if self._content is None:
             self._content = Content(self._row.get("body", ""))
-        if condition.field is Field.TEXT and contains(self._said(), condition.value):
-            return True
+        if condition.field is Field.TEXT:
+            return contains([*self._content.texts(), *self._said()], condition.value)
         return self._content.has(condition)
 
     def _said(self) -> Iterator[str]:

@@ -220,8 +220,8 @@ def letter_fits(read: ReadLetter, tree: Tree) -> bool:
             return read.http_status == condition.value
         if content is None:
             content = Content(read.kept.body if read.kept is not None else "")
-        if condition.field is Field.TEXT and contains(iter((letter.detail, read.error)), condition.value):
-            return True
+        if condition.field is Field.TEXT:
+            return contains([*content.texts(), letter.detail, read.error], condition.value)
         return content.has(condition)
 
     return fits(tree, meets)

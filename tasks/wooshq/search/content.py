@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
 
@@ -82,10 +82,9 @@ class Content:
             yield from _texts(self._data.get(part))
 
 
-def contains(texts: Iterator[str], wanted: str) -> bool:
-    """Whether one of the texts contains the wanted one; capital or small letters do not count."""
-    folded = wanted.casefold()
-    return any(folded in text.casefold() for text in texts)
+def contains(texts: Iterable[str], wanted: str) -> bool:
+    """Whether the texts, one a line, contain the wanted one; capital or small letters do not count."""
+    return wanted.casefold() in "\n".join(text for text in texts if text).casefold()
 
 
 def _texts(value: Any) -> Iterator[str]:

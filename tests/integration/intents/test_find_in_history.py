@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig import an_intent, some_settings
+from tests.rig import Rig, an_intent, some_settings, wait_until
+from tests.stand_in import Reply, StandIn
 from tests.unit.history.records import a_record, an_id
 from wooshq import Wooshq
 from wooshq.aio import AsyncWooshq
@@ -81,6 +82,24 @@ class WhenMessagesAreInTheHistory:
                 return [one.id for one in (await other.find("recipient:u1")).found]
 
         assert asyncio.run(found()) == [an_id(1)]
+
+
+class WhenAWorkerMovesWhatHasEnded:
+    def test_it_is_found_before_and_after_and_so_is_a_double(self, rig: Rig, api: StandIn) -> None:
+        api.answer = lambda call, n: Reply(cut=True) if n == 1 else None
+        rig.start_worker()
+        intent_id = rig.wooshq.enqueue(an_intent("u1", tags={"order": "77"}))
+        rig.ended([intent_id])
+
+        def kept_in() -> list[str]:
+            found = rig.wooshq.find("recipient:u1 tag.order:77 state:sent").found
+            assert [one.id for one in found] == [intent_id], "it is always found, and once"
+            return [one.kept_in for one in found]
+
+        wait_until(lambda: kept_in() == ["history"], saw=kept_in)
+        (double,) = rig.wooshq.doubles().found
+        assert (double.id, double.kept_in, double.recipients, double.reached) == (intent_id, "history", ("u1",), 2)
+        assert rig.cli("find", "recipient:u1", "--count").stdout == b"1\n"
 
 
 class WhenTheHistoryIsAway:
