@@ -58,11 +58,14 @@ class Bench:
     """One installation: an embedded Redis, a certificate authority, and the API of api.py. A context manager."""
 
     def __init__(self, latency_ms: int = 50, *, http2: bool = False, **settings: Any) -> None:
-        """http2: the API listens at `http2_url`, too."""
+        """
+        http2: the API listens at `http2_url`, too. settings: over those of a production installation, which has no history unless it says
+        where; with one the worker spends a part of its CPU on it (section `history`).
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="wq-bench-"))
         self._latency_ms = latency_ms
         self._http2 = http2
-        self._settings = settings
+        self._settings = {"history_url": "off", **settings}
 
     def __enter__(self) -> Bench:
         self._redis = EmbeddedRedis(self.folder)
