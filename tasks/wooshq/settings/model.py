@@ -238,7 +238,16 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, file_secret_settings, Defaults(settings_cls)
 
     @field_validator(
-        "api_token", "api_tokens", "sentry_dsn", "broker_url", "redis_url", "application", "spool_dir", "history_url", mode="before"
+        "api_token",
+        "api_tokens",
+        "sentry_dsn",
+        "broker_url",
+        "redis_url",
+        "application",
+        "spool_dir",
+        "metrics_address",
+        "history_url",
+        mode="before",
     )
     @classmethod
     def _blank_is_unset(cls, value: Any, info: Any) -> Any:

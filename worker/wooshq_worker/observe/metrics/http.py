@@ -107,7 +107,11 @@ class _Answer(BaseHTTPRequestHandler):
     server: _Http
 
     def do_GET(self) -> None:
-        status, content_type, body = self.server.page.answer(self.path, self.headers.get("Accept", ""))
+        try:
+            status, content_type, body = self.server.page.answer(self.path, self.headers.get("Accept", ""))
+        except Exception:  # a bug, which must be seen here and by whoever asks
+            log.error("page_failed", path=self.path.partition("?")[0][:40], exc_info=True)
+            status, content_type, body = 500, "text/plain; charset=utf-8", b"This page failed. The log says why.\n"
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

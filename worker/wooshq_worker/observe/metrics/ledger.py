@@ -44,7 +44,7 @@ class Ledger:
 
 
 def read_ledger(keys: Keys) -> Steps[Ledger]:
-    """Six round trips. Their cost has a bound: some 10 ms of Redis's time with 200 applications in each lane."""
+    """Six round trips. Their cost has a bound: 1 ms of Redis's time and 12 ms of this process's with 200 applications in each lane."""
     backlog = yield from read_backlog(keys)
     jobs = yield from read_running(keys)
     time, gates, counts, letters, keeper_ms, telling, first, length = yield Ask(
