@@ -93,6 +93,13 @@ def test_what_many_have_and_what_few_have_is_found_alike(history: History) -> No
         assert len(history.find(parse(query, now=NOW), limit=9999)) == count, query
 
 
+def test_a_query_of_many_conditions_that_many_records_meet_is_answered(history: History) -> None:
+    """A statement of PostgreSQL has at most 65,535 parameters, and one of SQLite 32,766."""
+    emptied(history).write(a_record(n, body={"tags": {f"t{i}": "1" for i in range(40)}}) for n in range(1900))
+    tree = parse(" OR ".join(f"(tag.t{i}:1 NOT recipient:nobody)" for i in range(40)), now=NOW)
+    assert len(history.find(tree, limit=9999)) == 1900
+
+
 @pytest.mark.parametrize("word", WORDS)
 def test_every_part_of_a_text_finds_it_in_any_case(history: History, word: str) -> None:
     emptied(history).write([a_record(1, body={"message": {"push": {"title": f"<{word}>"}}})])

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, create_engine, func, select, text
+from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, bindparam, cast, create_engine, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -138,7 +139,10 @@ def _few_or(connection: Connection, condition: ColumnElement[bool]) -> ColumnEle
     connection.execute(_BITMAPS, {"others": "off"})
     refs = connection.scalars(select(ended.c.ref).where(condition).limit(RARE + 1)).all()
     connection.execute(_BITMAPS, {"others": "on"})
-    return condition if len(refs) > RARE else ended.c.ref.in_(refs)
+    if len(refs) > RARE:
+        return condition
+    # One parameter, however many refs: a statement may have 65,535. `bool_op`: SQLAlchemy would make `!= ANY` of NOT, which means another thing.
+    return ended.c.ref.bool_op("=")(func.any(cast(refs, ARRAY(LargeBinary))))
 
 
 def _has_text_index(connection: Connection) -> bool:
