@@ -2,7 +2,7 @@
 Workers, Redis and the history's database are killed or away at any moment: what the API received, what the producer was told and what the
 history says are the same.
 
-WOOSHQ_TEST_SEEDS=30 makes so many runs with each database, instead of a few.
+CHAOS_SEEDS=30 makes so many runs with each database, instead of a few.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from wooshq.history.record import Record
 from wooshq.history.store import History, open_history
 from wooshq.ledger.keys import Keys
 
-SEEDS = int(os.environ.get("WOOSHQ_TEST_SEEDS", "2"))
+SEEDS = int(os.environ.get("CHAOS_SEEDS", "1"))
 SINGLES, IN_JOB = 160, 40
 KEYS = Keys("wq")
 
