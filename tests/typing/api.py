@@ -127,6 +127,9 @@ def a_configuration_of_ones_own(settings: Settings) -> None:
         assert_type(client.pause(lane="bulk", why="noon").by, str | None)
         assert_type(client.limits.set("rate", None, why="noon").value, float | None)
         assert_type(client.resend("id", "she asked"), str | None)
+        assert_type(client.tokens.make("shop", ["send"], why="the shop").secret, str)
+        assert_type([token.scopes for token in client.tokens.list()], list[list[str]])
+        assert_type(client.tokens.revoke("shop"), bool)
         assert_type(client.forget("u1", why="asked for it").left, int)
         assert_type([act.count for act in client.audit(by="ana")], list[int | None])
         assert_type([change.what for change in client.changes(most=5)], list[str])
@@ -150,6 +153,7 @@ async def the_same_in_asyncio(settings: Settings, some: AsyncIterator[dict[str, 
         assert_type(await client.flush(), bool)
         assert_type(await client.resume(lane="bulk"), bool)
         assert_type([limit.origin for limit in await client.limits.list()], list[str])
+        assert_type((await client.tokens.make("shop", ["read", "send"])).name, str)
     wooshq.aio.enqueue({}).upper()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
 
 
