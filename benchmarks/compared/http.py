@@ -19,7 +19,7 @@ from benchmarks.report import Figures
 from benchmarks.workload import intents
 
 _TOKEN = "bench-" + secrets.token_urlsafe(32)
-_CONNECTIONS = (8, 64)
+_CONNECTIONS = (8, 64, 256)
 
 
 def run(out: Figures, *, quick: bool) -> None:
@@ -70,6 +70,8 @@ def _one_by_one(out: Figures, pids: dict[str, int], ports: dict[str, int], conne
     out.add(f"{of}: a no-op a second", statistics.median(rates["no_op"]), note=f"{statistics.median(cpu['no_op']):.3f} ms of CPU each")
     spread = f"{min(ratios):.2f}–{max(ratios):.2f}, {rounds} rounds"
     out.add(f"{of}: ratio", statistics.median(ratios), goal="0.8", note=spread)
+    shares = [theirs / mine for mine, theirs in zip(cpu["ours"], cpu["no_op"], strict=True)]
+    out.add(f"{of}: ratio by the server's own CPU", statistics.median(shares), note=f"{min(shares):.2f}–{max(shares):.2f}")
 
 
 def _load(port: int, connections: int, each: int, run: str) -> tuple[int, float]:
