@@ -16,7 +16,7 @@ from tests.rig import GENEROUS_S, an_intent, some_settings
 from wooshq import Wooshq
 from wooshq.errors import Conflict, JobUnknown, LetterUnknown
 from wooshq.history.record import Record
-from wooshq.history.store import History, HistoryAway, open_history
+from wooshq.history.store import History, HistoryAway, HistoryNewer, open_history
 from wooshq.intents.entry import new_id
 from wooshq.intents.status import Status
 from wooshq.jobs.calls import sweep
@@ -267,7 +267,7 @@ class WhenTheDatabaseIsAway:
         def write(history: History, records: list[Record]) -> None:
             tries.append(len(records))
             if len(tries) < 5:
-                raise HistoryAway("the database is away")
+                raise (HistoryNewer if len(tries) % 2 else HistoryAway)("the database is away")
             history.write(records)
 
         desk.write = write

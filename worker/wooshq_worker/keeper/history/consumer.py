@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import structlog
 
 from wooshq.errors import LedgerUnavailable
-from wooshq.history.contract import History, HistoryAway
+from wooshq.history.contract import History, HistoryAway, HistoryNewer
 from wooshq.history.record import Record
 from wooshq.settings import Settings
 from wooshq_worker.keeper.history.ledger import LOST_AFTER_MS, Ended, EventLedger, Kept
@@ -171,7 +171,7 @@ class Consumer:
         while True:
             try:
                 await self._in_thread(lambda: self._history.write(records))
-            except HistoryAway as error:
+            except (HistoryAway, HistoryNewer) as error:
                 if self.away_at is None:
                     self.away_at = time.monotonic()
                     log.warning("history_away", where=self._history.where, why=str(error))
@@ -246,7 +246,7 @@ class Consumer:
         try:
             while await self._in_thread(lambda: self._history.prune(before_ms, _PAGE)) == _PAGE:
                 await asyncio.sleep(rest_s(self._spent_s, is_busy=self._is_busy(), full=0.0))
-        except HistoryAway:
+        except (HistoryAway, HistoryNewer):
             pass  # the next sweep prunes
 
 
