@@ -26,6 +26,8 @@ def as_row(flat: Any) -> dict[str, str]:
     """The reply of HGETALL (a dict or a flat list, bytes or text) as texts. A body that is kept in pieces (see row.lua) is whole."""
     items = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
     row = {text(name): value for name, value in items}
+    if (first := row.pop("0", None)) is not None:
+        row["body"] = first
     n = 1
     while (piece := row.pop(f"{n}", row.pop(f"b{n}", None))) is not None:  # b1: as rows were written before
         row["body"] += piece

@@ -1,5 +1,5 @@
 -- row: the body in an intent's row. Redis keeps a hash in a third of the memory if no value has more than 64 bytes (hash-max-listpack-value), so
--- a small body is kept in pieces: `body`, `1`, `2` and so on (a number is the shortest name). A larger body is one field.
+-- a small body is kept in pieces: `0`, `1`, `2` and so on (a number is the shortest name). A larger body is one field, `body`.
 local PIECE = 64
 local PIECES = {'1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23'}
 
@@ -9,7 +9,7 @@ local function add_body(list, body)
     list[#list + 1], list[#list + 2] = 'body', body
     return
   end
-  list[#list + 1], list[#list + 2] = 'body', string.sub(body, 1, PIECE)
+  list[#list + 1], list[#list + 2] = '0', string.sub(body, 1, PIECE)
   for n = 1, math.ceil(#body / PIECE) - 1 do
     list[#list + 1], list[#list + 2] = PIECES[n], string.sub(body, n * PIECE + 1, (n + 1) * PIECE)
   end
@@ -19,8 +19,8 @@ end
 local function read_row(key)
   local flat, row = redis.call('HGETALL', key), {}
   for i = 1, #flat, 2 do row[flat[i]] = flat[i + 1] end
-  if row['1'] or row.b1 then -- b1: as rows were written before
-    local pieces = {row.body}
+  if row['0'] or row.b1 or row['1'] then -- before: `body` and b1, b2…, or `body` and 1, 2…
+    local pieces = {row['0'] or row.body}
     for n, name in ipairs(PIECES) do
       pieces[n + 1] = row[name] or row['b' .. name]
       if not pieces[n + 1] then break end
