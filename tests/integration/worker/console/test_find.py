@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
+from tests.integration.intents.test_doubles import Losing
 from tests.integration.letters.dead_letters import letters_of, users
-from tests.rig import an_intent
+from tests.integration.worker.console.served import served
+from tests.rig import Rig, an_intent
+from tests.stand_in import StandIn
 from wooshq import Wooshq
 
 
@@ -37,3 +42,17 @@ class WhenSomethingIsSearched:
             assert done.json()["errors"] == [
                 {"field": "query", "column": 1, "problem": "There is no such field. Did you mean lane?", "hint": ""}
             ]
+
+
+class WhenDoublesAreAskedFor:
+    def test_every_case_is_a_line_and_what_was_not_searched_is_said(self, rig: Rig, api: StandIn) -> None:
+        api.answer = Losing("u1")
+        rig.start_worker()
+        rig.ended([rig.wooshq.enqueue(an_intent("u1"))])
+        with served(rig.wooshq.settings) as http:
+            *found, rest, closing = [json.loads(line) for line in http.get("/v1/doubles").text.splitlines()]
+            (known,) = rig.wooshq.doubles().found
+            assert found == [json.loads(known.to_json())]
+            assert (rest["history"], closing) == (rig.wooshq.doubles().history, {"done": True, "count": 2})
+            assert len(http.get("/v1/doubles?since=2020-01-01T00:00:00Z").text.splitlines()) == 3
+            assert http.get("/v1/doubles?since=yesterday").status_code == 422

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, create_model
 from starlette.responses import Response
 
+from wooshq.finding.doubles import Doubles
 from wooshq.finding.found import Found
 from wooshq.finding.in_jobs import InJob
 from wooshq.tokens.token import Scope
 from wooshq_worker.console.api import answers
+from wooshq_worker.console.api.body import NDJSON
 from wooshq_worker.console.api.operation import Call, Room
-from wooshq_worker.console.api.shapes import Paged, model_of, page_of
+from wooshq_worker.console.api.shapes import Asked, Paged, model_of, page_of
+from wooshq_worker.console.calls.selection import Moment
 
 room = Room("search", "Everything that was accepted, alive or ended, by a query.")
+
+
+_DOUBLES: Final = {
+    "type": "string",
+    "description": (
+        "A case a line: `{kind, id, at, cause, state, application, recipients, people, reached, attempts, kept_in}`. Then `{not_searched, "
+        "history}`, and `{done, count}` at the end."
+    ),
+}
+
+
+class Since(Asked):
+    """Query parameters of the doubles."""
+
+    since: Moment | None = None
+    """In doubt at this time or later."""
 
 
 class Query(Paged):
@@ -55,3 +75,19 @@ async def find(call: Call, wanted: Query) -> Response:
         count = await call.client.count(wanted.q)
         counted = {"total": count.count, "kinds": count.kinds}
     return answers.one({"data": page.found, "next": page.after, **rest, **counted})
+
+
+@room.call("GET", "/v1/doubles", "listDoubles", Scope.READ, query=Since, answers={200: {NDJSON: _DOUBLES}})
+async def doubles(call: Call, wanted: Since) -> Response:
+    """
+    Every case in which a person may have got a message twice, the newest first.
+
+    Messages, and calls of fan-outs. The line before the last says what was not searched.
+    """
+    return await answers.lines(_told(await call.client.doubles(since=wanted.since)))
+
+
+async def _told(found: Doubles) -> AsyncIterator[Any]:
+    for one in found.found:
+        yield one
+    yield {"not_searched": found.not_searched, "history": found.history}
