@@ -106,7 +106,7 @@ def find_doubles(keys: Keys, since: datetime | None, most: int | None) -> Flow[D
 def _read(keys: Keys, since: datetime | None) -> Flow[_Doubts]:
     """The stream of doubts. Its ids are times."""
     found = _Doubts()
-    first = "-" if since is None else str(ms_of(since))
+    first = "-" if since is None else str(max(0, ms_of(since)))
     while True:
         page = (yield Ask([("XRANGE", keys.fixed("doubts"), first, "+", "COUNT", _PAGE)]))[0]
         for _, fields in page:
