@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -35,6 +37,17 @@ class WhenNoHistoryIsNamed:
         files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (folder, *folder.iterdir())}
         assert files == {"new": 0o700, "history.db": 0o600, "history.db-wal": 0o600, "history.db-shm": 0o600}, "nobody else may read it"
         history.close()
+
+    def test_one_that_another_process_is_just_making_is_completed(self, tmp_path: Path) -> None:
+        """The other process has said which version it makes, and not yet its secret."""
+        settings = Settings(redis_url="embedded", data_dir=tmp_path)
+        for _ in range(2):
+            history = open_history(settings)
+            assert history is not None
+            history.write([a_record(1)])
+            history.close()
+            with contextlib.closing(sqlite3.connect(tmp_path / "history.db")) as other, other:
+                assert other.execute("DELETE FROM wooshq_history_meta WHERE name = 'secret'").rowcount == 1
 
     def test_a_file_that_cannot_be_made_is_an_error_of_the_call_that_needs_it(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()

@@ -114,7 +114,7 @@ class Database(ABC):
         if self._secret is None:
             with self._lock, self._working() as connection:
                 found = _meta(connection)
-                if not found or not self.is_complete(connection):
+                if "secret" not in found or not self.is_complete(connection):  # another process may be between its two INSERTs
                     self.make_tables(connection)
                     found = _made(connection)
                 self._secret = found["secret"]
