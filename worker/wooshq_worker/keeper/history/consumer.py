@@ -18,7 +18,7 @@ from wooshq.history.contract import History, HistoryAway, HistoryNewer
 from wooshq.history.record import Record
 from wooshq.settings import Settings
 from wooshq_worker.keeper.history.ledger import LOST_AFTER_MS, Ended, EventLedger, Kept
-from wooshq_worker.keeper.history.pace import rest_s
+from wooshq_worker.keeper.history.pace import Load, rest_s
 from wooshq_worker.keeper.history.records import record_of
 from wooshq_worker.ledger_client import LedgerClient
 
@@ -27,6 +27,7 @@ log = structlog.get_logger("wooshq.history")
 
 _ENTRIES: Final = 64
 """Entries of the stream in one take. Each tells the ends of one script: one, or up to as many as a settlement or a chunk has."""
+_ENTRIES_WHILE_BUSY: Final = 8
 _GROUP: Final = 500
 """Records in one transaction."""
 _READ: Final = 100
@@ -79,6 +80,7 @@ class Consumer:
         self._cursor: int | None = None  #: where a sweep goes on; None while none is made
         self._untold_at_begin = 0
         self._spent_s = 0.0
+        self._load = Load()
         self._stopping = False
         self.away_at: float | None = None  #: monotonic: since when the history does no work
 
@@ -109,14 +111,23 @@ class Consumer:
                 await asyncio.sleep(_AWAY_FIRST_S)
             else:
                 spent, self._spent_s = self._spent_s, 0.0
-                pause = rest_s(spent, is_busy=self._is_busy(), full=self._bytes / self._most_bytes)
-                await asyncio.sleep(pause if did else max(pause, _LOOK_EVERY_S))
+                self._load.note(spent)
+                pause = rest_s(spent, is_busy=self._is_busy(), others=self._load.others, full=self._bytes / self._most_bytes)
+                await self._rest(pause)
+                await asyncio.sleep(0 if did else _LOOK_EVERY_S)
+
+    async def _rest(self, pause_s: float) -> None:
+        """Not longer than the worker has messages to send."""
+        ends = time.monotonic() + pause_s
+        while (left_s := ends - time.monotonic()) > 0 and self._is_busy() and not self._stopping:
+            await asyncio.sleep(min(left_s, _LOOK_EVERY_S / 5))
 
     async def _round(self) -> bool:
         """Whether there was anything to do, and there may be more. Raises LedgerUnavailable."""
         if time.monotonic() - self._listened_at > _LISTEN_EVERY_S:
             await self._listen()
-        entries = await self._client.do(self._ledger.take(self._name, _ENTRIES, self._lost_after_ms))
+        most = _ENTRIES_WHILE_BUSY if self._is_busy() else _ENTRIES
+        entries = await self._client.do(self._ledger.take(self._name, most, self._lost_after_ms))
         if entries is None:
             self._listened_at = 0.0  # a Redis that was emptied
             return True
@@ -126,7 +137,7 @@ class Consumer:
             for group in groups:
                 await self._forget([], await self._move(group))
             await self._forget([entry.name for entry in entries], await self._move(last))
-            if len(entries) == _ENTRIES:
+            if len(entries) == most:
                 return True
         return (await self._sweep() if self._may_sweep else False) or bool(entries)
 
@@ -245,7 +256,7 @@ class Consumer:
         before_ms = int((time.time() - self._retention_s) * 1000)
         try:
             while await self._in_thread(lambda: self._history.prune(before_ms, _PAGE)) == _PAGE:
-                await asyncio.sleep(rest_s(self._spent_s, is_busy=self._is_busy(), full=0.0))
+                await asyncio.sleep(rest_s(self._spent_s, is_busy=self._is_busy(), others=self._load.others, full=0.0))
         except (HistoryAway, HistoryNewer):
             pass  # the next sweep prunes
 
