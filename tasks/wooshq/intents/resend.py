@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from wooshq.errors import IntentInvalid, Problem
+from wooshq.errors import IntentInvalid, Problem, WooshqError
 from wooshq.gates.who import said
 from wooshq.intents.entry import entry_of_model, new_id
 from wooshq.ledger.intents import IntentLedger, ring
 from wooshq.ledger.replies import as_row, ms
 from wooshq.ledger.states import State
-from wooshq.ledger.steps import Ask, Flow, Ring, in_history
+from wooshq.ledger.steps import Ask, AskHistory, Flow, Ring, in_history
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION, NewerModel, parse_intent_json
 from wooshq_schemas.intent.door import migrated
 from wooshq_schemas.validation.json_text import loads
+
+log = logging.getLogger("wooshq.resend")
 
 _OF_ONE_SENDING = ("id", "idempotency_key")
 
@@ -27,9 +31,10 @@ def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why:
     if not why.strip():
         raise ValueError("why: must say why it is sent again. The recipient may get it twice")
     flat, time = yield Ask([("HGETALL", ledger.keys.intent(intent_id)), ("TIME",)])
-    row = as_row(flat)
+    row, record = as_row(flat), None
     if not row:
-        row = yield from _row_in_history(intent_id)
+        record = (yield from in_history([intent_id])).get(intent_id)
+        row = {} if record is None else _row_of(record)
     if not row:
         return None
     _check_state(row["state"])
@@ -50,19 +55,31 @@ def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why:
         return None
     if answer != "resent":
         _check_state(answer)
+    if record is not None:
+        yield from _note_in_history(record, new.intent_id, ms(time))
     for lane in (yield from ring(ledger.keys, settings)):
         yield Ring(lane)
     return new.intent_id
 
 
-def _row_in_history(intent_id: str) -> Flow[dict[str, str]]:
-    """State and body of an intent that has left the ledger; {} for one that is unknown."""
-    kept = (yield from in_history([intent_id])).get(intent_id)
-    if kept is None:
-        return {}
-    if kept.state == State.SENT and not kept.body:
+def _row_of(record: Any) -> dict[str, str]:
+    """State and body of an intent that has left the ledger. record: a `wooshq.history.record.Record`."""
+    if record.state == State.SENT and not record.body:
         raise _refused("has left the ledger, and the history does not keep what was said", "Enqueue a new intent instead")
-    return {"state": kept.state, "body": kept.body, "v": str(MODEL_VERSION)}
+    return {"state": record.state, "body": record.body, "v": str(MODEL_VERSION)}
+
+
+def _note_in_history(record: Any, new_id: str, now_ms: int) -> Flow[None]:
+    """
+    The record of what was sent says that it was sent again. It was: so a history that is away just now is no error. The new intent and the
+    audit log say it, too.
+    """
+    replays = [*(record.shown.get("replays") or ()), new_id]
+    changed = replace(record, changed_ms=max(now_ms, record.changed_ms + 1), shown={**record.shown, "replays": replays})
+    try:
+        yield AskHistory(lambda history: history.write([changed]))
+    except WooshqError as error:
+        log.warning("resend_not_in_history: %s was sent again as %s, and its record does not say so (%s)", record.id, new_id, error)
 
 
 def _check_state(state: str) -> None:

@@ -170,6 +170,8 @@ class WhenAnIntentHasEnded:
         again = desk.wooshq.resend(sent, "she asked", by="ana")
         assert again is not None
         assert (desk.status(again).state, desk.status(again).replay_of) == ("queued", sent)
+        once_more = desk.wooshq.resend(sent, "she asked again", by="ana")
+        assert desk.status(sent).replays == [again, once_more], "also for what the history has"
 
     async def test_what_somebody_may_still_need_stays(self, desk: Desk) -> None:
         """A dead letter, and a message that Pushwoosh keeps until its schedule."""
