@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from wooshq.errors import SettingsInvalid
+from wooshq.finding.double import Double
 from wooshq.finding.doubles_of_jobs import cases_of_job
 from wooshq.finding.in_history import OFF, SEARCHED, search_history
 from wooshq.history.contract import HistoryAway, HistoryNewer
@@ -26,28 +27,6 @@ from wooshq.search.tree import Since
 
 _PAGE: Final = 200
 _MAY_HAVE_REACHED: Final = ("sent", "unknown")
-
-
-@dataclass(frozen=True)
-class Double(Result):
-    """
-    One case. kind: `intent`, or `job` for a call of a fan-out job. at: when it was in doubt last, or when it ended if the ledger has left it to
-    the history. cause: why, one line each. recipients: their identifiers; of a job, those of the call that may have got it twice. It is empty
-    if they are not kept any more; then `people` says how many there are. attempts: of the intent, of what it is a replay of, and of its replays,
-    in their order; [] for a job. reached: calls that reached the recipients or may have, if that is known.
-    """
-
-    kind: str
-    id: str
-    at: str | None
-    cause: str
-    state: str | None
-    application: str | None
-    recipients: tuple[str, ...]
-    people: int
-    reached: int | None
-    attempts: list[dict[str, Any]]
-    kept_in: str
 
 
 @dataclass(frozen=True)
@@ -96,7 +75,7 @@ def find_doubles(keys: Keys, since: datetime | None, most: int | None) -> Flow[D
     for start in range(0, len(ids), _PAGE):
         found += yield from _intents(keys, {i: doubts.intents[i] for i in ids[start : start + _PAGE]}, ask_history=history == SEARCHED)
     for job_id in doubts.jobs:
-        found += [Double(**vars(case), kept_in="ledger") for case in (yield from cases_of_job(keys, job_id, since))]
+        found += yield from cases_of_job(keys, job_id, since)
     found += [_job_of(one) for one in old.values() if one.kind == "job" and one.id not in doubts.jobs]
     found.sort(key=lambda one: one.at or "", reverse=True)
     missing = ("what the history has: there is none (WOOSHQ_HISTORY_URL)",) if history == OFF else (f"the history: {why}",)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from wooshq.finding.double import Double
 from wooshq.finding.in_jobs import marks_of
 from wooshq.jobs.show import InDoubt, Job, in_doubt_page, read_jobs
 from wooshq.jobs.units import letter_id_of
@@ -22,27 +22,11 @@ _ONCE: Final = frozenset({Mark.WAITING, Mark.AGAIN, Mark.EXPIRED, Mark.CANCELLED
 """Recipients who were not sent to after a doubt."""
 
 
-@dataclass(frozen=True)
-class JobCase:
-    """See `Double`."""
-
-    id: str
-    at: str | None
-    cause: str
-    state: str | None
-    application: str | None
-    recipients: tuple[str, ...]
-    people: int
-    reached: int | None = None
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    kind: str = "job"
-
-
-def cases_of_job(keys: Keys, job_id: str, since: datetime | None) -> Steps[list[JobCase]]:
+def cases_of_job(keys: Keys, job_id: str, since: datetime | None) -> Steps[list[Double]]:
     """The calls of a job that were in doubt, each with the recipients who may have got the message twice."""
     jobs = yield from read_jobs(keys, [job_id])
     if job_id not in jobs:
-        return [JobCase(job_id, None, "calls without an answer, of a job that is no longer kept", None, None, (), 0)]
+        return [_case(job_id, None, "calls without an answer, of a job that is no longer kept", None, ())]
     job, _ = jobs[job_id]
     doubts: list[InDoubt] = []
     start: str | None = "0-0"
@@ -57,7 +41,23 @@ def cases_of_job(keys: Keys, job_id: str, since: datetime | None) -> Steps[list[
     for one in doubts:
         if one.identifier not in once and (since is None or _is_since(one.at, since)):
             cases.setdefault((one.at, one.cause), []).append(one.identifier)
-    return [JobCase(job_id, at, cause, job.state, job.application, tuple(who), len(who)) for (at, cause), who in cases.items()]
+    return [_case(job_id, at, cause, job, tuple(who)) for (at, cause), who in cases.items()]
+
+
+def _case(job_id: str, at: str | None, cause: str, job: Job | None, who: tuple[str, ...]) -> Double:
+    return Double(
+        kind="job",
+        id=job_id,
+        at=at,
+        cause=cause,
+        state=None if job is None else job.state,
+        application=None if job is None else job.application,
+        recipients=who,
+        people=len(who),
+        reached=None,
+        attempts=[],
+        kept_in="ledger",
+    )
 
 
 def _is_since(at: str | None, since: datetime) -> bool:

@@ -11,8 +11,8 @@ from wooshq.ledger.replies import read_kept
 from wooshq.ledger.states import HELD, JobState, LetterState, State
 from wooshq.letters.filter import comparable
 from wooshq.search.content import IN_CONTENT, Content, contains
-from wooshq.search.narrow import ms_of, one_of
-from wooshq.search.tree import Condition, Field, Is, Since, Tree, Until, fits
+from wooshq.search.narrow import fits_at, one_of
+from wooshq.search.tree import Field, Is, Tree
 
 _STATES: Final[Mapping[Kind, frozenset[str]]] = {
     "intent": frozenset((*State, HELD)) - {State.DEAD},
@@ -36,7 +36,7 @@ def can_fit(kind: Kind, tree: Tree) -> bool:
 def intent_fits(intent_id: str, row: Mapping[str, str], gates: Sequence[Gate], tree: Tree) -> bool:
     """Whether an intent fits. row: all of it."""
     intent = _Intent(intent_id, row, gates)
-    return fits(tree, intent.meets)
+    return fits_at(tree, at_ms(row), intent.meets)
 
 
 def at_ms(row: Mapping[str, str]) -> int:
@@ -51,13 +51,8 @@ class _Intent:
         self._gates = gates
         self._content: Content | None = None
 
-    def meets(self, condition: Condition) -> bool:
+    def meets(self, condition: Is) -> bool:
         row = self._row
-        match condition:
-            case Since(at):
-                return at_ms(row) >= ms_of(at)
-            case Until(at):
-                return at_ms(row) < ms_of(at)
         value = condition.value
         match condition.field:
             case Field.ID:
@@ -108,12 +103,7 @@ def job_fits(job_id: str, row: Mapping[str, str], state: str, tree: Tree, *, rec
     """Whether a job fits. row: all of it. state: as it is shown. recipient: count it among the job's."""
     content = Content(row.get("template", ""))
 
-    def meets(condition: Condition) -> bool:
-        match condition:
-            case Since(at):
-                return at_ms(row) >= ms_of(at)
-            case Until(at):
-                return at_ms(row) < ms_of(at)
+    def meets(condition: Is) -> bool:
         value = condition.value
         match condition.field:
             case Field.ID | Field.JOB:
@@ -130,4 +120,4 @@ def job_fits(job_id: str, row: Mapping[str, str], state: str, tree: Tree, *, rec
                 return value == recipient
         return condition.field in IN_CONTENT and content.has(condition)
 
-    return fits(tree, meets)
+    return fits_at(tree, at_ms(row), meets)

@@ -435,19 +435,24 @@ class ChunkLedger:
 
     def sweep(self, name: ChunkName) -> Steps[int]:
         """End the chunk of a job that was cancelled, or whose time is over. Returns how many recipients were not sent to."""
-        k, job = self.keys, name.job_id
-        keys = (
-            k.job(job),
-            k.job_part(job, "queued"),
-            k.fixed("chunk_due"),
-            k.job_part(job, "room"),
-            k.job_part(job, "unknown"),
-            k.job_part(job, "doubts"),
-            k.chunk(job, name.number),
-            k.marks(job, name.number),
-            k.fixed("turns"),
-        )
-        return int((yield RunScript("chunks/sweep", keys, (job, name.number, self._retention_ms, self._dead_ms))))
+        args = (name.job_id, name.number, self._retention_ms, self._dead_ms)
+        return int((yield RunScript("chunks/sweep", keys_to_end(self.keys, name), args)))
+
+
+def keys_to_end(keys: Keys, name: ChunkName) -> tuple[str, ...]:
+    """The keys of a script that ends recipients of a chunk who were not sent to."""
+    job = name.job_id
+    return (
+        keys.job(job),
+        keys.job_part(job, "queued"),
+        keys.fixed("chunk_due"),
+        keys.job_part(job, "room"),
+        keys.job_part(job, "unknown"),
+        keys.job_part(job, "doubts"),
+        keys.chunk(job, name.number),
+        keys.marks(job, name.number),
+        keys.fixed("turns"),
+    )
 
 
 def _begun(answer: Sequence[Any]) -> Begun:

@@ -15,9 +15,9 @@ from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters.letter import Letter
 from wooshq.letters.read import ReadLetter
 from wooshq.search.content import IN_CONTENT, Content, contains
-from wooshq.search.narrow import asks, cheap_first, leaves, ms_of, named
+from wooshq.search.narrow import asks, cheap_first, fits_at, leaves, named
 from wooshq.search.parse import parse
-from wooshq.search.tree import Condition, Field, Is, Since, Tree, Until, all_of, any_of, fits
+from wooshq.search.tree import Condition, Field, Is, Since, Tree, Until, all_of, any_of
 from wooshq.search.values import problem_of
 from wooshq.search.write import written
 
@@ -207,13 +207,8 @@ def letter_fits(read: ReadLetter, tree: Tree) -> bool:
     letter = read.letter
     content: Content | None = None
 
-    def meets(condition: Condition) -> bool:
+    def meets(condition: Is) -> bool:
         nonlocal content
-        match condition:
-            case Since(at):
-                return letter.filed_ms >= ms_of(at)
-            case Until(at):
-                return letter.filed_ms < ms_of(at)
         if condition.field not in _OF_THE_INTENT:
             return _meets_itself(letter, condition)
         if condition.field is Field.STATUS:
@@ -224,7 +219,7 @@ def letter_fits(read: ReadLetter, tree: Tree) -> bool:
             return contains([*content.texts(), letter.detail, read.error], condition.value)
         return content.has(condition)
 
-    return fits(tree, meets)
+    return fits_at(tree, letter.filed_ms, meets)
 
 
 def _meets_itself(letter: Letter, condition: Is) -> bool:

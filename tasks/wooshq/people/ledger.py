@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from wooshq.ledger.chunks import ChunkName
+from wooshq.ledger.chunks import ChunkName, keys_to_end
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import text
 from wooshq.ledger.steps import RunScript, Steps
@@ -39,20 +39,8 @@ class PeopleLedger:
 
     def change_chunk(self, name: ChunkName, before: bytes, after: bytes, places: Sequence[int]) -> Steps[bool]:
         """Write a chunk's recipients without the person, who stands at these places. Who was not sent to yet counts as cancelled."""
-        k, job = self.keys, name.job_id
-        keys = (
-            k.job(job),
-            k.job_part(job, "queued"),
-            k.fixed("chunk_due"),
-            k.job_part(job, "room"),
-            k.job_part(job, "unknown"),
-            k.job_part(job, "doubts"),
-            k.chunk(job, name.number),
-            k.marks(job, name.number),
-            k.fixed("turns"),
-        )
-        args: list[str | bytes | int] = [job, name.number, self._retention_ms, self._dead_ms, before, after, *places]
-        return (yield from self._done("people/forget_recipient", keys, args))
+        args: list[str | bytes | int] = [name.job_id, name.number, self._retention_ms, self._dead_ms, before, after, *places]
+        return (yield from self._done("people/forget_recipient", keys_to_end(self.keys, name), args))
 
     def change_doubt(self, job_id: str, entry: str, fields: Mapping[str, str], who: str) -> Steps[bool]:
         """Write an entry of a job's doubts without the person. who: its identifiers, JSON; "" to remove it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from wooshq.search.tree import And, Condition, Field, Is, Not, Or, Since, Tree, Until
+from wooshq.search.tree import And, Condition, Field, Is, Not, Or, Since, Tree, Until, fits
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -15,6 +15,21 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def ms_of(at: datetime) -> int:
     """Whole ms since the epoch, rounded up: what happened in the ms before `at` is not since `at`."""
     return -((_EPOCH - at) // timedelta(milliseconds=1))
+
+
+def fits_at(tree: Tree, at_ms: int, meets: Callable[[Is], bool]) -> bool:
+    """`fits` of something that ended at this time (ms since the epoch). meets: asked for everything but times."""
+
+    def meets_any(condition: Condition) -> bool:
+        match condition:
+            case Since(at):
+                return at_ms >= ms_of(at)
+            case Until(at):
+                return at_ms < ms_of(at)
+            case _:
+                return meets(condition)
+
+    return fits(tree, meets_any)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,7 @@ from wooshq.installation.places import NAME_IT, NOT_NAMED, Places, or_embedded
 from wooshq.intents.entry import new_id
 from wooshq.settings import Settings
 from wooshq.settings.under_pytest import check_may_call
-from wooshq.spool.mover import Mover
-from wooshq.spool.moving import move_spool
+from wooshq.spool.mover import moving_spool
 from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
@@ -95,15 +94,12 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         if settings.strict and not redis_check.allows():
             return REFUSES
         waits = Waits(engine, wooshq)
-        spool = Mover(lambda: move_spool(wooshq), every_s=_SPOOL_EVERY_S)
-        if settings.spool_dir is not None:  # of an app on this machine that ended before Redis came back
-            spool.wake()
         _freeze_garbage()
         hand_over_soon()
-        worker.start()
-        redis_check.end()
-        waits.end()
-        spool.stop()
+        with moving_spool(wooshq, every_s=_SPOOL_EVERY_S):  # of an app on this machine that ended before Redis came back
+            worker.start()
+            redis_check.end()
+            waits.end()
         # Celery calls every Ctrl-C a failure; a worker that drained did not fail.
         return 0 if end.is_interrupt and worker.exitcode == 1 else int(worker.exitcode or 0)
     finally:

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from wooshq.finding.doubles import Double
+from wooshq.finding.double import Double
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.files import cell, file_exists, opened
 from wooshq_worker.cli.terminal.help import Command, examples
