@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.intents import Taken
 from wooshq_worker.intents.batch import Group
 from wooshq_worker.jobs.suspects import SuspectLock
+from wooshq_worker.process import dispatch
 from wooshq_worker.process.broker_message import MOST_HOPS
 from wooshq_worker.process.dispatch import Dispatcher
 from wooshq_worker.process.lanes import Lanes
@@ -230,3 +233,21 @@ class WhenThereAreSuspects:
             assert await world.until(3) == [["a", "b"], ["c", "d"], ["e"]]
         assert world.suspects_done >= 3
         assert world.is_free
+
+
+class WhenALaneIsNearlyFull:
+    async def test_slots_that_become_free_one_after_the_other_share_a_take(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(dispatch, "_GATHER_S", 0.5)
+        world = World()
+        world.lanes = Lanes({"transactional": 64, "bulk": 64}, 64, lambda: False)
+        lane = world.lanes["bulk"]
+        world.lanes.take(lane, 64)
+        world.waiting = [f"i{n}" for n in range(64)]
+        async with world.running() as dispatcher:
+            dispatcher.hear_bell("bulk", MOST_HOPS)
+            for _ in range(10):
+                world.lanes.give_back(lane, 1)
+                await asyncio.sleep(0)
+            await world.until_taken(1)
+            assert world.takes[0] == 10
+            world.lanes.give_back(lane, 54)
