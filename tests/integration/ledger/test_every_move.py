@@ -21,7 +21,7 @@ from wooshq.ledger.chunks import ChunkName, Doubt
 from wooshq.ledger.gates import Heard, Shut
 from wooshq.ledger.intents import CancelOutcome, Claim, Settlement
 from wooshq.ledger.states import FINAL, Event, Mark, Reason
-from wooshq_worker.keeper.history.ledger import Ended, Kept
+from wooshq_worker.keeper.history.ledger import Ended, EventLedger, Kept
 
 UNSAID = dict.fromkeys(("http_status", "code", "latency_ms", "error"))
 
@@ -199,6 +199,21 @@ def what_has_ended_is_told_read_and_forgotten(walk: Walker) -> None:
     walk.do(events.state())
 
 
+def events_stay_until_every_group_has_done_them(walk: Walker) -> None:
+    others = EventLedger(walk.settings, "others")
+    walk.do(others.listen(10**9))
+    sent = walk.settled(walk.accepted(), Event.ACCEPTED).intent_id
+    told = [entry.name for entry in walk.do(walk.events.take("one", 100))]
+    walk.do(walk.events.forget(told, []))
+    stream = walk.keys.fixed("events")
+    assert walk.watched.redis.xlen(stream) == len(told), "the others have not done them"
+    theirs = walk.do(others.take("a", 100))
+    assert Ended("sent", sent) in [one for entry in theirs for one in entry.told]
+    walk.do(others.done([entry.name for entry in theirs]))
+    assert walk.watched.redis.xlen(stream) == 0
+    assert walk.do(others.stop(0.0, ["history"])) == ["others"]
+
+
 def a_ledger_is_swept_for_what_was_not_told(walk: Walker) -> None:
     events = walk.events
     assert walk.do(events.listen(1)) == (1, 0), "what ended before was not told"
@@ -217,8 +232,9 @@ def a_ledger_is_swept_for_what_was_not_told(walk: Walker) -> None:
     assert walk.do(events.sweep("one", "go on"))[0]
     assert walk.do(events.sweep("one", "end", untold)) == (True, 5)
     assert walk.do(events.sweep("one", "begin")) == (False, 0)
-    assert not walk.do(events.stop(60.0)), "somebody listens"
-    assert walk.do(events.stop(0.0))
+    assert walk.do(events.stop(60.0)) == [], "somebody listens"
+    assert walk.do(events.stop(0.0, ["history"])) == [], "the caller reads them itself"
+    assert walk.do(events.stop(0.0)) == ["history"]
     assert walk.do(events.take("one", 100)) is None
 
 
@@ -425,6 +441,7 @@ WALKS: list[Callable[[Walker], None]] = [
     what_is_not_an_intent_is_filed_edited_and_discarded,
     a_letter_is_forgotten,
     what_has_ended_is_told_read_and_forgotten,
+    events_stay_until_every_group_has_done_them,
     a_ledger_is_swept_for_what_was_not_told,
     the_keeper_rings_where_no_worker_has_answered,
     a_ledger_of_the_version_before_is_taken_in,

@@ -338,3 +338,27 @@ class WhenEndsWereNotTold:
             await until(lambda: bool(desk.redis.exists(KEYS.fixed("events"))))
             desk.redis.flushdb()
             await until(lambda: bool(desk.redis.exists(KEYS.fixed("events"))))
+
+
+class WhenTheEventsHaveAnotherReader:
+    async def test_they_stay_until_it_has_done_them_but_do_not_fill_redis(self, desk: Desk) -> None:
+        most = 1500
+        desk.settings = desk.settings.model_copy(update={"events_max_bytes": most})
+        others = EventLedger(desk.settings, "others")
+        desk.wooshq.do(others.listen(most))
+        ids = desk.settled()
+        await desk.consumed(lambda: not desk.rows())
+        stream = KEYS.fixed("events")
+        assert desk.redis.xlen(stream) == 1, "the other one has not done it"
+        async with desk.consumer():
+            while not desk.wooshq.do(others.state()).missed:
+                ids += desk.settled()
+                await until(lambda: not desk.rows())
+        telling = desk.wooshq.do(others.state())
+        assert (telling.untold, telling.missed) == (0, 1), "the oldest one has left without it; all were told"
+        assert telling.now_bytes <= most
+        assert sorted(desk.in_history()) == sorted(ids)
+        entries = desk.wooshq.do(others.take("a", 1000)) or []
+        assert [one.id for entry in entries for one in entry.told] == ids[1:]
+        desk.wooshq.do(others.done([entry.name for entry in entries]))
+        assert desk.redis.xlen(stream) == 0

@@ -1,4 +1,12 @@
-"""The events of the ledger, for whoever keeps a history: what each script is given, and what its answer means."""
+"""
+The events of the ledger, for whoever reads them: what each script is given, and what its answer means.
+
+The ledger's scripts tell what has ended in the stream `events`. Each kind of reader has a *group* of its own, of which each event is given to one
+reader: `history` is one. To read them for another purpose: make an `EventLedger` with a group of your own; `listen` at the start and every ten
+seconds, `take`, do the work, then `done`. An event leaves when every group has done it. A group that is silent for ten minutes is given up
+(`stop`). A group that is slow while the history is not does not fill Redis: from three quarters of `WOOSHQ_EVENTS_MAX_BYTES` on the oldest events
+leave without it, and `Telling.missed` counts their ends. A row may have left the ledger when its event is read: then the history has it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +19,8 @@ from wooshq.ledger.replies import as_row, text
 from wooshq.ledger.steps import Ask, RunScript, Steps
 from wooshq.settings import Settings
 
+HISTORY: Final = "history"
+"""The group of those who write the history."""
 READ_BYTES: Final = 4 * 1024 * 1024
 """Bytes of rows in one read. Redis serves nobody else while a script runs."""
 LOST_AFTER_MS: Final = 60_000
@@ -55,7 +65,8 @@ class Kept:
 class Telling:
     """
     How the stream of events is. is_on: ends are told. most, now: bytes. untold: ends that were not told because it was full, since
-    `untold_at_ms`. Times are ms since the epoch, 0 for never.
+    `untold_at_ms`. missed: ends whose events left before this group had done them. heard_at_ms: when a reader of this group last spoke. Times are
+    ms since the epoch, 0 for never.
     """
 
     is_on: bool
@@ -65,12 +76,14 @@ class Telling:
     untold_at_ms: int
     heard_at_ms: int
     swept_at_ms: int
+    missed: int = 0
 
 
 class EventLedger:
-    """Makes steps; `run` and `arun` carry them out."""
+    """Makes steps; `run` and `arun` carry them out. group: of the readers that it speaks for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, group: str = HISTORY) -> None:
+        self.group = group
         self.keys = Keys(settings.namespace)
         self._both = (self.keys.fixed("events"), self.keys.fixed("telling"))
         self._telling = (self.keys.fixed("telling"),)
@@ -78,16 +91,17 @@ class EventLedger:
 
     def listen(self, most_bytes: int) -> Steps[tuple[int, int]]:
         """Have every end told from now on. Returns how many were not told, and the bytes of the stream."""
-        untold, now = yield RunScript("events/listen", self._both[::-1], (most_bytes,))
+        untold, now = yield RunScript("events/listen", self._both[::-1], (most_bytes, self.group))
         return int(untold), int(now)
 
-    def stop(self, after_s: float) -> Steps[bool]:
-        """Have ends told no more, if nobody has listened for so long. Whether this call did it."""
-        return bool((yield RunScript("events/stop", self._both[::-1], (int(after_s * 1000),))))
+    def stop(self, after_s: float, mine: Sequence[str] = ()) -> Steps[list[str]]:
+        """Give up the groups that have been silent for so long, but for `mine`; with the last one, ends are told no more. Returns which they were."""
+        found = yield RunScript("events/stop", self._both[::-1], (int(after_s * 1000), *mine))
+        return [text(group) for group in found]
 
     def take(self, consumer: str, most: int, lost_after_ms: int = LOST_AFTER_MS) -> Steps[list[Entry] | None]:
         """The next events, of which nobody else is given any until a while has passed. None if nobody listens: call `listen`."""
-        found = yield RunScript("events/take", self._both, (consumer, most, lost_after_ms))
+        found = yield RunScript("events/take", self._both, (consumer, most, lost_after_ms, self.group))
         return None if isinstance(found, (str, bytes)) else [_entry(text(name), flat) for name, flat in found]
 
     def read(self, ended: Sequence[Ended]) -> Steps[list[list[dict[str, str]]]]:
@@ -95,8 +109,12 @@ class EventLedger:
         found = yield RunScript("events/read", self._telling, (READ_BYTES, *map(str, ended)))
         return [[as_row(flat) if flat else {} for flat in rows] for rows in found]
 
+    def done(self, entries: Sequence[str]) -> Steps[None]:
+        """This group has done these entries."""
+        yield RunScript("events/done", self._both, (self.group, *entries))
+
     def forget(self, entries: Sequence[str], kept: Sequence[Kept]) -> Steps[int]:
-        """The history has these rows: forget them, and these entries. Returns how many rows have gone."""
+        """The history has these rows: forget them; and it has done these entries. Returns how many rows have gone."""
         return int((yield RunScript("events/forget", self._both, (self._retention_ms, len(entries), *entries, *map(str, kept)))))
 
     def sweep(self, token: str, step: Literal["begin", "go on", "end"], untold: int = 0) -> Steps[tuple[bool, int]]:
@@ -116,7 +134,7 @@ class EventLedger:
 
     def state(self) -> Steps[Telling]:
         """How the stream of events is."""
-        return _telling(as_row((yield Ask([("HGETALL", self.keys.fixed("telling"))]))[0] or []))
+        return _telling(as_row((yield Ask([("HGETALL", self.keys.fixed("telling"))]))[0] or []), self.group)
 
 
 def _name(key: str) -> str | None:
@@ -130,6 +148,6 @@ def _entry(name: str, flat: Sequence[Any]) -> Entry:
     return Entry(name, [Ended(text(kind), one) for kind, ids in pairs for one in text(ids).split()])
 
 
-def _telling(row: Mapping[str, str]) -> Telling:
-    numbers = (int(float(row.get(name) or 0)) for name in ("most", "bytes", "untold", "untold_at", "heard_at", "swept_at"))
-    return Telling("most" in row, *numbers)
+def _telling(row: Mapping[str, str], group: str) -> Telling:
+    names = ("most", "bytes", "untold", "untold_at", f"heard|{group}", "swept_at", f"missed|{group}")
+    return Telling("most" in row, *(int(float(row.get(name) or 0)) for name in names))

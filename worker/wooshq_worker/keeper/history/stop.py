@@ -1,4 +1,4 @@
-"""Where no worker keeps a history any more, ends are not told any more."""
+"""Groups of the events that no worker reads any more are given up; with the last one, ends are not told any more."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import structlog
 from wooshq.history.store import history_url
 from wooshq.settings.history_url import OFF
 from wooshq_worker.keeper.duty import DutyContext
-from wooshq_worker.keeper.history.ledger import EventLedger
+from wooshq_worker.keeper.history.ledger import HISTORY, EventLedger
 
 log = structlog.get_logger("wooshq.history")
 
 _AFTER_S: Final = 600.0
-"""A worker with a history says so every ten seconds. During a deployment there may be workers of both kinds."""
+"""A worker that reads the events says so every ten seconds. During a deployment there may be workers of both kinds."""
 
 
 async def stop_telling(context: DutyContext) -> None:
-    """Only a worker without a history does this."""
-    if history_url(context.settings) == OFF and await context.client.do(EventLedger(context.settings).stop(_AFTER_S)):
-        log.info("history_off", hint="no worker has kept a history for ten minutes; what has ended stays in Redis for WOOSHQ_RETENTION_S")
+    """A worker never gives up what it reads itself."""
+    mine = [] if history_url(context.settings) == OFF else [HISTORY]
+    for group in await context.client.do(EventLedger(context.settings).stop(_AFTER_S, mine)):
+        hint = "no worker has read its events for ten minutes; without a history, what has ended stays in Redis for WOOSHQ_RETENTION_S"
+        log.info("events_given_up", group=group, hint=hint)

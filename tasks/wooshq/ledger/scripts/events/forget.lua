@@ -1,9 +1,10 @@
--- forget.lua: the history has these rows, so the ledger forgets them, and the events that told of them. A row that has changed since stays: an
+-- forget.lua: the history has these rows, so the ledger forgets them, and it has done the events that told of them. A row that has changed since stays: an
 -- event of its change comes. A row that somebody may still need stays until its time is over: of a dead letter and its replays, of a message
 -- that Pushwoosh holds, and of a job.
 -- uses clock
 -- uses full
 -- uses row
+-- uses trim
 -- KEYS[1]   events   stream
 -- KEYS[2]   telling  hash
 -- ARGV      how long an id is recognised after its row has gone ms, how many events, then one entry each, then '<kind> <id> <changed> <until ms>' for each
@@ -58,21 +59,7 @@ for i = n + 3, #ARGV do
 end
 if marked then redis.call('HSET', KEYS[2], 'gone_till', now + keep_ms) end
 
-local bytes = 0
-for i = 3, n + 2 do
-  local entry = redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
-  if entry then
-    bytes = bytes + 24
-    for _, text in ipairs(entry[2]) do bytes = bytes + #text end
-    redis.call('XACK', KEYS[1], 'history', ARGV[i])
-    redis.call('XDEL', KEYS[1], ARGV[i])
-  end
-end
-if bytes > 0 then
-  if redis.call('XLEN', KEYS[1]) == 0 then
-    redis.call('HSET', KEYS[2], 'bytes', 0)
-  else
-    redis.call('HINCRBY', KEYS[2], 'bytes', -bytes)
-  end
-end
+local names = {}
+for i = 3, n + 2 do names[#names + 1] = ARGV[i] end
+done(KEYS[1], KEYS[2], HISTORY, names)
 return gone
