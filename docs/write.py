@@ -88,7 +88,7 @@ def _folders_below(folder: Path) -> Iterator[Path]:
 
 def _lua_folders(folder: Path) -> Iterator[str]:
     """The folders of scripts in a folder, which have no Python file to say a sentence."""
-    for below in sorted({script.parent for script in folder.glob("*/*.lua")}):
+    for below in sorted({script.parent for script in folder.rglob("*.lua")}):
         yield f"- **{below.relative_to(ROOT)}**: {' '.join(sorted(f'`{script.stem}`' for script in below.glob('*.lua')))}"
 
 

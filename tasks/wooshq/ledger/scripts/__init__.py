@@ -11,7 +11,7 @@ from importlib.resources import files
 FOLDERS = ("intents", "cancels", "letters", "replays", "gates", "jobs", "chunks", "events", "people", "tokens")
 """The folders with scripts, one for each noun. `shared` holds the parts that scripts use."""
 _HERE = files(__name__)
-_USES = re.compile(r"^-- uses (\w+)$", re.MULTILINE)
+_USES = re.compile(r"^-- uses ([\w/]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 -- done.lua: a group has done these entries. They leave the stream when every other group has done them, too.
 -- uses full
--- uses trim
+-- uses events/trim
 -- KEYS[1]   events   stream
 -- KEYS[2]   telling  hash
 -- ARGV      the group, then the entries

@@ -4,7 +4,7 @@
 -- uses clock
 -- uses full
 -- uses row
--- uses trim
+-- uses events/trim
 -- KEYS[1]   events   stream
 -- KEYS[2]   telling  hash
 -- ARGV      how long an id is recognised after its row has gone ms, how many events, then one entry each, then '<kind> <id> <changed> <until ms>' for each

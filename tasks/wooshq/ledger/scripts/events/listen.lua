@@ -1,7 +1,7 @@
 -- listen.lua: from now on every end is told. Whoever reads the events calls it at the start, and again and again, for its group.
 -- uses clock
 -- uses full
--- uses trim
+-- uses events/trim
 -- KEYS[1]   telling  hash
 -- KEYS[2]   events   stream
 -- ARGV      how many bytes the stream may have, the group

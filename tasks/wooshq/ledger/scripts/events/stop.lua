@@ -2,7 +2,7 @@
 -- no more. Nothing is lost for the history: if somebody keeps one again, the rows that are still there are swept.
 -- uses clock
 -- uses full
--- uses trim
+-- uses events/trim
 -- KEYS[1]   telling  hash
 -- KEYS[2]   events   stream
 -- ARGV      for how long a group must have been silent ms, then the groups that the caller reads itself: they stay

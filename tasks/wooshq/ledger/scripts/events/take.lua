@@ -1,6 +1,6 @@
 -- take.lua: a reader takes the next events of its group, and those that another one took and has not done in time: it may be lost.
 -- uses full
--- uses trim
+-- uses events/trim
 -- KEYS[1]   events   stream
 -- KEYS[2]   telling  hash; only for the first write
 -- ARGV      name of the reader, how many entries at most, after how long an entry is taken from another reader ms, the group

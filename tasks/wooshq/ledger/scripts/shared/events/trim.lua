@@ -1,4 +1,4 @@
--- trim: who reads the stream `events`, and when its entries leave. Each reader (the history, …) has a group of its own, and an entry leaves when
+-- events/trim: who reads the stream `events`, and when its entries leave. Each reader (the history, …) has a group of its own, and an entry leaves when
 -- every group has done it. Hash telling: heard|<group> (when a reader of the group last spoke, ms), missed|<group> (how many ends left before the
 -- group had done them). The history is not made to wait: where it does the events and another group does not, the oldest leave when the stream
 -- is three quarters full. What the history has not done never leaves: if the stream is full, ends are counted and not told, see ended.lua.
