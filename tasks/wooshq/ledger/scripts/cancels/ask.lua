@@ -2,7 +2,7 @@
 --          stays sent, and its row says what the API answered.
 -- uses clock
 -- uses history
--- uses ended
+-- uses events/ended
 -- KEYS[1]   intent:<id>  hash
 -- KEYS[2]   cancels      zset
 -- KEYS[3]   changes      stream

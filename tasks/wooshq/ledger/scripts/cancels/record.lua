@@ -1,7 +1,7 @@
 -- record.lua: records what the API answered to a request to cancel a message.
 -- uses clock
 -- uses full
--- uses ended
+-- uses events/ended
 -- KEYS[1]   intent:<id>  hash
 -- KEYS[2]   cancels      zset
 -- KEYS[3]   counts       hash

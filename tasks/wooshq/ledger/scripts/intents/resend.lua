@@ -1,7 +1,7 @@
 -- resend.lua: an operator sends again what was sent already. The recipients may get it twice, so that is on record.
 -- uses clock
 -- uses history
--- uses ended
+-- uses events/ended
 -- uses queue
 -- uses row
 -- KEYS[1]   intent:<id>  hash    the one that was sent

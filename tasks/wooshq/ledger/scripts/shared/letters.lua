@@ -1,5 +1,5 @@
 -- letters: the life of a dead letter, and of its outcome in a replay. Every move of a letter is made here.
--- uses ended
+-- uses events/ended
 
 local OUTCOMES = {S = 'sent', D = 'dead', E = 'expired', C = 'cancelled', X = 'left_out'}
 

@@ -1,5 +1,5 @@
 -- marks: where the recipients of a chunk are, one byte each, and the job's counters. See Mark in tasks/wooshq/ledger/states.py.
--- uses ended
+-- uses events/ended
 local COUNTER = {s = 'sending', r = 'retrying', S = 'sent', D = 'dead', U = 'unknown_identifiers', E = 'expired', C = 'cancelled'}
 
 -- Sets `mark` from a to b (0-based, both included) wherever the mark before is one of `from`. Returns how many were set.

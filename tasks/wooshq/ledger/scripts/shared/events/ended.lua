@@ -1,4 +1,4 @@
--- ended: what every move of an intent to a final state has in common, and how ends are told to those who keep them (the history).
+-- events/ended: what every move of an intent to a final state has in common, and how ends are told to those who keep them (the history).
 -- Each run of a script adds one entry to the stream `events`: a field for each kind (the state of an intent, `letter` or `job`), its value the
 -- ids, separated by blanks. Hash telling: most (how many bytes the stream may have; absent: nobody listens, and nothing is told), bytes (that it has),
 -- untold (how many ends were not told, because it was full), untold_at (when the first of them was not, ms).
