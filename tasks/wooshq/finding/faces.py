@@ -1,4 +1,4 @@
-"""The calls that find things. `Wooshq` and `AsyncWooshq` have them; both faces carry out the same descriptions."""
+"""The calls that find things, and that end the wait of one. `Wooshq` and `AsyncWooshq` have them; both faces carry out the same descriptions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,32 @@ from datetime import datetime
 from wooshq.finding.doubles import Doubles, find_doubles
 from wooshq.finding.find import count, find
 from wooshq.finding.found import Count, FoundPage
+from wooshq.finding.why import Explained, explain
 from wooshq.gates.faces import AsyncGateCalls, GateCalls
+from wooshq.intents.cancel import try_now
 from wooshq.intents.find import find_intents
 from wooshq.intents.status import Status
 
 
 class FindCalls(GateCalls):
     """The calls that find what was accepted."""
+
+    def why(self, intent_id: str, *, application: str | None = None) -> Explained | None:
+        """
+        Why an intent is not out yet: one reason of a closed list (`NotYet`), in a sentence, with the moment that is expected and the act that
+        fits. None if the id is unknown. The parameters, and what is raised, are those of `status`.
+        """
+        application = application or self.settings.application or ""
+        return self.do(explain(self.ledger, self.settings, intent_id, application))
+
+    def try_now(self, intent_id: str, *, why: str = "", by: str | None = None) -> str | None:
+        """
+        End the wait of a retry: its next attempt is due now. Returns the state it is in (`retrying`: a worker takes it within a second, unless
+        something else holds it back, see `why`); None if unknown. Any other state than `retrying` stays as it is.
+
+        why, by: for the audit log; by: None for the user and host.
+        """
+        return self.do(try_now(self.ledger, intent_id, why, by))
 
     def find(self, query: str, *, most: int = 100, after: str | None = None) -> FoundPage:
         """
@@ -50,6 +69,23 @@ class FindCalls(GateCalls):
 
 class AsyncFindCalls(AsyncGateCalls):
     """The calls that find what was accepted."""
+
+    async def why(self, intent_id: str, *, application: str | None = None) -> Explained | None:
+        """
+        Why an intent is not out yet: one reason of a closed list (`NotYet`), in a sentence, with the moment that is expected and the act that
+        fits. None if the id is unknown. The parameters, and what is raised, are those of `status`.
+        """
+        application = application or self.settings.application or ""
+        return await self.do(explain(self.ledger, self.settings, intent_id, application))
+
+    async def try_now(self, intent_id: str, *, why: str = "", by: str | None = None) -> str | None:
+        """
+        End the wait of a retry: its next attempt is due now. Returns the state it is in (`retrying`: a worker takes it within a second, unless
+        something else holds it back, see `why`); None if unknown. Any other state than `retrying` stays as it is.
+
+        why, by: for the audit log; by: None for the user and host.
+        """
+        return await self.do(try_now(self.ledger, intent_id, why, by))
 
     async def find(self, query: str, *, most: int = 100, after: str | None = None) -> FoundPage:
         """

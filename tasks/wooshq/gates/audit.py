@@ -24,13 +24,14 @@ _DID: Final = {
     "make": "made",
     "revoke": "revoked",
     "forget": "forgotten",
+    "try_now": "hastened",
 }
 
 
 @dataclass(frozen=True)
 class Act(Result):
     """
-    One act. did: `started`, `paused`, `resumed`, `cancelled`, `discarded`, `edited`, `resent`, `continued`, `forgotten`, `made`, `revoked`, `shut`,
+    One act. did: `started`, `paused`, `resumed`, `cancelled`, `discarded`, `edited`, `resent`, `continued`, `forgotten`, `hastened`, `made`, `revoked`, `shut`,
     `opened`, `set` or `unset`.
 
     what: a replay, a job, an intent, letters, a gate, a limit, a token, in words. selection: what was selected, if it was many. count: how many it

@@ -1,4 +1,7 @@
-"""Cancel an intent that has not been sent, or have the API asked to cancel one that was sent and that Pushwoosh still holds."""
+"""
+What an operator does to an intent that is under way: cancel it, have the API asked to cancel one that was sent and that Pushwoosh still
+holds, or end the wait of a retry.
+"""
 
 from __future__ import annotations
 
@@ -37,3 +40,13 @@ def _cancel_sent(ledger: IntentLedger, intent_id: str, why: str, by: str) -> Ste
         return State.SENT
     answer = yield from ledger.ask_cancel(intent_id, held.until_ms, why, by)
     return CANCELLING if answer == "asked" else answer
+
+
+def try_now(ledger: IntentLedger, intent_id: str, why: str, by: str | None) -> Flow[str | None]:
+    """See `Wooshq.try_now`."""
+    why, who = said(why, by)
+    state = yield from ledger.try_now(intent_id, why, who)
+    if state == "gone":
+        kept = (yield from in_history([intent_id])).get(intent_id)
+        return None if kept is None else str(kept.state)
+    return state

@@ -320,6 +320,12 @@ class IntentLedger:
         keys = (k.intent(intent_id), *map(k.fixed, ("due", "expiry", "counts", "changes")))
         return _text((yield RunScript("intents/cancel", keys, (intent_id, self._retention_ms, self._dead_ms, why, by))))
 
+    def try_now(self, intent_id: str, why: str, by: str) -> Steps[str]:
+        """End the wait of a retry: it is due now. The state that the intent is in, or 'gone'."""
+        k = self.keys
+        keys = (k.intent(intent_id), k.fixed("due"), k.fixed("changes"))
+        return _text((yield RunScript("intents/try_now", keys, (intent_id, why, by))))
+
     def resend(self, intent_id: str, new: Entry, why: str, by: str, *, was_sent: bool = False) -> Steps[str]:
         """
         Send again what was sent, as the intent `new`: 'resent', 'gone', or the state that the intent is in. was_sent: the history says that it was

@@ -14,8 +14,9 @@ from redis.exceptions import RedisError
 from wooshq.errors import LedgerUnavailable, NotAccepted, SettingsInvalid, WooshqError, explain_settings
 from wooshq.history.contract import HistoryAway
 from wooshq.installation.embedded import EmbeddedRedisError
-from wooshq_worker.cli.commands import bulk, cancel, fanout, forget, from_1_3, lint, resend, send
-from wooshq_worker.cli.commands.finding import doubles, find, status
+from wooshq_worker.cli.commands import bulk, fanout, forget, from_1_3, lint, send
+from wooshq_worker.cli.commands.acts import cancel, resend, try_now
+from wooshq_worker.cli.commands.finding import doubles, find, status, why
 from wooshq_worker.cli.commands.gates import audit, changes, limits, pause
 from wooshq_worker.cli.commands.gates import show as gates
 from wooshq_worker.cli.commands.letters import dead, replays
@@ -62,9 +63,11 @@ Start with:
 send.add_to(app)
 status.add_to(app)
 cancel.add_to(app)
+why.add_to(app)
 find.add_to(app)
 doubles.add_to(app)
 resend.add_to(app)
+try_now.add_to(app)
 forget.add_to(app)
 lint.add_to(app)
 from_1_3.add_to(app)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wooshq.errors import Problem
+from wooshq.finding.why import Explained
 from wooshq.intents.entry import entry_of
 from wooshq.intents.status import Status
 from wooshq.tokens.token import Scope
@@ -65,6 +66,14 @@ class Cancelled(Said):
     """`cancelled`; `cancelling` if Pushwoosh keeps it until its schedule, and is asked; or the state in which it had ended."""
 
 
+class TriedNow(Said):
+    """What a message is whose retry was to come now."""
+
+    id: str
+    state: str
+    """`retrying`: it is due now; or the state that it is in, and stays in."""
+
+
 class Counts(RootModel[dict[str, int]]):
     """Event → how often."""
 
@@ -84,7 +93,7 @@ class ResendBecause(Said):
     raw_body={JSON: Intent, NDJSON: _A_LINE},
     examples={"a push to one user": EXAMPLE},
     parameters=[IDEMPOTENCY_KEY],
-    leads_to=dict.fromkeys(("getIntent", "cancelIntent", "resendIntent"), "/id"),
+    leads_to=dict.fromkeys(("getIntent", "explainIntent", "cancelIntent", "tryIntentNow", "resendIntent"), "/id"),
     answers={202: {JSON: Accepted, NDJSON: _RESULTS}},
     headers={"Location": "Where to ask what becomes of it.", "Idempotent-Replayed": "`true` if it had been accepted before."},
     errors=(400, 413, 415),
@@ -136,6 +145,34 @@ async def show(call: Call, intent_id: str, wanted: WhichKey) -> Response:
     if found is None:
         raise unknown()
     return answers.one(found)
+
+
+@room.call("GET", "/v1/intents/{intent_id}/why", "explainIntent", Scope.READ, query=WhichKey, answers={200: model_of(Explained)})
+async def why(call: Call, intent_id: str, wanted: WhichKey) -> Response:
+    """
+    Why a message is not out yet: one reason of a closed list, in a sentence, and what can be done.
+
+    `reason` is null if it has ended.
+    """
+    found = await call.client.why(intent_id, application=wanted.application)
+    if found is None:
+        raise unknown()
+    return answers.one(found)
+
+
+@room.call(
+    "POST", "/v1/intents/{intent_id}/try-now", "tryIntentNow", Scope.OPERATE, body=Because, optional_body=True, answers={200: TriedNow}
+)
+async def try_now(call: Call, intent_id: str, said: Because) -> Response:
+    """
+    End the wait of a retry: its next attempt is due now.
+
+    Any other state than `retrying` stays as it is.
+    """
+    state = await call.client.try_now(intent_id, why=said.why, by=call.by)
+    if state is None:
+        raise unknown()
+    return answers.one({"id": intent_id, "state": state})
 
 
 @room.call(

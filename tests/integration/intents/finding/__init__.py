@@ -1,0 +1,1 @@
+"""Messages are found, and what holds them back is explained."""

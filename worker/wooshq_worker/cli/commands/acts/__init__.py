@@ -1,0 +1,1 @@
+"""The commands that act on single messages: cancel, send again, try now."""
