@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from tests.integration.intents.test_doubles import Losing
+from tests.integration.intents.finding.test_doubles import Losing
 from tests.integration.letters.dead_letters import letters_of, users
 from tests.integration.worker.console.served import served
 from tests.rig import Rig, an_intent
