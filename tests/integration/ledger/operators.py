@@ -1,10 +1,11 @@
-"""What operators do beside the moves of a message: limits, pauses, tokens of the HTTP API, people who are forgotten."""
+"""What operators do beside the moves of a message: limits, pauses, retries that are hastened, tokens of the HTTP API, people who are forgotten."""
 
 from __future__ import annotations
 
 from tests.integration.ledger.walker import HOUR_MS, Walker
 from tests.rig import APPLICATION
 from wooshq.history.person import Person
+from wooshq.intents.entry import new_id
 from wooshq.ledger.chunks import Doubt
 from wooshq.ledger.gates import Heard, Shut
 from wooshq.ledger.states import Event, Mark
@@ -97,7 +98,16 @@ def a_person_is_taken_out_of_jobs(walk: Walker) -> None:
     assert walk.recorded(name, token, [(Mark.SENT, 0, 0), (Mark.SENT, 2, 2)]) == "done"
 
 
+def a_retry_does_not_wait_for_its_time(walk: Walker) -> None:
+    waits = walk.settled(walk.accepted(), Event.FAILED).intent_id
+    assert walk.do(walk.ledger.try_now(waits, "it is well again", "ana")) == "retrying"
+    assert walk.do(walk.ledger.come_due("due", 10)) == [waits]
+    assert walk.do(walk.ledger.try_now(walk.accepted(), "", "ana")) == "queued"
+    assert walk.do(walk.ledger.try_now(new_id(), "", "ana")) == "gone"
+
+
 WALKS = [
+    a_retry_does_not_wait_for_its_time,
     a_person_sets_limits_and_pauses_a_lane,
     tokens_are_made_and_revoked,
     a_person_is_taken_out_of_messages,

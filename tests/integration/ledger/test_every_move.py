@@ -131,14 +131,6 @@ def what_waits_is_cancelled(walk: Walker) -> None:
         assert walk.do(walk.ledger.cancel(intent_id)) == "cancelled"
 
 
-def a_retry_does_not_wait_for_its_time(walk: Walker) -> None:
-    waits = walk.settled(walk.accepted(), Event.FAILED).intent_id
-    assert walk.do(walk.ledger.try_now(waits, "it is well again", "ana")) == "retrying"
-    assert walk.do(walk.ledger.come_due("due", 10)) == [waits]
-    assert walk.do(walk.ledger.try_now(walk.accepted(), "", "ana")) == "queued"
-    assert walk.do(walk.ledger.try_now(new_id(), "", "ana")) == "gone"
-
-
 def the_api_is_asked_to_cancel_what_was_sent(walk: Walker) -> None:
     ledger, sent = walk.ledger, walk.settled(walk.accepted(), Event.ACCEPTED, held_ms=60_000).intent_id
     assert walk.do(ledger.ask_cancel(walk.accepted(), 1)) == "queued"
@@ -445,7 +437,6 @@ WALKS: list[Callable[[Walker], None]] = [
     what_waits_expires,
     what_was_sent_is_sent_again,
     what_waits_is_cancelled,
-    a_retry_does_not_wait_for_its_time,
     the_api_is_asked_to_cancel_what_was_sent,
     what_is_not_an_intent_is_filed_edited_and_discarded,
     a_letter_is_forgotten,
