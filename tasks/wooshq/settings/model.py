@@ -194,7 +194,11 @@ class Settings(BaseSettings):
     events_max_bytes: Annotated[int, Field(ge=64 * 1024)] = 64 * 1024 * 1024
     """Maximum size of the events in Redis that the history has not taken yet, about 45 bytes each. Above it ends wait in the ledger until it is swept for them."""
 
-    # The HTTP API (`wooshq console`)
+    # The console and the HTTP API (`wooshq console`)
+    environment: Annotated[str | None, Field(min_length=1, max_length=32)] = None
+    """Name of this installation on every page of the console, such as `production`."""
+    environment_colour: Literal["red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "grey"] | None = None
+    """Colour of that name: `red`, `orange`, `yellow`, `green`, `teal`, `blue`, `purple`, `pink` or `grey`. Default: red for names that begin with `prod`, otherwise blue."""
     console_token: SecretStr | None = None
     """Bearer token with all scopes, beside those of `wooshq tokens`. At least 32 characters."""
     console_body_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
@@ -247,6 +251,7 @@ class Settings(BaseSettings):
         "spool_dir",
         "metrics_address",
         "history_url",
+        "environment",
         mode="before",
     )
     @classmethod

@@ -1,1 +1,1 @@
-"""The HTTP API (`wooshq console`). It has no rules of its own: it reads a request, calls the Python API, and writes the answer."""
+"""The HTTP API and the web console (`wooshq console`). It has no rules of its own: it reads a request, calls the Python API, and writes the answer."""

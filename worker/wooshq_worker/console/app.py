@@ -1,4 +1,4 @@
-"""The app: every call of the HTTP API on its path, its document and reference page, and whether this server is alive and ready."""
+"""The app: every call of the HTTP API and every page on its path, the document of the API, and whether this server is alive and ready."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from wooshq_worker.console.api.openapi import document
 from wooshq_worker.console.api.problems import of_the_framework
 from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, metrics, replays
 from wooshq_worker.console.calls.accepting import Accepting
+from wooshq_worker.console.pages import PAGES
+from wooshq_worker.console.pages.shell.routes import Console
 
 ROOMS: Final = (intents.room, find.room, fan_out.room, letters.room, replays.room, gates.room, metrics.room)
 
@@ -47,7 +49,16 @@ def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> Calls:
     app.state.accepting = Accepting(client)
     app.state.metrics = metrics.LedgerMetrics(settings)
     app.state.most_stream_bytes = settings.console_stream_bytes
-    app.add_exception_handler(HTTPException, of_the_framework)
+    console = app.state.console = Console(PAGES, client, callers, settings.console_body_bytes)
+    console.add_to(app.router)
+
+    async def not_here(request: Request, error: Exception) -> Response:
+        is_a_browser = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+        if is_a_browser and getattr(error, "status_code", 500) == 404:
+            return console.not_found(request)
+        return await of_the_framework(request, error)
+
+    app.add_exception_handler(HTTPException, not_here)
     _add_open_paths(app, client)
     return Calls(app, ROOMS, client, callers, settings.console_body_bytes)
 

@@ -1,10 +1,10 @@
-"""Runs the HTTP API: which address, who may come, and the server."""
+"""Runs the HTTP API and the console: which address, who may come, and the server."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -14,6 +14,7 @@ from wooshq.settings import Settings
 from wooshq.settings.model import is_loopback
 from wooshq.tokens.token import Token, new_secret
 from wooshq_worker.console.access.callers import fixed_token
+from wooshq_worker.console.api.dispatch import Calls
 from wooshq_worker.console.app import make_app
 
 _DRAIN_S: Final = 10
@@ -67,16 +68,26 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
+class Server(uvicorn.Server):
+    """It ends the streams of open pages when it stops, because it waits for every answer."""
+
+    def __init__(self, app: Calls, **config: Any) -> None:
+        """config: of uvicorn."""
+        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", **config))
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.app.state.console.live.end()
+        await super().shutdown(sockets)
+
+
 def run(settings: Settings, listening: socket.socket, fixed: Sequence[Token]) -> None:
     """Serve until SIGTERM or Ctrl-C. Requests in progress end before."""
-    config = uvicorn.Config(
+    server = Server(
         make_app(settings, fixed),
-        log_config=None,
-        access_log=False,
         server_header=False,
         proxy_headers=False,
         limit_concurrency=_MOST_AT_ONCE,
         timeout_graceful_shutdown=_DRAIN_S,
-        lifespan="on",
     )
-    uvicorn.Server(config).run([listening])
+    server.run([listening])

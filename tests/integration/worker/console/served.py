@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 
 from tests.rig import GENEROUS_S, wait_until
 from wooshq.settings import Settings
 from wooshq_worker.console.access.callers import fixed_token
 from wooshq_worker.console.app import make_app
-from wooshq_worker.console.serve import listen
+from wooshq_worker.console.serve import Server, listen
 
 SECRET = "wq_a-token-for-tests-with-all-of-the-scopes"
 
@@ -23,7 +22,7 @@ def served(settings: Settings) -> Iterator[httpx.Client]:
     """A client of a server with these settings. Its token is `ana`, with all scopes."""
     listening = listen("127.0.0.1", 0)
     app = make_app(settings, [fixed_token("ana", SECRET)])
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=1))
+    server = Server(app, timeout_graceful_shutdown=1)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

@@ -13,9 +13,9 @@ class Bucket:
     left: float
     at: float
 
-    def take(self, rate_per_s: float, now: float) -> int:
-        """Take one request out. 0 if it may come; otherwise seconds to wait, at least 1."""
-        most = max(1.0, rate_per_s)
+    def take(self, rate_per_s: float, now: float, at_once: float | None = None) -> int:
+        """Take one request out. 0 if it may come; otherwise seconds to wait, at least 1. at_once: what the bucket holds, if not a second's requests."""
+        most = max(1.0, rate_per_s) if at_once is None else at_once
         self.left = min(most, self.left + (now - self.at) * rate_per_s)
         self.at = now
         if self.left < 1:

@@ -1,4 +1,4 @@
-"""`wooshq console`: serve the HTTP API."""
+"""`wooshq console`: serve the web console and the HTTP API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wooshq.settings import load_settings
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.out import NOTHING_DONE, USED_WRONGLY, people, say, show
 
-_NEEDS = "The HTTP API needs the extra `console`. Run in a checkout of wooshq: pip install '.[console]'"
+_NEEDS = "The console needs the extra `console`. Run in a checkout of wooshq: pip install '.[console]'"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,11 +26,11 @@ def console(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on. 0: any free port.")] = 8080,
 ) -> None:
-    """Serve the HTTP API until SIGTERM or Ctrl-C. Its calls need a bearer token: see wooshq tokens."""
+    """Serve the web console and the HTTP API until SIGTERM or Ctrl-C. Both need a token: see wooshq tokens."""
     try:
         from wooshq_worker.console import serve
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn"):
+        if (error.name or "").partition(".")[0] not in ("fastapi", "jinja2", "markupsafe", "starlette", "uvicorn"):
             raise
         say(_NEEDS)
         raise typer.Exit(USED_WRONGLY) from None
@@ -55,3 +55,4 @@ def _tell(secret: str) -> None:
     """There are no tokens, so this run has one of its own."""
     say("There are no tokens yet (wooshq tokens make NAME). This token has all scopes, and ends with this process:")
     say(f"  Authorization: Bearer {secret}")
+    say(f"To log in, open the address below in a browser of this machine, and give it the token: {secret}")

@@ -1,0 +1,77 @@
+"""A browser, and a console on an installation with something on every page. Each is made once for a file of tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.integration.console.browser import NO_BROWSER, chromium
+from tests.integration.console.seed import Seeded, seed
+from tests.integration.worker.console.served import SECRET, served
+from tests.rig import Rig
+from tests.stand_in import StandIn
+
+
+@dataclass
+class Console:
+    """A server of the console. secret: a token with all scopes. readers: one that may only read. seeded: what it shows."""
+
+    url: str
+    secret: str
+    readers: str
+    seeded: Seeded
+    rig: Rig
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """
+    A browser. Tests that use it are not async: the driver's event loop is this thread's until the last test of the file has ended.
+
+    Skips where no browser is installed.
+    """
+    with sync_playwright() as playwright:
+        found = chromium(playwright)
+        if found is None:
+            pytest.skip(NO_BROWSER)
+        with found:
+            yield found
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console on an installation of its own, with good-looking data. Tests may act, but must leave something on every page."""
+    with StandIn() as api:
+        rig = Rig(tmp_path_factory.mktemp("console"), api.url, environment="production")
+        try:
+            seeded = seed(rig, api)
+            readers = rig.wooshq.tokens.make("reader", ["read"], by="ana@ops-1").secret
+            with served(rig.wooshq.settings) as client:
+                yield Console(str(client.base_url), SECRET, readers, seeded, rig)
+        finally:
+            rig.close()
+
+
+@pytest.fixture
+def bare(console: Console) -> Iterator[httpx.Client]:
+    """A client that is not logged in, and sends what a browser sends with a form."""
+    with httpx.Client(base_url=console.url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def visitor(console: Console, bare: httpx.Client) -> httpx.Client:
+    """The same, logged in with all scopes."""
+    return logged_in(bare, console.secret)
+
+
+def logged_in(client: httpx.Client, secret: str) -> httpx.Client:
+    """Log in as a form does. httpx keeps no secure cookie from plain HTTP, so it is sent as a header."""
+    answer = client.post("/login", data={"token": secret})
+    assert answer.status_code == 303, answer.text
+    client.headers["Cookie"] = answer.headers["set-cookie"].partition(";")[0]
+    return client

@@ -1,0 +1,18 @@
+"""The web console: each page is a module with its view, a template, and a line here. `shell` is what all pages share, and says how a page is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from wooshq_worker.console.pages import (
+    audit,
+    settings,
+)
+from wooshq_worker.console.pages.shell.registry import Page
+
+PAGES: Final[Sequence[Page]] = (
+    # In the order of the navigation: overview, messages, life, causes, replays, jobs, doubles, outbox, audit, settings.
+    audit.page,
+    settings.page,
+)

@@ -1,0 +1,229 @@
+// The console's own script: theme, keys, copying, the age of the data, and the live stream. Every page works without it.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const THEMES = ["system", "light", "dark"];
+  const STREAMS = 4; // of one browser: it makes six connections to a host, and pages need some
+  const POLL_MS = 3000;
+
+  // The theme, before anything is drawn
+  const theme = () => { try { return localStorage.getItem("wooshq-theme") || "system"; } catch { return "system"; } };
+  const show = (name) => { if (name === "system") delete root.dataset.theme; else root.dataset.theme = name; };
+  show(theme());
+  root.dataset.scripts = "";
+
+  const one = (selector, from = document) => from.querySelector(selector);
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+  function themeSwitch() {
+    const button = one("[data-theme-switch]");
+    if (!button) return;
+    const say = () => { button.setAttribute("aria-label", `Theme: ${theme()}`); button.title = `Theme: ${theme()}`; };
+    button.hidden = false;
+    say();
+    button.addEventListener("click", () => {
+      const next = THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length];
+      try { localStorage.setItem("wooshq-theme", next); } catch { /* kept for this page alone */ }
+      show(next);
+      say();
+    });
+  }
+
+  // Copying
+  function copying() {
+    const reveal = () => all("button[data-copy][hidden]").forEach((button) => { button.hidden = false; });
+    if (!navigator.clipboard) return;
+    reveal();
+    document.addEventListener("htmx:after:swap", reveal);
+    document.addEventListener("click", async (event) => {
+      const button = event.target.closest("button[data-copy]");
+      if (!button) return;
+      try { await navigator.clipboard.writeText(button.dataset.copy); } catch { return; }
+      button.dataset.done = "";
+      setTimeout(() => { delete button.dataset.done; }, 1200);
+    });
+  }
+
+  // Keys
+  const isTyping = (element) => element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+  const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null || row.getClientRects().length);
+
+  function move(step) {
+    const list = rows();
+    if (!list.length) return;
+    const at = list.findIndex((row) => row.contains(document.activeElement));
+    const next = list[Math.min(list.length - 1, Math.max(0, at < 0 ? (step > 0 ? 0 : list.length - 1) : at + step))];
+    (next.matches("a, button, [tabindex]") ? next : one("a, button, input, [tabindex]", next) || next).focus();
+    next.scrollIntoView({ block: "nearest" });
+  }
+
+  function openHelp() {
+    const help = one("[data-help]");
+    if (help && !help.open) help.showModal();
+  }
+
+  function keys() {
+    let leader = 0;
+    const help = one("[data-help-open]");
+    if (help) { help.hidden = false; help.addEventListener("click", openHelp); }
+    document.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+      const target = event.target instanceof Element ? event.target : document.body;
+      if (isTyping(target)) {
+        if (event.key === "Escape") target.blur();
+        return;
+      }
+      if (one("dialog[open]")) {
+        if (event.key === "?") one("dialog[open]").close();
+        return;
+      }
+      const follows = Date.now() - leader < 1500;
+      leader = 0;
+      if (follows) {
+        const to = all("nav.pages a[data-letter]").find((link) => link.dataset.letter === event.key);
+        if (to) { event.preventDefault(); to.click(); return; }
+      }
+      const row = target.closest("[data-row]");
+      switch (event.key) {
+        case "g": leader = Date.now(); break;
+        case "/": one("[data-find]")?.focus(); one("[data-find]")?.select(); break;
+        case "?": openHelp(); break;
+        case "j": move(1); break;
+        case "k": move(-1); break;
+        case "x": one("input[type=checkbox]", row || document.createElement("i"))?.click(); break;
+        case "Enter": {
+          const link = row && !target.matches("a, button, input, summary") ? one("a", row) : null;
+          if (!link) return;
+          link.click();
+          break;
+        }
+        case "Escape": all("details.menu[open], details.sure[open]").forEach((open) => { open.open = false; }); return;
+        default: return;
+      }
+      event.preventDefault();
+    });
+    document.addEventListener("click", (event) => {
+      all("details.menu[open]").forEach((open) => { if (!open.contains(event.target)) open.open = false; });
+      if (event.target.matches("dialog[open]")) event.target.close();
+    });
+  }
+
+  // Ages
+  const UNITS = [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [Infinity, 86400, "d"]];
+  function relative(seconds) {
+    const [limit, unit, name] = UNITS.find((row) => Math.abs(seconds) < row[0]);
+    const count = Math.floor(Math.abs(seconds) / unit);
+    if (limit === 60 && count < 2) return "now";
+    return seconds > 0 ? `${count}\u202f${name} ago` : `in ${count}\u202f${name}`;
+  }
+
+  let skew = 0; // how much this machine's clock is ahead of the server's
+  let readAt = 0;
+  let state = "still";
+  const SAYS = { live: "live", polls: "live", away: "ledger away", lost: "not connected", still: "as of", asleep: "asleep" };
+
+  function ages() {
+    const age = one("[data-age]");
+    if (!age) return;
+    readAt = Date.parse(age.dataset.age);
+    skew = Date.now() - readAt;
+    const tick = () => {
+      const now = Date.now() - skew;
+      all("time[data-ago]").forEach((time) => { time.textContent = relative((now - Date.parse(time.dateTime)) / 1000); });
+      const old = (now - readAt) / 1000;
+      age.dataset.state = state;
+      one("[data-age-says]", age).textContent = state === "live" || state === "polls" ? (old < 10 ? "live" : relative(old)) : state === "still" ? `as of ${relative(old)}` : SAYS[state];
+      age.title = `Data of ${new Date(readAt).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+    };
+    tick();
+    setInterval(tick, 1000);
+    document.addEventListener("htmx:after:swap", tick);
+    return tick;
+  }
+
+  // The live stream: one a page, none in a hidden tab, and polling where there is none
+  function live(tick) {
+    const template = one("template[data-stream]");
+    if (!template || !window.htmx) return;
+    let element = null, release = null, timer = 0;
+    const say = (now) => { state = now; tick(); };
+    const away = (text) => {
+      const box = one("[data-away]");
+      box.hidden = !text;
+      one("[data-away-says]").textContent = text;
+    };
+    const fresh = (at) => { readAt = at; away(""); };
+
+    const close = () => {
+      clearTimeout(timer);
+      element?.remove();
+      if (element) htmx.process(document.body); // the extension ends its stream
+      element = null;
+      release?.();
+      release = null;
+    };
+    const open = () => {
+      if (document.hidden || element) return;
+      if (!navigator.locks) return poll();
+      let got = false;
+      const tryNext = (number) => {
+        if (got || number >= STREAMS) { if (!got) poll(); return; }
+        navigator.locks.request(`wooshq-stream-${number}`, { ifAvailable: true }, (lock) => {
+          if (!lock) { tryNext(number + 1); return undefined; }
+          got = true;
+          if (document.hidden) return undefined;
+          return new Promise((done) => { release = done; connect(); });
+        });
+      };
+      tryNext(0);
+    };
+    const connect = () => {
+      element = template.content.firstElementChild.cloneNode(true);
+      element.addEventListener("beat", (event) => { fresh(Date.parse(event.detail.data)); say("live"); });
+      element.addEventListener("away", (event) => { away(event.detail.data); say("away"); });
+      element.addEventListener("out", () => location.reload());
+      element.addEventListener("htmx:sse:error", () => { close(); poll(); });
+      element.addEventListener("htmx:response:error", (event) => {
+        close();
+        if (event.detail.ctx.response.status === 401) location.reload(); else poll();
+      });
+      element.addEventListener("htmx:error", () => { close(); poll(); });
+      document.body.append(element);
+      htmx.process(element);
+    };
+    let polls = 0;
+    const poll = async () => {
+      clearTimeout(timer);
+      if (document.hidden) return;
+      const path = template.content.firstElementChild.getAttribute("hx-sse:connect").replace(/^\/live/, "/poll");
+      try {
+        const answer = await fetch(path, { cache: "no-store" });
+        if (answer.status === 401) { location.reload(); return; }
+        if (!answer.ok) throw new Error(await answer.text());
+        await htmx.swap({ text: await answer.text(), target: document.body, swap: "none", sourceElement: document.body });
+        fresh(Date.now() - skew);
+        say("polls");
+      } catch (error) {
+        if (!(error instanceof TypeError)) away(error.message);
+        say(error instanceof TypeError ? "lost" : "away");
+      }
+      polls += 1;
+      timer = setTimeout(polls % 5 ? poll : open, POLL_MS);
+    };
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) { close(); say("asleep"); } else open();
+    });
+    window.addEventListener("pagehide", close);
+    window.addEventListener("pageshow", (event) => { if (event.persisted) open(); });
+    open();
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    themeSwitch();
+    copying();
+    keys();
+    const tick = ages();
+    one('nav.pages [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+    if (tick) live(tick);
+  });
+})();
