@@ -9,15 +9,14 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from wooshq.ledger.replies import Result
 from wooshq.settings.load import variables
 from wooshq.settings.model import Settings
 
 _URLS: Final = frozenset({"base_url", "broker_url", "redis_url", "outbox_url", "history_url"})
 
 
-@dataclass(frozen=True)
-class ShownSetting(Result):
+@dataclass(frozen=True, slots=True)
+class ShownSetting:
     """A setting of this process. variable: that sets it. value: as text, "" if it is unset; of a secret, that it is set. says: what it is for."""
 
     variable: str
