@@ -23,6 +23,7 @@ LARGE_FOLDERS = {
     "tasks/wooshq": "each public name that an app imports is an entry: wooshq.aio, wooshq.outbox, wooshq.testing and the like",
     "docs": "each page is a subject that people look for by its name",
     "tests/unit": "each room of the packages has a room of the same name here",
+    "tests/integration": "each room of the packages has a room of the same name here",
     "worker/wooshq_worker": "`__init__`, `__main__` and `py.typed` must be there; each other entry is a part of the worker that the design names",
     "tests/data/examples": "request bodies of the API's reference, one file each: data",
 }
