@@ -75,6 +75,13 @@ class Gateway:
         self._writers -= {writer, ours}
 
 
+def _writes_history(pid: int) -> bool:
+    try:
+        return "wooshq_worker.keeper.history" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:  # it has ended
+        return False
+
+
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         while some := await reader.read(65536):
@@ -179,12 +186,15 @@ class Run:
         return [worker for worker in self.rigs[0].workers if worker.poll() is None]
 
     def kill_consumers(self) -> None:
-        """The processes that write the history, while their workers go on."""
-        started = [int(event["process"]) for event in self.rigs[0].events("history_process_started")]
-        for process in started:
-            with contextlib.suppress(OSError):  # it has ended
-                if "wooshq_worker.keeper.history" in Path(f"/proc/{process}/cmdline").read_text():
-                    os.kill(process, signal.SIGKILL)
+        """The processes that write the history, while their workers go on. There is one soon after a worker's start."""
+        wait_until(lambda: self.consumers, saw=self.rigs[0].logs)
+        for process in self.consumers:
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+
+    @property
+    def consumers(self) -> list[int]:
+        return [pid for pid in (int(event["process"]) for event in self.rigs[0].events("history_process_started")) if _writes_history(pid)]
 
     def age_events(self) -> None:
         """What a consumer has taken looks old, as after a minute: another one takes it, although the first one may live."""
