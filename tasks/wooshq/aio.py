@@ -37,6 +37,7 @@ from wooshq.ledger.run import aask, acarry_out
 from wooshq.ledger.steps import AskWhetherAway, AsyncStream, CallTurns, FindInSpool, Flow, Keep, Pull, Ring, Sleep, Wanted, Within
 from wooshq.letters.faces import AsyncDeadLetters, AsyncReplays
 from wooshq.letters.replays.start import Replayed
+from wooshq.overview.faces import AsyncOverviewCalls
 from wooshq.people.faces import AsyncPeopleCalls
 from wooshq.settings import Settings
 from wooshq.spool.spooling import Spooling
@@ -47,7 +48,7 @@ from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 T = TypeVar("T")
 
 
-class AsyncWooshq(AsyncFindCalls, AsyncPeopleCalls):
+class AsyncWooshq(AsyncFindCalls, AsyncOverviewCalls, AsyncPeopleCalls):
     """`wooshq.Wooshq` for asyncio. It may be used from several event loops: each has its own connections."""
 
     def __init__(self, settings: Settings | None = None) -> None:

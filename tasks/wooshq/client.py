@@ -52,6 +52,7 @@ from wooshq.ledger.steps import (
 )
 from wooshq.letters.faces import DeadLetters, Replays
 from wooshq.letters.replays.start import Replayed
+from wooshq.overview.faces import OverviewCalls
 from wooshq.people.faces import PeopleCalls
 from wooshq.settings import Settings
 from wooshq.spool.spooling import Spooling
@@ -62,7 +63,7 @@ from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
 T = TypeVar("T")
 
 
-class Wooshq(FindCalls, PeopleCalls):
+class Wooshq(FindCalls, OverviewCalls, PeopleCalls):
     """
     All calls on one configuration. The module's functions belong to an instance that is configured by the environment.
 

@@ -15,6 +15,7 @@ from wooshq.client import DeadLetters, JobHandle, Jobs, Wooshq
 from wooshq.finding.faces import AsyncFindCalls, FindCalls
 from wooshq.gates.faces import AsyncGateCalls, AsyncLimits, GateCalls, Limits
 from wooshq.letters.filter import Conditions, ConditionsAndIds
+from wooshq.overview.faces import AsyncOverviewCalls, OverviewCalls
 from wooshq.people.faces import AsyncPeopleCalls, PeopleCalls
 from wooshq.tokens.faces import AsyncTokens, Tokens
 
@@ -25,6 +26,7 @@ PAIRS = [
     (JobHandle, AsyncJobHandle),
     (GateCalls, AsyncGateCalls),
     (FindCalls, AsyncFindCalls),
+    (OverviewCalls, AsyncOverviewCalls),
     (PeopleCalls, AsyncPeopleCalls),
     (Limits, AsyncLimits),
     (Tokens, AsyncTokens),

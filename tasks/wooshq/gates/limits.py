@@ -60,7 +60,7 @@ def list_limits(ledger: GateLedger, settings: Settings) -> Steps[list[Limit]]:
     learned = yield from ledger.learned(sorted(map(text, limited)))
     job_ids = [text(i) for i in jobs]
     rows = (yield Ask([("HMGET", keys.job(i), "rate", "app", "ended") for i in job_ids])) if job_ids else []
-    found = [*_rates(as_row(flat), settings), *_shares(as_row(flat), settings)]
+    found = [*rates_of(as_row(flat), settings), *_shares(as_row(flat), settings)]
     found += [Limit(LimitName.RATE, app, round(rate, 2), Origin.LEARNED, since=moment(at)) for app, (rate, at) in learned.items()]
     found += [
         Limit(LimitName.RATE, text(app), float(rate), Origin.JOB, job=job_id)
@@ -79,8 +79,8 @@ def ceiling_of(limits: Iterable[Limit], application: str) -> float | None:
     return min((value for value in (*own[:1], *learned) if value is not None), default=None)
 
 
-def _rates(kept: Mapping[str, str], settings: Settings) -> Iterator[Limit]:
-    """The ceilings of applications. One that was set for all replaces every ceiling of the environment."""
+def rates_of(kept: Mapping[str, str], settings: Settings) -> Iterator[Limit]:
+    """The ceilings of applications, without learned ones. kept: the hash `limits`. One that was set for all replaces every ceiling of the environment."""
     is_set = _set_ones(kept, LimitName.RATE)
     if EVERY not in is_set:
         yield Limit(LimitName.RATE, EVERY, settings.rate_per_s, Origin.ENVIRONMENT)

@@ -57,6 +57,10 @@ class Keys:
         """hash: when an application's next calls may leave, over all workers."""
         return f"{self.prefix}pace:{application}"
 
+    def worker(self, worker_id: str) -> str:
+        """hash: how a worker is, as it said last, JSON; and the number of that telling."""
+        return f"{self.prefix}worker:{worker_id}"
+
     # Fan-out
 
     def job(self, job_id: str) -> str:
@@ -127,6 +131,10 @@ FIXED: Mapping[str, str] = {
     "events": "stream: what has ended and the history does not have yet; see ended.lua. There only while somebody keeps a history",
     "telling": "hash: whether ends are told, how full `events` is, and what was not told; see ended.lua and row.lua",
     "keeper": "string: token of the worker that is the keeper",
+    "workers": "zset: id of a worker → when it gave its last sign of life, ms",
+    "minutes": "hash: what ended in the last minutes, by lane; see tell.lua",
+    "tens": "hash: the same for the last tens of minutes",
+    "seen": "hash: `outbox <command>` → JSON: how much waited in the outbox of an app, as its relay saw it last",
     "jobs": "zset: job id → when it was accepted, ms",
     "turns": "zset: job id → when it last had a turn, ms; only of jobs that run and have chunks queued",
     "chunk_leases": "zset: `<job> <chunk>` → end of its lease, ms",

@@ -6,6 +6,7 @@ import logging
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from wooshq.outbox.bell import Listening, listen
 from wooshq.outbox.database import Database, DatabaseAway
 from wooshq.outbox.statements import Claimed
 from wooshq.outbox.table import RowState
+from wooshq.overview.ledger import PulseLedger
 from wooshq.settings import Settings
 from wooshq_schemas import IntentInvalid
 
@@ -36,6 +38,8 @@ POLL_S: Final = 1.0
 """How often a relay looks without a bell."""
 _MOST_WAIT_S: Final = 5.0
 """The longest wait before the next try, while Redis or the database is away."""
+_TELL_S: Final = 10.0
+"""How often a relay tells the ledger what it sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Relay:
         self._command = command
         self._stop = threading.Event()
         self._listening: Listening | None = None
+        self._told_at = -_TELL_S
 
     def stop(self) -> None:
         """End `run` after the batch in progress. May be called by a signal's handler."""
@@ -109,10 +114,26 @@ class Relay:
                 if failures:
                     log.info("relay_goes_on")
                 failures = 0
+                self._tell()
                 if moved.claimed:
                     on_moved(moved)
                 else:
                     self._listening.wait(self._poll_s)
+
+    def _tell(self) -> None:
+        """Tell the ledger, for the overview, how much waits here. Another try does no harm."""
+        if time.monotonic() - self._told_at < _TELL_S:
+            return
+        self._told_at = time.monotonic()
+        try:
+            with self._database.transaction() as db:
+                found = {state: (n, at) for state, n, at in statements.depth(db)}
+            waiting, oldest = found.pop(RowState.WAITING, (0, None))
+            oldest_s = None if oldest is None else max(0.0, time.time() - oldest / 1000)
+            aside = sum(n for n, _ in found.values())
+            self._wooshq.do(PulseLedger(self._wooshq.ledger.keys).saw_outbox(self._command, waiting, aside, oldest_s))
+        except (LedgerUnavailable, DatabaseAway):
+            log.debug("the outbox was not told; the next look tells it")
 
     def run_until_signal(self, on_moved: Callable[[Moved], object]) -> None:
         """`run` until SIGTERM or SIGINT. Only in a process's main thread."""

@@ -209,6 +209,10 @@ class Settings(BaseSettings):
     """Maximum requests per second that one token may make at one server. More of them get 429."""
 
     # Seeing
+    target_transactional_s: Seconds = 10.0
+    """For how long a message of the transactional lane may wait for a worker. If it waits for longer, the overview says so."""
+    target_bulk_s: Seconds = 900.0
+    """The same for the bulk lane."""
     strict: bool = False
     """Whether a worker refuses to start (exit status 78) if its Redis may evict messages or keeps nothing on disk. Without it, it only says so."""
     health_dir: Path | None = None

@@ -9,6 +9,8 @@ from wooshq.intents.entry import new_id
 from wooshq.ledger.chunks import Doubt
 from wooshq.ledger.gates import Heard, Shut
 from wooshq.ledger.states import Event, Mark
+from wooshq.overview.ledger import PulseLedger
+from wooshq.overview.rates import Ends
 from wooshq.people.find import Finder, Round
 from wooshq.tokens.calls import make_token, revoke_token
 
@@ -106,8 +108,21 @@ def a_retry_does_not_wait_for_its_time(walk: Walker) -> None:
     assert walk.do(walk.ledger.try_now(new_id(), "", "ana")) == "gone"
 
 
+def a_worker_tells_how_it_is(walk: Walker) -> None:
+    pulse = PulseLedger(walk.keys)
+    for n in (1, 2):
+        walk.do(pulse.tell("w1", n, {"host": "web-1"}, {"bulk": Ends(sent=2, job_sent=1), "transactional": Ends()}))
+    minutes = walk.watched.redis.hgetall(walk.keys.fixed("minutes"))
+    assert {name.split()[0] for name in minutes} == {b"bulk"}
+    kept = [[int(n) for n in text.split()] for name, text in minutes.items() if name != b"bulk sent_at"]  # a minute may end in between
+    assert (sum(one[1] for one in kept), sum(one[5] for one in kept)) == (4, 2), "each telling counts once"
+    walk.do(pulse.tell("w1", 3, None, {}))
+    assert not walk.watched.redis.exists(walk.keys.fixed("workers"))
+
+
 WALKS = [
     a_retry_does_not_wait_for_its_time,
+    a_worker_tells_how_it_is,
     a_person_sets_limits_and_pauses_a_lane,
     tokens_are_made_and_revoked,
     a_person_is_taken_out_of_messages,

@@ -46,6 +46,7 @@ def test_a_header_has_every_part_and_names_keys_that_exist(name: str) -> None:
             "marks",
             "replay",
             "gone",
+            "worker",
         }
         assert set(re.findall(r"job:<job>:(\w+)", text)) <= JOB_PARTS.keys()
         assert set(re.findall(r"replay:<replay>:(\w+)", text)) <= REPLAY_PARTS.keys()

@@ -22,7 +22,7 @@ from wooshq_worker.cli.commands.gates import show as gates
 from wooshq_worker.cli.commands.letters import dead, replays
 from wooshq_worker.cli.commands.outbox import relay, spool
 from wooshq_worker.cli.commands.outbox import rows as outbox
-from wooshq_worker.cli.commands.running import console, health, metrics, processes, tokens
+from wooshq_worker.cli.commands.running import console, health, metrics, overview, processes, tokens
 from wooshq_worker.cli.terminal.help import Group
 from wooshq_worker.cli.terminal.out import (
     FIND_THE_CAUSE,
@@ -72,6 +72,7 @@ forget.add_to(app)
 lint.add_to(app)
 from_1_3.add_to(app)
 fanout.add_to(app)
+overview.add_to(app)
 processes.add_to(app)
 health.add_to(app)
 metrics.add_to(app)

@@ -25,12 +25,13 @@ from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
 from wooshq_worker.observe.metrics.http import Server
-from wooshq_worker.observe.metrics.measures import Recorder, off
+from wooshq_worker.observe.metrics.measures import Recorder
 from wooshq_worker.observe.metrics.truths import Truths
 from wooshq_worker.process import broken_envelopes, celery_options
 from wooshq_worker.process.engine import Engine
 from wooshq_worker.process.health import limits
 from wooshq_worker.process.health.heartbeat import Heartbeat
+from wooshq_worker.process.health.pulse import Pulse
 from wooshq_worker.process.health.redis_check import REFUSES, RedisCheck
 from wooshq_worker.process.health.serve import WorkerPage
 from wooshq_worker.process.health.waits import Waits
@@ -79,10 +80,11 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         return 1
     wooshq = Wooshq(or_embedded(settings))
     heartbeat = Heartbeat(settings)
-    recorder = Recorder() if settings.metrics_address is not None else None
-    server = None if recorder is None else Server(str(settings.metrics_address), WorkerPage(heartbeat, recorder, Truths(wooshq)))
+    recorder = Recorder(of_calls=settings.metrics_address is not None)
+    page = WorkerPage(heartbeat, recorder, Truths(wooshq))
+    server = None if settings.metrics_address is None else Server(settings.metrics_address, page)
     try:
-        heartbeat.engine = engine = Engine(wooshq, report_kind, helpers, recorder or off)
+        heartbeat.engine = engine = Engine(wooshq, report_kind, helpers, recorder)
         app = make_app(settings, wooshq.installation.places.broker_url)
         broken_envelopes.install(lambda raw: _keep_broken(engine, raw), app, wooshq.installation.app)
         queues_and_more = celery_options.followed(given, app)
@@ -93,13 +95,13 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         redis_check = RedisCheck(wooshq)
         if settings.strict and not redis_check.allows():
             return REFUSES
-        waits = Waits(engine, wooshq)
+        waits, pulse = Waits(engine, wooshq), Pulse(engine, wooshq, recorder, heartbeat)
         _freeze_garbage()
         hand_over_soon()
         with moving_spool(wooshq, every_s=_SPOOL_EVERY_S):  # of an app on this machine that ended before Redis came back
             worker.start()
-            redis_check.end()
-            waits.end()
+            for told in (redis_check, waits, pulse):
+                told.end()
         # Celery calls every Ctrl-C a failure; a worker that drained did not fail.
         return 0 if end.is_interrupt and worker.exitcode == 1 else int(worker.exitcode or 0)
     finally:

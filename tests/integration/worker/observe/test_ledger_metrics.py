@@ -20,10 +20,11 @@ from wooshq.gates.waiting import MOST_QUEUES
 from wooshq.ledger.intents import Settlement
 from wooshq.ledger.states import Event, Reason
 from wooshq.outbox.table import ddl
+from wooshq.overview.facts import read_facts
 from wooshq_worker.keeper.history.ledger import EventLedger
 from wooshq_worker.observe.metrics import names
 from wooshq_worker.observe.metrics.families import exposition
-from wooshq_worker.observe.metrics.ledger import ledger_metrics, read_ledger
+from wooshq_worker.observe.metrics.ledger import ledger_metrics
 from wooshq_worker.observe.metrics.truths import Truths
 
 MINUTE_MS = 60_000
@@ -33,7 +34,7 @@ class Said:
     """What the ledger says now."""
 
     def __init__(self, wooshq: Wooshq) -> None:
-        families = ledger_metrics(wooshq.do(read_ledger(wooshq.ledger.keys)))
+        families = ledger_metrics(wooshq.do(read_facts(wooshq.ledger.keys)))
         self.text = exposition(families)[0].decode()
         self.samples = [sample for family in read_text(self.text) for sample in family.samples]
 
@@ -79,7 +80,7 @@ class WhenTheLedgerIsWell:
         known = {metric.name.removesuffix("_total"): metric for metric in names.OF_THE_LEDGER}
         wooshq.enqueue(an_intent())
         wooshq.shut_gate("circuit", why="a test")
-        for family in ledger_metrics(wooshq.do(read_ledger(wooshq.ledger.keys))):
+        for family in ledger_metrics(wooshq.do(read_facts(wooshq.ledger.keys))):
             metric = known[family.name]
             assert (family.type, family.documentation) == (metric.kind, metric.help)
             assert {name for sample in family.samples for name in sample.labels} <= set(metric.labels)

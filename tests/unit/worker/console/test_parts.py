@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wooshq.problem_details import pointer_to
@@ -58,6 +58,7 @@ class WhenACursorIsRead:
         assert read_cursor(cursor_of(place, last_id)) == (place, last_id)
 
     @given(st.text(max_size=60))
+    @example("M0")
     def test_anything_else_is_422(self, text: str) -> None:
         try:
             place, last_id = read_cursor(text)

@@ -33,7 +33,7 @@ def read_cursor(cursor: str) -> tuple[int, str]:
     try:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         place, last_id = json.loads(raw)
-    except (ValueError, binascii.Error, RecursionError):
+    except (ValueError, TypeError, binascii.Error, RecursionError):
         raise _unknown() from None
     if type(place) is not int or not isinstance(last_id, str) or not 0 <= place < 1 << 53:
         raise _unknown()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from prometheus_client.core import Metric as Family
 
-from wooshq.gates.waiting import Backlog, Why, read_backlog
-from wooshq.jobs.running import Running, idle_since_ms, read_running
-from wooshq.ledger.gates import Gate, GateName, read
-from wooshq.ledger.intents import KEEPER_S
-from wooshq.ledger.keys import LANES, Keys
-from wooshq.ledger.replies import as_row, ms, text
+from wooshq.gates.waiting import Backlog, Why
+from wooshq.jobs.running import Running, idle_since_ms
+from wooshq.ledger.gates import GateName
+from wooshq.ledger.keys import LANES
 from wooshq.ledger.states import Reason
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.overview.facts import Facts
 from wooshq_worker.observe.metrics import names
 from wooshq_worker.observe.metrics.families import one, values
 
@@ -28,55 +25,7 @@ DOUBLES: Final = {"unknown": "no_answer", "resent": "resent"}
 """Fields of `counts` → the cause of a possible double."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """What was read. keeper_age_s: None without a keeper. stream: the oldest event that the history does not have; None if there is none."""
-
-    backlog: Backlog
-    jobs: Sequence[Running]
-    gates: Sequence[Gate]
-    counts: Mapping[str, int]
-    letters: int
-    keeper_age_s: float | None
-    telling: Mapping[str, str] = field(default_factory=dict)
-    stream_since_ms: int | None = None
-    stream_length: int = 0
-
-
-def read_ledger(keys: Keys) -> Steps[Ledger]:
-    """Six round trips. Their cost has a bound: 1 ms of Redis's time and 12 ms of this process's with 200 applications in each lane."""
-    backlog = yield from read_backlog(keys)
-    jobs = yield from read_running(keys)
-    time, gates, counts, letters, keeper_ms, telling, first, length = yield Ask(
-        [
-            ("TIME",),
-            ("HGETALL", keys.fixed("gates")),
-            ("HGETALL", keys.fixed("counts")),
-            ("ZCARD", keys.fixed("letters")),
-            ("PTTL", keys.fixed("keeper")),
-            ("HGETALL", keys.fixed("telling")),
-            ("XRANGE", keys.fixed("events"), "-", "+", "COUNT", 1),
-            ("XLEN", keys.fixed("events")),
-        ]
-    )
-    return Ledger(
-        backlog,
-        jobs,
-        read(as_row(gates), ms(time)),
-        {name: int(n) for name, n in as_row(counts).items()},
-        int(letters),
-        max(0.0, KEEPER_S - int(keeper_ms) / 1000) if int(keeper_ms) >= 0 else None,
-        as_row(telling),
-        _first_ms(first),
-        int(length),
-    )
-
-
-def _first_ms(first: Any) -> int | None:
-    return int(text(first[0][0]).partition("-")[0]) if first else None
-
-
-def ledger_metrics(ledger: Ledger) -> Iterator[Family]:
+def ledger_metrics(ledger: Facts) -> Iterator[Family]:
     """The metrics of `names.OF_THE_LEDGER`."""
     backlog = ledger.backlog
     yield values(names.OLDEST_DUE, {(lane,): _oldest_due_s(ledger, lane) for lane in LANES})
@@ -95,7 +44,7 @@ def ledger_metrics(ledger: Ledger) -> Iterator[Family]:
     yield from _history(ledger)
 
 
-def _oldest_due_s(ledger: Ledger, lane: str) -> float:
+def _oldest_due_s(ledger: Facts, lane: str) -> float:
     """Zero while the lane is well."""
     found = ledger.backlog.oldest_due_s(lane)
     if lane == "bulk" and (since := idle_since_ms(ledger.jobs)) is not None:
@@ -119,7 +68,7 @@ def _waiting(backlog: Backlog) -> Iterator[Family]:
     yield values(names.WAITING_OLDEST, oldest)
 
 
-def _gates(ledger: Ledger) -> Iterator[Family]:
+def _gates(ledger: Facts) -> Iterator[Family]:
     shut = Counter(gate.gate for gate in ledger.gates)
     yield values(names.GATES_SHUT, {(name,): shut[name] for name in GateName})
     longest = sorted(ledger.gates, key=lambda gate: gate.since_ms)[: names.MOST_APPLICATIONS]
@@ -137,7 +86,7 @@ def _jobs(jobs: Sequence[Running]) -> Iterator[Family]:
     yield values(names.JOB_PROGRESS, {(job.id, outcome): n for job in shown for outcome, n in job.outcomes.items()})
 
 
-def _history(ledger: Ledger) -> Iterator[Family]:
+def _history(ledger: Facts) -> Iterator[Family]:
     """Nothing if nobody keeps a history."""
     telling = ledger.telling
     if "most" not in telling:

@@ -1,4 +1,4 @@
-"""What a worker counts while it sends: a few additions for a group of messages, nothing that waits, and nothing at all if metrics are off."""
+"""What a worker counts while it sends, for the overview and for metrics: a few additions for a group of messages, and nothing that waits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from prometheus_client.core import Metric as Family
 from wooshq.ledger.intents import Claim, Settlement
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.states import Event
+from wooshq.overview.rates import Ends
 from wooshq_worker.observe.metrics import names
 from wooshq_worker.observe.metrics.families import Histogram, histogram, one, values
 
@@ -55,7 +56,7 @@ class Measures(Protocol):
 
 
 class _Off:
-    """Metrics are off."""
+    """Nobody counts: in a test, and in the test kit."""
 
     def taken(self, lane: str, n: int, took_s: float, now_ms: int) -> None:
         return None
@@ -88,9 +89,15 @@ class _Slowest:
 
 
 class Recorder:
-    """Counts. `families` may be called in any thread."""
+    """
+    Counts. `families` and `ends` may be called in any thread.
 
-    def __init__(self) -> None:
+    Without `of_calls` it counts only what the overview needs: what ended, and how long the way to it was.
+    """
+
+    def __init__(self, *, of_calls: bool = True) -> None:
+        self._of_calls = of_calls
+        self.taken_at: float | None = None  #: monotonic: when something was last taken
         self._calls: dict[_Key, int] = {}
         self._accepted: Counter[str] = Counter()
         self._settled: Counter[tuple[str, str]] = Counter()  # lane, event: all but accepted
@@ -107,6 +114,8 @@ class Recorder:
         """See `Measures`."""
         self._take_s.add(took_s)
         self._taken[lane] += n
+        if n:
+            self.taken_at = time.monotonic()
         self._ledger_ahead_ms = now_ms - time.monotonic() * 1000
 
     def settled(self, group: Sequence[Settlement], written: Sequence[bool], took_s: float) -> None:
@@ -116,7 +125,7 @@ class Recorder:
         slowest_call, slowest_way = _Slowest(), _Slowest()
         for settlement, is_written in zip(group, written, strict=True):
             claim = settlement.claim
-            for call in settlement.attempts:
+            for call in settlement.attempts if self._of_calls else ():
                 self._count(claim.lane, claim.application, call["outcome"], call["code"])
                 latency_s = call["latency_ms"] / 1000
                 self._call_s[claim.lane].add(latency_s)
@@ -137,7 +146,8 @@ class Recorder:
 
     def called(self, lane: str, application: str, calls: Sequence[Call]) -> None:
         """See `Measures`."""
-        for call in calls:
+        self.taken_at = time.monotonic()
+        for call in calls if self._of_calls else ():
             self._count(lane, application, call.outcome, call.code)
             self._call_s[lane].add(call.latency_ms / 1000)
 
@@ -150,6 +160,22 @@ class Recorder:
         if key not in self._calls and len(self._calls) >= _MOST_KEYS:
             key = (lane, names.OTHER, verdict, names.OTHER)
         self._calls[key] = self._calls.get(key, 0) + 1
+
+    def ends(self) -> dict[str, Ends]:
+        """What has ended so far, by lane. Jobs are in the bulk lane."""
+        jobs = dict(self._recorded)
+        of_jobs = {"bulk": (jobs.get("sent", 0), jobs.get("dead", 0))}
+        return {
+            lane: Ends(
+                self._accepted[lane],
+                self._settled[lane, Event.FAILED],
+                self._settled[lane, Event.GIVEN_UP],
+                self._settled[lane, Event.EXPIRE],
+                *of_jobs.get(lane, (0, 0)),
+                ways=list(self._way_s[lane].counts),
+            )
+            for lane in LANES
+        }
 
     def families(self) -> Iterator[Family]:
         """What was counted."""

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from wooshq.overview.rates import WAY_S
+
 OTHER: Final = "other"
 """In place of a label's value, for all values beyond the most that a label may have."""
 MOST_APPLICATIONS: Final = 20
@@ -18,7 +20,6 @@ MOST_CODES: Final = 50
 MOST_JOBS: Final = 20
 
 _CALL_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)
-_WAY_S: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0)
 _ROUND_TRIP_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
@@ -67,7 +68,7 @@ ACCEPT_TO_SENT: Final = Metric(
     "histogram",
     "From the moment when an intent was accepted until the record that it was sent. Recipients of jobs are not in it.",
     ("lane",),
-    _WAY_S,
+    WAY_S,
 )
 SETTLED: Final = Metric(
     "wooshq_settled_total",

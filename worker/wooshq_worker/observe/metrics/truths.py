@@ -16,9 +16,10 @@ from wooshq.errors import LedgerUnavailable, WooshqError
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.outbox.database import Database
 from wooshq.outbox.operate import OutboxRows
+from wooshq.overview.facts import read_facts
 from wooshq_worker.observe.metrics import names
 from wooshq_worker.observe.metrics.families import exposition, one, values
-from wooshq_worker.observe.metrics.ledger import ledger_metrics, read_ledger
+from wooshq_worker.observe.metrics.ledger import ledger_metrics
 
 log = structlog.get_logger("wooshq.metrics")
 
@@ -58,7 +59,7 @@ class Truths:
 
     def read(self) -> list[Family]:
         """The metrics, read now. Raises LedgerUnavailable."""
-        ledger = self._wooshq.do(read_ledger(self._wooshq.ledger.keys))
+        ledger = self._wooshq.do(read_facts(self._wooshq.ledger.keys))
         return [*ledger_metrics(ledger), *self._of_redis(), *self._of_the_outbox()]
 
     def _of_redis(self) -> Iterator[Family]:

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from importlib import metadata
 from typing import TypeAlias
 
 from prometheus_client import ProcessCollector
@@ -15,6 +14,7 @@ from prometheus_client.core import Metric as Family
 from wooshq_worker.observe.metrics import names
 from wooshq_worker.observe.metrics.families import exposition, one, values
 from wooshq_worker.observe.metrics.measures import Recorder
+from wooshq_worker.observe.version import version
 from wooshq_worker.process.health.heartbeat import Heartbeat
 from wooshq_worker.process.health.state import Health, health_of
 
@@ -55,7 +55,7 @@ class WorkerPage:
         return health_of(self._heartbeat.state(), time.monotonic())
 
     def _families(self) -> Iterator[Family]:
-        yield values(names.WORKER, {(_version(),): 1})
+        yield values(names.WORKER, {(version(),): 1})
         yield one(names.WORKER_READY, self._health().ready)
         yield from self._recorder.families()
         yield from self._process.collect()
@@ -77,10 +77,3 @@ class WorkerPage:
 
 def _as_json(status: int, health: Health) -> tuple[int, str, bytes]:
     return status, "application/json", json.dumps(asdict(health)).encode() + b"\n"
-
-
-def _version() -> str:
-    try:
-        return metadata.version("wooshq")
-    except metadata.PackageNotFoundError:
-        return "unknown"

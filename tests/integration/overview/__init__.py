@@ -1,0 +1,1 @@
+"""Tests of the overview: each finding made to happen, with real workers."""
