@@ -27,7 +27,7 @@ OTHER_REDIS = "WOOSHQ_TEST_REDIS_URL"
 def pytest_configure() -> None:
     """Before any test is imported: the user who runs the tests may have a token, or a Redis that matters, in the environment."""
     for name in list(os.environ):
-        if name.upper().startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_", "CELERY_")) and name != OTHER_REDIS:
+        if name.upper().startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_", "CELERY_", "OTEL_")) and name != OTHER_REDIS:
             del os.environ[name]
     # A limit of 200 ms for each example depends on the speed of the machine.
     hypothesis.settings.register_profile("wooshq", deadline=None)

@@ -50,7 +50,7 @@ class Rig:
             "breaker_ceiling_s": 2.0,
             **settings,
         }
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_"))}
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_", "OTEL_"))}
         self.env["PYTHONPATH"] = os.pathsep.join(str(ROOT / p) for p in ("schemas", "tasks", "worker"))
         self.env |= {variables()[name]: str(value) for name, value in names.items()}
         folder.mkdir(exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from wooshq.ledger.entry import Entry
 from wooshq.ledger.intents import Accepted, AcceptOutcome, IntentLedger
 from wooshq.ledger.steps import AskWhetherAway, AsyncStream, Flow, Keep, Pull, Ring, Steps, Stream, Within
 from wooshq.settings import Settings
+from wooshq.tracing import accepting, same_lane
 from wooshq_schemas import IntentInvalid, Problem
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
@@ -24,17 +25,21 @@ _MOST_BYTES: Final = 16 * 1024 * 1024
 def accept_intent(ledger: IntentLedger, settings: Settings, intent: IntentLike) -> Flow[str]:
     """See `Wooshq.enqueue`."""
     entry = entry_of(intent, settings)
-    try:
-        if settings.spool_dir is not None:
-            yield AskWhetherAway()
-        accepted: AcceptedOne = yield Within(settings.accept_within_s, accept_one(ledger, entry))
-    except LedgerUnavailable as error:
-        if (yield from _kept(settings, [entry], error)):
-            return entry.intent_id
-        raise not_accepted(error, [entry.intent_id]) from error
-    for lane in accepted.bells:
-        yield Ring(lane)
-    return accepted.intent_id
+    with accepting(settings, entry.lane) as span:
+        if span.trace:
+            entry = replace(entry, trace=span.trace)
+            span.note(messaging_message_id=entry.intent_id)
+        try:
+            if settings.spool_dir is not None:
+                yield AskWhetherAway()
+            accepted: AcceptedOne = yield Within(settings.accept_within_s, accept_one(ledger, entry))
+        except LedgerUnavailable as error:
+            if (yield from _kept(settings, [entry], error)):
+                return entry.intent_id
+            raise not_accepted(error, [entry.intent_id]) from error
+        for lane in accepted.bells:
+            yield Ring(lane)
+        return accepted.intent_id
 
 
 def accept_intents(ledger: IntentLedger, settings: Settings, intents: Stream | AsyncStream) -> Flow[Report]:
@@ -58,12 +63,23 @@ def accept_intents(ledger: IntentLedger, settings: Settings, intents: Stream | A
 def _accept_batch(ledger: IntentLedger, settings: Settings, batch: Sequence[Checked], report: Report) -> Flow[None]:
     """Accept one batch, write its outcome into the report, and ring the bells of its lanes."""
     try:
-        outcomes = yield from accept_checked(ledger, settings, batch)
+        outcomes = yield from accept_traced(ledger, settings, batch)
     except LedgerUnavailable as error:
         good = [(checked.index, checked.entry.intent_id) for checked in batch if checked.entry]
         raise not_accepted(error, [intent_id for _, intent_id in good], report, [index for index, _ in good]) from error
     for one in outcomes:
         _note(report, one)
+
+
+def accept_traced(ledger: IntentLedger, settings: Settings, batch: Sequence[Checked]) -> Flow[Sequence[Outcome]]:
+    """`accept_checked`, with a span for the batch if tracing is on."""
+    if not settings.tracing:
+        return (yield from accept_checked(ledger, settings, batch))
+    good = [checked.entry for checked in batch if checked.entry is not None]
+    with accepting(settings, same_lane(entry.lane for entry in good), n=len(good)) as span:
+        if span.trace:
+            batch = [replace(one, entry=replace(one.entry, trace=span.trace)) if one.entry is not None else one for one in batch]
+        return (yield from accept_checked(ledger, settings, batch))
 
 
 def accept_checked(ledger: IntentLedger, settings: Settings, batch: Sequence[Checked]) -> Flow[Sequence[Outcome]]:

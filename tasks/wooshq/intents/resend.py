@@ -16,6 +16,7 @@ from wooshq.ledger.replies import as_row, ms
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, AskHistory, Flow, Ring, in_history
 from wooshq.settings import Settings
+from wooshq.tracing import accepting
 from wooshq_schemas import MODEL_VERSION, NewerModel, parse_intent_json
 from wooshq_schemas.intent.door import migrated
 from wooshq_schemas.validation.json_text import loads
@@ -49,8 +50,10 @@ def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why:
     expires = intent.expires_at_dt
     if expires is not None and expires <= datetime.fromtimestamp(ms(time) / 1000, UTC):
         raise _refused("has expired, and nothing is sent after its expires_at", "Enqueue a new intent instead")
-    new = replace(entry_of_model(intent, settings), intent_id=new_id())
-    answer = yield from ledger.resend(intent_id, new, why, who, was_sent=True)
+    with accepting(settings, intent.lane, after=row.get("traced", "")) as span:
+        new = replace(entry_of_model(intent, settings), intent_id=new_id(), trace=span.trace)
+        span.note(messaging_message_id=new.intent_id)
+        answer = yield from ledger.resend(intent_id, new, why, who, was_sent=True)
     if answer == "gone":
         return None
     if answer != "resent":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from wooshq.errors import FeedInterrupted, JobUnknown, LedgerUnavailable, NotAccepted, Problem, RecipientsChanged, RecipientsUnreadable
@@ -22,6 +22,7 @@ from wooshq.ledger.steps import AsyncStream, CallTurns, Flow, Pull, Sleep, Steps
 from wooshq.recipients.file import RecipientsFile
 from wooshq.recipients.rows import BadRow
 from wooshq.settings import Settings
+from wooshq.tracing import accepting
 from wooshq_schemas import IntentInvalid, Recipient, recipient_of
 from wooshq_schemas.recipients.notes import Notes
 from wooshq_schemas.recipients.rules import ALL_COLUMNS, RowRules
@@ -87,7 +88,23 @@ def start_job(
 ) -> Flow[FedJob]:
     """See `Wooshq.fan_out`."""
     check_recipients(recipients)
-    job, head = yield from _begin(ledger, settings, template, recipients, options, listeners)
+    with accepting(settings, "bulk") as span:
+        fed, taken = yield from _start_and_feed(ledger, settings, template, recipients, options, listeners, span.trace)
+        span.note(job_id=fed.id, messaging_batch_message_count=taken)
+    return fed
+
+
+def _start_and_feed(
+    ledger: JobLedger,
+    settings: Settings,
+    template: Any,
+    recipients: Stream | AsyncStream,
+    options: JobOptions,
+    listeners: Listeners,
+    trace: str,
+) -> Flow[tuple[FedJob, int]]:
+    """The job, and how many recipients it took. trace: see `NewJob`."""
+    job, head = yield from _begin(ledger, settings, template, recipients, options, listeners, trace)
     listeners.opened(job.id)
     fed = FedJob(job.id, is_new=job.is_new, limit=job.first, columns_not_sent=head.columns_not_sent)
 
@@ -110,7 +127,7 @@ def start_job(
             ended = yield from _patiently(job.id, lambda: feeding.ended(ledger, job.id))
             _takes_more(ended, job.id, feeding.seen)
     fed.refused, fed.duplicates, fed.notes = feeding.refused, feeding.duplicates, feeding.notes
-    return fed
+    return fed, feeding.seen - feeding.refused - feeding.duplicates
 
 
 def check_recipients(stream: Stream | AsyncStream) -> None:
@@ -136,7 +153,13 @@ class _Head:
 
 
 def _begin(
-    ledger: JobLedger, settings: Settings, template: Any, recipients: Stream | AsyncStream, options: JobOptions, listeners: Listeners
+    ledger: JobLedger,
+    settings: Settings,
+    template: Any,
+    recipients: Stream | AsyncStream,
+    options: JobOptions,
+    listeners: Listeners,
+    trace: str,
 ) -> Flow[tuple[OpenJob, _Head]]:
     """The job to feed, and the head of its stream: a new job, or the one to resume."""
     if options.resume is not None:
@@ -156,6 +179,7 @@ def _begin(
     # If the ledger is out of reach, nothing of the stream is used up: it can be given again.
     yield from _reached(ledger.answers())
     head = yield from _read_head(recipients, Look(checked, options.checks, options.rows), listeners.noted)
+    job = replace(job, trace=trace)
     return (yield from _reached(begin_job(ledger, job, checked), again=", with all recipients from the first one")), head
 
 

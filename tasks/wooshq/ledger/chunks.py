@@ -126,11 +126,13 @@ class DeadRecipient:
     payload: str
     attempts: Sequence[Mapping[str, Any]] = ()
     locale: str | None = None
+    trace: str = ""
+    """The context of its last call, see `wooshq.tracing`; '' for none."""
 
     def as_dict(self) -> dict[str, Any]:
-        locale = {} if self.locale is None else {"locale": self.locale}
+        more = {"locale": self.locale, "traced": self.trace or None}
         return {
-            **locale,
+            **{name: value for name, value in more.items() if value is not None},
             "id": self.intent_id,
             "body": self.body,
             "app": self.application,

@@ -18,3 +18,5 @@ class Entry:
     idempotency_key: str | None = None
     expires_at_ms: int | None = None
     ttl_ms: int | None = None
+    trace: str = ""
+    """The context of the producer's span, see `wooshq.tracing`; "" for none."""

@@ -71,6 +71,8 @@ class Claim:
     leaves_ms: int = 0  #: in how many ms it may leave: its slot under the application's rate
     probe: bool = False  #: its answer may open a gate
     token_of: str = ""  #: the application whose token is used instead of its own; '' for its own
+    trace: str = ""  #: the context of who accepted it, see `wooshq.tracing`
+    traced: str = ""  #: the context of the last send: of its own, or of what it replays or resends
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,15 @@ class Settlement:
     code: str = ""
     payload: str | None = None
     wait_ms: int = 0
+    trace: str = ""  #: the context of this send, for the next one, see `wooshq.tracing`; '' for none
+    span: object = None  #: the worker's own note of it; the ledger does not read it
     waits_for: str = ""  #: of `failed`: it did not fail, and waits for this; then it costs neither a round of the backoff nor age
 
     def as_text(self, retention_ms: int) -> str:
         """As settle.lua reads it. retention_ms: how long an ended intent is kept."""
         attempts = [as_kept(attempt) for attempt in self.attempts]
         claim = f"{self.claim.intent_id}\n{self.claim.token}\n"
-        has_more = self.unknown_identifiers or self.held_ms or self.doubt or not re.match("[^{\\n]+$", self.message_code)
+        has_more = self.unknown_identifiers or self.held_ms or self.doubt or self.trace or not re.match("[^{\\n]+$", self.message_code)
         if self.event is Event.ACCEPTED and len(attempts) == 1 and not has_more:
             return f"{claim}{self.message_code}\n{attempts[0]}"  # nearly all of them
         return claim + self._as_json(attempts, retention_ms)
@@ -136,6 +140,8 @@ class Settlement:
                 out["waits_for"] = self.waits_for
         if self.doubt:
             out["doubt"] = self.doubt
+        if self.trace:
+            out["trace"] = self.trace
         if not self.attempts:
             out["unsent"] = str(int(self.claim.probe))
         return as_json(out)
@@ -212,6 +218,8 @@ class IntentLedger:
             expires = "" if e.expires_at_ms is None else e.expires_at_ms
             ttl = "" if e.ttl_ms is None else e.ttl_ms
             args.append(f"{e.intent_id}\n{e.digest}\n{e.lane}\n{e.application}\n{expires}\n{ttl}\n{e.body}")
+        if any(e.trace for e in entries):
+            args.append("\n".join(e.trace for e in entries))
         bells, *answers = yield RunScript("intents/accept", keys, args)
         return Accepted([_accepted(e, a) for e, a in zip(entries, answers, strict=True)], _text(bells).split())
 
@@ -345,6 +353,7 @@ class IntentLedger:
             "was_sent": was_sent,
             **({"expires": new.expires_at_ms} if new.expires_at_ms is not None else {}),
             **({"ttl": new.ttl_ms} if new.ttl_ms is not None else {}),
+            **({"trace": new.trace} if new.trace else {}),
         }
         keys = (k.intent(intent_id), k.intent(new.intent_id), *map(k.fixed, ("expiry", "counts", "doubts", "changes")))
         return _text((yield RunScript("intents/resend", keys, (as_json(said),))))
@@ -392,6 +401,9 @@ def _claim(told: Any, token: str, lane: str) -> Claim:
         told
     ).split("\n", 14)
     application, _, token_of = application.partition(" ")
+    trace = traced = ""
+    if "\t" in i:
+        i, trace, traced = i.split("\t")
     return Claim(
         i,
         token,
@@ -411,6 +423,8 @@ def _claim(told: Any, token: str, lane: str) -> Claim:
         int(leaves_ms),
         probe == "1",
         token_of,
+        trace,
+        traced,
     )
 
 

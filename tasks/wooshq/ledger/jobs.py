@@ -40,6 +40,8 @@ class NewJob:
     """How rows are read: `RowRules.as_text`."""
     first: int | None = None
     """How many recipients it takes, from the beginning; None for all."""
+    trace: str = ""
+    """The context of who starts it, see `wooshq.tracing`; "" for none."""
 
 
 class JobLedger:
@@ -72,6 +74,7 @@ class JobLedger:
             "columns": json.dumps(sorted(job.columns)),
             "rows": job.rows or None,
             "first": job.first,
+            "trace": job.trace or None,
         }
         pairs = [part for name, value in fields.items() if value is not None for part in (name, value)]
         ttl, expires = ("" if value is None else value for value in (job.ttl_ms, job.expires_at_ms))

@@ -219,6 +219,8 @@ class Settings(BaseSettings):
     """Folder in which workers write their state for `wooshq health`. Default: a private folder below the temporary folder."""
     metrics_address: str | None = None
     """Where a worker serves `/metrics`, `/healthz` and `/readyz`: `PORT` (for this machine only), `HOST:PORT`, or `9464-9471`: the first free port of these. Unset: nowhere."""
+    tracing: bool = False
+    """Whether there are spans of OpenTelemetry: of producers in the app's own SDK, of workers and the console over OTLP, as the `OTEL_…` variables say."""
     sentry_dsn: Annotated[SecretStr | None, Field(validation_alias=_named("SENTRY_DSN"))] = None
     """DSN of Sentry. Unset: Sentry is off."""
     sentry_per_minute: Count = 20

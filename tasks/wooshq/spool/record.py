@@ -33,7 +33,9 @@ class Record:
 
     def to_line(self) -> bytes:
         """The line, with its end."""
-        body = json.dumps(asdict(self), ensure_ascii=True, separators=(",", ":")).encode()
+        fields = asdict(self)
+        del fields["entry"]["trace"]  # a version that does not know it would set the line aside
+        body = json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
         return b"%s%08x %s\n" % (_FORM, zlib.crc32(body), body)
 
 

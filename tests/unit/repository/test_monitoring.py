@@ -122,6 +122,7 @@ class WhenTheDashboardIsOpened:
             "wooshq_worker_loop_age_seconds",
             "wooshq_settled_total",
             "wooshq_settled_late_total",
+            "wooshq_spans_total",
             "wooshq_job_recipients_total",
             "wooshq_taken_total",
             "wooshq_waiting_unread",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -26,12 +26,16 @@ from wooshq_worker.console.calls.accepting import Accepting
 from wooshq_worker.console.pages import PAGES
 from wooshq_worker.console.pages.shell.routes import Console
 
+if TYPE_CHECKING:
+    from wooshq_worker.observe.tracing.requests import RequestSpans
+
 ROOMS: Final = (overview.room, intents.room, find.room, fan_out.room, letters.room, replays.room, gates.room, metrics.room)
 
 
-def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> Calls:
+def make_app(settings: Settings, fixed: Sequence[Token] = (), spans: RequestSpans | None = None) -> Calls:
     """
-    The app for an installation. fixed: tokens that this server takes beside those of the ledger and of WOOSHQ_CONSOLE_TOKEN.
+    The app for an installation. fixed: tokens that this server takes beside those of the ledger and of WOOSHQ_CONSOLE_TOKEN. spans: None if
+    tracing is off.
 
     The client is opened and closed with the app. The pages that FastAPI makes of its document are off: they load scripts from elsewhere.
     """
@@ -60,7 +64,7 @@ def make_app(settings: Settings, fixed: Sequence[Token] = ()) -> Calls:
 
     app.add_exception_handler(HTTPException, not_here)
     _add_open_paths(app, client)
-    return Calls(app, ROOMS, client, callers, settings.console_body_bytes)
+    return Calls(app, ROOMS, client, callers, settings.console_body_bytes, spans)
 
 
 def _add_open_paths(app: FastAPI, client: AsyncWooshq) -> None:

@@ -16,6 +16,7 @@ from wooshq.tokens.token import Token, new_secret
 from wooshq_worker.console.access.callers import fixed_token
 from wooshq_worker.console.api.dispatch import Calls
 from wooshq_worker.console.app import make_app
+from wooshq_worker.observe.tracing import set_up as tracing
 
 _DRAIN_S: Final = 10
 """After SIGTERM: how long requests in progress may still take."""
@@ -82,12 +83,17 @@ class Server(uvicorn.Server):
 
 
 def run(settings: Settings, listening: socket.socket, fixed: Sequence[Token]) -> None:
-    """Serve until SIGTERM or Ctrl-C. Requests in progress end before."""
+    """Serve until SIGTERM or Ctrl-C. Requests in progress end before. Raises SettingsInvalid."""
+    exporting = tracing.set_up(settings, "wooshq-console")
     server = Server(
-        make_app(settings, fixed),
+        make_app(settings, fixed, None if exporting is None else exporting.of_requests()),
         server_header=False,
         proxy_headers=False,
         limit_concurrency=_MOST_AT_ONCE,
         timeout_graceful_shutdown=_DRAIN_S,
     )
-    server.run([listening])
+    try:
+        server.run([listening])
+    finally:
+        if exporting is not None:
+            exporting.end()

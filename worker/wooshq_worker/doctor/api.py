@@ -1,4 +1,4 @@
-"""Can the API's host be reached?"""
+"""Can the hosts be reached that a worker calls: the API's, and the collector's of OpenTelemetry?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,6 +16,13 @@ from wooshq_worker.doctor.finding import Finding
 T = TypeVar("T")
 
 _REACH_S: Final = 3.0
+
+
+def check_collector(url: str) -> Finding:
+    """Connect to the collector of OpenTelemetry. If it is away, spans are lost, and nothing else."""
+    found = check(url)
+    mend = "" if found.level == "ok" else "Start the collector, or fix OTEL_EXPORTER_OTLP_ENDPOINT. Messages are sent without it, too"
+    return replace(found, what="collector", mend=mend, says=found.says.replace("(no token was sent)", "(no span was sent)"))
 
 
 def check(base_url: str) -> Finding:

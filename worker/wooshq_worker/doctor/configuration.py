@@ -1,4 +1,4 @@
-"""Does the environment say what workers need: application, token, Sentry, and no mistyped variable?"""
+"""Does the environment say what workers need: application, token, Sentry, tracing, and no mistyped variable?"""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from wooshq.settings import Settings, variables
 from wooshq_schemas.lint import is_application_code
 from wooshq_schemas.validation.names import nearest
 from wooshq_worker.doctor.finding import Finding
+from wooshq_worker.observe.tracing.endpoint import endpoint, is_off
+from wooshq_worker.observe.tracing.set_up import missing
 
 
 def check(settings: Settings) -> Iterator[Finding]:
@@ -23,6 +25,8 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield _token(settings)
     if settings.sentry_dsn is not None:
         yield _sentry(settings.sentry_dsn.get_secret_value())
+    if settings.tracing:
+        yield _tracing(settings)
 
 
 def _mistyped(settings: Settings) -> Iterator[Finding]:
@@ -57,6 +61,23 @@ def _token(settings: Settings) -> Finding:
     if settings.api_token is None:
         return Finding("token", "ok", f"set for {others} application{'' if others == 1 else 's'} only (not tested)")
     return Finding("token", "ok", "set (not tested)" + (f", and {others} more for single applications" if others else ""))
+
+
+def _tracing(settings: Settings) -> Finding:
+    if is_off(settings):
+        return Finding("tracing", "warn", "OTEL_SDK_DISABLED turns off what WOOSHQ_TRACING turns on", "Unset one of them")
+    if missing():
+        return Finding("tracing", "bad", "OpenTelemetry is not installed, so no worker would start", "pip install 'wooshq[otel]'")
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
+    if protocol != "http/protobuf":
+        return Finding(
+            "tracing",
+            "warn",
+            f"workers do not speak {protocol}: spans go over HTTP, with protobuf",
+            "Name the collector's HTTP port, often 4318",
+        )
+    sampler = os.environ.get("OTEL_TRACES_SAMPLER") or "parentbased_always_on"
+    return Finding("tracing", "ok", f"spans go to {endpoint()}, sampled by {sampler}")
 
 
 def _sentry(dsn: str) -> Finding:

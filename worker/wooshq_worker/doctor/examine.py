@@ -11,6 +11,7 @@ from wooshq.installation.embedded import EmbeddedRedisError
 from wooshq.installation.places import NAME_IT, NOT_NAMED
 from wooshq_worker.doctor import api, broker, configuration, history, machine, outbox, redis_server, rights, spool, work
 from wooshq_worker.doctor.finding import Finding
+from wooshq_worker.observe.tracing.endpoint import endpoint, is_off
 
 
 def examine(wooshq: Wooshq, *, offline: bool = False, redis_is_named: bool = True) -> list[Finding]:
@@ -25,6 +26,8 @@ def examine(wooshq: Wooshq, *, offline: bool = False, redis_is_named: bool = Tru
     findings += machine.check(settings, machine.this_machine())
     if not offline:
         findings.append(api.check(settings.base_url))
+        if not is_off(settings):
+            findings.append(api.check_collector(endpoint()))
     findings += outbox.check(settings)
     findings += spool.check(settings)
     try:

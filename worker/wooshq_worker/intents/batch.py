@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
@@ -30,6 +30,9 @@ from wooshq_worker.intents.settlement import settlement_of
 from wooshq_worker.intents.settler import Settler
 from wooshq_worker.ledger_client import LedgerClient
 from wooshq_worker.observe.metrics.measures import Measures, off
+
+if TYPE_CHECKING:
+    from wooshq_worker.observe.tracing.spans import Spans
 
 log = structlog.get_logger("wooshq.batch")
 
@@ -51,14 +54,23 @@ class Batches:
     """Everything that a worker process needs to send intents: made once, used by every batch."""
 
     def __init__(
-        self, settings: Settings, ledger: IntentLedger, client: LedgerClient, api: Api, settler: Settler, measures: Measures = off
+        self,
+        settings: Settings,
+        ledger: IntentLedger,
+        client: LedgerClient,
+        api: Api,
+        settler: Settler,
+        measures: Measures = off,
+        spans: Spans | None = None,
     ) -> None:
+        """spans: None if tracing is off."""
         self._s = settings
         self._ledger = ledger
         self._client = client
         self._api = api
         self._settler = settler
         self._measures = measures
+        self._spans = spans
         self._gates = settler.gates
         self._renderer = Renderer(settings)
         self._short = ShortRetries(tries=settings.short_tries, total_s=settings.short_retry_s)
@@ -111,7 +123,7 @@ class Batches:
                     self._gates.shut_without_token(claim.application)
                     self._settler.add(Settlement(claim, Event.HANDED_BACK))
                 case Settlement():
-                    self._settler.add(rendered)
+                    self._settler.add(rendered if self._spans is None else self._spans.sent(rendered, taken.asked_at))
             group.ended(1)
         return ready
 
@@ -128,7 +140,10 @@ class Batches:
                 await asyncio.sleep(ready.claim.leaves_ms / 1000)
             delivery = await self._call(ready)
             now, jitter = time.monotonic(), random.random()
-            self._settler.add(settlement_of(ready, delivery, backoff=self._backoff, now=now, jitter=jitter))
+            settlement = settlement_of(ready, delivery, backoff=self._backoff, now=now, jitter=jitter)
+            if self._spans is not None:
+                settlement = self._spans.sent(settlement, ready.taken_at, delivery.attempts)
+            self._settler.add(settlement)
             if not isinstance(delivery.verdict, Sent):
                 _log_not_sent(ready, delivery)
         except Exception as error:

@@ -43,7 +43,7 @@ class Ready:
     """
     A claim with its request. Moments are monotonic.
 
-    on_unknown: `dead_letter` also if the intent was sent again as often as it may be. lease_until: after it no request may be written.
+    taken_at: when the claim was taken. on_unknown: `dead_letter` also if the intent was sent again as often as it may be. lease_until: after it no request may be written.
     too_old_at: after it no further attempt is planned. held_ms: how long Pushwoosh holds the message until its schedule.
     """
 
@@ -56,6 +56,7 @@ class Ready:
     too_old_at: float
     expires_at: float | None
     held_ms: int = 0
+    taken_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class Renderer:
             too_old_at=at.monotonic_of(at.ms if claim.failed_at_ms is None else claim.failed_at_ms + claim.waited_ms) + self._max_age_s,
             expires_at=None if claim.expires_at_ms is None else at.monotonic_of(claim.expires_at_ms),
             held_ms=0 if intent.schedule is None and intent.request is None else _held_ms(payload, at.ms),
+            taken_at=at.monotonic,
         )
 
 

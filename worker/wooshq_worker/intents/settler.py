@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -18,6 +18,9 @@ from wooshq_worker.api.gates import LocalGates
 from wooshq_worker.ledger_client import LedgerClient
 from wooshq_worker.observe.metrics.measures import Measures, off
 from wooshq_worker.observe.sentry import Reporter
+
+if TYPE_CHECKING:
+    from wooshq_worker.observe.tracing.spans import Spans
 
 log = structlog.get_logger("wooshq.settler")
 
@@ -49,13 +52,21 @@ class Settler:
     """
 
     def __init__(
-        self, settings: Settings, ledger: IntentLedger, client: LedgerClient, report_kind: Reporter, measures: Measures = off
+        self,
+        settings: Settings,
+        ledger: IntentLedger,
+        client: LedgerClient,
+        report_kind: Reporter,
+        measures: Measures = off,
+        spans: Spans | None = None,
     ) -> None:
+        """spans: None if tracing is off."""
         self.gates = LocalGates(settings, ledger, client, report_kind, self._wake)
         self._ledger = ledger
         self._client = client
         self._report_kind = report_kind
         self._measures = measures
+        self._spans = spans
         self._waiting: list[Settlement] = []
         self._most = _GROUP
         self._has_work = asyncio.Event()
@@ -140,6 +151,8 @@ class Settler:
         self._most = _GROUP
         del self._waiting[: len(group)]
         self._measures.settled(group, written, time.monotonic() - asked_at)
+        if self._spans is not None:
+            self._spans.settled(group, written, asked_at)
         if not self._not_logged:
             asyncio.get_running_loop().call_later(_LOG_EVERY_S, self.log_settled)
         for settlement, is_written in zip(group, written, strict=True):
@@ -150,6 +163,8 @@ class Settler:
         if len(group) == 1:
             log.error("settle_given_up", intent_id=group[0].claim.intent_id, settlement=group[0].event.value, exc_info=True)
             del self._waiting[:1]
+            if self._spans is not None:
+                self._spans.dropped(group[0])
         self._most = 1
 
     def _note(self, settlement: Settlement, *, is_written: bool) -> None:

@@ -121,6 +121,7 @@ def _dead(done: CallInProgress, call: Call, reason: Reason, code: str, detail: s
                 code=code,
                 payload=done.body_for([identifier]),
                 attempts=[*chunk.failed_calls.of_place(place), *attempts],
+                trace=chunk.span.trace if chunk.span is not None else "",
             )
         )
 

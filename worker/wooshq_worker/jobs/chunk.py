@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wooshq.jobs.units import unpack
 from wooshq.ledger.chunks import ChunkRecord, Later, TakenChunk
@@ -15,6 +15,9 @@ from wooshq.ledger.states import Mark
 from wooshq_worker.jobs.failed_calls import FailedCalls
 from wooshq_worker.jobs.job import JobInfo
 from wooshq_worker.jobs.plan import Call, Plan
+
+if TYPE_CHECKING:
+    from wooshq_worker.observe.tracing.spans import ChunkSpan
 
 _REFUSED_BEFORE_CAUTION: Final = 2
 """Shared calls that may be refused, with none accepted in between, before the chunk makes one call at a time."""
@@ -34,7 +37,8 @@ class ActiveChunk:
         self.job = job
         self.doubts = read(taken.doubted)  #: place → calls without an answer
         self.rounds = taken.rounds
-        self._taken_at = asked_at
+        self.taken_at = asked_at  #: monotonic
+        self.span: ChunkSpan | None = None  #: None if its trace is not recorded
         self._age_s = taken.age_ms / 1000
         self._ledger_offset = datetime.fromtimestamp(taken.now_ms / 1000, UTC) - timedelta(seconds=asked_at)
         self.failed: set[int] = set()  #: places that a call did not reach; the next round is for them
@@ -64,7 +68,7 @@ class ActiveChunk:
 
     def age_s(self, at: float) -> float:
         """How long its recipients are retried already, at a moment (monotonic): since the first round, without the time in the queue."""
-        return self._age_s + (at - self._taken_at if self.rounds else 0.0)
+        return self._age_s + (at - self.taken_at if self.rounds else 0.0)
 
     def call_again(self, places: Collection[int], not_before: float | None) -> None:
         """These recipients are called again in the next round, not before a moment (monotonic)."""

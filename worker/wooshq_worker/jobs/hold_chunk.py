@@ -162,6 +162,8 @@ class HoldChunk:
             return False
         if record is not None:
             self._job_log.recorded(chunk.job, record)
+            if chunk.span is not None and record.marks:
+                chunk.span.recorded(sum(last - first + 1 for _, first, last in record.marks), asked_at)
         chunk.lease_until = max(chunk.lease_until, asked_at + self._lease_s)
         if state != "sending":
             return False

@@ -17,7 +17,7 @@ from wooshq_schemas import Template
 class JobInfo:
     """
     expires_at: monotonic seconds. max_age_s: recipients that were retried for so long are not retried again. has_rollout: the job is sent in
-    roll-out steps.
+    roll-out steps. trace: the context of who started it, see `wooshq.tracing`; '' for none.
 
     unknown_resends: how often a recipient may be sent to again after calls without an answer; 0 if `on_unknown` is `dead_letter`.
     """
@@ -29,6 +29,7 @@ class JobInfo:
     expires_at: float | None
     max_age_s: float
     has_rollout: bool = False
+    trace: str = ""
 
     @classmethod
     def from_row(cls, job_id: str, row: Mapping[str, str], settings: Settings, *, now_ms: int, asked_at: float) -> Self:
@@ -45,12 +46,22 @@ class JobInfo:
             expires_at=asked_at + (float(row["expires"]) - now_ms) / 1000 if "expires" in row else None,
             max_age_s=settings.max_age_s,
             has_rollout="steps" in row,
+            trace=row.get("trace", ""),
         )
 
     def dead_letter(
-        self, unit: Unit, identifier: str, *, reason: Reason, detail: str, code: str, payload: bytes, attempts: Sequence[Mapping[str, Any]]
+        self,
+        unit: Unit,
+        identifier: str,
+        *,
+        reason: Reason,
+        detail: str,
+        code: str,
+        payload: bytes,
+        attempts: Sequence[Mapping[str, Any]],
+        trace: str = "",
     ) -> DeadRecipient:
-        """The dead letter of one recipient."""
+        """The dead letter of one recipient. trace: the context of its last call."""
         return DeadRecipient(
             intent_id=letter_id_of(self.id, unit.to, identifier),
             body=self.template.intent(unit.to, identifier, locale=unit.locale, placeholders=unit.placeholders).to_json(),
@@ -61,4 +72,5 @@ class JobInfo:
             payload=payload.decode(),
             attempts=attempts,
             locale=unit.locale,
+            trace=trace,
         )

@@ -120,6 +120,8 @@ class CallPool:
             secrets=started.secrets,
         )
         self._measures.called("bulk", application, delivery.attempts)
+        if chunk.span is not None:
+            chunk.span.called(delivery.attempts, call.size)
         call_ended(started, delivery, at=time.monotonic())
 
     def _request(self, started: CallInProgress, body: bytes) -> Awaitable[Outcome]:

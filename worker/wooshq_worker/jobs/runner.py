@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -24,6 +24,9 @@ from wooshq_worker.jobs.suspects import SuspectLock
 from wooshq_worker.jobs.take_chunk import ChunkTaker
 from wooshq_worker.ledger_client import LedgerClient
 from wooshq_worker.observe.metrics.measures import Measures, off
+
+if TYPE_CHECKING:
+    from wooshq_worker.observe.tracing.spans import Spans
 
 log = structlog.get_logger("wooshq.bulk")
 
@@ -52,16 +55,18 @@ class Runner:
         suspect_lock: SuspectLock,
         job_log: JobLog,
         measures: Measures = off,
+        spans: Spans | None = None,
         *,
         most_calls: int,
     ) -> None:
-        """most_calls: calls of jobs that may be in progress at a time. suspect_lock: the one of the worker process."""
+        """spans: None if tracing is off. most_calls: calls of jobs that may be in progress at a time. suspect_lock: the one of the worker process."""
         self._s = settings
         self._ledger = ledger
         self._client = client
         self._gates = gates
         self._suspect_lock = suspect_lock
         self._job_log = job_log
+        self._spans = spans
         self._taker = ChunkTaker(settings, ledger, client)
         self._calls = CallPool(settings, api, gates, slots, measures, most=most_calls, on_end=self._call_ended)
         self._turns: deque[Callable[[], None]] = deque()
@@ -122,6 +127,8 @@ class Runner:
             chunk = None
         ack()
         if chunk is not None:
+            if self._spans is not None:
+                chunk.span = self._spans.chunk(chunk.job.id, chunk.name.number, chunk.job.application, chunk.job.trace, chunk.taken_at)
             if self._stopping:
                 chunk.hold("stopping")
             self._active.add(chunk)
@@ -137,6 +144,8 @@ class Runner:
             log.error("chunk_failed", job_id=chunk.name.job_id, chunk=chunk.name.number, exc_info=True)
             chunk.lost = True
         finally:
+            if chunk.span is not None:
+                chunk.span.ended(chunk.held, lost=chunk.lost)
             self._active.discard(chunk)
             self._want_calls.discard(chunk)
             self._wake.set()

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wooshq.client import Wooshq
 from wooshq.ledger.keys import LANES
@@ -17,6 +17,9 @@ from wooshq_worker.keeper.history.watch import HistoryProcess
 from wooshq_worker.observe.metrics.measures import Measures, off
 from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.process.services import Services
+
+if TYPE_CHECKING:
+    from wooshq_worker.observe.tracing.spans import Spans
 
 try:
     import uvloop
@@ -40,12 +43,15 @@ class Engine:
     Both threads only pass values to each other, so neither can block the other.
     """
 
-    def __init__(self, wooshq: Wooshq, report_kind: Reporter, helpers: ThreadPoolExecutor, measures: Measures = off) -> None:
-        """helpers: threads for calls that would block the event loop. They end with it."""
+    def __init__(
+        self, wooshq: Wooshq, report_kind: Reporter, helpers: ThreadPoolExecutor, measures: Measures = off, spans: Spans | None = None
+    ) -> None:
+        """helpers: threads for calls that would block the event loop. They end with it. spans: None if tracing is off."""
         self.settings = wooshq.settings
         self._wooshq = wooshq
         self._report_kind = report_kind
         self._measures = measures
+        self._spans = spans
         self._loop = list(LOOPS.values())[-1]()
         self._loop.set_default_executor(helpers)
         self._helpers = helpers
@@ -78,7 +84,7 @@ class Engine:
         self._loop.call_later(_BEAT_S, self._beat)
 
     async def _open(self) -> Services:
-        return Services(self._wooshq, self._report_kind, self._measures)
+        return Services(self._wooshq, self._report_kind, self._measures, self._spans)
 
     @property
     def _services(self) -> Services:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
@@ -30,6 +30,9 @@ from wooshq_worker.process.dispatch import Dispatcher
 from wooshq_worker.process.lanes import JobSlots, Lanes
 from wooshq_worker.process.tasks import Tasks
 
+if TYPE_CHECKING:
+    from wooshq_worker.observe.tracing.spans import Spans
+
 _LEDGER_AWAY_S: Final = 0.25
 _BYTES_HELD: Final = 32 * 1024 * 1024
 """Bytes of requests in this process. Above it nothing more is claimed: a few large intents count as much as many small ones."""
@@ -43,12 +46,13 @@ _SETTLE_WITHIN_S: Final = 3.0
 class Services:
     """Make it inside the event loop."""
 
-    def __init__(self, wooshq: Wooshq, report_kind: Reporter, measures: Measures) -> None:
+    def __init__(self, wooshq: Wooshq, report_kind: Reporter, measures: Measures, spans: Spans | None = None) -> None:
+        """spans: None if tracing is off."""
         settings, places = wooshq.settings, wooshq.installation.places
         self._client = LedgerClient(places.redis_url, places.where, places.does_not_answer)
         self._api = Api.from_settings(settings)
-        self._settler = Settler(settings, wooshq.ledger, self._client, report_kind, measures)
-        self._batches = Batches(settings, wooshq.ledger, self._client, self._api, self._settler, measures)
+        self._settler = Settler(settings, wooshq.ledger, self._client, report_kind, measures, spans)
+        self._batches = Batches(settings, wooshq.ledger, self._client, self._api, self._settler, measures, spans)
         self._submit = Submit(wooshq, self._client)
         self._tasks = Tasks()
         self._stopping = False
@@ -69,6 +73,7 @@ class Services:
             suspect_lock,
             self._job_log,
             measures,
+            spans,
             most_calls=max(1, int(most["bulk"] * _JOBS_PART)),
         )
         self.dispatcher = Dispatcher(

@@ -21,12 +21,14 @@ from wooshq.intents.entry import new_id
 from wooshq.settings import Settings
 from wooshq.settings.under_pytest import check_may_call
 from wooshq.spool.mover import moving_spool
+from wooshq_worker.api.transport import NOTIFY
 from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.observe import log as logs
 from wooshq_worker.observe import sentry
 from wooshq_worker.observe.metrics.http import Server
 from wooshq_worker.observe.metrics.measures import Recorder
 from wooshq_worker.observe.metrics.truths import Truths
+from wooshq_worker.observe.tracing import set_up as tracing
 from wooshq_worker.process import broken_envelopes, celery_options
 from wooshq_worker.process.engine import Engine
 from wooshq_worker.process.health import limits
@@ -78,13 +80,15 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
     except RuntimeError as error:
         log.critical("worker_cannot_start", why=str(error))
         return 1
+    exporting = tracing.set_up(settings, "wooshq-worker")
+    spans = None if exporting is None else exporting.of_a_worker(settings.base_url, NOTIFY)
     wooshq = Wooshq(or_embedded(settings))
     heartbeat = Heartbeat(settings)
     recorder = Recorder(of_calls=settings.metrics_address is not None)
-    page = WorkerPage(heartbeat, recorder, Truths(wooshq))
+    page = WorkerPage(heartbeat, recorder, Truths(wooshq), exporting)
     server = None if settings.metrics_address is None else Server(settings.metrics_address, page)
     try:
-        heartbeat.engine = engine = Engine(wooshq, report_kind, helpers, recorder)
+        heartbeat.engine = engine = Engine(wooshq, report_kind, helpers, recorder, spans)
         app = make_app(settings, wooshq.installation.places.broker_url)
         broken_envelopes.install(lambda raw: _keep_broken(engine, raw), app, wooshq.installation.app)
         queues_and_more = celery_options.followed(given, app)
@@ -106,6 +110,8 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         return 0 if end.is_interrupt and worker.exitcode == 1 else int(worker.exitcode or 0)
     finally:
         report_kind.flush()
+        if exporting is not None:
+            exporting.end()
         wooshq.close()
         heartbeat.end()
         if server is not None:

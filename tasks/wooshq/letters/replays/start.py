@@ -29,6 +29,7 @@ from wooshq.letters.replays.rules import Brakes, ReplayRules
 from wooshq.letters.replays.run import run_replay
 from wooshq.letters.replays.show import NO_SUCH_REPLAY
 from wooshq.settings import Settings
+from wooshq.tracing import accepting
 
 _PAGE: Final = 1000
 """Letters that one script keeps or holds."""
@@ -81,11 +82,13 @@ def replay_letters(
     if rules.dry_run or not plan.replayed:
         return plan
     fields = {**_row(rules, why, by), "selection": wanted.in_words, "calls_planned": plan.calls}
-    replay_id = yield from _keep(ledger, chosen, fields)
-    plan = replace(plan, id=replay_id)
-    if not rules.start:
-        return plan
-    return (yield from _start(ledger, settings, replay_id, plan, [i for i, _ in islice(chosen.in_order(), _MOST_IDS)]))
+    with accepting(settings, n=plan.replayed) as span:
+        replay_id = yield from _keep(ledger, chosen, {**fields, "trace": span.trace or None})
+        span.note(replay_id=replay_id)
+        plan = replace(plan, id=replay_id)
+        if not rules.start:
+            return plan
+        return (yield from _start(ledger, settings, replay_id, plan, [i for i, _ in islice(chosen.in_order(), _MOST_IDS)]))
 
 
 def start_replay(ledger: ReplayLedger, settings: Settings, replay_id: str, by: str | None) -> Flow[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -14,14 +15,17 @@ from wooshq_worker.console.access.callers import fixed_token
 from wooshq_worker.console.app import make_app
 from wooshq_worker.console.serve import Server, listen
 
+if TYPE_CHECKING:
+    from wooshq_worker.observe.tracing.requests import RequestSpans
+
 SECRET = "wq_a-token-for-tests-with-all-of-the-scopes"
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of a server with these settings. Its token is `ana`, with all scopes."""
+def served(settings: Settings, spans: RequestSpans | None = None) -> Iterator[httpx.Client]:
+    """A client of a server with these settings. Its token is `ana`, with all scopes. spans: None if tracing is off."""
     listening = listen("127.0.0.1", 0)
-    app = make_app(settings, [fixed_token("ana", SECRET)])
+    app = make_app(settings, [fixed_token("ana", SECRET)], spans)
     server = Server(app, timeout_graceful_shutdown=1)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ValidationError
@@ -20,6 +20,9 @@ from wooshq_worker.console.api import problems
 from wooshq_worker.console.api.body import read_json
 from wooshq_worker.console.api.operation import Call, Operation, Room
 
+if TYPE_CHECKING:
+    from wooshq_worker.observe.tracing.requests import RequestSpans
+
 HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Of every answer: it may contain personal data, and is never anything else than what it says."""
 _RAW: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
@@ -32,11 +35,15 @@ class Calls:
     message costs.
     """
 
-    def __init__(self, app: FastAPI, rooms: Iterable[Room], client: AsyncWooshq, callers: Callers, most_bytes: int) -> None:
+    def __init__(
+        self, app: FastAPI, rooms: Iterable[Room], client: AsyncWooshq, callers: Callers, most_bytes: int, spans: RequestSpans | None = None
+    ) -> None:
+        """spans: None if tracing is off."""
         self.app = app
         self._client = client
         self._callers = callers
         self._most_bytes = most_bytes
+        self._spans = spans
         by_path: dict[str, dict[str, Operation]] = {}
         for operation in (operation for room in rooms for operation in room.operations):
             by_path.setdefault(operation.path, {})[operation.method] = operation
@@ -49,9 +56,17 @@ class Calls:
             await self.app(scope, receive, send)
             return
         scope["app"] = self.app
-        answer = await self._answer(found, Request(scope, receive, send))
-        answer.raw_headers.extend(_RAW)
-        await answer(scope, receive, send)
+        if self._spans is None:
+            answer = await self._answer(found, Request(scope, receive, send))
+            answer.raw_headers.extend(_RAW)
+            await answer(scope, receive, send)
+            return
+        route = next(iter(found.values())).path
+        with self._spans.request(scope["method"], route, scope["headers"]) as span:
+            answer = await self._answer(found, Request(scope, receive, send))
+            span.with_status(answer.status_code)
+            answer.raw_headers.extend(_RAW)
+            await answer(scope, receive, send)
 
     def _find(self, scope: Scope) -> Mapping[str, Operation] | None:
         """The calls of a path, by method. It also notes the parameters in the path."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from wooshq.aio import AsyncWooshq
@@ -11,6 +11,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.intents.accept import Checked, accept_checked, not_accepted
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.intents import AcceptOutcome
+from wooshq.tracing import accepting
 
 _TURNS: Final = 5
 """Turns of the event loop for which requests are gathered."""
@@ -34,11 +35,15 @@ class Accepting:
 
     async def accept(self, entry: Entry) -> AcceptOutcome:
         """Accept one entry. Raises Conflict, NotAccepted, as `enqueue` does."""
-        mine = _Waiting(entry, asyncio.get_running_loop().create_future())
-        self._waiting.append(mine)
-        if self._round_trips is None:
-            self._round_trips = asyncio.create_task(self._accept_all())
-        return await mine.outcome
+        with accepting(self._client.settings, entry.lane) as span:
+            if span.trace:
+                entry = replace(entry, trace=span.trace)
+                span.note(messaging_message_id=entry.intent_id)
+            mine = _Waiting(entry, asyncio.get_running_loop().create_future())
+            self._waiting.append(mine)
+            if self._round_trips is None:
+                self._round_trips = asyncio.create_task(self._accept_all())
+            return await mine.outcome
 
     async def _accept_all(self) -> None:
         """Accept what waits, one round trip after another, until nothing does. With two at a time each would carry half, at the same cost."""

@@ -85,6 +85,12 @@ JOB_RECIPIENTS: Final = Metric(
 TAKEN: Final = Metric("wooshq_taken_total", "counter", "Intents that the worker took.", ("lane",))
 TAKE_SECONDS: Final = Metric("wooshq_take_seconds", "histogram", "How long a take took: one round trip to Redis.", (), _ROUND_TRIP_S)
 SETTLE_SECONDS: Final = Metric("wooshq_settle_seconds", "histogram", "How long a settle took: one round trip to Redis.", (), _ROUND_TRIP_S)
+SPANS: Final = Metric(
+    "wooshq_spans_total",
+    "counter",
+    "Spans of OpenTelemetry: exported, failed (the collector did not take them), dropped (the queue was full). Missing while tracing is off.",
+    ("outcome",),
+)
 
 OF_A_WORKER: Final = (
     WORKER,
@@ -106,6 +112,7 @@ OF_A_WORKER: Final = (
     TAKEN,
     TAKE_SECONDS,
     SETTLE_SECONDS,
+    SPANS,
 )
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric as Family
@@ -22,6 +22,17 @@ Truths: TypeAlias = Callable[[], Iterable[Family]]
 """What the ledger says now."""
 
 
+class SpanCounts(Protocol):
+    """What became of the spans of this process, as `observe.tracing.exporting` counts them."""
+
+    @property
+    def exported(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+
+
 def _nothing() -> Iterable[Family]:
     return ()
 
@@ -29,11 +40,12 @@ def _nothing() -> Iterable[Family]:
 class WorkerPage:
     """`engine` of the heartbeat may come later: a worker that starts is already asked whether it lives."""
 
-    def __init__(self, heartbeat: Heartbeat, recorder: Recorder, truths: Truths = _nothing) -> None:
-        """truths: asked while this worker is the keeper."""
+    def __init__(self, heartbeat: Heartbeat, recorder: Recorder, truths: Truths = _nothing, spans: SpanCounts | None = None) -> None:
+        """truths: asked while this worker is the keeper. spans: None if tracing is off."""
         self._heartbeat = heartbeat
         self._recorder = recorder
         self._truths = truths
+        self._spans = spans
         self._process = ProcessCollector(registry=None)
 
     def answer(self, path: str, accept: str) -> tuple[int, str, bytes]:
@@ -59,6 +71,9 @@ class WorkerPage:
         yield one(names.WORKER_READY, self._health().ready)
         yield from self._recorder.families()
         yield from self._process.collect()
+        if self._spans is not None:
+            counts = {"exported": self._spans.exported, "failed": self._spans.failed, "dropped": self._spans.dropped}
+            yield values(names.SPANS, {(outcome,): n for outcome, n in counts.items()})
         engine = self._heartbeat.engine
         if engine is None or not engine.is_started:
             return

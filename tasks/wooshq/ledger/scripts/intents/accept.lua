@@ -10,7 +10,7 @@
 -- ARGV[1]   how long an idempotency key is kept, ms
 -- ARGV[2]   model version
 -- ARGV[3…]  one per intent, seven lines (another argument costs the client more than another line costs here): id, digest of the body,
---           lane, application, expires_at ms or '', ttl ms or '', body
+--           lane, application, expires_at ms or '', ttl ms or '', body; then, if any has one, the traces of all of them: a line each, '' for none
 -- derived   queue:<lane>, ring:<lane>, telling, gone:<time>
 -- returns   {<lanes whose bells the caller must ring, separated by blanks>, '' (new) | <id accepted earlier with the same body> |
 --            '!<id accepted earlier with another body>' *}, one per intent after the first
@@ -26,6 +26,8 @@ local accepted = 0
 local n = (#KEYS - 3) / 2
 local ledger = string.sub(KEYS[1], 1, -7)
 local some_gone = some_are_gone(ledger, now)
+local traces = {}
+for trace in string.gmatch(ARGV[n + 3] and ARGV[n + 3] .. '\n' or '', '([^\n]*)\n') do traces[#traces + 1] = trace end
 local LINES = '^([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
 for i = 1, n do
   local row, idem = KEYS[2 + 2 * i], KEYS[3 + 2 * i]
@@ -54,6 +56,7 @@ for i = 1, n do
     if ttl ~= '' then expires = now + tonumber(ttl) end
     local fields = {'state', 'queued', 'lane', lane, 'app', app, 'at', now_text, 'v', ARGV[2]}
     if digest ~= '' then fields[11], fields[12] = 'digest', digest end
+    if (traces[i] or '') ~= '' then fields[#fields + 1], fields[#fields + 2] = 'trace', traces[i] end
     if expires ~= '' then
       fields[#fields + 1], fields[#fields + 2] = 'expires', expires
       redis.call('ZADD', KEYS[1], expires, id)

@@ -10,7 +10,7 @@
 -- KEYS[4]   counts       hash
 -- KEYS[5]   doubts       stream
 -- KEYS[6]   changes      stream
--- ARGV      JSON: {old, id, lane, app, expires? ms, ttl? ms, body, v (model version), why, by, was_sent (the history says that it was sent, if the row has gone), keep_ms (of what is in doubt)}
+-- ARGV      JSON: {old, id, lane, app, expires? ms, ttl? ms, body, v (model version), why, by, trace? (of this call), was_sent (the history says that it was sent, if the row has gone), keep_ms (of what is in doubt)}
 -- derived   events, telling, gone:<time>, queue:<lane>, ring:<lane>, suspects:<lane>
 -- returns   'resent' | 'gone' | <the state that the intent is in>
 -- cost      O(log ledger)
@@ -18,13 +18,15 @@
 -- again     same answer, changes nothing: the new id is the token
 -- memory    refused by a full Redis: the first write is HSET
 local a = cjson.decode(ARGV[1])
-local v = redis.call('HMGET', KEYS[1], 'state', 'replays')
+local v = redis.call('HMGET', KEYS[1], 'state', 'replays', 'traced')
 if not v[1] and not a.was_sent then return 'gone' end
 local ledger = string.match(KEYS[1], '^[^}]*}:')
 if redis.call('EXISTS', KEYS[2]) == 1 or digest_of_gone(ledger, a.id) then return 'resent' end
 if v[1] and v[1] ~= 'sent' then return v[1] end
 local now = now_ms()
 local fields = {'digest', '', 'state', 'queued', 'lane', a.lane, 'app', a.app, 'at', now, 'v', a.v, 'replay_of', a.old, 'resent_by', a.by, 'resent_why', a.why}
+if a.trace then fields[#fields + 1], fields[#fields + 2] = 'trace', a.trace end
+if v[3] then fields[#fields + 1], fields[#fields + 2] = 'traced', v[3] end
 add_body(fields, a.body)
 redis.call('HSET', KEYS[2], unpack(fields))
 local expires = a.ttl and now + a.ttl or a.expires

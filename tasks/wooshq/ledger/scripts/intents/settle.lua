@@ -16,8 +16,8 @@
 -- KEYS[8…]  intent:<id>  hash, one per intent
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, from how many lost workers on an intent is a suspect, then one
 --           text per intent. If the API accepted its only call, four lines: id, token, message code, attempt. Otherwise three: id, token, and
---           a JSON object: {event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, waits_for? (it
---           did not fail, and waits for this), unsent? (no call was made: its slot is given back)}
+--           a JSON object: {event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, trace? (of this
+--           send), waits_for? (it did not fail, and waits for this), unsent? (no call was made: its slot is given back)}
 -- derived   events, telling, gone:<time>, pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies),
 --           replay:<replay> (of a letter that is replayed), job:<job> (of such a letter)
 -- returns   {'settled' (now or before: the history may have it already) | 'lost' (another worker has it, or it is final) *}, one per intent
@@ -86,6 +86,7 @@ local function settle(s, row, v)
     redis.call('HINCRBY', row, 'doubts', 1)
     count('unknown')
   end
+  if s.trace then redis.call('HSET', row, 'traced', s.trace) end
   if s.event == 'accepted' then return sent(s, row, v) end
   for n = tonumber(v.noted or 0) + 1, #s.attempts do remember(row, s.attempts[n]) end
   redis.call('HDEL', row, 'noted', 'begun')

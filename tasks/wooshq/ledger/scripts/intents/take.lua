@@ -27,7 +27,8 @@
 --           replay:<replay> (of such a letter)
 -- returns   {<now, ms>, <1: more may leave now>, <in how many ms something may leave that may not leave now, or -1>, <suspects whose turn it is>,
 --            <1: the caller must ring for others>, <ids that expired, separated by blanks>,
---            <one text per intent, fifteen lines: id, v, application (and, after a blank, the one whose token is used instead), accepted ms, expires ms or '', fence, lost, attempts, rounds, calls
+--            <one text per intent, fifteen lines: id (and, if there is one, after a tab the trace of its producer or '', after another that of its last
+--             send or ''), v, application (and, after a blank, the one whose token is used instead), accepted ms, expires ms or '', fence, lost, attempts, rounds, calls
 --             without an answer, when it first failed ms or '', how long it has waited since ms, leaves in so many ms, 1: its answer may
 --             open a gate, body> *}
 -- cost      O(intents × log queue + gates + applications, 64 at most)
@@ -42,6 +43,7 @@ local prefix = string.sub(KEYS[1], 1, -7)
 -- As the caller gets it: one text costs both sides less than fifteen values.
 local function told(id, v, leaves_ms, probe)
   local app = v.token_of and v.app .. ' ' .. v.token_of or v.app
+  if v.trace or v.traced then id = id .. '\t' .. (v.trace or '') .. '\t' .. (v.traced or '') end
   return id .. '\n' .. v.v .. '\n' .. app .. '\n' .. v.at .. '\n' .. (v.expires or '') .. '\n' .. (v.fence or '0') .. '\n' .. (v.lost or '0') .. '\n' ..
     (v.n or '0') .. '\n' .. (v.rounds or '0') .. '\n' .. (v.doubts or '0') .. '\n' .. (v.failed_at or '') .. '\n' .. (v.waited_ms or '0') .. '\n' ..
     leaves_ms .. '\n' .. probe .. '\n' .. v.body

@@ -24,7 +24,7 @@
 -- memory    refused by a full Redis: the first write is HSET
 local now = now_ms()
 local r = cjson.decode(ARGV[1])
-local head = redis.call('HMGET', KEYS[1], 'state', 'fence')
+local head = redis.call('HMGET', KEYS[1], 'state', 'fence', 'trace')
 if head[1] ~= 'running' or tonumber(head[2]) ~= r.fence then return {'lost', 0} end
 local prefix = string.sub(KEYS[1], 1, #KEYS[1] - #r.replay - 7)
 redis.call('HSET', KEYS[1], 'fence', r.fence + 1, 'next', r.next, 'paced_at', r.paced_at)
@@ -52,6 +52,9 @@ local function make(one, letters)
   if one.bulk then fields[#fields + 1], fields[#fields + 2] = 'bulk', one.bulk end
   if one.token_of then fields[#fields + 1], fields[#fields + 2] = 'token_of', one.token_of end
   if #letters > 1 then fields[#fields + 1], fields[#fields + 2] = 'share', r.replay end
+  if head[3] then fields[#fields + 1], fields[#fields + 2] = 'trace', head[3] end
+  local traced = redis.call('HGET', prefix .. 'intent:' .. first.died, 'traced')
+  if traced then fields[#fields + 1], fields[#fields + 2] = 'traced', traced end
   add_body(fields, one.body)
   redis.call('HSET', row, unpack(fields))
   local expires = one.ttl and now + one.ttl or one.expires

@@ -2,7 +2,7 @@
 -- uses letters
 -- uses history
 
--- letters: [{id, body, locale?, app, lane, reason, detail, code, payload, attempts: […]}]. row_of(n): the key of the n-th letter's intent.
+-- letters: [{id, body, locale?, app, lane, reason, detail, code, payload, traced?, attempts: […]}]. row_of(n): the key of the n-th letter's intent.
 -- keys: { letters, expiry, counts }. A letter that was filed before is not touched.
 local function file_dead_recipients(letters, row_of, keys, job, version, now, keep_ms)
   for i, letter in ipairs(letters) do
@@ -11,6 +11,7 @@ local function file_dead_recipients(letters, row_of, keys, job, version, now, ke
       redis.call('HSET', row, 'body', letter.body, 'digest', '', 'state', 'queued', 'lane', 'bulk', 'app', letter.app, 'at', now,
         'v', version, 'bulk', job)
       if letter.locale then redis.call('HSET', row, 'locale', letter.locale) end
+      if letter.traced then redis.call('HSET', row, 'traced', letter.traced) end
       for _, attempt in ipairs(letter.attempts) do remember(row, attempt) end
       file_letter(row, letter.id, now, keys, keep_ms, letter)
     end
