@@ -10,6 +10,7 @@ same calls for your own configuration, and `wooshq.aio` has them for asyncio.
 
 from wooshq.client import Wooshq
 from wooshq.errors import (
+    CauseUnknown,
     Conflict,
     FeedInterrupted,
     FolderUnusable,
@@ -49,6 +50,7 @@ resume = _default.resume
 status = _default.status
 
 __all__ = [
+    "CauseUnknown",
     "Conflict",
     "FeedInterrupted",
     "FolderUnusable",

@@ -8,6 +8,7 @@ The errors that a caller can meet: one class for each thing that the caller can 
     ├── NotAccepted            retry with the same id
     ├── Conflict               use another key, or the same content
     ├── LetterUnknown          check the id of the dead letter
+    ├── CauseUnknown           check the id of the cause
     ├── JobUnknown             check the id of the job
     ├── JobRefused             fix the recipients or the template, or allow the job
     ├── RecipientsChanged      give the same recipients, in the same order
@@ -29,6 +30,7 @@ from pydantic import ValidationError
 from wooshq_schemas import IntentInvalid, Problem
 
 __all__ = [
+    "CauseUnknown",
     "Conflict",
     "EmbeddedRedisError",
     "FeedInterrupted",
@@ -125,6 +127,10 @@ class Conflict(WooshqError):
 
 class LetterUnknown(WooshqError):
     """No dead letter has this id: the id is wrong, the letter's retention time is over, or its intent did not fail."""
+
+
+class CauseUnknown(WooshqError):
+    """No cause of dead letters has this id: the id is wrong, or none of its letters is kept."""
 
 
 class JobUnknown(WooshqError):

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from wooshq.errors import (
+    CauseUnknown,
     Conflict,
     FeedInterrupted,
     IntentInvalid,
@@ -35,6 +36,7 @@ EXPLAINED: Final[tuple[type[Exception], ...]] = (
     LedgerUnavailable,
     JobRefused,
     JobUnknown,
+    CauseUnknown,
     LetterUnknown,
     ReplayUnknown,
     FeedInterrupted,
@@ -75,7 +77,7 @@ def problem_details(error: Exception) -> ProblemDetails:
             return _answer(422, "conflict", title, error, accepted_id=error.accepted_id, fields=list(error.fields))
         case RecipientsChanged() | RecipientsUnreadable():
             return _answer(422, "recipients", "These recipients cannot be used", error)
-        case JobUnknown() | LetterUnknown() | ReplayUnknown():
+        case CauseUnknown() | JobUnknown() | LetterUnknown() | ReplayUnknown():
             return _answer(404, "unknown-id", "Nothing has this id", error)
         case NotAccepted():
             more = {"id": error.intent_id, "ids": list(error.intent_ids), "maybe_done": error.maybe_done}

@@ -98,7 +98,7 @@ class WhenACallIsMadeOnEitherFace:
 class WhenNamesAreImported:
     def test_wooshq_lists_exactly_these(self) -> None:
         assert set(wooshq.__all__) == {
-            "Conflict", "FeedInterrupted", "FolderUnusable", "IntentInvalid", "JobRefused", "JobUnknown", "LedgerUnavailable", "LetterUnknown",
+            "CauseUnknown", "Conflict", "FeedInterrupted", "FolderUnusable", "IntentInvalid", "JobRefused", "JobUnknown", "LedgerUnavailable", "LetterUnknown",
             "NotAccepted", "Problem", "QueryInvalid", "RecipientsChanged", "RecipientsFile", "RecipientsUnreadable", "ReplayUnknown", "RowRules", "Settings", "SettingsInvalid", "Status", "Wooshq",
             "WooshqError", "bulk", "cancel", "dead_letters", "enqueue", "enqueue_many", "fan_out", "find", "gates", "limits", "pause", "replays", "reset",
             "resume", "status",

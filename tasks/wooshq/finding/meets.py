@@ -20,8 +20,8 @@ _STATES: Final[Mapping[Kind, frozenset[str]]] = {
     "job": frozenset(JobState),
 }
 """The states that things of a kind can have. An intent that is dead is found as its letter."""
-_ONLY_LETTERS: Final = (Field.REASON,)
-_NOT_JOBS: Final = (Field.REASON, Field.DETAIL, Field.STATUS, Field.CODE, Field.RECIPIENT)
+_ONLY_LETTERS: Final = (Field.REASON, Field.CAUSE)
+_NOT_JOBS: Final = (Field.REASON, Field.CAUSE, Field.DETAIL, Field.STATUS, Field.CODE, Field.RECIPIENT)
 
 
 def can_fit(kind: Kind, tree: Tree) -> bool:

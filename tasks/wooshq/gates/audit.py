@@ -19,6 +19,8 @@ _DID: Final = {
     "cancel": "cancelled",
     "discard": "discarded",
     "edit": "edited",
+    "ignore": "ignored",
+    "reopen": "reopened",
     "resend": "resent",
     "continue": "continued",
     "make": "made",
@@ -31,7 +33,7 @@ _DID: Final = {
 @dataclass(frozen=True)
 class Act(Result):
     """
-    One act. did: `started`, `paused`, `resumed`, `cancelled`, `discarded`, `edited`, `resent`, `continued`, `forgotten`, `hastened`, `made`, `revoked`, `shut`,
+    One act. did: `started`, `paused`, `resumed`, `cancelled`, `discarded`, `edited`, `ignored`, `reopened`, `resent`, `continued`, `forgotten`, `hastened`, `made`, `revoked`, `shut`,
     `opened`, `set` or `unset`.
 
     what: a replay, a job, an intent, letters, a gate, a limit, a token, in words. selection: what was selected, if it was many. count: how many it
@@ -66,7 +68,7 @@ def _act(entry_id: str, row: Mapping[str, str]) -> Act:
     kind, _, name = row["what"].partition(" ")
     count = int(row["n"]) if row.get("n") else None
     rest = (row.get("selection", ""), row["why"], count, row.get("result", ""))
-    if kind in ("replay", "letter", "letters", "intent", "token", "recipient"):
+    if kind in ("replay", "letter", "letters", "cause", "intent", "token", "recipient"):
         return Act(entry_id, moment(row["at"]), row["by"], _DID.get(row["did"], row["did"]), f"{kind} {name}".strip(), *rest)
     change = change_of(row)
     result = rest[3] or (f"{_shown(change.before)} → {_shown(change.value)}" if change.limit is not None else "")

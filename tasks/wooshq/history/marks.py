@@ -1,5 +1,5 @@
 """
-What records are found by with an index: recipients, keys, tags, campaigns, jobs, letters and details, each as a number.
+What records are found by with an index: recipients, keys, tags, campaigns, jobs, letters, details and causes, each as a number.
 
 The number is a keyed hash of 64 bits, so an index entry has eight bytes, and names nobody: the history may be searched by recipient although it
 keeps none.
@@ -11,7 +11,7 @@ import hashlib
 
 from wooshq.history.record import Record
 from wooshq.ledger.states import State
-from wooshq.letters.filter import comparable
+from wooshq.letters.filter import cause_of, comparable
 from wooshq.search.tree import Field
 
 
@@ -31,6 +31,8 @@ class Marks:
         detail = record.shown.get("detail")
         if detail and record.kind != "job" and record.state != State.SENT:
             found |= {self.mark(Field.DETAIL, detail), self.mark(Field.DETAIL, comparable(detail))}
+            if record.kind == "letter":
+                found.add(self.mark(Field.CAUSE, cause_of(record.reason, detail, record.app)))
         if record.letter and record.letter != record.id:
             found.add(self.mark(Field.ID, record.letter))
         return sorted(found)

@@ -32,6 +32,16 @@ class Keys:
         """hash: a dead letter; its id is that of the intent that died first."""
         return f"{self.prefix}letter:{letter_id}"
 
+    def cause(self, cause: str) -> str:
+        """hash: letters with the same cause: what it is, and who ignores it; see causes.lua."""
+        return f"{self.prefix}cause:{cause}"
+
+    def cause_part(self, cause: str, part: str) -> str:
+        """One of CAUSE_PARTS of a cause."""
+        if part not in CAUSE_PARTS:
+            raise KeyError(part)
+        return f"{self.prefix}cause:{cause}:{part}"
+
     def idempotency(self, application: str, key: str) -> str:
         """string `<intent id> <digest of the body>`; only a digest of the idempotency key is kept, because the key is a caller's text."""
         digest = hashlib.blake2b(f"{application}\0{key}".encode(), digest_size=20).hexdigest()
@@ -118,6 +128,8 @@ FIXED: Mapping[str, str] = {
     "expiry": "zset: intent id → its expires_at, ms; only of intents that are not final",
     "cancels": "zset: intent id → when the API may be asked next to cancel its message, ms; only of sent intents",
     "letters": "zset: letter id → when it was filed last, ms",
+    "causes": "zset: cause of letters → how many of them are open; see causes.lua",
+    "counted": "string: until which letter those are counted by cause that the version before filed; see count.lua",
     "gates": "hash: `<gate>|<application>` → JSON; absent means open. `*`: all applications; `<application>/<lane>`: one lane of it",
     "limits": "hash: `rate|<application>`, `share|<application>` → JSON; set by people, over the environment's. `*`: all applications",
     "limited": "set: applications with a ceiling that is learned from answers 429",
@@ -144,6 +156,12 @@ FIXED: Mapping[str, str] = {
     "job_expiry": "zset: job id → its expires_at, ms; only of jobs that have not ended",
     "replays": "zset: replay id → when it was planned, ms",
     "replaying": "zset: replay id → when it may begin its next letter, ms; of replays that were started and have not ended",
+}
+
+CAUSE_PARTS: Mapping[str, str] = {
+    "letters": "zset: letter id → when it was filed last, ms; only of open letters",
+    "line": "hash: half hour since the epoch → letters that were filed in it; of the last 48",
+    "people": "string: a register in each byte, see causes.lua; how many people the letters concern, roughly",
 }
 
 JOB_PARTS: Mapping[str, str] = {

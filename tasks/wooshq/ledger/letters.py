@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import ms, text
+from wooshq.ledger.replies import ms, text, text_or_none
 from wooshq.ledger.states import Reason
 from wooshq.ledger.steps import Ask, RunScript, Steps
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
+
+ALL_COUNTED: Final = "all "
+"""`counted` begins so when all letters are counted; see count.lua."""
+_COUNTED_AGAIN_MS: Final = 3600 * 1000
+"""While workers of the version before run beside new ones, letters are filed that are not counted."""
 
 
 class LetterLedger:
@@ -42,6 +48,24 @@ class LetterLedger:
         """Say that open letters do not have to be sent: 'discarded', 'taken <state>' or 'gone' for each. selection: in words, for the audit log."""
         keys = (self.keys.fixed("changes"), *map(self.keys.letter, letter_ids))
         return [text(answer) for answer in (yield RunScript("letters/discard", keys, (why, by, selection)))]
+
+    def ignore(self, cause: str, until_ms: int | None, *, until: str, why: str, by: str) -> Steps[str]:
+        """Ignore a cause until a time, or (None) not any more: 'ignored', 'open' or 'gone'. until: as the audit log shows it."""
+        keys = (self.keys.cause(cause), self.keys.fixed("changes"))
+        return text((yield RunScript("letters/ignore", keys, (cause, "" if until_ms is None else until_ms, until, why, by))))
+
+    def count(self, limit: int) -> Steps[int]:
+        """Count letters by cause that were filed and not counted. Returns how many were looked at; 0 if all are counted."""
+        keys = (self.keys.fixed("letters"), self.keys.fixed("counted"))
+        kept, time = yield Ask([("GET", keys[1]), ("TIME",)])
+        at = text_or_none(kept) or ""
+        if at.startswith(ALL_COUNTED) and ms(time) < int(at.removeprefix(ALL_COUNTED)) + _COUNTED_AGAIN_MS:
+            return 0
+        return int((yield RunScript("letters/count", keys, (at, limit))))
+
+    def tidy(self, causes: Sequence[str], letters: int) -> Steps[int]:
+        """Take letters out of these causes that are not open, and forget causes that are over. letters: of each cause. Returns how many."""
+        return int((yield RunScript("letters/tidy", (self.keys.fixed("causes"),), (letters, *causes))))
 
     def trim(self, limit: int) -> Steps[int]:
         """Forget letters whose retention is over, at most `limit` of them. Returns how many were looked at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,15 +16,16 @@ from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters.letter import Letter
 from wooshq.letters.read import ReadLetter
 from wooshq.search.content import IN_CONTENT, Content, contains
-from wooshq.search.narrow import asks, cheap_first, fits_at, leaves, named
+from wooshq.search.narrow import asks, cheap_first, fits_at, leaves, named, one_of
 from wooshq.search.parse import parse
 from wooshq.search.tree import Condition, Field, Is, Since, Tree, Until, all_of, any_of
 from wooshq.search.values import problem_of
 from wooshq.search.write import written
 
-_PLACE: Final = re.compile(r"\[\d+\]")
-#: Numbers of an incident or a request: long ones only, because a short one may be the code of a preset.
-_OF_ONE_ANSWER: Final = re.compile(r"\b(?=[0-9a-fA-F-]*\d)[0-9a-fA-F-]{12,}\b")
+_PLACE: Final = re.compile(r"\[[0-9]+\]")
+_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z_])[0-9a-fA-F]+(?:-[0-9a-fA-F]+)*(?![0-9A-Za-z_])")
+_LONG: Final = 12
+"""Digits of a number of an incident or a request: a short one may be the code of a preset."""
 _FIELDS: Final = {
     "reason": Field.REASON,
     "application": Field.APP,
@@ -37,6 +39,9 @@ _FIELDS: Final = {
 """Keyword → the field of a query that it means."""
 _OF_THE_INTENT: Final = (*IN_CONTENT, Field.STATUS)
 """Fields that need the intent of a letter."""
+_OF_THE_CAUSE: Final = (Field.CAUSE, Field.REASON, Field.DETAIL, Field.APP)
+"""Fields that all letters of a cause have in common, as far as they tell causes apart."""
+_IS_OPEN: Final = Is(Field.STATE, LetterState.OPEN)
 _WRITTEN_IDS: Final = 20
 
 
@@ -87,6 +92,24 @@ class Selection:
     def asks_the_intent(self) -> bool:
         """Whether the intent must be read to decide."""
         return self.tree is not None and asks(self.tree, *_OF_THE_INTENT)
+
+    @property
+    def is_about_causes(self) -> bool:
+        """Whether it picks open letters by their cause alone, so that no letter must be read to count them."""
+        return (
+            not self.ids and self._is_open and all(_is_of_the_cause(one) or (one == _IS_OPEN and wanted) for one, wanted in self._leaves())
+        )
+
+    @property
+    def one_cause(self) -> str | None:
+        """The cause of which every letter is that fits, and open; None if the selection does not say so."""
+        causes = one_of(self.tree, Field.CAUSE) if self.tree is not None and self._is_open else None
+        return next(iter(causes)) if causes is not None and len(causes) == 1 else None
+
+    @property
+    def _is_open(self) -> bool:
+        states = None if self.whole is None else one_of(self.whole, Field.STATE)
+        return states is not None and set(states) == {str(LetterState.OPEN)}
 
     @property
     def whole(self) -> Tree | None:
@@ -193,6 +216,13 @@ def _is_state_of_letter(condition: Condition) -> bool:
     return isinstance(condition, Is) and condition.field is Field.STATE and condition.value in tuple(LetterState)
 
 
+def _is_of_the_cause(condition: Condition) -> bool:
+    """Whether all letters of a cause meet a condition, or none does."""
+    if not isinstance(condition, Is) or condition.field not in _OF_THE_CAUSE:
+        return False
+    return condition.field is not Field.DETAIL or condition.value == comparable(condition.value)
+
+
 def _needs_the_intent(condition: Condition) -> bool:
     return isinstance(condition, Is) and condition.field in _OF_THE_INTENT
 
@@ -234,6 +264,8 @@ def _meets_itself(letter: Letter, condition: Is) -> bool:
             return value == letter.reason
         case Field.DETAIL:
             return value in (letter.detail, comparable(letter.detail))
+        case Field.CAUSE:
+            return value == cause_of(letter.reason, letter.detail, letter.application)
         case Field.CODE:
             return value == letter.code
         case Field.APP:
@@ -247,5 +279,20 @@ def _meets_itself(letter: Letter, condition: Is) -> bool:
 
 
 def comparable(detail: str) -> str:
-    """A detail without what differs from answer to answer, so that letters with the same cause compare equal: `users.list[n]: is not valid`."""
-    return _OF_ONE_ANSWER.sub("#", _PLACE.sub("[n]", detail))
+    """
+    A detail without what differs from answer to answer, so that letters with the same cause compare equal: `users.list[n]: is not valid`.
+
+    causes.lua does the same; a test holds both together.
+    """
+    return _NUMBER.sub(_of_one_answer, _PLACE.sub("[n]", detail))
+
+
+def _of_one_answer(found: re.Match[str]) -> str:
+    number = found[0]
+    return "#" if len(number) >= _LONG and any(char.isdecimal() for char in number) else number
+
+
+def cause_of(reason: str, detail: str, application: str | None) -> str:
+    """The cause of a letter: 12 hexadecimal digits that stand for its reason, its comparable detail and its application."""
+    said = f"{reason}\n{application or ''}\n{comparable(detail)}"
+    return hashlib.sha1(said.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:12]

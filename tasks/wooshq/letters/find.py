@@ -1,23 +1,21 @@
-"""Find, group and show dead letters."""
+"""Find and show dead letters."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from wooshq.errors import LetterUnknown
 from wooshq.intents.status import attempts_of
-from wooshq.ledger.gates import holds
-from wooshq.ledger.gates import read as read_gates
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import as_pairs, as_row, moment, ms, text
+from wooshq.ledger.replies import as_pairs, as_row, text
 from wooshq.ledger.steps import Ask, Flow, Steps, in_history
-from wooshq.letters.acts import act_for
-from wooshq.letters.filter import ConditionsAndIds, Selection, comparable, letter_fits, selection
-from wooshq.letters.letter import Group, Letter, WholeLetter
+from wooshq.letters.causes import are_all_counted
+from wooshq.letters.filter import ConditionsAndIds, Selection, letter_fits, selection
+from wooshq.letters.letter import Letter, WholeLetter
 from wooshq.letters.read import ReadLetter, letter_of, pages, read_letters
 from wooshq.search.narrow import Span, one_of, span
 from wooshq.search.tree import Field, Tree
@@ -33,66 +31,11 @@ def list_letters(
     return (yield from find(keys, (yield from selection(conditions)), most=most, after=after))
 
 
-def group_letters(keys: Keys, conditions: ConditionsAndIds) -> Steps[list[Group]]:
-    """See `DeadLetters.groups`."""
-    wanted = yield from selection(conditions, only_open=True)
-    groups: dict[tuple[str, str, str | None], _Found] = {}
-
-    def take(letters: Sequence[ReadLetter]) -> bool:
-        for letter in (read.letter for read in letters):
-            key = (letter.reason, comparable(letter.detail), letter.application)
-            found = groups.get(key)
-            if found is None:
-                groups[key] = _Found(letter.filed_ms, letter.filed_ms, letter.id)
-            else:
-                found.add(letter.filed_ms)
-        return False
-
-    yield from each_page(keys, wanted, take)
-    acts = yield from _acts(keys, groups)
-    made = [
-        Group(*key, found.count, moment(found.first_ms), moment(found.last_ms), acts[key], found.newest) for key, found in groups.items()
-    ]
-    return sorted(made, key=lambda group: (-group.count, group.reason, group.detail))
-
-
-@dataclass(slots=True)
-class _Found:
-    """The letters of a group so far, which come newest first."""
-
-    first_ms: int
-    last_ms: int
-    newest: str
-    count: int = 1
-
-    def add(self, filed_ms: int) -> None:
-        self.count += 1
-        self.first_ms = min(self.first_ms, filed_ms)
-        self.last_ms = max(self.last_ms, filed_ms)
-
-
-def _acts(keys: Keys, groups: Mapping[tuple[str, str, str | None], _Found]) -> Steps[dict[tuple[str, str, str | None], str | None]]:
-    """Which act fits each group: by its reason, by its newest letter, and by the gates that are shut now."""
-    acts: dict[tuple[str, str, str | None], str | None] = {}
-    time, flat = yield Ask([("TIME",), ("HGETALL", keys.fixed("gates"))])
-    now_ms, gates = ms(time), read_gates(flat, ms(time))
-    for some in pages(list(groups)):
-        letters = yield from read_letters(keys, [groups[key].newest for key in some], bodies=True)
-        for key, letter in zip(some, letters, strict=True):
-            reason, detail, application = key
-            is_shut = holds(gates, application or "", letter.letter.lane if letter else None) is not None
-            acts[key] = act_for(reason, detail, has_expired=letter is not None and _has_expired(letter, now_ms), gate_is_shut=is_shut)
-    return acts
-
-
-def _has_expired(read: ReadLetter, now_ms: int) -> bool:
-    data = _json_or_text(read.kept.body) if read.kept is not None else None
-    given = data.get("expires_at") if isinstance(data, dict) else None
-    try:
-        at = datetime.fromisoformat(given) if isinstance(given, str) else None
-    except ValueError:
-        return False
-    return at is not None and at.tzinfo is not None and at.timestamp() * 1000 <= now_ms
+def _index_of(keys: Keys, wanted: Selection) -> Steps[str]:
+    """The list that has every letter of the selection: that of all letters, or of its cause."""
+    if (cause := wanted.one_cause) is not None and (yield from are_all_counted(keys)):
+        return keys.cause_part(cause, "letters")
+    return keys.fixed("letters")
 
 
 def find_letter(keys: Keys, letter_id: str) -> Flow[WholeLetter]:
@@ -109,8 +52,8 @@ def find_letter(keys: Keys, letter_id: str) -> Flow[WholeLetter]:
     record = kept[letter_id]
     return WholeLetter(
         **{name: value for name, value in record.shown.items() if name in {one.name for one in fields(WholeLetter)}},
-        intent=_json_or_text(record.body or None),
-        payload=_json_or_text(record.payload or None),
+        intent=json_or_text(record.body or None),
+        payload=json_or_text(record.payload or None),
     )
 
 
@@ -129,8 +72,8 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
     shown = {**letter, "attempts": [attempt for r in rows for attempt in attempts_of(r)]}
     return WholeLetter(
         **shown,
-        intent=_json_or_text(body),
-        payload=_json_or_text(row.get("payload")),
+        intent=json_or_text(body),
+        payload=json_or_text(row.get("payload")),
         note=row.get("note") or None,
         message_code=row.get("message_code"),
     )
@@ -174,9 +117,10 @@ def each_page(
     low = "-inf" if time.since_ms is None else time.since_ms
     high = "+inf" if time.until_ms is None else f"({time.until_ms}"
     command, first, last = ("ZRANGEBYSCORE", low, high) if oldest_first else ("ZREVRANGEBYSCORE", high, low)
+    index = yield from _index_of(keys, wanted)
     at = 0  #: letters that were filed in the same millisecond as the last one, and came before
     while True:
-        flat = (yield Ask([(command, keys.fixed("letters"), first, last, "WITHSCORES", "LIMIT", at, _PAGE)]))[0]
+        flat = (yield Ask([(command, index, first, last, "WITHSCORES", "LIMIT", at, _PAGE)]))[0]
         scored = [(text(i), float(score)) for i, score in as_pairs(flat)]
         if not scored:
             return
@@ -197,7 +141,8 @@ def _letter_ids(keys: Keys, ids: Sequence[str]) -> Steps[list[str]]:
     return [i if letter is None else text(letter) for i, letter in zip(ids, answer, strict=True)]
 
 
-def _json_or_text(body: str | None) -> Any:
+def json_or_text(body: str | None) -> Any:
+    """JSON as a value; the text itself if it is not JSON."""
     if body is None:
         return None
     try:

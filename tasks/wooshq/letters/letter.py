@@ -55,7 +55,13 @@ class WholeLetter(Result):
 
 @dataclass(frozen=True)
 class Group(Result):
-    """Letters with the same cause. An incident is a few of these. act: what fits, see `wooshq.letters.acts`. example: id of the newest letter."""
+    """
+    Letters with the same cause. An incident is a few of these. act: what fits, see `wooshq.letters.acts`. example: id of the newest letter.
+
+    cause: its id, for a query (`cause:…`), and to ignore it. people: how many these letters are about, roughly; None if only some letters of
+    the cause were asked for. line: letters that were filed in each half hour of the last day, the oldest first. state: `open`, `ignored` (until
+    ignored_until, by ignored_by, ignored_why), `back again` (since back_at: there were none, or somebody ignored them) or `empty`.
+    """
 
     reason: str
     detail: str
@@ -65,3 +71,11 @@ class Group(Result):
     last_at: str | None
     act: str | None = None
     example: str | None = None
+    cause: str = ""
+    people: int | None = None
+    line: tuple[int, ...] = ()
+    state: str = "open"
+    back_at: str | None = None
+    ignored_until: str | None = None
+    ignored_by: str | None = None
+    ignored_why: str | None = None

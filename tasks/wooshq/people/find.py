@@ -11,7 +11,7 @@ from wooshq.history.person import Person
 from wooshq.jobs.units import Unit, pack, unpack
 from wooshq.ledger.chunks import ChunkName
 from wooshq.ledger.intents import IntentLedger
-from wooshq.ledger.replies import as_row, text
+from wooshq.ledger.replies import as_row, text, text_or_none
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.people.ledger import PeopleLedger
@@ -57,6 +57,7 @@ class Finder:
         self._round = Round()
         yield from self._through(self._keys.intent(""), self._intent)
         yield from self._through(self._keys.letter(""), self._letter)
+        yield from self._causes()
         jobs = [text(one) for one in (yield Ask([("ZRANGE", self._keys.fixed("jobs"), 0, -1)]))[0]]
         for job_id in jobs:
             yield from self._job(job_id)
@@ -130,6 +131,17 @@ class Finder:
             changed["payload"] = self._person.without_in_payload(payload)
         done = self._only_count or (yield from self._ledger.change_letter(letter_id, row, changed))
         self._count(True, done=done)
+
+    def _causes(self) -> Steps[None]:
+        """What was said of letters that are open no more may name the person, too. Their letters are forgotten before."""
+        causes = [text(one) for one in (yield Ask([("ZRANGE", self._keys.fixed("causes"), 0, -1)]))[0]]
+        for start in range(0, len(causes), _PAGE):
+            some = causes[start : start + _PAGE]
+            details = yield Ask([("HGET", self._keys.cause(one), "detail") for one in some])
+            for cause, detail in zip(some, details, strict=True):
+                kept = text_or_none(detail) or ""
+                if self._person.scrubbed(kept) != kept and not self._only_count:
+                    yield from self._ledger.remove_cause(cause)
 
     def _count(self, is_shared: bool, *, done: bool) -> None:
         if not done:

@@ -47,6 +47,10 @@ class PeopleLedger:
         keys = (self.keys.job_part(job_id, "doubts"),)
         return (yield from self._done("people/forget_doubt", keys, (entry, fields["at"], fields["cause"], who)))
 
+    def remove_cause(self, cause: str) -> Steps[bool]:
+        """Forget a cause of letters whose text names the person. Its letters are forgotten first."""
+        return (yield from self._done("people/forget_cause", (self.keys.cause(cause), self.keys.cause_part(cause, "letters")), (cause,)))
+
     def _letter(self, letter_id: str, args: Sequence[str]) -> Steps[bool]:
         keys = (self.keys.letter(letter_id), self.keys.fixed("letters"))
         return (yield from self._done("people/forget_letter", keys, (letter_id, *args)))

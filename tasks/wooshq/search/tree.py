@@ -16,6 +16,7 @@ class Field(StrEnum):
     STATE = "state"
     REASON = "reason"  #: of a dead letter
     DETAIL = "detail"  #: of a dead letter: exactly as it, or its group, is shown
+    CAUSE = "cause"  #: of a dead letter: the id of what it has in common with others
     STATUS = "status"  #: HTTP status of the last answer, as text: "400"
     CODE = "code"  #: the API's code of the last answer: "INVALID_ARGUMENT"
     APP = "app"

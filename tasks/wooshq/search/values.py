@@ -34,6 +34,8 @@ def problem_of(field: Field, value: str) -> str | None:
         return f"{field}: has a character that cannot be stored"
     if field in KNOWN and value not in KNOWN[field]:
         return f"{field}: is not a known value. {did_you_mean(value, map(str, KNOWN[field]))}"
+    if field is Field.CAUSE and re.fullmatch(r"[0-9a-f]{12}", value) is None:
+        return "cause: is not the id of a cause: 12 digits and letters a to f. `wooshq dead groups` shows them"
     if field is Field.STATUS and re.fullmatch(r"[1-5][0-9]{2}", value) is None:
         return "status: is not an HTTP status. Use a number such as 400"
     return None

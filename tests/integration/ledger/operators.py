@@ -8,7 +8,8 @@ from wooshq.history.person import Person
 from wooshq.intents.entry import new_id
 from wooshq.ledger.chunks import Doubt
 from wooshq.ledger.gates import Heard, Shut
-from wooshq.ledger.states import Event, Mark
+from wooshq.ledger.states import Event, Mark, Reason
+from wooshq.letters.filter import cause_of
 from wooshq.overview.ledger import PulseLedger
 from wooshq.overview.rates import Ends
 from wooshq.people.find import Finder, Round
@@ -120,7 +121,25 @@ def a_worker_tells_how_it_is(walk: Walker) -> None:
     assert not walk.watched.redis.exists(walk.keys.fixed("workers"))
 
 
+def letters_are_counted_by_their_cause(walk: Walker) -> None:
+    letters, keys, client = walk.ledger.letters, walk.keys, walk.watched.redis
+    ids = [walk.dead(), walk.dead()]
+    cause = cause_of(Reason.REJECTED, "no", APPLICATION)
+    assert walk.do(letters.ignore(cause, 10**13, until="later", why="known", by="ana")) == "ignored"
+    assert walk.do(letters.ignore(cause, None, until="", why="", by="ana")) == "open"
+    assert walk.do(letters.ignore("0" * 12, None, until="", why="", by="ana")) == "gone"
+    client.delete(keys.fixed("causes"), keys.cause_part(cause, "letters"))  # as the version before left it
+    assert walk.do(letters.count(1)) > 0
+    while walk.do(letters.count(1)):
+        pass
+    assert client.zcard(keys.cause_part(cause, "letters")) == 2
+    client.delete(keys.letter(ids[0]))  # its time is over
+    assert sum(walk.do(letters.tidy([cause, "0" * 12], 1)) for _ in range(3)) == 1
+    assert client.zscore(keys.fixed("causes"), cause) == 1
+
+
 WALKS = [
+    letters_are_counted_by_their_cause,
     a_retry_does_not_wait_for_its_time,
     a_worker_tells_how_it_is,
     a_person_sets_limits_and_pauses_a_lane,

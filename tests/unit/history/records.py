@@ -17,7 +17,7 @@ from tests.databases import a_database
 from wooshq.history.record import Kind, Record, intent_record
 from wooshq.history.store import History, open_history
 from wooshq.ledger.states import LetterState
-from wooshq.letters.filter import comparable
+from wooshq.letters.filter import cause_of, comparable
 from wooshq.search.tree import And, Condition, Field, Is, Not, Or, Since, Tree, Until
 from wooshq.settings import Settings
 
@@ -121,6 +121,9 @@ _values: Final[dict[Field, st.SearchStrategy[str]]] = {
     Field.STATE: _states,
     Field.REASON: st.sampled_from(("rejected", "unknown")),
     Field.STATUS: st.sampled_from(("200", "400")),
+    Field.CAUSE: st.sampled_from(
+        [cause_of(reason, detail, None) for reason in ("rejected", "unknown") for detail in ("list[n]: no", "no")]
+    ),
     Field.LANE: st.sampled_from(("transactional", "bulk")),
     Field.DETAIL: words | st.just("list[n]: no"),
     Field.TEXT: words | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=5),
@@ -167,6 +170,9 @@ def meets(record: Record) -> Callable[[Condition], bool]:
             case Is(Field.DETAIL, value):
                 detail = record.shown["detail"] if record.kind != "job" and record.state != "sent" else None
                 return detail is not None and value in (detail, comparable(detail))
+            case Is(Field.CAUSE, value):
+                detail = record.shown["detail"]
+                return record.kind == "letter" and bool(detail) and value == cause_of(record.reason, detail, record.app)
             case Is(Field.STATUS, value):
                 return str(record.status) == value
             case Is(field, value):

@@ -33,6 +33,7 @@ def test_a_header_has_every_part_and_names_keys_that_exist(name: str) -> None:
         assert set(prefixes) <= {
             "intent",
             "letter",
+            "cause",
             "idem",
             "queue",
             "ring",

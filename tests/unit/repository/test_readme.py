@@ -203,7 +203,8 @@ class WhenACommandIsCopied:
 
     def test_its_output_is_that_of_a_terminal_with_100_columns(self) -> None:
         at = CONSOLE.index("$ wooshq dead groups")
-        row = ["5", "rejected", "DEMO0-WOOSH", "2026-11-24 06:46:54", "2026-11-24 06:46:55", "fix and replay", "unknown preset"]
+        times, line = ["2026-11-24 06:46:54", "2026-11-24 06:46:55"], "                       █"
+        row = ["5", "5", "rejected", "DEMO0-WOOSH", *times, line, "open", "fix and replay", "5f0c2a9b7e41", "unknown preset"]
         assert CONSOLE[at + 2 : at + 4] == laid_out(GROUP_COLUMNS, [row], 100)
 
 

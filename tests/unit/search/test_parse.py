@@ -26,7 +26,7 @@ def tree(query: str) -> Tree:
 class WhenAQueryIsRead:
     def test_every_field_is_known(self) -> None:
         query = (
-            "id:I-1 state:dead reason:rejected detail:refused status:400 code:INVALID_ARGUMENT app:A-1 lane:bulk job:J campaign:C "
+            "id:I-1 state:dead reason:rejected detail:refused cause:0123456789ab status:400 code:INVALID_ARGUMENT app:A-1 lane:bulk job:J campaign:C "
             'recipient:u1 key:k:1 tag.order:77 text:"INV-9981"'
         )
         found = tree(query)

@@ -10,7 +10,7 @@ from wooshq.search.tree import Condition, Field, Is, Not, Since, Tree, Until, al
 from wooshq.search.values import KNOWN
 
 _storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
-_free = st.sampled_from([field for field in Field if field not in (*KNOWN, Field.TAG, Field.STATUS)])
+_free = st.sampled_from([field for field in Field if field not in (*KNOWN, Field.TAG, Field.STATUS, Field.CAUSE)])
 _times = st.datetimes(timezones=st.just(UTC))
 conditions: st.SearchStrategy[Condition] = st.one_of(
     st.builds(Is, _free, _storable),

@@ -16,7 +16,7 @@ from wooshq.ledger.intents import KEEPER_S
 from wooshq.ledger.jobs import JobLedger
 from wooshq_worker.keeper.bells import ring_bells
 from wooshq_worker.keeper.broker import LaneBroker
-from wooshq_worker.keeper.due import expire_intents, forget_old_letters, queue_due_retries
+from wooshq_worker.keeper.due import count_letters, expire_intents, forget_old_letters, queue_due_retries, tidy_causes
 from wooshq_worker.keeper.duty import Duty, DutyContext
 from wooshq_worker.keeper.history.stop import stop_telling
 from wooshq_worker.keeper.jobs import end_rollout_steps, queue_due_chunks, sweep_cancelled_jobs, sweep_expired_jobs
@@ -44,7 +44,14 @@ IN_EVERY_ROUND: Final[tuple[Duty, ...]] = (
     ring_bells,
 )
 TAKE_OVER: Final[tuple[Duty, ...]] = (take_over_intents, take_over_chunks)
-ONCE_A_SECOND: Final[tuple[Duty, ...]] = (take_in_old_intents, call_lost_turns, forget_old_letters, stop_telling)
+ONCE_A_SECOND: Final[tuple[Duty, ...]] = (
+    take_in_old_intents,
+    call_lost_turns,
+    forget_old_letters,
+    count_letters,
+    tidy_causes,
+    stop_telling,
+)
 
 
 class Keeper:

@@ -63,7 +63,7 @@ def where(tree: Tree, finder: Finder) -> ColumnElement[bool]:
 def _is(condition: Is, finder: Finder) -> ColumnElement[bool]:
     value = condition.value
     match condition.field:
-        case Field.RECIPIENT | Field.TAG | Field.KEY | Field.CAMPAIGN | Field.DETAIL:
+        case Field.RECIPIENT | Field.TAG | Field.KEY | Field.CAMPAIGN | Field.DETAIL | Field.CAUSE:
             return finder.marked(condition.field, value, condition.name)
         case Field.JOB:
             return or_(finder.marked(Field.JOB, value, ""), ended.c.ref == ref_of("job", value))

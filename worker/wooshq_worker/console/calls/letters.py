@@ -19,8 +19,8 @@ from wooshq_worker.console.api import answers
 from wooshq_worker.console.api.body import JSON, MERGE_PATCH, NDJSON, check_depth, check_media_type, read_bytes
 from wooshq_worker.console.api.cursors import cursor_of, read_cursor
 from wooshq_worker.console.api.operation import Call, Room
-from wooshq_worker.console.api.shapes import Asked, Said, model_of, page_of
-from wooshq_worker.console.calls.selection import Selected, WhichGroups, WhichPage
+from wooshq_worker.console.api.shapes import Asked, Because, Said, model_of, page_of
+from wooshq_worker.console.calls.selection import Moment, Selected, WhichGroups, WhichPage
 
 room = Room("dead letters", "Messages that failed permanently, with the reason and every attempt.")
 
@@ -33,6 +33,13 @@ class WhyEdited(Asked):
 
     why: Annotated[str, Field(max_length=500)] = ""
     """The reason, for the audit log."""
+
+
+class Ignored(Because):
+    """Until when a cause is ignored, and why."""
+
+    until: Moment
+    """A time to come."""
 
 
 class Edited(Said):
@@ -74,16 +81,58 @@ async def list_(call: Call, wanted: WhichPage) -> Response:
     "groupDeadLetters",
     Scope.READ,
     query=WhichGroups,
-    leads_to=dict.fromkeys(("getDeadLetter",), "/data/0/example"),
+    leads_to={
+        "getDeadLetter": "/data/0/example",
+        **dict.fromkeys(("getDeadLetterGroup", "ignoreDeadLetterGroup", "reopenDeadLetterGroup"), "/data/0/cause"),
+    },
     answers={200: page_of(model_of(Group))},
 )
 async def groups(call: Call, wanted: WhichGroups) -> Response:
     """
-    Open letters by cause, the largest group first: an incident is a few of these.
+    Open letters by cause, the largest first: an incident is a few of these.
 
-    `act` says what fits. `example` is the newest letter of the group. With `state`, letters in that state.
+    `act` says what fits. `example` is the newest letter of the cause. `line` has the letters of each half hour of the last day. With `state`,
+    letters in that state.
     """
-    return answers.page(await call.client.dead_letters.groups(**wanted.conditions()), None)
+    return answers.page(await call.client.dead_letters.groups(most=wanted.most, **wanted.conditions()), None)
+
+
+@room.call("GET", "/v1/dead-letters/groups/{cause}", "getDeadLetterGroup", Scope.READ, answers={200: model_of(Group)})
+async def cause(call: Call, cause: str) -> Response:
+    """One cause, also if none of its letters is open any more."""
+    return answers.one(await call.client.dead_letters.cause(cause))
+
+
+@room.call(
+    "POST",
+    "/v1/dead-letters/groups/{cause}/ignore",
+    "ignoreDeadLetterGroup",
+    Scope.OPERATE,
+    body=Ignored,
+    answers={200: model_of(Group)},
+    examples={"until tomorrow": {"until": "2099-05-02T09:00:00Z", "why": "known, INC-7"}},
+)
+async def ignore(call: Call, cause: str, said: Ignored) -> Response:
+    """
+    Ignore a cause until a time.
+
+    Nothing happens to its letters. If letters come after that time, its state is `back again`.
+    """
+    return answers.one(await call.client.dead_letters.ignore(cause, said.until, why=said.why, by=call.by))
+
+
+@room.call(
+    "POST",
+    "/v1/dead-letters/groups/{cause}/reopen",
+    "reopenDeadLetterGroup",
+    Scope.OPERATE,
+    body=Because,
+    optional_body=True,
+    answers={200: model_of(Group)},
+)
+async def reopen(call: Call, cause: str, said: Because) -> Response:
+    """Ignore a cause no more, or take note of one that is back again."""
+    return answers.one(await call.client.dead_letters.reopen(cause, why=said.why, by=call.by))
 
 
 @room.call(
@@ -171,5 +220,4 @@ async def _all(call: Call, conditions: Conditions) -> AsyncIterator[Letter]:
 async def _count(call: Call, conditions: Conditions) -> int:
     if "state" not in conditions:
         conditions = {**conditions, "state": None}  # otherwise only the open ones are counted
-    groups = await call.client.dead_letters.groups(**conditions)
-    return sum(group.count for group in groups)
+    return await call.client.dead_letters.count(**conditions)

@@ -73,6 +73,9 @@ class Which(BaseModel):
 class WhichGroups(Which, Asked):
     """Query parameters of the groups."""
 
+    most: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """How many groups at most, the largest first."""
+
 
 class WhichPage(Which, Paged):
     """Query parameters of the list of letters."""

@@ -1,14 +1,14 @@
 -- file_letters.lua: the keeper files some dead letters of a chunk that it holds. Their recipients are marked dead after that.
 -- uses clock
 -- uses full
--- uses dead_recipients
+-- uses letters/dead_recipients
 -- KEYS[1]   chunk:<job>:<chunk>  hash
 -- KEYS[2]   letters              zset
 -- KEYS[3]   expiry               zset
 -- KEYS[4]   counts               hash
 -- KEYS[5…]  intent:<id>          hash, one per letter
 -- ARGV[1]   JSON: {job, token, dead_ms, v, letters (as in record.lua)}
--- derived   events, telling, letter:<letter> (of a dead recipient)
+-- derived   events, telling, causes, cause:<cause>, letter:<letter> (of a dead recipient)
 -- returns   'filed' | 'held' (another worker has the chunk by now)
 -- cost      O(letters × log ledger); the caller bounds them
 -- moves     intent → dead (filed); letter → open (filed)

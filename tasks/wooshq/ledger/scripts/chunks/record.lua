@@ -1,7 +1,7 @@
 -- record.lua: a worker records the outcomes of calls, and, if it releases the chunk, where the chunk goes.
 -- uses clock
 -- uses full
--- uses dead_recipients
+-- uses letters/dead_recipients
 -- uses marks
 -- KEYS[1]   chunk:<job>:<chunk>  hash
 -- KEYS[2]   marks:<job>:<chunk>  string
@@ -24,7 +24,7 @@
 --           log?, doubted? (calls without an answer, by place: the field as it is now), behind? (all recipients that are left are in doubt),
 --           later? (recipients that must wait for a Retry-After, as take.lua answers; or ''), age_ms? (how long recipients are retried already), waits?
 --           (of `due`: nothing failed, it waits)}
--- derived   events, telling, letter:<letter> (of a dead recipient)
+-- derived   events, telling, causes, cause:<cause>, letter:<letter> (of a dead recipient)
 -- returns   {'recorded' | 'lost', 'done' | 'sending' | 'queued' | 'retrying' (where the chunk is now)}
 -- cost      O(recipients named + letters × log ledger); the caller bounds them
 -- moves     mark waiting | sending | again → sent (accepted), dead (given_up), unknown (unknown), expired (expire), cancelled (cancel),

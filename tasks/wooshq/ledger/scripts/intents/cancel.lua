@@ -9,7 +9,7 @@
 -- KEYS[4]   counts       hash
 -- KEYS[5]   changes      stream
 -- ARGV      id, how long an ended intent is kept ms, how long a letter is kept ms, why or '', by whom or '' (then it is not noted)
--- derived   events, telling, queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay),
+-- derived   events, telling, causes, cause:<cause>, queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay),
 --           replay:<replay> (of such a letter)
 -- returns   'gone' | <the state that the intent is in now>
 -- cost      O(log ledger)

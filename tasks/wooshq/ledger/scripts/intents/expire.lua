@@ -9,7 +9,7 @@
 -- KEYS[4]   gates        hash
 -- KEYS[5…]  intent:<id>  hash, one per intent
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one id per intent
--- derived   events, telling, queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay),
+-- derived   events, telling, causes, cause:<cause>, queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay),
 --           replay:<replay> (of such a letter)
 -- returns   {<id> *}, those that expired
 -- cost      O(intents × log ledger); the caller bounds how many

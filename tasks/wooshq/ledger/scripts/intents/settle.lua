@@ -18,7 +18,7 @@
 --           text per intent. If the API accepted its only call, four lines: id, token, message code, attempt. Otherwise three: id, token, and
 --           a JSON object: {event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, trace? (of this
 --           send), waits_for? (it did not fail, and waits for this), unsent? (no call was made: its slot is given back)}
--- derived   events, telling, gone:<time>, pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies),
+-- derived   events, telling, causes, cause:<cause>, gone:<time>, pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies),
 --           replay:<replay> (of a letter that is replayed), job:<job> (of such a letter)
 -- returns   {'settled' (now or before: the history may have it already) | 'lost' (another worker has it, or it is final) *}, one per intent
 -- cost      O(intents × (attempts + log ledger)); the caller bounds how many

@@ -23,7 +23,7 @@
 --           are given), awake_ms (for how long the worker looks by itself if it took something),
 --           woken (true: it slept until it heard a bell), keep_ms (an ended intent), letter_ms,
 --           rate (an application's calls a second, if it has a ceiling), rates (by application)}
--- derived   events, telling, queue:<lane>, intent:<id>, pace:<application>, letter:<letter> (of an intent that is a replay and expires),
+-- derived   events, telling, causes, cause:<cause>, queue:<lane>, intent:<id>, pace:<application>, letter:<letter> (of an intent that is a replay and expires),
 --           replay:<replay> (of such a letter)
 -- returns   {<now, ms>, <1: more may leave now>, <in how many ms something may leave that may not leave now, or -1>, <suspects whose turn it is>,
 --            <1: the caller must ring for others>, <ids that expired, separated by blanks>,

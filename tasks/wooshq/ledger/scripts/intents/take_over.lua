@@ -12,7 +12,7 @@
 -- ARGV      from how many lost workers on an intent is a suspect, and poison, how long a letter is kept ms, for how long a suspect is left
 --           alone ms (doubled with each further lost worker: many workers that are lost for another reason must not make it poison), then
 --           two per intent: id, on_unknown
--- derived   events, telling, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first
+-- derived   events, telling, causes, cause:<cause>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first
 --           intent of a replay that dies),
 --           replay:<replay> (of a letter that is replayed)
 -- returns   {<id> *}, those that are queued again

@@ -6,7 +6,7 @@
 -- KEYS[1]   changes          stream
 -- KEYS[2…]  letter:<letter>  hash, one per letter
 -- ARGV      why, or '', by whom, the selection in words
--- derived   events, telling
+-- derived   events, telling, causes, cause:<cause>
 -- returns   {'discarded' | 'taken <state>' | 'gone' *}, one per letter
 -- cost      O(letters); the caller bounds how many
 -- moves     letter open → discarded (discard)
@@ -17,7 +17,7 @@ for i = 2, #KEYS do
   local state = redis.call('HGET', KEYS[i], 'state')
   if state == 'open' then
     free_first(KEYS[i])
-    discard_letter(KEYS[i], ARGV[1], now)
+    discard_letter(KEYS[i], string.match(KEYS[1], '^[^}]*}:'), string.match(KEYS[i], 'letter:(.*)$'), ARGV[1], now)
     n, state = n + 1, 'discarded'
   end
   out[i - 1] = not state and 'gone' or state == 'discarded' and state or 'taken ' .. state

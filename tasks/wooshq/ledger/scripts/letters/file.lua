@@ -7,7 +7,7 @@
 -- KEYS[3]   expiry       zset
 -- KEYS[4]   counts       hash
 -- ARGV      id, body as it came, reason, detail, lane, application or '', how long a letter is kept ms, model version
--- derived   events, telling, gone:<time>, letter:<letter> (its own)
+-- derived   events, telling, causes, cause:<cause>, gone:<time>, letter:<letter> (its own)
 -- returns   1 (filed) | 0 (an intent has this id)
 -- cost      O(log letters)
 -- moves     intent → dead (filed); letter → open (filed)

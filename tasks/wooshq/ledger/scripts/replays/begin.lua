@@ -16,7 +16,7 @@
 --           left_out: [[place, why]…]}
 -- ARGV[2…]  one JSON object per intent: {id, lane, app, expires? ms, ttl? ms, bulk?, token_of?, body, letters: [[place, letter, id of the intent that died last,
 --           SHA-1 of the edit that it was made from or '']…]}; more than one letter if it is sent for many
--- derived   letter:<letter>, replay:<replay> (its letters of an intent), intent:<id> (the new one, and the one that died), queue:<lane>, ring:<lane>, suspects:<lane>
+-- derived   causes, cause:<cause>, letter:<letter>, replay:<replay> (its letters of an intent), intent:<id> (the new one, and the one that died), queue:<lane>, ring:<lane>, suspects:<lane>
 -- returns   {'begun', <letters that are intents now>} | {'lost', 0}
 -- cost      O(letters × log ledger); the caller bounds how many
 -- moves     intent → queued (replay); letter open → replaying (replay); outcome waiting → begun (begin), left_out (leave_out)
@@ -64,7 +64,7 @@ local function make(one, letters)
   end
   for _, letter in ipairs(letters) do
     set_outcome(prefix, r.replay .. ' ' .. letter.place, '.', 'b')
-    begin_replay(letter.key, one.id, letter.replays)
+    begin_replay(letter.key, prefix, letter.id, one.id, letter.replays)
     local dead = prefix .. 'intent:' .. letter.died
     if redis.call('EXISTS', dead) == 1 then
       local earlier = redis.call('HGET', dead, 'replays')

@@ -12,7 +12,7 @@
 -- ARGV      replay, id, how many letters the caller has seen there, how many follow at most, how long an ended intent is kept ms, how long a letter is kept ms, 'each' (every letter shares
 --           its end), then the letters whose recipients the API does not know | 'apart' (the letters are tried again in smaller calls), then one entry per call:
 --           places, joined by commas
--- derived   events, telling, letter:<letter>, job:<job>, replay:<replay> (its other parts), intent:<letter> (the first intent of a letter that is filed again)
+-- derived   events, telling, causes, cause:<cause>, letter:<letter>, job:<job>, replay:<replay> (its other parts), intent:<letter> (the first intent of a letter that is filed again)
 -- returns   <letters that are left>
 -- cost      O(letters); the caller bounds how many
 -- moves     letter replaying → closed (sent), open (unsent); outcome begun → sent (accepted), dead (given_up), expired (expire), cancelled (cancel),

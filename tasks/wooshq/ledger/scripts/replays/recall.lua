@@ -9,7 +9,7 @@
 -- KEYS[5]   expiry                  zset
 -- KEYS[6]   counts                  hash
 -- ARGV      replay, how long an ended intent is kept ms, how long a letter is kept ms, then one id per intent
--- derived   events, telling, intent:<id>, letter:<letter>, queue:<lane>, suspects:<lane>, replay:<replay> (its other parts)
+-- derived   events, telling, causes, cause:<cause>, intent:<id>, letter:<letter>, queue:<lane>, suspects:<lane>, replay:<replay> (its other parts)
 -- returns   <letters that were taken back>
 -- cost      O(letters × log ledger); the caller bounds how many
 -- moves     intent queued | retrying → cancelled (cancel); letter replaying → open (unsent); outcome begun → waiting (back), cancelled (cancel)

@@ -1,5 +1,6 @@
 -- letters: the life of a dead letter, and of its outcome in a replay. Every move of a letter is made here.
 -- uses events/ended
+-- uses letters/causes
 
 local OUTCOMES = {S = 'sent', D = 'dead', E = 'expired', C = 'cancelled', X = 'left_out'}
 
@@ -53,6 +54,7 @@ local function file_one(key, prefix, letter, id, v, now, letters, counts, keep_m
   if held_by then redis.call('HINCRBY', key, 'vain', 1) end
   redis.call('PEXPIRE', key, keep_ms)
   redis.call('ZADD', letters, now, letter)
+  count_open(prefix, letter, {why.reason, why.detail, v.app}, now, tonumber(keep_ms), now)
   redis.call('HINCRBY', counts, 'dead_' .. why.reason, 1)
   end_outcome(prefix, held_by, id, 'D')
 end
@@ -76,7 +78,8 @@ local function file_letter(row, id, now, keys, keep_ms, why)
 end
 
 -- A replay of an open letter begins. The letter is kept until the replay has ended.
-local function begin_replay(key, intent, replays)
+local function begin_replay(key, prefix, letter, intent, replays)
+  count_closed(prefix, letter, redis.call('HMGET', key, 'reason', 'detail', 'app'))
   redis.call('HSET', key, 'state', 'replaying', 'replay', intent, 'replays', (replays and replays .. ' ' or '') .. intent)
   redis.call('HDEL', key, 'note')
   redis.call('PERSIST', key)
@@ -109,11 +112,12 @@ end
 
 -- Opens a letter again whose replay was not sent. outcome: in the replay; nil if the letter stays in it.
 local function reopen_one(key, prefix, id, note, keep_ms, outcome)
-  local v = redis.call('HMGET', key, 'replay', 'held_by')
+  local v = redis.call('HMGET', key, 'replay', 'held_by', 'id', 'reason', 'detail', 'app', 'filed')
   if v[1] ~= id then return end
   redis.call('HSET', key, 'state', 'open', 'note', note)
   redis.call('HDEL', key, 'replay')
   redis.call('PEXPIRE', key, keep_ms)
+  count_open(prefix, v[3], {v[4], v[5], v[6]}, v[7], tonumber(keep_ms))
   if outcome then
     redis.call('HDEL', key, 'held_by')
     end_outcome(prefix, v[2], id, outcome)
@@ -135,7 +139,8 @@ local function edit_letter(key, body, version)
 end
 
 -- An open letter does not have to be sent.
-local function discard_letter(key, why, now)
+local function discard_letter(key, prefix, letter, why, now)
+  count_closed(prefix, letter, redis.call('HMGET', key, 'reason', 'detail', 'app'))
   redis.call('HSET', key, 'state', 'discarded', 'note', why)
-  tell_again(key, 'letter', string.match(key, 'letter:(.*)$'), now)
+  tell_again(key, 'letter', letter, now)
 end

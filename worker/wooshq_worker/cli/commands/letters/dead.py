@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
 from rich.text import Text
 
-from wooshq.errors import IntentInvalid, LetterUnknown
+from wooshq import Wooshq
+from wooshq.errors import CauseUnknown, IntentInvalid, LetterUnknown
+from wooshq.letters import letter as letters
+from wooshq.letters.causes import later
 from wooshq.letters.filter import Conditions
 from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.commands.letters import export, replay
@@ -44,6 +49,8 @@ app = typer.Typer(
 )
 LetterId = Annotated[str, typer.Argument(metavar="ID", help="Id of the letter, of its intent, or of one of its replays.")]
 
+CauseId = Annotated[str, typer.Argument(metavar="CAUSE", help="Id of the cause: wooshq dead groups shows it.")]
+
 _NONE: Final = "No dead letters match."
 _LETTER_COLUMNS = (
     Column("id"),
@@ -57,13 +64,18 @@ _LETTER_COLUMNS = (
 )
 GROUP_COLUMNS = (
     Column("count"),
+    Column("people", 7),
     Column("reason"),
-    Column("application", 2),
-    Column("first (UTC)", 3),
-    Column("last (UTC)", 4),
+    Column("application", 4),
+    Column("first (UTC)", 6),
+    Column("last (UTC)", 8),
+    Column("24 h", 5),
+    Column("state", 2),
     Column("what fits", 1),
+    Column("cause", 3),
     Column("detail", cut=True),
 )
+_STEPS: Final = " ▁▂▃▄▅▆▇█"
 
 
 @app.command(
@@ -109,8 +121,75 @@ def groups(
             emit(group)
         return
     title = f"{several(sum(g.count for g in found), 'dead letter')} in {several(len(found), 'group')}"
-    rows = [(g.count, g.reason, g.application, short(g.first_at), short(g.last_at), g.act, g.detail) for g in found]
-    table(title, GROUP_COLUMNS, rows, empty=_NONE)
+    table(title, GROUP_COLUMNS, [_row(group) for group in found], empty=_NONE)
+
+
+def _row(group: letters.Group) -> tuple[object, ...]:
+    times = (short(group.first_at), short(group.last_at))
+    return (
+        group.count,
+        group.people,
+        group.reason,
+        group.application,
+        *times,
+        _line(group.line),
+        _state(group),
+        group.act,
+        group.cause,
+        group.detail,
+    )
+
+
+def _state(group: letters.Group) -> str:
+    """`ignored until 2026-05-01 09:00`."""
+    since = {"ignored": ("until", group.ignored_until), "back again": ("since", group.back_at)}.get(group.state)
+    return group.state if since is None else f"{group.state} {since[0]} {short(since[1])}"
+
+
+def _line(line: Sequence[int]) -> str:
+    """Letters of each hour of the last day, as bars."""
+    hours = [sum(line[at : at + 2]) for at in range(0, len(line), 2)]
+    most = max(hours, default=0)
+    return "".join(_STEPS[-(-hour * (len(_STEPS) - 1) // most)] for hour in hours) if most else ""
+
+
+@app.command(cls=Command, epilog=examples("wooshq dead ignore 3f9a0c1d2b4e --until 12h --why 'known, fixed tomorrow'"))
+def ignore(
+    cause: CauseId,
+    until: Annotated[
+        str, typer.Option(metavar="TIME", help="Until then: 2026-05-01T09:00:00Z, 2026-05-01, or from now on, such as 2h or 7d.")
+    ],
+    why: Why = "",
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Ignore the letters of a cause until a time. Nothing happens to them. If letters come after that time, the cause is `back again`."""
+    try:
+        at = later(until, datetime.now(UTC))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--until") from None
+    _about(cause, lambda wooshq: wooshq.dead_letters.ignore(cause, at, why=why, by=by), as_json=as_json)
+
+
+@app.command(cls=Command, epilog=examples("wooshq dead reopen 3f9a0c1d2b4e"))
+def reopen(cause: CauseId, why: Why = "", by: By = None, as_json: Json = False) -> None:
+    """Ignore a cause no more, or take note of one that is back again."""
+    _about(cause, lambda wooshq: wooshq.dead_letters.reopen(cause, why=why, by=by), as_json=as_json)
+
+
+def _about(cause: str, act: Callable[[Wooshq], letters.Group], *, as_json: bool) -> None:
+    with open_wooshq() as wooshq:
+        try:
+            group = act(wooshq)
+        except CauseUnknown as error:
+            say(f"{cause}: {error}")
+            raise typer.Exit(SOME_REFUSED) from None
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+    if as_json:
+        emit(group)
+    else:
+        say(f"{several(group.count, 'open letter')}: {group.reason}: {group.detail}. The cause is {_state(group)}.")
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq dead show {EXAMPLE_ID}"))
