@@ -59,7 +59,8 @@ class WhenLettersAreFiledAndClosed:
         for step in range(12):
             details = {"detail": dice.choice(["no", "gone", "users[1]: no"]), "reason": dice.choice([Reason.REJECTED, Reason.TOO_LARGE])}
             ids = letters_of(wooshq, [f"u{step}-{i}" for i in range(dice.randrange(1, 9))], **details)
-            dead.discard(*dice.sample(ids, dice.randrange(len(ids))))
+            if gone := dice.sample(ids, dice.randrange(len(ids))):
+                dead.discard(*gone)
             if step % 3 == 0:
                 dead.replay(where="reason:rejected")
                 assert seen(dead.groups()) == looked_at(wooshq), "letters that are being replayed do not count"
@@ -136,7 +137,7 @@ class WhenTheVersionBeforeFiledLetters:
         rig.start_worker()
         counted = rig.wooshq.ledger.keys.cause_part(cause_of(Reason.REJECTED, "no", APPLICATION), "letters")
         with rig.redis() as client:
-            wait_until(lambda: client.zcard(counted) == 30, within_s=60, because="the keeper counts letters")
+            wait_until(lambda: client.zcard(counted) == 30)
 
 
 @pytest.mark.usefixtures("ledger")
