@@ -26,7 +26,6 @@ SECTIONS: Final = {
     "bad": "jobs.bad",
     "outbox": "databases.outbox",
     "history": "databases.history",
-    "ending": "databases.ending",
     "http": "compared.http",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from wooshq.finding.browse import browse
 from wooshq.finding.doubles import Doubles, find_doubles
 from wooshq.finding.find import count, find
 from wooshq.finding.found import Count, FoundPage
@@ -55,6 +56,13 @@ class FindCalls(GateCalls):
         Raises ValueError for a time without a zone.
         """
         return self.do(find_doubles(self.ledger.keys, since, most))
+
+    def browse(self, shelf: str = "waiting", *, most: int = 100) -> list[Status]:
+        """
+        Intents that have not ended, at most `most` (up to 500), in the order in which they go on: those `waiting` longest, those longest
+        `under_way`, or those `retrying` whose time comes next. Its cost does not grow with how many there are. Raises ValueError.
+        """
+        return self.do(browse(self.ledger.keys, shelf, most))
 
     def intents(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
         """
@@ -108,6 +116,13 @@ class AsyncFindCalls(AsyncGateCalls):
         Raises ValueError for a time without a zone.
         """
         return await self.do(find_doubles(self.ledger.keys, since, most))
+
+    async def browse(self, shelf: str = "waiting", *, most: int = 100) -> list[Status]:
+        """
+        Intents that have not ended, at most `most` (up to 500), in the order in which they go on: those `waiting` longest, those longest
+        `under_way`, or those `retrying` whose time comes next. Its cost does not grow with how many there are. Raises ValueError.
+        """
+        return await self.do(browse(self.ledger.keys, shelf, most))
 
     async def intents(self, *, state: str | None = None, in_doubt: bool = False, most: int | None = None) -> list[Status]:
         """

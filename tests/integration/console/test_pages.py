@@ -52,7 +52,8 @@ class WhenAPageIsOpened:
         for name, path in console.seeded.paths().items():
             text = visitor.get(path).text
             assert "As command" in text, name
-            assert "Authorization: Bearer $TOKEN" in text, name
+            if name != "outbox":  # the outbox is in the database of an app, and no call of the HTTP API reaches it
+                assert "Authorization: Bearer $TOKEN" in text, name
 
 
 class WhenATokenMayOnlyRead:

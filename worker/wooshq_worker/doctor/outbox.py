@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from wooshq.errors import WooshqError
-from wooshq.outbox.database import Database, DatabaseAway, database_of_app
+from wooshq.errors import SettingsInvalid, WooshqError
+from wooshq.outbox.database import DatabaseAway
+from wooshq.outbox.opening import has_outbox, open_outbox
 from wooshq.outbox.operate import Depth, OutboxRows
 from wooshq.settings import Settings
 from wooshq_worker.doctor.finding import Finding
@@ -16,14 +17,14 @@ _SEE: Final = "Look at them: wooshq outbox list --state set_aside (or parked)"
 
 def check(settings: Settings) -> list[Finding]:
     """Nothing if the outbox's database is not known here. A database that cannot be used is a finding."""
+    if not has_outbox(settings):
+        return []
     try:
-        database = _opened(settings)
-    except ModuleNotFoundError:
-        return [Finding("outbox", "bad", "SQLAlchemy is not installed", "Install it: pip install 'wooshq[sqlalchemy]'")]
+        database = open_outbox(settings)
+    except SettingsInvalid as error:
+        return [Finding("outbox", "bad", str(error), "Fix this first")]
     except WooshqError as error:
         return [Finding("outbox", "bad", str(error), "Fix WOOSHQ_OUTBOX_URL")]
-    if database is None:
-        return []
     try:
         return [of_depth(OutboxRows(database, settings).depth())]
     except DatabaseAway as error:
@@ -32,14 +33,6 @@ def check(settings: Settings) -> list[Finding]:
         return [Finding("outbox", "bad", str(error), "Make the table")]
     finally:
         database.close()
-
-
-def _opened(settings: Settings) -> Database | None:
-    if settings.outbox_url is None:
-        return database_of_app()
-    from wooshq.outbox.sessions import SqlAlchemyDatabase
-
-    return SqlAlchemyDatabase(settings.outbox_url.get_secret_value())
 
 
 def of_depth(depth: Depth) -> Finding:

@@ -14,10 +14,10 @@ from wooshq import Wooshq
 from wooshq.errors import JobUnknown
 from wooshq.jobs.show import Job
 from wooshq.letters.replays.planning import LeftOutFor
+from wooshq.recipients.write import recipient_lines
 from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.commands.letters.parts import patch_of
 from wooshq_worker.cli.opening import open_wooshq
-from wooshq_worker.cli.recipient_lines import recipient_lines
 from wooshq_worker.cli.terminal.files import opened
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
 from wooshq_worker.cli.terminal.job import NoCallYet, full

@@ -7,12 +7,24 @@ from typing import Final
 
 from wooshq_worker.console.pages import (
     audit,
+    doubles,
+    job,
+    jobs,
+    life,
+    messages,
+    outbox,
     settings,
 )
 from wooshq_worker.console.pages.shell.registry import Page
 
 PAGES: Final[Sequence[Page]] = (
     # In the order of the navigation: overview, messages, life, causes, replays, jobs, doubles, outbox, audit, settings.
+    messages.page,
+    life.page,
+    jobs.page,
+    job.page,
+    doubles.page,
+    outbox.page,
     audit.page,
     settings.page,
 )

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from wooshq import Status, Wooshq
-from wooshq.errors import SettingsInvalid
-from wooshq.outbox.database import Database, database_of_app
+from wooshq.outbox.database import Database
+from wooshq.outbox.opening import has_outbox as outbox_is_known
+from wooshq.outbox.opening import open_outbox
 from wooshq.outbox.operate import OutboxRows, RowUnknown, as_status
 
 UrlOption = Annotated[
@@ -30,27 +31,13 @@ def open_database(wooshq: Wooshq, url: str | None) -> Iterator[Database]:
     The database of a URL, or of WOOSHQ_OUTBOX_URL, or else of the app's framework. Raises SettingsInvalid if there is none, or if it cannot be
     used.
     """
-    known = wooshq.settings.outbox_url
-    if url is None and known is None:
-        if (of_app := database_of_app()) is not None:
-            with contextlib.closing(of_app):
-                yield of_app
-            return
-        raise SettingsInvalid("WOOSHQ_OUTBOX_URL: is not set. It names the app's database, such as postgresql+psycopg://app@db/shop")
-    try:
-        from wooshq.outbox.sessions import SqlAlchemyDatabase
-    except ModuleNotFoundError as error:
-        raise SettingsInvalid(f"{error.name} is not installed. Install it with: pip install 'wooshq[sqlalchemy]'") from None
-    database = SqlAlchemyDatabase(url or (known.get_secret_value() if known else ""))
-    try:
+    with contextlib.closing(open_outbox(wooshq.settings, url)) as database:
         yield database
-    finally:
-        database.close()
 
 
 def has_outbox(wooshq: Wooshq) -> bool:
     """Whether the outbox's database is known here."""
-    return wooshq.settings.outbox_url is not None or database_of_app() is not None
+    return outbox_is_known(wooshq.settings)
 
 
 def in_outbox(wooshq: Wooshq, intent_id: str) -> Status | None:

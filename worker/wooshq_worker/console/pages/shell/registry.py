@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
+from starlette.responses import Response
+
 from wooshq.tokens.token import Scope
 from wooshq_worker.console.pages.shell.visit import Form, Visit
 
@@ -55,6 +57,14 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """Something to download, with the scope of its page. name: the last part of its path, behind `files/`."""
+
+    name: str
+    run: Callable[[Visit], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """
     One page. path: with parameters in braces, such as `/messages/{id}`. letter: after `g`. parent: name of the page that the navigation marks,
@@ -74,6 +84,7 @@ class Page:
     live_view: View | None = None
     every_s: float = 1.0
     acts: Sequence[Act] = ()
+    files: Sequence[File] = ()
 
     @property
     def in_navigation(self) -> bool:

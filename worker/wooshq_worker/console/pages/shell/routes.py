@@ -23,7 +23,7 @@ from wooshq_worker.console.pages.shell.assets import AT, Assets
 from wooshq_worker.console.pages.shell.errors import NOT_FOUND, Told, told
 from wooshq_worker.console.pages.shell.headers import OF_A_PAGE
 from wooshq_worker.console.pages.shell.live import Live
-from wooshq_worker.console.pages.shell.registry import Act, Page, Shown, checked
+from wooshq_worker.console.pages.shell.registry import Act, File, Page, Shown, checked
 from wooshq_worker.console.pages.shell.shared import Shared
 from wooshq_worker.console.pages.shell.templates import Shell, Templates
 from wooshq_worker.console.pages.shell.visit import Visit, read_form
@@ -87,10 +87,18 @@ class Console:
 
         for act in page.acts:
             router.add_route(f"{page.path.rstrip('/')}/{act.name}", self._guarded(self._act(page, act)), ["POST"])
+        for file in page.files:
+            router.add_route(f"{page.path.rstrip('/')}/files/{file.name}", self._guarded(self._file(page, file)), ["GET"])
         router.add_route(page.path, self._guarded(show), ["GET"])
         if page.live:
             router.add_route(f"/live{page.path}", self._guarded(stream), ["GET"])
             router.add_route(f"/poll{page.path}", self._guarded(poll), ["GET"])
+
+    def _file(self, page: Page, file: File) -> Handler:
+        async def run(request: Request) -> Response:
+            return await file.run(await self._visit(request, page))
+
+        return run
 
     def _act(self, page: Page, act: Act) -> Handler:
         async def run(request: Request) -> Response:

@@ -24,10 +24,10 @@ def recipient_lines(recipients: Iterable[Unreached], counted: Counter[str], *, a
     """
     told = (one for one in recipients if _count(one, counted))
     if not as_csv:
-        yield from (json.dumps(_row(one), ensure_ascii=False) + "\n" for one in told)
+        yield from (json.dumps(row_of(one), ensure_ascii=False) + "\n" for one in told)
         return
     head = [one for _, one in zip(range(1000), told, strict=False)]
-    names = list(dict.fromkeys(name for one in head for name in _row(one)))
+    names = list(dict.fromkeys(name for one in head for name in row_of(one)))
     kinds = {_KIND_OF[one.to] for one in head}
     if len(kinds) > 1:
         raise ValueError(
@@ -35,7 +35,7 @@ def recipient_lines(recipients: Iterable[Unreached], counted: Counter[str], *, a
         )
     yield _csv(names)
     for one in chain(head, told):
-        row = _row(one)
+        row = row_of(one)
         if not row.keys() <= set(names):
             raise ValueError("the recipients have different columns: write a file that ends in .ndjson")
         yield _csv([row.get(name, "") for name in names])
@@ -46,7 +46,8 @@ def _count(one: Unreached, counted: Counter[str]) -> bool:
     return True
 
 
-def _row(one: Unreached) -> dict[str, str]:
+def row_of(one: Unreached) -> dict[str, str]:
+    """Its columns, as `wooshq fanout` reads them."""
     locale = {} if one.locale is None else {LOCALE: one.locale}
     return {_KIND_OF[one.to]: one.identifier, **locale, **one.placeholders}
 
