@@ -13,8 +13,8 @@ import typer
 from wooshq import Wooshq
 from wooshq.errors import JobUnknown
 from wooshq.jobs.show import Job
+from wooshq.jobs.unreached_lines import recipient_lines
 from wooshq.letters.replays.planning import LeftOutFor
-from wooshq.recipients.write import recipient_lines
 from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.commands.letters.parts import patch_of
 from wooshq_worker.cli.opening import open_wooshq

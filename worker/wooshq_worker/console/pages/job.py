@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from wooshq.errors import JobUnknown
 from wooshq.jobs.show import Job
-from wooshq.recipients.write import row_of
+from wooshq.jobs.unreached_lines import row_of
 from wooshq_worker.console.access.refused import Refused
 from wooshq_worker.console.api.answers import Streamed
 from wooshq_worker.console.pages.jobs import PARTS, bar
