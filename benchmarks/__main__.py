@@ -26,6 +26,7 @@ SECTIONS: Final = {
     "bad": "jobs.bad",
     "outbox": "databases.outbox",
     "history": "databases.history",
+    "ending": "databases.ending",
     "http": "compared.http",
 }
 

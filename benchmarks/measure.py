@@ -25,17 +25,30 @@ _PARTS: Final = (
 )
 
 
-def cpu_s(pid: int) -> float:
-    """Seconds of CPU, user and system, of a process and its children."""
+def cpu_s(pid: int, *, children: bool = True) -> float:
+    """Seconds of CPU, user and system, of a process, and of its children."""
     total = 0.0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(folder.name) == pid or int(fields[1]) == pid:
+        if int(folder.name) == pid or (children and int(fields[1]) == pid):
             total += (int(fields[11]) + int(fields[12])) / TICKS
     return total
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and that run."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(folder.name))
+    return found
 
 
 def peak_mb(pid: int) -> float:

@@ -1,5 +1,5 @@
 """
-Workers, Redis and the history's database are killed or away at any moment: what the API received, what the producer was told and what the
+Workers, the processes that write the history, Redis and the history's database are killed or away at any moment: what the API received, what the producer was told and what the
 history says are the same.
 
 CHAOS_SEEDS=30 makes so many runs with each database, instead of a few.
@@ -73,6 +73,13 @@ class Gateway:
         self._writers |= {writer, ours}
         await asyncio.gather(_copy(reader, ours), _copy(theirs, writer))
         self._writers -= {writer, ours}
+
+
+def _writes_history(pid: int) -> bool:
+    try:
+        return "wooshq_worker.keeper.history" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:  # it has ended
+        return False
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -155,11 +162,13 @@ class Run:
         self.rig.wooshq.cancel(self.dice.choice(list(self.told)))
 
     def do_something_bad(self) -> None:
-        what = self.dice.choice(("kill a worker", "kill a worker", "database", "database", "redis", "events"))
+        what = self.dice.choice(("kill a worker", "kill a worker", "consumer", "consumer", "database", "database", "redis", "events"))
         if what == "kill a worker":
             worker = self.dice.choice(self.workers)
             self.rigs[0].kill(worker)
             self.rigs[0].start_worker()
+        elif what == "consumer":
+            self.kill_consumers()
         elif what == "database":
             with self.database.away():
                 time.sleep(self.dice.uniform(0.1, 1.0))
@@ -175,6 +184,17 @@ class Run:
     @property
     def workers(self) -> list[object]:
         return [worker for worker in self.rigs[0].workers if worker.poll() is None]
+
+    def kill_consumers(self) -> None:
+        """The processes that write the history, while their workers go on. There is one soon after a worker's start."""
+        wait_until(lambda: self.consumers, saw=self.rigs[0].logs)
+        for process in self.consumers:
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+
+    @property
+    def consumers(self) -> list[int]:
+        return [pid for pid in (int(event["process"]) for event in self.rigs[0].events("history_process_started")) if _writes_history(pid)]
 
     def age_events(self) -> None:
         """What a consumer has taken looks old, as after a minute: another one takes it, although the first one may live."""

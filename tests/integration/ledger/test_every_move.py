@@ -209,6 +209,9 @@ def events_stay_until_every_group_has_done_them(walk: Walker) -> None:
     assert walk.watched.redis.xlen(stream) == len(told), "the others have not done them"
     theirs = walk.do(others.take("a", 100))
     assert Ended("sent", sent) in [one for entry in theirs for one in entry.told]
+    assert walk.do(others.take("a", 100, own=True)) == theirs, "as after its death"
+    walk.do(others.take("a", 100, alone=True))
+    walk.do(others.leave("a"))
     walk.do(others.done([entry.name for entry in theirs]))
     assert walk.watched.redis.xlen(stream) == 0
     assert walk.do(others.stop(0.0, ["history"])) == ["others"]

@@ -128,6 +128,8 @@ class WhenTheDashboardIsOpened:
             "wooshq_waiting_unread",
             "wooshq_letters",
             "wooshq_keeper_age_seconds",
+            "wooshq_worker_history_process",
+            "wooshq_worker_history_starts_total",
             "wooshq_history_waiting",
             "wooshq_history_untold",
         }

@@ -46,6 +46,8 @@ def of_events(telling: Telling, now: float, *, is_running: bool) -> Finding:
         level, mend = ("warn", "Give all workers the same WOOSHQ_HISTORY_URL, and restart them") if is_running else ("ok", "")
         return Finding("events", level, "no worker has begun to write the history", mend)  # type: ignore[arg-type]
     says = f"{telling.now_bytes:,} of {telling.most_bytes:,} bytes wait for the history"
+    if telling.reader:
+        says += f", which {telling.reader} writes"
     if telling.untold and telling.now_bytes > _NEARLY_FULL * telling.most_bytes:
         says += f"; {telling.untold:,} ends were not told since {moment(telling.untold_at_ms)}"
         return Finding(

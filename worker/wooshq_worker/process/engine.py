@@ -13,6 +13,7 @@ from wooshq.client import Wooshq
 from wooshq.ledger.keys import LANES
 from wooshq_worker.intents.submit import Submitted
 from wooshq_worker.keeper import broker
+from wooshq_worker.keeper.history.watch import HistoryProcess
 from wooshq_worker.observe.metrics.measures import Measures, off
 from wooshq_worker.observe.sentry import Reporter
 from wooshq_worker.process.services import Services
@@ -128,6 +129,11 @@ class Engine:
     def is_keeper(self) -> bool:
         """Whether this worker is the keeper now."""
         return self._services.keeper.is_keeper
+
+    @property
+    def history(self) -> HistoryProcess | None:
+        """This worker's process that writes the history; None without a history."""
+        return self._services.history
 
     @property
     def unsettled(self) -> int:

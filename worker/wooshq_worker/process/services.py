@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
-from wooshq.history.store import open_history
+from wooshq.history.store import history_url
 from wooshq.ledger.jobs import JobLedger
+from wooshq.settings.history_url import OFF
 from wooshq_worker.api.transport import Api
 from wooshq_worker.intents.batch import Batches
 from wooshq_worker.intents.cancel.ask import Canceller
@@ -20,7 +21,7 @@ from wooshq_worker.intents.submit import Submit, Submitted
 from wooshq_worker.jobs.log import JobLog
 from wooshq_worker.jobs.runner import Runner
 from wooshq_worker.jobs.suspects import SuspectLock
-from wooshq_worker.keeper.history.consumer import Consumer
+from wooshq_worker.keeper.history.watch import HistoryProcess
 from wooshq_worker.keeper.keeper import Keeper
 from wooshq_worker.ledger_client import LedgerClient
 from wooshq_worker.observe.metrics.measures import Measures
@@ -87,10 +88,9 @@ class Services:
             self.runner.run(),
             *(self.dispatcher.run_lane(name) for name in most),
         ]
-        history = open_history(settings)
-        self._history = None if history is None else Consumer(settings, self._client, history, lambda: self.is_busy)
-        if self._history is not None:
-            forever.append(self._history.run())
+        self.history = None if history_url(settings) == OFF else HistoryProcess(settings, self._client)
+        if self.history is not None:
+            forever.append(self.history.run())
         self._background = [asyncio.create_task(work) for work in forever]
 
     def submit(self, submitted: Submitted, ack: Callable[[], None]) -> None:
@@ -145,8 +145,6 @@ class Services:
         self.keeper.stop()
         self._canceller.stop()
         self.runner.drain()
-        if self._history is not None:
-            self._history.stop()
         await self._wait_until_idle(ends - 0.5)
         # A call that is still in progress breaks here and is recorded as `unknown`: the next worker need not wait for its lease.
         await self._api.close()
@@ -158,11 +156,11 @@ class Services:
                 await self.dispatcher.go_to_sleep()
         self._settler.log_settled()
         self._job_log.write()
+        if self.history is not None:
+            await self.history.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        if self._history is not None:
-            self._history.close()
         await self._client.close()
         return drained
 

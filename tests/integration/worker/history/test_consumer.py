@@ -87,7 +87,7 @@ class Desk:
         history = open_history(self.settings)
         assert history is not None
         client = LedgerClient(self.url, "the test's Redis")
-        made = Consumer(self.settings, client, _Faulty(history, self), lambda: False, lost_after_ms)  # type: ignore[arg-type]
+        made = Consumer(self.settings, client, _Faulty(history, self), new_id(), lost_after_ms)  # type: ignore[arg-type]
         task = asyncio.create_task(made.run())
         try:
             yield made
@@ -126,7 +126,7 @@ async def until(done: Callable[[], bool], saw: Callable[[], object] = lambda: ""
 
 @pytest.fixture
 def desk(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    for name in ("_LOOK_EVERY_S", "_AWAY_FIRST_S", "_AWAY_MOST_S", "_LEDGER_AWAY_S", "_LISTEN_EVERY_S"):
+    for name in ("_LOOK_EVERY_S", "_GATHER_S", "_AWAY_FIRST_S", "_AWAY_MOST_S", "_LEDGER_AWAY_S", "_LISTEN_EVERY_S"):
         monkeypatch.setattr(consuming, name, 0.01)
     monkeypatch.setattr(ledger, "_SWEEPER_LOST_MS", 100)  # a consumer that a test ends may be the one that sweeps
     made = Desk(redis_url, tmp_path)
@@ -347,7 +347,7 @@ class WhenTheEventsHaveAnotherReader:
         others = EventLedger(desk.settings, "others")
         desk.wooshq.do(others.listen(most))
         ids = desk.settled()
-        await desk.consumed(lambda: not desk.rows())
+        await desk.consumed(lambda: not desk.rows() and not desk.redis.hexists(KEYS.fixed("telling"), "untold"))
         stream = KEYS.fixed("events")
         assert desk.redis.xlen(stream) == 1, "the other one has not done it"
         async with desk.consumer():
@@ -362,3 +362,24 @@ class WhenTheEventsHaveAnotherReader:
         assert [one.id for entry in entries for one in entry.told] == ids[1:]
         desk.wooshq.do(others.done([entry.name for entry in entries]))
         assert desk.redis.xlen(stream) == 0
+
+
+class WhenThereAreManyConsumers:
+    async def test_one_works_until_it_leaves_or_is_silent_or_much_waits(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        desk.listen()
+
+        def taken(reader: str, *, own: bool = False) -> int:
+            return len(desk.wooshq.do(desk.events.take(reader, 1, own=own, alone=True)) or [])
+
+        for _ in range(8):
+            desk.settled()
+        assert (taken("a"), taken("b"), taken("a"), taken("b")) == (1, 0, 1, 0)
+        assert taken("a", own=True) == 1, "what it has taken and not done"
+        desk.wooshq.do(desk.events.leave("b"))
+        assert taken("b") == 0, "another one cannot leave for it"
+        desk.wooshq.do(desk.events.leave("a"))
+        assert (taken("b"), taken("a")) == (1, 0)
+        desk.redis.hset(KEYS.fixed("telling"), "lead|history", "b 1")
+        assert (taken("a"), taken("b")) == (1, 0), "b was silent"
+        monkeypatch.setattr(ledger, "HELP_BYTES", 10)
+        assert taken("b") == 1, "a does not keep up"

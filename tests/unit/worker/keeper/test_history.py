@@ -1,4 +1,4 @@
-"""How much of a worker's time the history takes, and what the doctor says of the events that wait for it."""
+"""What the doctor says of the events that wait for the history."""
 
 from __future__ import annotations
 
@@ -6,31 +6,8 @@ import pytest
 
 from wooshq_worker.doctor.history import of_events
 from wooshq_worker.keeper.history.ledger import Telling
-from wooshq_worker.keeper.history.pace import rest_s
 
 NOW = 1_795_000_000.0
-
-
-def share(full: float, *, others: float = 1.0, is_busy: bool = True) -> float:
-    """Of the time, with the stream so full. Reading and forgetting are not measured, and count half as much again."""
-    return 1 / (1 + rest_s(1.0, is_busy=is_busy, others=others, full=full) / 1.5)
-
-
-class WhenAWorkerSends:
-    def test_the_history_takes_two_percent_of_a_full_worker_until_the_stream_is_half_full(self) -> None:
-        assert share(0.0) == share(0.5) == pytest.approx(0.02)
-
-    def test_then_it_takes_more_up_to_half(self) -> None:
-        shares = [share(full) for full in (0.5, 0.6, 0.7, 0.8, 1.0, 2.0)]
-        assert shares == sorted(shares)
-        assert shares[-3:] == pytest.approx([0.5] * 3)
-
-    def test_it_takes_up_to_half_of_a_worker_that_sends_little(self) -> None:
-        assert [share(0.0, others=others) for others in (0.9, 0.3, 0.175, 0.05, 0.0)] == pytest.approx([0.02, 0.02, 0.26, 0.5, 0.5])
-
-
-def test_a_worker_without_work_does_not_rest() -> None:
-    assert share(0.0, is_busy=False) == 1.0
 
 
 def telling(**changes: int | bool) -> Telling:

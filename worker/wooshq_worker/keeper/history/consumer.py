@@ -1,14 +1,13 @@
-"""The consumer that every worker runs: what has ended goes from the ledger to the history, beside the sending."""
+"""The consumer: what has ended goes from the ledger to the history. Every worker has one, in a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import structlog
@@ -17,59 +16,61 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.history.contract import History, HistoryAway, HistoryNewer
 from wooshq.history.record import Record
 from wooshq.settings import Settings
-from wooshq_worker.keeper.history.ledger import LOST_AFTER_MS, Ended, EventLedger, Kept
-from wooshq_worker.keeper.history.pace import Load, rest_s
+from wooshq_worker.keeper.history.ledger import LOST_AFTER_MS, Ended, Entry, EventLedger, Kept
 from wooshq_worker.keeper.history.records import record_of
 from wooshq_worker.ledger_client import LedgerClient
 
 T = TypeVar("T")
 log = structlog.get_logger("wooshq.history")
 
-_ENTRIES: Final = 64
+_ENTRIES: Final = 500
 """Entries of the stream in one take. Each tells the ends of one script: one, or up to as many as a settlement or a chunk has."""
-_ENTRIES_WHILE_BUSY: Final = 8
-_GROUP: Final = 500
-"""Records in one transaction."""
-_READ: Final = 100
-_SLICE: Final = 20
-"""Records that are made before the event loop has its next turn: a slice takes one or two ms."""
+_GROUP: Final = 2000
+"""Records in one transaction. The more, the less often the database waits for its disk."""
+_READ: Final = 250
+"""Rows in one read: Redis serves nobody else meanwhile."""
+_FORGET: Final = 500
 _PAGE: Final = 1000
+_GATHER_S: Final = 0.25
+"""How long to wait for more if there were few: a transaction for each message would cost many times as much."""
 _LISTEN_EVERY_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.5
 _AWAY_FIRST_S: Final = 0.5
 _AWAY_MOST_S: Final = 30.0
 _LEDGER_AWAY_S: Final = 0.5
 _NEARLY_FULL: Final = 0.8
+_SAY_EVERY_S: Final = 60.0
 
 
 class _Stopped(Exception):
-    """The worker stops while the database is away: the events stay, and another consumer takes them."""
+    """The process ends while the database is away: the events stay, and another consumer takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Records of one group, and what the ledger may forget when the history has them."""
+
+    records: list[Record]
+    kept: list[Kept]
 
 
 class Consumer:
     """
-    Reads rows that have ended, writes them to the history in one transaction, and then has the ledger forget them. Killed at any moment, it
-    leaves events that another consumer takes; the history keeps one record of each row however often it is written.
+    Reads rows that have ended, writes them to the history in one transaction, and then has the ledger forget them. While one group is written,
+    the next one is read. Killed at any moment, it leaves events that another consumer takes; the history keeps one record of each row however
+    often it is written.
 
-    is_busy: whether the worker has messages to send; then it rests most of the time.
+    Of all consumers of an installation one works, and the others only help if it does not keep up: see take.lua. name: of this one.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        client: LedgerClient,
-        history: History,
-        is_busy: Callable[[], bool],
-        lost_after_ms: int = LOST_AFTER_MS,
-    ) -> None:
+    def __init__(self, settings: Settings, client: LedgerClient, history: History, name: str, lost_after_ms: int = LOST_AFTER_MS) -> None:
         self._ledger = EventLedger(settings)
         self._client = client
         self._history = history
-        self._is_busy = is_busy
         self._lost_after_ms = lost_after_ms
         self._most_bytes = settings.events_max_bytes
         self._retention_s = settings.history_retention_s
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._name = name
         self._token = uuid.uuid4().hex
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="wooshq-history")
         self._listened_at = 0.0
@@ -79,14 +80,15 @@ class Consumer:
         self._may_sweep = False
         self._cursor: int | None = None  #: where a sweep goes on; None while none is made
         self._untold_at_begin = 0
-        self._spent_s = 0.0
-        self._load = Load()
-        self._stopping = False
+        self._takes_own = True  #: what this name has taken before and not done: the last process of this worker died, or Redis was away
+        self._writing: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._said = _Said()
         self.away_at: float | None = None  #: monotonic: since when the history does no work
 
     def stop(self) -> None:
-        """End soon. What is not written then is written by another consumer."""
-        self._stopping = True
+        """End when what was taken is written. While the database is away, end at once: another consumer takes it."""
+        self._stopping.set()
 
     def close(self) -> None:
         """After `run` has ended."""
@@ -96,50 +98,62 @@ class Consumer:
     async def run(self) -> None:
         """Until `stop`."""
         failed = 0
-        while not self._stopping:
+        while not self._stopping.is_set():
+            pause_s = _AWAY_FIRST_S
             try:
-                did = await self._round()
+                pause_s = await self._round()
                 failed = 0
             except LedgerUnavailable:
                 # Also a user of Redis who lacks a right: the others must not hear of it twice a second.
                 failed = min(failed + 1, 5)
-                await asyncio.sleep(_LEDGER_AWAY_S * 2**failed)
+                self._takes_own = True
+                pause_s = _LEDGER_AWAY_S * 2**failed
             except _Stopped:
                 return
-            except Exception:  # a bug must not end this task
+            except Exception:  # a bug must not end this process
                 log.error("history_round_failed", exc_info=True)
-                await asyncio.sleep(_AWAY_FIRST_S)
-            else:
-                spent, self._spent_s = self._spent_s, 0.0
-                self._load.note(spent)
-                pause = rest_s(spent, is_busy=self._is_busy(), others=self._load.others, full=self._bytes / self._most_bytes)
-                await self._rest(pause)
-                await asyncio.sleep(0 if did else _LOOK_EVERY_S)
+            await self._wait(pause_s)
+        try:
+            await self._written_before()
+            await self._client.do(self._ledger.leave(self._name))
+        except (LedgerUnavailable, _Stopped):
+            pass
 
-    async def _rest(self, pause_s: float) -> None:
-        """Not longer than the worker has messages to send."""
-        ends = time.monotonic() + pause_s
-        while (left_s := ends - time.monotonic()) > 0 and self._is_busy() and not self._stopping:
-            await asyncio.sleep(min(left_s, _LOOK_EVERY_S / 5))
+    async def _wait(self, seconds: float) -> None:
+        """Not longer than until `stop`."""
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            pass
 
-    async def _round(self) -> bool:
-        """Whether there was anything to do, and there may be more. Raises LedgerUnavailable."""
+    async def _round(self) -> float:
+        """How long to rest after it, in seconds. Raises LedgerUnavailable."""
         if time.monotonic() - self._listened_at > _LISTEN_EVERY_S:
             await self._listen()
-        most = _ENTRIES_WHILE_BUSY if self._is_busy() else _ENTRIES
-        entries = await self._client.do(self._ledger.take(self._name, most, self._lost_after_ms))
+        own, self._takes_own = self._takes_own, False
+        entries = await self._client.do(self._ledger.take(self._name, _ENTRIES, self._lost_after_ms, own=own, alone=True))
         if entries is None:
             self._listened_at = 0.0  # a Redis that was emptied
-            return True
-        if entries:
-            told = list(dict.fromkeys(one for entry in entries for one in entry.told))
-            *groups, last = _groups(told, _GROUP) or [[]]
-            for group in groups:
-                await self._forget([], await self._move(group))
-            await self._forget([entry.name for entry in entries], await self._move(last))
-            if len(entries) == most:
-                return True
-        return (await self._sweep() if self._may_sweep else False) or bool(entries)
+            self._takes_own = own
+            return 0.0
+        n = 0
+        for group, names in _groups_of(entries):
+            found = await self._read(group)
+            await self._written_before()
+            self._writing = asyncio.create_task(self._finish(found, names))
+            n += len(group)
+        if own or len(entries) == _ENTRIES:
+            return 0.0  # the next one is read while this one is written
+        await self._written_before()
+        if self._may_sweep and not entries and await self._sweep():
+            return 0.0
+        return 0.0 if n >= _GROUP else _GATHER_S if n else _LOOK_EVERY_S
+
+    async def _written_before(self) -> None:
+        """Until the group before is written and forgotten. Raises _Stopped."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
 
     async def _listen(self) -> None:
         self._untold, self._bytes = await self._client.do(self._ledger.listen(self._most_bytes))
@@ -153,28 +167,32 @@ class Consumer:
 
     # One group
 
-    async def _move(self, group: Sequence[Ended]) -> list[Kept]:
-        """Write the records of these ends. Returns what the ledger may forget now. Raises LedgerUnavailable."""
-        records: list[Record] = []
-        kept: list[Kept] = []
+    async def _read(self, group: Sequence[Ended]) -> _Read:
+        """The records of these ends. Raises LedgerUnavailable."""
+        found = _Read([], [])
         at = 0
         while at < len(group):
             rows = await self._client.do(self._ledger.read(group[at : at + _READ]))
-            for start in range(0, len(rows), _SLICE):
-                began = time.thread_time()
-                for ended, row in zip(group[at + start :], rows[start : start + _SLICE], strict=False):
-                    try:
-                        found = record_of(ended, row)
-                    except Exception:  # one bad row must not stop the others; it stays in the ledger until its time is over
-                        log.error("history_record_failed", of=ended.kind, id=ended.id, exc_info=True)
-                        continue
-                    if found is not None:
-                        records.append(found[0])
-                        kept.append(found[1])
-                self._spent_s += time.thread_time() - began
-                await asyncio.sleep(0)
+            for ended, row in zip(group[at:], rows, strict=False):
+                try:
+                    record = record_of(ended, row)
+                except Exception:  # one bad row must not stop the others; it stays in the ledger until its time is over
+                    log.error("history_record_failed", of=ended.kind, id=ended.id, exc_info=True)
+                    continue
+                if record is not None:
+                    found.records.append(record[0])
+                    found.kept.append(record[1])
             at += len(rows)
-        return await self._written(records, kept) if records else []
+        return found
+
+    async def _finish(self, found: _Read, names: Sequence[str] = ()) -> None:
+        """Write a group, and have the ledger forget it, and its events. Raises _Stopped."""
+        kept = await self._written(found.records, found.kept) if found.records else []
+        for part in _parts(kept, _FORGET):
+            await self._forget([], part)
+        for some in _parts(names, _ENTRIES):
+            await self._forget(some, [])
+        self._said.note(len(kept))
 
     async def _written(self, records: Sequence[Record], kept: Sequence[Kept]) -> list[Kept]:
         """Write until it succeeds. What the database never takes, by a bug, is left out."""
@@ -186,14 +204,14 @@ class Consumer:
                 if self.away_at is None:
                     self.away_at = time.monotonic()
                     log.warning("history_away", where=self._history.where, why=str(error))
-                if self._stopping:
+                if self._stopping.is_set():
                     raise _Stopped from None
-                await asyncio.sleep(wait_s)
+                await self._wait(wait_s)
                 wait_s = min(2 * wait_s, _AWAY_MOST_S)
                 if time.monotonic() - self._listened_at > _LISTEN_EVERY_S:
                     await self._listen()
             except Exception:
-                if self._stopping:  # also a thread that is not there any more
+                if self._stopping.is_set():  # also a thread that is not there any more
                     raise _Stopped from None
                 if len(records) == 1:
                     log.error("history_record_failed", of=kept[0].ended.kind, id=kept[0].ended.id, exc_info=True)
@@ -208,13 +226,7 @@ class Consumer:
                 return list(kept)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        def timed() -> tuple[T, float]:
-            began = time.thread_time()
-            return call(), time.thread_time() - began
-
-        result, spent_s = await asyncio.get_running_loop().run_in_executor(self._thread, timed)
-        self._spent_s += spent_s
-        return result
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     async def _forget(self, entries: Sequence[str], kept: Sequence[Kept]) -> None:
         """Until the ledger has done it: it may be done twice. Otherwise the same rows would be written again after a while."""
@@ -222,9 +234,9 @@ class Consumer:
             try:
                 await self._client.do(self._ledger.forget(entries, kept))
             except LedgerUnavailable:
-                if self._stopping:
+                if self._stopping.is_set():
                     return
-                await asyncio.sleep(_LEDGER_AWAY_S)
+                await self._wait(_LEDGER_AWAY_S)
             else:
                 return
 
@@ -239,8 +251,8 @@ class Consumer:
                 return False
             self._cursor = 0
         self._cursor, found = await self._client.do(self._ledger.page(self._cursor, _PAGE))
-        for group in _groups(found, _GROUP):
-            await self._forget([], await self._move(group))
+        for group in _parts(found, _GROUP):
+            await self._finish(await self._read(group))
         step: Final = "go on" if self._cursor else "end"
         may, _ = await self._client.do(self._ledger.sweep(self._token, step, self._untold_at_begin))
         if not may or not self._cursor:
@@ -255,11 +267,42 @@ class Consumer:
         """Remove what is older than the history's retention."""
         before_ms = int((time.time() - self._retention_s) * 1000)
         try:
-            while await self._in_thread(lambda: self._history.prune(before_ms, _PAGE)) == _PAGE:
-                await asyncio.sleep(rest_s(self._spent_s, is_busy=self._is_busy(), others=self._load.others, full=0.0))
+            began = time.monotonic()
+            while not self._stopping.is_set() and await self._in_thread(lambda: self._history.prune(before_ms, _PAGE)) == _PAGE:
+                await self._wait(time.monotonic() - began)  # others write, too
+                began = time.monotonic()
         except (HistoryAway, HistoryNewer):
             pass  # the next sweep prunes
 
 
-def _groups(items: Sequence[Ended], size: int) -> list[Sequence[Ended]]:
-    return [items[at : at + size] for at in range(0, len(items), size)]
+class _Said:
+    """What was written, for one line a minute."""
+
+    def __init__(self) -> None:
+        self._n, self._at, self._cpu_s = 0, time.monotonic(), time.process_time()
+
+    def note(self, n: int) -> None:
+        self._n += n
+        now = time.monotonic()
+        if now - self._at >= _SAY_EVERY_S:
+            cpu_s = time.process_time()
+            log.info("history_written", records=self._n, within_s=round(now - self._at, 1), cpu_s=round(cpu_s - self._cpu_s, 2))
+            self._n, self._at, self._cpu_s = 0, now, cpu_s
+
+
+def _groups_of(entries: Sequence[Entry]) -> Iterator[tuple[Sequence[Ended], Sequence[str]]]:
+    """What entries tell in groups, each thing once; and with each group the entries of which nothing is in a later one."""
+    told: dict[Ended, None] = {}
+    names: list[str] = []
+    for entry in entries:
+        told.update(dict.fromkeys(entry.told))
+        names.append(entry.name)
+        if len(told) >= _GROUP:
+            yield list(told), names
+            told, names = {}, []
+    if names:
+        yield list(told), names
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[at : at + size] for at in range(0, len(items), size))

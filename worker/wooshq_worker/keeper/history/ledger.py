@@ -25,6 +25,8 @@ READ_BYTES: Final = 4 * 1024 * 1024
 """Bytes of rows in one read. Redis serves nobody else while a script runs."""
 LOST_AFTER_MS: Final = 60_000
 """After so long, events that a consumer took and did not finish are taken by another one."""
+HELP_BYTES: Final = 1024 * 1024
+"""From so many bytes of events on, about 25,000 ends, all readers of a group work, and not one alone."""
 SWEEP_EVERY_MS: Final = 6 * 3600 * 1000
 """How often the ledger is swept although everything was told: a worker of the version before tells nothing."""
 _SWEEPER_LOST_MS: Final = 60_000
@@ -65,8 +67,8 @@ class Kept:
 class Telling:
     """
     How the stream of events is. is_on: ends are told. most, now: bytes. untold: ends that were not told because it was full, since
-    `untold_at_ms`. missed: ends whose events left before this group had done them. heard_at_ms: when a reader of this group last spoke. Times are
-    ms since the epoch, 0 for never.
+    `untold_at_ms`. missed: ends whose events left before this group had done them. heard_at_ms: when a reader of this group last spoke. reader: the
+    one that works alone. Times are ms since the epoch, 0 for never.
     """
 
     is_on: bool
@@ -77,6 +79,7 @@ class Telling:
     heard_at_ms: int
     swept_at_ms: int
     missed: int = 0
+    reader: str = ""
 
 
 class EventLedger:
@@ -99,10 +102,22 @@ class EventLedger:
         found = yield RunScript("events/stop", self._both[::-1], (int(after_s * 1000), *mine))
         return [text(group) for group in found]
 
-    def take(self, consumer: str, most: int, lost_after_ms: int = LOST_AFTER_MS) -> Steps[list[Entry] | None]:
-        """The next events, of which nobody else is given any until a while has passed. None if nobody listens: call `listen`."""
-        found = yield RunScript("events/take", self._both, (consumer, most, lost_after_ms, self.group))
+    def take(
+        self, reader: str, most: int, lost_after_ms: int = LOST_AFTER_MS, *, own: bool = False, alone: bool = False
+    ) -> Steps[list[Entry] | None]:
+        """
+        The next events, of which nobody else of the group is given any until a while has passed. None if nobody listens: call `listen`.
+
+        own: only what this reader has taken before and not done. alone: one reader of the group works, and the others are given nothing as long
+        as it keeps up: they would only share out small batches.
+        """
+        args = (reader, most, lost_after_ms, self.group, HELP_BYTES if alone else -1, "own" if own else "")
+        found = yield RunScript("events/take", self._both, args)
         return None if isinstance(found, (str, bytes)) else [_entry(text(name), flat) for name, flat in found]
+
+    def leave(self, reader: str) -> Steps[None]:
+        """This reader takes no more: another one need not wait to work alone."""
+        yield RunScript("events/leave", self._telling, (self.group, reader))
 
     def read(self, ended: Sequence[Ended]) -> Steps[list[list[dict[str, str]]]]:
         """The rows of the first of these, see read.lua; {} for one that is gone."""
@@ -150,4 +165,6 @@ def _entry(name: str, flat: Sequence[Any]) -> Entry:
 
 def _telling(row: Mapping[str, str], group: str) -> Telling:
     names = ("most", "bytes", "untold", "untold_at", f"heard|{group}", "swept_at", f"missed|{group}")
-    return Telling("most" in row, *(int(float(row.get(name) or 0)) for name in names))
+    most, now, untold, untold_at, heard_at, swept_at, missed = (int(float(row.get(name) or 0)) for name in names)
+    reader = row.get(f"lead|{group}", "").partition(" ")[0]
+    return Telling("most" in row, most, now, untold, untold_at, heard_at, swept_at, missed, reader)

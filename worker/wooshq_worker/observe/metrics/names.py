@@ -45,6 +45,14 @@ LOOP_AGE: Final = Metric(
 SLOTS: Final = Metric("wooshq_worker_slots", "gauge", "Calls that the worker may make at the same time.", ("lane",))
 SLOTS_BUSY: Final = Metric("wooshq_worker_slots_busy", "gauge", "Calls that are in progress, or are about to begin.", ("lane",))
 UNSETTLED: Final = Metric("wooshq_worker_unsettled", "gauge", "Ends of messages that the worker knows, and the ledger does not know yet.")
+HISTORY_PROCESS: Final = Metric(
+    "wooshq_worker_history_process", "gauge", "1 if this worker's process that writes the history runs. Missing without a history."
+)
+HISTORY_STARTS: Final = Metric(
+    "wooshq_worker_history_starts_total",
+    "counter",
+    "How often it was started: once, and again each time it died. Missing without a history.",
+)
 CALLS: Final = Metric(
     "wooshq_calls_total",
     "counter",
@@ -92,6 +100,8 @@ OF_A_WORKER: Final = (
     SLOTS,
     SLOTS_BUSY,
     UNSETTLED,
+    HISTORY_PROCESS,
+    HISTORY_STARTS,
     CALLS,
     APPLICATION_CALLS,
     CALL_SECONDS,

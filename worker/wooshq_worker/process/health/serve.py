@@ -83,6 +83,9 @@ class WorkerPage:
         yield values(names.SLOTS, {(lane,): most for lane, (_, most) in slots.items()})
         yield values(names.SLOTS_BUSY, {(lane,): busy for lane, (busy, _) in slots.items()})
         yield one(names.UNSETTLED, engine.unsettled)
+        if engine.history is not None:
+            yield one(names.HISTORY_PROCESS, engine.history.pid is not None)
+            yield one(names.HISTORY_STARTS, engine.history.starts)
         if engine.is_keeper:
             yield from self._truths()
 

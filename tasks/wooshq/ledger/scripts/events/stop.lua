@@ -27,7 +27,7 @@ if #given_up == 0 then return given_up end
 free_first(KEYS[1])
 for _, group in ipairs(given_up) do
   redis.call('XGROUP', 'DESTROY', KEYS[2], group)
-  redis.call('HDEL', KEYS[1], 'heard|' .. group, 'missed|' .. group)
+  redis.call('HDEL', KEYS[1], 'heard|' .. group, 'missed|' .. group, 'lead|' .. group)
 end
 if stay == 0 then
   redis.call('HDEL', KEYS[1], 'most', 'bytes', 'untold', 'untold_at', 'swept_at', 'sweeper', 'sweeps_till')
