@@ -18,10 +18,10 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-slow check docs floor bench lock clean
+.PHONY: help install demo test test-slow browser check docs screenshots floor bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## .venv with everything in it; .venv/bin/wooshq is the command
 
@@ -59,6 +59,10 @@ test-slow: $(STAMP) ## all tests while endless loops keep the machine busy (LOOP
 	for _ in $$(seq $(LOOPS)); do while kill -0 $$$$; do :; done 2>/dev/null & loops="$$loops $$!"; done; \
 	$(BIN)/python $(PYTEST) $(ARGS)
 
+browser: $(STAMP) ## a Chromium for the tests of the console, which are skipped without one: Debian's if you are root there, otherwise Playwright's
+	@if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; \
+	else $(BIN)/playwright install chromium; fi
+
 check: $(STAMP) ## lint, format, types, the public types as a user sees them, and the rules for imports, folders and files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,6 +76,9 @@ docs: $(STAMP) ## write the generated parts of docs/ anew: the map, the state ma
 	@$(BIN)/python -m wooshq_worker.api.table
 	@$(BIN)/python -m wooshq_worker.intents.cancel.table
 	@$(BIN)/python -m wooshq_schemas.json_schema
+
+screenshots: $(STAMP) ## pictures of every page of the console, to docs/console; one page: ARGS="--only overview"
+	@$(BIN)/python -m docs.screenshots $(ARGS)
 
 floor: requirements/dev.txt ## all tests with the oldest redis-py that pyproject.toml allows
 	@$(MAKE) --no-print-directory install VENV=.venv/floor

@@ -1,4 +1,4 @@
-"""A browser, and a console on an installation with something on every page. Each is made once for a file of tests."""
+"""A browser, made once for a file of tests, and a console on an installation with something on every page, made once for all files."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.integration.console.browser import NO_BROWSER, chromium
 from tests.integration.console.seed import Seeded, seed
-from tests.integration.worker.console.served import SECRET, served
+from tests.integration.worker.console.served import SECRET, serving
 from tests.rig import Rig
 from tests.stand_in import StandIn
+from wooshq_worker.console.pages.shell.live import Live
 
 
 @dataclass
 class Console:
-    """A server of the console. secret: a token with all scopes. readers: one that may only read. seeded: what it shows."""
+    """A server of the console. secret: a token with all scopes. readers: one that may only read. seeded: what it shows. live: its streams."""
 
     url: str
     secret: str
     readers: str
     seeded: Seeded
     rig: Rig
+    live: Live
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +44,16 @@ def browser() -> Iterator[Browser]:
             yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A console on an installation of its own, with good-looking data. Tests may act, but must leave something on every page."""
+    """A console on an installation of its own. Tests may act, but must leave something on every page, and take back what holds messages."""
     with StandIn() as api:
         rig = Rig(tmp_path_factory.mktemp("console"), api.url, environment="production")
         try:
             seeded = seed(rig, api)
             readers = rig.wooshq.tokens.make("reader", ["read"], by="ana@ops-1").secret
-            with served(rig.wooshq.settings) as client:
-                yield Console(str(client.base_url), SECRET, readers, seeded, rig)
+            with serving(rig.wooshq.settings) as (app, url):
+                yield Console(url, SECRET, readers, seeded, rig, app.app.state.console.live)
         finally:
             rig.close()
 

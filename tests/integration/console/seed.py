@@ -60,19 +60,18 @@ def seed(rig: Rig, api: StandIn, words: Words = plain) -> Seeded:
     """Fill an installation. One worker runs, and goes on running."""
     api.answer = answers(words)
     wooshq = rig.wooshq
-    message = {"push": {"title": words("title"), "body": words("body")}}
-    tags = {"order": words("tag")}
 
     def intent(user: str, **more: Any) -> dict[str, Any]:
-        return {"to": {"users": [user]}, "message": message, "tags": tags, **more}
+        message = {"push": {"title": words("title"), "body": words("body")}}
+        return {"to": {"users": [user]}, "message": message, "tags": {"order": words("tag")}, **more}
 
     sent = wooshq.enqueue(intent(f"{words('user')}-1", idempotency_key=words("key")))
     good = [wooshq.enqueue(intent(f"{words('user')}-{n}")) for n in range(2, 8)]
-    bad = [wooshq.enqueue(intent(f"{words('user')}-refused-{n}")) for n in range(4)]
+    bad = [wooshq.enqueue(intent(f"{words('user')}-refused-{n}")) for n in range(9)]
     rig.start_worker()
     rig.ended([sent, *good, *bad])
     rows = [{"user": f"{words('user')}-{n}", "city": words("city")} for n in range(20)]
-    job = wooshq.fan_out({"message": {"push": {"title": "Sale", "body": "Free delivery in {city}"}}, "tags": tags}, rows)
+    job = wooshq.fan_out({"message": {"push": {"title": "Sale", "body": "Free delivery in {city}"}}, "tags": {"order": words("tag")}}, rows)
     wait_until(lambda: job.show().state == "done", saw=lambda: job.show().to_json())
     replay = wooshq.dead_letters.replay(bad[0], why=words("why"), by="ana@ops-1")
     assert replay.id is not None

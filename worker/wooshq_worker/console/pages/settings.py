@@ -15,7 +15,7 @@ from wooshq_worker.console.pages.shell.visit import Form, Visit
 from wooshq_worker.doctor.examine import examine
 from wooshq_worker.doctor.finding import Finding
 
-_FRESH_S: Final = 30.0
+_FRESH_S: Final = 60.0
 """The doctor connects to every server, so it is not asked more often than this."""
 _WORST_FIRST: Final = ("bad", "warn", "ok")
 
@@ -23,22 +23,17 @@ _WORST_FIRST: Final = ("bad", "warn", "ok")
 async def view(visit: Visit) -> Shown:
     """Everything of the page."""
     live = await live_view(visit)
-    with_api = visit.asked("api") == "1"
-    findings = await visit.shared(f"doctor {with_api}", lambda: _examined(visit.settings, with_api), fresh_s=_FRESH_S)
     return Shown(
-        {
-            **live.context,
-            "findings": sorted(findings, key=lambda one: _WORST_FIRST.index(one.level)),
-            "with_api": with_api,
-            "settings": shown_settings(visit.settings),
-        },
+        {**live.context, "settings": shown_settings(visit.settings)},
         command="wooshq doctor\nwooshq limits\nwooshq gates",
         curl=f"{visit.curl('GET', '/v1/limits')}\n{visit.curl('GET', '/v1/gates')}",
     )
 
 
 async def live_view(visit: Visit) -> Shown:
-    """What changes while somebody looks: limits, gates and pauses."""
+    """What changes while somebody looks: limits, gates and pauses, and what the doctor finds."""
+    with_api = visit.asked("api") == "1"
+    findings = await visit.soon(f"doctor {with_api}", lambda: _examined(visit.settings, with_api), fresh_s=_FRESH_S)
     limits = await visit.shared("limits", visit.client.limits.list)
     gates = await visit.shared("gates", visit.client.gates)
     return Shown(
@@ -47,6 +42,8 @@ async def live_view(visit: Visit) -> Shown:
             "pauses": [gate for gate in gates if gate.gate == GateName.HAND],
             "gates": [gate for gate in gates if gate.gate != GateName.HAND],
             "means": MEANS,
+            "findings": findings,
+            "with_api": with_api,
             "every": EVERY,
         }
     )
@@ -104,7 +101,7 @@ def _whose(application: str, lane: str | None) -> str:
 async def _examined(settings: Settings, with_api: bool) -> Sequence[Finding]:
     def ask() -> Sequence[Finding]:
         with Wooshq(settings) as wooshq:
-            return examine(wooshq, offline=not with_api)
+            return sorted(examine(wooshq, offline=not with_api), key=lambda one: _WORST_FIRST.index(one.level))
 
     return await asyncio.to_thread(ask)
 
@@ -116,7 +113,7 @@ page = Page(
     view,
     "settings.html",
     letter="s",
-    live=("held", "limits"),
+    live=("held", "limits", "doctor"),
     live_view=live_view,
     acts=(
         Act("pause", pause),

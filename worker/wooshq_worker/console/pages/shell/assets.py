@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from wooshq_worker.console.pages.shell.headers import OF_AN_ASSET
 
 AT: Final = "/assets/"
-_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_TYPES: Final = {"css": "text/css", "js": "text/javascript", "json": "application/json", "svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,15 @@ class _Asset:
 
 
 class Assets:
-    """The files of the folder `static`, in memory: they are small."""
+    """The files of the folder `static`, and those that are made at the start, in memory: they are small."""
 
-    def __init__(self) -> None:
+    def __init__(self, made: Mapping[str, bytes]) -> None:
+        """made: name → content."""
         self._names: dict[str, str] = {}
         self._assets: dict[str, _Asset] = {}
-        self._add(files("wooshq_worker.console.pages").joinpath("static"), "")
+        self._add_folder(files("wooshq_worker.console.pages").joinpath("static"), "")
+        for name, body in made.items():
+            self._add(name, body)
 
     def url(self, name: str) -> str:
         """The path of a file, such as `console.css`. Raises KeyError if there is none."""
@@ -50,14 +54,15 @@ class Assets:
             return Response(asset.packed, 200, {**headers, "Content-Encoding": "gzip"}, asset.media_type)
         return Response(asset.body, 200, headers, asset.media_type)
 
-    def _add(self, folder: Traversable, prefix: str) -> None:
+    def _add_folder(self, folder: Traversable, prefix: str) -> None:
         for entry in folder.iterdir():
-            stem, _, suffix = entry.name.rpartition(".")
             if entry.is_dir():
-                self._add(entry, f"{prefix}{entry.name}/")
-            elif suffix in _TYPES:
-                body = entry.read_bytes()
-                digest = hashlib.sha256(body).hexdigest()[:12]
-                hashed = f"{prefix}{stem}.{digest}.{suffix}"
-                self._names[prefix + entry.name] = hashed
-                self._assets[hashed] = _Asset(body, gzip.compress(body, 9, mtime=0), _TYPES[suffix], f'"{digest}"')
+                self._add_folder(entry, f"{prefix}{entry.name}/")
+            elif entry.name.rpartition(".")[2] in _TYPES:
+                self._add(prefix + entry.name, entry.read_bytes())
+
+    def _add(self, name: str, body: bytes) -> None:
+        stem, _, suffix = name.rpartition(".")
+        digest = hashlib.sha256(body).hexdigest()[:12]
+        self._names[name] = f"{stem}.{digest}.{suffix}"
+        self._assets[self._names[name]] = _Asset(body, gzip.compress(body, 9, mtime=0), _TYPES[suffix], f'"{digest}"')

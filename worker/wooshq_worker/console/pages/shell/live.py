@@ -28,7 +28,7 @@ class Live:
     def __init__(self, templates: Templates, most: int = MOST_STREAMS) -> None:
         self._templates = templates
         self._most = most
-        self._open = 0
+        self.open = 0  #: streams
         self._ends = asyncio.Event()
 
     def end(self) -> None:
@@ -46,7 +46,7 @@ class Live:
 
     def stream(self, page: Page, visit: Visit, is_still_in: Callable[[], Awaitable[bool]]) -> Response:
         """A stream. It ends when the token is revoked. Raises Refused (503) if there are too many."""
-        if self._open >= self._most or self._ends.is_set():
+        if self.open >= self._most or self._ends.is_set():
             raise Refused(503, "too-many-streams", "No stream is free", "This page polls instead", headers={"Retry-After": "30"})
         return _Stream(functools.partial(self._run, page, visit, is_still_in))
 
@@ -55,7 +55,7 @@ class Live:
     ) -> None:
         """Send what changes until the client leaves, the token is revoked, or the server stops."""
         ends = asyncio.ensure_future(self._ends.wait())
-        self._open += 1
+        self.open += 1
         sent: dict[str, str] = {}
         try:
             while not gone.done() and not ends.done():
@@ -66,7 +66,7 @@ class Live:
                 await asyncio.wait((gone, ends), timeout=page.every_s, return_when=asyncio.FIRST_COMPLETED)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            self._open -= 1
+            self.open -= 1
             ends.cancel()
 
     async def _round(self, page: Page, visit: Visit, is_still_in: Callable[[], Awaitable[bool]], sent: dict[str, str]) -> tuple[str, bool]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -15,6 +17,7 @@ from starlette.routing import Router
 
 from wooshq.aio import AsyncWooshq
 from wooshq.errors import QueryInvalid
+from wooshq.search.words import words
 from wooshq.tokens.token import Scope
 from wooshq_worker.console.access.callers import Caller, Callers
 from wooshq_worker.console.access.refused import Refused
@@ -42,7 +45,7 @@ class Console:
         self._client = client
         self._callers = callers
         self._most_bytes = most_bytes
-        self._assets = Assets()
+        self._assets = Assets({"words.json": json.dumps([asdict(word) for word in words()]).encode()})
         self._templates = Templates(Shell(self.pages, self._assets, settings))
         self._everybody = Shared()
         self._wrong = session.WrongTokens()

@@ -38,6 +38,15 @@ class Shared:
                 self._kept.popitem(last=False)
         return cast(T, await asyncio.shield(kept.reading))
 
+    async def soon(self, name: str, read: Callable[[], Awaitable[T]], fresh_s: float, within_s: float) -> T | None:
+        """The value; None if reading it takes longer than `within_s`. It is read all the same, for who asks again."""
+        asking = asyncio.ensure_future(self.get(name, read, fresh_s))
+        done, _ = await asyncio.wait((asking,), timeout=within_s)
+        if done:
+            return asking.result()
+        asking.cancel()
+        return None
+
     def forget(self) -> None:
         """After an act: everybody reads anew."""
         self._kept.clear()

@@ -108,6 +108,72 @@
     });
   }
 
+  // Completion of a query: the fields, and the values of those that have only these
+  function completion() {
+    const input = one("[data-find]"), list = one("#find-words");
+    if (!input || !list) return;
+    let words = null, active = -1;
+    const part = () => /[^\s()"]*$/.exec(input.value.slice(0, input.selectionStart))[0];
+    const choices = (typed) => {
+      const colon = typed.indexOf(":");
+      if (colon < 0) return typed === "" && input.value.trim() ? [] : words.filter((word) => word.begins.startsWith(typed.toLowerCase()) && word.begins !== typed).map((word) => ({ text: word.begins, says: word.says }));
+      const word = words.find((one) => one.begins === typed.slice(0, colon + 1));
+      return (word?.values ?? []).filter((value) => value.startsWith(typed.slice(colon + 1)) && value !== typed.slice(colon + 1)).map((value) => ({ text: word.begins + value, says: "" }));
+    };
+    const close = () => { list.hidden = true; active = -1; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
+    const mark = (next) => {
+      const options = all("[role=option]", list);
+      active = (next + options.length) % options.length;
+      options.forEach((option, number) => option.setAttribute("aria-selected", String(number === active)));
+      input.setAttribute("aria-activedescendant", options[active].id);
+      options[active].scrollIntoView({ block: "nearest" });
+    };
+    const take = (text) => {
+      const end = input.selectionStart, start = end - part().length, goesOn = text.endsWith(":") || text.endsWith(".");
+      input.setRangeText(text + (goesOn ? "" : " "), start, end, "end");
+      input.focus();
+      open();
+    };
+    async function open() {
+      try { words ??= await (await fetch(input.dataset.words)).json(); } catch { return; }
+      if (document.activeElement !== input) return;
+      const found = choices(part()).slice(0, 9);
+      if (!found.length) { close(); return; }
+      list.replaceChildren(...found.map(({ text, says }, number) => {
+        const option = document.createElement("li"), code = document.createElement("code"), hint = document.createElement("span");
+        option.id = `find-word-${number}`;
+        option.setAttribute("role", "option");
+        option.setAttribute("aria-selected", "false");
+        code.textContent = text;
+        hint.textContent = says;
+        option.append(code, hint);
+        option.addEventListener("pointerdown", (event) => { event.preventDefault(); take(text); });
+        return option;
+      }));
+      active = -1;
+      list.hidden = false;
+      input.setAttribute("aria-expanded", "true");
+      input.removeAttribute("aria-activedescendant");
+    }
+    for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", "find-words"], ["aria-expanded", "false"]]) input.setAttribute(name, value);
+    input.addEventListener("input", open);
+    input.addEventListener("focus", open);
+    input.addEventListener("blur", close);
+    input.addEventListener("keydown", (event) => {
+      if (list.hidden) return;
+      const option = all("[role=option]", list)[active];
+      switch (event.key) {
+        case "ArrowDown": mark(active + 1); break;
+        case "ArrowUp": mark(active - 1); break;
+        case "Enter": if (!option) return; take(one("code", option).textContent); break;
+        case "Tab": if (event.shiftKey || (!option && !part())) return; take(one("code", option || list).textContent); break;
+        case "Escape": close(); event.stopPropagation(); break;
+        default: return;
+      }
+      event.preventDefault();
+    });
+  }
+
   // Ages
   const UNITS = [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [Infinity, 86400, "d"]];
   function relative(seconds) {
@@ -145,71 +211,70 @@
   function live(tick) {
     const template = one("template[data-stream]");
     if (!template || !window.htmx) return;
-    let element = null, release = null, timer = 0;
+    const path = template.content.firstElementChild.getAttribute("hx-sse:connect");
+    let stream = null; // {element, connection, release}
+    let timer = 0, polls = 0;
     const say = (now) => { state = now; tick(); };
-    const away = (text) => {
-      const box = one("[data-away]");
-      box.hidden = !text;
-      one("[data-away-says]").textContent = text;
-    };
+    const away = (text) => { one("[data-away]").hidden = !text; one("[data-away-says]").textContent = text; };
     const fresh = (at) => { readAt = at; away(""); };
 
-    const close = () => {
+    function close() {
       clearTimeout(timer);
-      element?.remove();
-      if (element) htmx.process(document.body); // the extension ends its stream
-      element = null;
-      release?.();
-      release = null;
-    };
-    const open = () => {
-      if (document.hidden || element) return;
-      if (!navigator.locks) return poll();
-      let got = false;
-      const tryNext = (number) => {
-        if (got || number >= STREAMS) { if (!got) poll(); return; }
-        navigator.locks.request(`wooshq-stream-${number}`, { ifAvailable: true }, (lock) => {
-          if (!lock) { tryNext(number + 1); return undefined; }
-          got = true;
-          if (document.hidden) return undefined;
-          return new Promise((done) => { release = done; connect(); });
-        });
-      };
-      tryNext(0);
-    };
-    const connect = () => {
-      element = template.content.firstElementChild.cloneNode(true);
-      element.addEventListener("beat", (event) => { fresh(Date.parse(event.detail.data)); say("live"); });
-      element.addEventListener("away", (event) => { away(event.detail.data); say("away"); });
-      element.addEventListener("out", () => location.reload());
-      element.addEventListener("htmx:sse:error", () => { close(); poll(); });
-      element.addEventListener("htmx:response:error", (event) => {
-        close();
-        if (event.detail.ctx.response.status === 401) location.reload(); else poll();
+      const was = stream;
+      stream = null;
+      was?.connection?.reader?.cancel().catch(() => {});
+      was?.element.remove();
+      was?.release();
+    }
+
+    // A slot of this browser, for as long as the stream is open
+    async function open(number = 0) {
+      clearTimeout(timer);
+      if (document.hidden || stream) return;
+      if (!navigator.locks || number >= STREAMS) { poll(); return; }
+      await navigator.locks.request(`wooshq-stream-${number}`, { ifAvailable: true }, (lock) => {
+        if (!lock) { open(number + 1); return undefined; }
+        if (document.hidden || stream) return undefined;
+        return new Promise((release) => connect(release));
       });
-      element.addEventListener("htmx:error", () => { close(); poll(); });
+    }
+
+    function connect(release) {
+      const element = template.content.firstElementChild.cloneNode(true);
+      const mine = stream = { element, release, connection: null };
+      const on = (name, then) => element.addEventListener(name, (event) => { if (stream === mine) then(event.detail); });
+      const fails = () => { close(); poll(); };
+      on("htmx:sse:after:connection", (detail) => { mine.connection = detail.connection; });
+      on("beat", (detail) => { fresh(Date.parse(detail.data)); say("live"); });
+      on("away", (detail) => { away(detail.data); say("away"); });
+      on("out", () => location.reload());
+      on("htmx:response:error", (detail) => { if (detail.ctx.response.status === 401) location.reload(); else fails(); });
+      on("htmx:sse:close", fails);
+      on("htmx:sse:error", fails);
+      on("htmx:error", fails);
       document.body.append(element);
       htmx.process(element);
-    };
-    let polls = 0;
-    const poll = async () => {
+    }
+
+    async function poll() {
       clearTimeout(timer);
       if (document.hidden) return;
-      const path = template.content.firstElementChild.getAttribute("hx-sse:connect").replace(/^\/live/, "/poll");
       try {
-        const answer = await fetch(path, { cache: "no-store" });
+        const answer = await fetch(path.replace(/^\/live/, "/poll"), { cache: "no-store" });
         if (answer.status === 401) { location.reload(); return; }
-        if (!answer.ok) throw new Error(await answer.text());
-        await htmx.swap({ text: await answer.text(), target: document.body, swap: "none", sourceElement: document.body });
+        const text = await answer.text();
+        if (!answer.ok) throw new Error(text);
+        await htmx.swap({ text, target: document.body, swap: "none", sourceElement: document.body });
         fresh(Date.now() - skew);
         say("polls");
       } catch (error) {
-        if (!(error instanceof TypeError)) away(error.message);
-        say(error instanceof TypeError ? "lost" : "away");
+        if (error instanceof TypeError) { say("lost"); } else { away(error.message); say("away"); }
       }
       polls += 1;
-      timer = setTimeout(polls % 5 ? poll : open, POLL_MS);
-    };
+      clearTimeout(timer);
+      timer = setTimeout(() => (polls % 5 ? poll() : open()), POLL_MS);
+    }
+
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) { close(); say("asleep"); } else open();
     });
@@ -222,8 +287,11 @@
     themeSwitch();
     copying();
     keys();
+    completion();
     const tick = ages();
     one('nav.pages [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
     if (tick) live(tick);
+    const again = one("[data-reload]");
+    if (again) setTimeout(() => location.reload(), 1000 * Number(again.dataset.reload));
   });
 })();

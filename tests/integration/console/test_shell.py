@@ -1,0 +1,186 @@
+"""What all pages share, used as a person uses it: keys, search and its completion, theme, copying, help, and every macro on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+
+from tests.integration.console.browser import WIDTHS, Window, window
+from tests.integration.console.conftest import Console
+from tests.integration.worker.console.served import SECRET, serving
+from tests.rig import wait_until
+from wooshq_worker.console.pages import PAGES
+from wooshq_worker.console.pages.shell.registry import Page, Shown
+from wooshq_worker.console.pages.shell.tones import LOOKS
+from wooshq_worker.console.pages.shell.visit import Visit
+
+
+async def examples(_: Visit) -> Shown:
+    line = [3, 4, 8, 2, 5, 9, 12, 11, 7, 9, 14, 12, 15, 11, 8, 6, 4, 5, 3, 2, 6, 8, 9, 7]
+    return Shown({"line": line, "words": list(LOOKS), "now": datetime.now(UTC)}, command="wooshq find state:dead", curl="curl")
+
+
+EXAMPLES = Page("examples", "/examples", "Examples", examples, "shell/examples.html")
+
+
+@pytest.fixture
+def shown(browser: Browser, console: Console) -> Iterator[Window]:
+    with window(browser, console.url, console.secret) as made:
+        yield made
+        assert made.faults() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_macro_is_accessible_and_fits(
+    browser: Browser, console: Console, scheme: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wooshq_worker.console.app.PAGES", (*PAGES, EXAMPLES))
+    with (
+        serving(console.rig.wooshq.settings) as (_, url),
+        window(browser, url, SECRET, width=width, color_scheme=scheme) as shown,
+    ):
+        page = shown.open("/examples")
+        page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
+        assert shown.axe() == []
+        assert shown.faults() == []
+        assert not shown.is_too_wide()
+
+
+class WhenAPersonUsesTheKeyboard:
+    def test_g_and_a_letter_go_to_each_page_and_nothing_happens_in_a_field(self, shown: Window) -> None:
+        page = shown.open("/settings")
+        for one in PAGES:
+            if one.in_navigation:
+                page.keyboard.press("g")
+                page.keyboard.press(str(one.letter))
+                page.wait_for_url(f"{shown.base_url}{one.path}")
+        page.keyboard.press("/")
+        page.keyboard.type("gs?jk")
+        assert page.locator("[data-find]").input_value() == "gs?jk"
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement === document.body")
+
+    def test_j_and_k_go_through_a_list_and_enter_opens_what_is_there(self, shown: Window) -> None:
+        page = shown.open("/audit")
+        page.keyboard.press("j")
+        first = page.evaluate("document.activeElement.textContent")
+        page.keyboard.press("j")
+        page.keyboard.press("k")
+        assert page.evaluate("document.activeElement.textContent") == first
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{shown.base_url}/audit?by=*")
+
+    def test_help_opens_names_every_page_and_closes(self, shown: Window) -> None:
+        page = shown.open("/audit")
+        page.keyboard.press("?")
+        help_ = page.get_by_role("dialog")
+        assert help_.is_visible()
+        for one in PAGES:
+            if one.in_navigation:
+                assert help_.get_by_text(one.title, exact=True).count() == 1, one.name
+        assert shown.axe() == []
+        page.keyboard.press("Escape")
+        assert not help_.is_visible()
+
+
+class WhenAPersonSearches:
+    def test_fields_and_values_complete_the_query(self, shown: Window) -> None:
+        page = shown.open("/audit")
+        page.keyboard.press("/")
+        page.keyboard.type("sta")
+        page.get_by_role("option", name="state:").wait_for()
+        page.keyboard.press("Tab")
+        assert page.locator("[data-find]").input_value() == "state:"
+        page.keyboard.type("de")
+        page.get_by_role("option", name="state:dead").wait_for()
+        assert shown.axe() == []
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        assert page.locator("[data-find]").input_value() == "state:dead "
+        page.keyboard.type("lane:")
+        page.get_by_role("option", name="lane:bulk").wait_for()
+        page.keyboard.press("Escape")
+        assert page.get_by_role("option").count() == 0 or not page.locator("#find-words").is_visible()
+
+    def test_an_id_or_a_key_jumps_to_what_it_names(self, console: Console, visitor: httpx.Client) -> None:
+        seeded = console.seeded
+        for wanted, path in (
+            (seeded.sent, f"/messages/{seeded.sent}"),
+            (seeded.dead, f"/messages/{seeded.dead}"),
+            (seeded.job, f"/jobs/{seeded.job}"),
+            ("order-77-shipped", f"/messages/{seeded.sent}"),
+        ):
+            assert visitor.get("/search", params={"q": f" {wanted} "}).headers["location"] == path
+
+    def test_anything_else_is_a_query_for_the_list(self, console: Console, visitor: httpx.Client) -> None:
+        has_list = any(page.name == "messages" for page in PAGES)
+        for wanted, query in (("state:dead since:2h", "state:dead since:2h"), ("customer-1", "recipient:customer-1")):
+            location = visitor.get("/search", params={"q": wanted}).headers["location"]
+            assert location.replace("+", "%20") == (f"/messages?q={quote(query, safe='')}" if has_list else "/")
+
+
+class WhenAPersonChangesTheTheme:
+    def test_the_browser_keeps_it(self, shown: Window) -> None:
+        page = shown.open("/audit")
+        background = "getComputedStyle(document.body).backgroundColor"
+        light = page.evaluate(background)
+        page.get_by_role("button", name="Theme: system").click()
+        assert page.evaluate(background) == light
+        page.get_by_role("button", name="Theme: light").click()
+        dark = page.evaluate(background)
+        assert dark != light
+        assert shown.open("/settings").evaluate(background) == dark
+        page.get_by_role("button", name="Theme: dark").click()
+        assert page.evaluate(background) == light
+
+
+class WhenAnActIsDone:
+    def test_the_page_says_what_came_of_it_once(self, shown: Window, console: Console) -> None:
+        page = shown.open("/settings")
+        page.get_by_text("Pause…").click()
+        form = page.locator("details.sure[open]")
+        form.get_by_label("Application").fill("GGGGG-HHHHH")
+        form.get_by_label("Why").fill("a test of the form")
+        form.get_by_role("button", name="Pause now").click()
+        page.get_by_role("status").get_by_text("Sending is paused for application GGGGG-HHHHH").wait_for()
+        (gate,) = [one for one in console.rig.wooshq.gates() if one.application == "GGGGG-HHHHH"]
+        assert (gate.why, gate.by) == ("a test of the form", "ana")
+        row = page.get_by_role("row").filter(has_text="GGGGG-HHHHH")
+        row.get_by_role("button", name="Resume").click()
+        page.get_by_role("status").get_by_text("Sending goes on").wait_for()
+        wait_until(lambda: all(one.application != "GGGGG-HHHHH" for one in console.rig.wooshq.gates()))
+        assert shown.open("/audit").get_by_role("status").count() == 0
+
+    def test_what_cannot_be_done_is_a_page_that_says_why(self, visitor: httpx.Client) -> None:
+        answer = visitor.post("/settings/set-limit", data={"limit": "rate", "value": "-1"})
+        assert answer.status_code == 422
+        assert "rate: is not a number above 0" in answer.text
+        assert "Nothing was changed" in answer.text
+        assert visitor.post("/settings/set-limit", content="{}", headers={"Content-Type": "application/json"}).status_code == 415
+        assert visitor.get("/settings/set-limit", headers={"Accept": "text/html"}).status_code == 405
+
+
+class WhenSomethingIsWrong:
+    def test_an_address_that_is_none_is_a_page_for_a_browser_and_a_problem_for_a_program(self, visitor: httpx.Client) -> None:
+        answer = visitor.get("/nowhere", headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (404, "text/html")
+        assert visitor.get("/nowhere", headers={"Accept": "*/*"}).json()["type"] == "urn:wooshq:no-such-call"
+        assert visitor.get("/v1/nowhere", headers={"Accept": "text/html"}).json()["status"] == 404
+
+    def test_a_ledger_that_is_away_is_a_page_that_tries_again(self, console: Console, browser: Browser) -> None:
+        away = console.rig.wooshq.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0", "broker_url": None})
+        with serving(away) as (_, url), window(browser, url, None) as shown:
+            page = shown.page
+            page.goto(f"{url}/login")
+            page.get_by_label("Token").fill(SECRET)
+            page.get_by_role("button", name="Log in").click()
+            page.get_by_role("heading", name="The ledger is away").wait_for()
+            assert page.locator("[data-reload]").count() == 1, "it tries again by itself"
+            assert "Messages that were accepted are safe" in page.locator("main").inner_text()
+            assert shown.axe() == []
