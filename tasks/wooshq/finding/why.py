@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, as_row, moment, ms, text_or_none
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, Flow, Steps
+from wooshq.overview.facts import read_pulse
+from wooshq.overview.workers import Worker, mark_of
 from wooshq.settings import Settings
 from wooshq.spool.look import SET_ASIDE, SPOOLED
 
@@ -82,13 +84,18 @@ def explain(ledger: IntentLedger, settings: Settings, name: str, application: st
     if found.state == State.SENT:
         return _scheduled(found, seen)
     if seen.state is State.SENDING:
-        return _under_way(found, seen, settings)
+        return _under_way(found, seen, settings, (yield from read_pulse(ledger.keys, seen.now_ms)).workers)
     if seen.state is State.RETRYING:
         return _retry(found, seen)
     if seen.state is not State.QUEUED:
         return _ended(found)
     ceiling = ceiling_of((yield from list_limits(ledger.gates, settings)), found.application or "") if seen.waits_for_slot else None
-    return _queued(found, seen, ceiling)
+    explained = _queued(found, seen, ceiling)
+    if explained.reason != NotYet.LANE or not explained.before:
+        return explained
+    rates = (yield from read_pulse(ledger.keys, seen.now_ms)).rates
+    leave = rates[found.lane].a_minute("left_the_lane") if found.lane in rates else 0.0
+    return replace(explained, expected_at=moment(seen.now_ms + int(60_000 * explained.before / leave))) if leave else explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +197,17 @@ def _scheduled(found: Status, seen: _Seen) -> Explained:
     return Explained(found.id, found.state, NotYet.SCHEDULED, sentence, found.ended_at, until, act=act, command=f"wooshq cancel {found.id}")
 
 
-def _under_way(found: Status, seen: _Seen, settings: Settings) -> Explained:
+def _under_way(found: Status, seen: _Seen, settings: Settings, workers: Sequence[Worker]) -> Explained:
     begun = seen.ms("begun")
+    mark = seen.row.get("lease", "")[:8]
+    holder = next((one for one in workers if mark_of(one.host, one.pid) == mark), None)
+    who = "A worker" if holder is None else f"The worker {holder.name}"
     late_ms = int(settings.http_total_s * 1000)
     if begun is None or seen.now_ms <= begun + late_ms:
-        sentence = "A worker holds it, and waits for the API's answer."
+        sentence = f"{who} holds it, and waits for the API's answer."
         expected = None if begun is None else moment(min(seen.now_ms + _SOON_MS, begun + late_ms))
         return Explained(found.id, found.state, NotYet.UNDER_WAY, sentence, moment(begun), expected)
-    sentence = "A worker holds it for longer than a call may take. If that worker is lost, another one takes it when the lease ends."
+    sentence = f"{who} holds it for longer than a call may take. If that worker is lost, another one takes it when the lease ends."
     return Explained(
         found.id,
         found.state,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
+import socket
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -17,6 +19,7 @@ import structlog
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.intents import TAKE_BYTES, Claim, IntentLedger, Settlement, Taken
 from wooshq.ledger.states import Event
+from wooshq.overview.workers import mark_of
 from wooshq.settings import Settings
 from wooshq_schemas.recipient_lists import recipients_in_request
 from wooshq_worker.api.attempt import Attempt, AttemptRecord
@@ -76,6 +79,7 @@ class Batches:
         self._short = ShortRetries(tries=settings.short_tries, total_s=settings.short_retry_s)
         self._backoff = Backoff(base_s=settings.backoff_base_s, ceiling_s=settings.backoff_ceiling_s)
         self._taker = uuid.uuid4().hex
+        self._mark = mark_of(socket.gethostname(), os.getpid())
         self.bytes_held = 0
         """Of all requests in progress, as values and as text."""
         self.stopping = False
@@ -86,7 +90,7 @@ class Batches:
 
         suspects: take a group of suspects. woken: the lane slept until it heard a bell. Raises LedgerUnavailable if nothing could be taken.
         """
-        token, asked_at = uuid.uuid4().hex, time.monotonic()
+        token, asked_at = self._mark + uuid.uuid4().hex[len(self._mark) :], time.monotonic()
         taker = f"{self._taker}-{lane}{'-suspects' if suspects else ''}"
         with self._holding(TAKE_BYTES if most else 0):  # as much as the answer may hold
             taken = await self._client.do_until_answered(

@@ -136,6 +136,9 @@ class WhenItIsUnderWay:
         assert found.reason == NotYet.UNDER_WAY
         assert found.since is not None
         assert found.command == ""
+        wait_until(lambda: rig.wooshq.overview().workers)
+        (worker,) = rig.wooshq.overview().workers
+        assert explained(rig.wooshq, intent_id).sentence.startswith(f"The worker {worker.pid} on {worker.host} holds it")
         write(rig.wooshq, "HSET", rig.wooshq.ledger.keys.intent(intent_id), "begun", 1000)
         late = explained(rig.wooshq, intent_id)
         assert late.reason == NotYet.UNDER_WAY
