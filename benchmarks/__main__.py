@@ -28,6 +28,7 @@ SECTIONS: Final = {
     "history": "databases.history",
     "ending": "databases.ending",
     "http": "compared.http",
+    "pages": "compared.pages",
 }
 
 

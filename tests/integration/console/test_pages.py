@@ -47,6 +47,7 @@ class WhenAPageIsOpened:
             assert answer.headers["content-security-policy"] == CSP, path
             assert answer.headers["cache-control"] == "no-store", path
             assert answer.headers["x-content-type-options"] == "nosniff", path
+        assert all(visitor.get(path).headers["server-timing"].startswith("total;dur=") for path in console.seeded.paths().values())
 
     def test_it_shows_its_command_and_its_call(self, console: Console, visitor: httpx.Client) -> None:
         for name, path in console.seeded.paths().items():

@@ -20,6 +20,8 @@ from wooshq_worker.console.pages.shell.visit import Visit
 
 MOST_STREAMS: Final = 200
 """Of one server. A browser that gets no stream polls."""
+AFTER_AN_ERROR_S: Final = 5.0
+"""An error of a page may be in the log each time."""
 
 
 class Live:
@@ -59,28 +61,30 @@ class Live:
         sent: dict[str, str] = {}
         try:
             while not gone.done() and not ends.done():
-                body, goes_on = await self._round(page, visit, is_still_in, sent)
-                await send({"type": "http.response.body", "body": body.encode("utf-8", "replace"), "more_body": goes_on})
-                if not goes_on:
+                body, wait_s = await self._round(page, visit, is_still_in, sent)
+                await send({"type": "http.response.body", "body": body.encode("utf-8", "replace"), "more_body": wait_s is not None})
+                if wait_s is None:
                     return
-                await asyncio.wait((gone, ends), timeout=page.every_s, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((gone, ends), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self.open -= 1
             ends.cancel()
 
-    async def _round(self, page: Page, visit: Visit, is_still_in: Callable[[], Awaitable[bool]], sent: dict[str, str]) -> tuple[str, bool]:
-        """What to send now, and whether the stream goes on. sent: the parts as the client has them."""
+    async def _round(
+        self, page: Page, visit: Visit, is_still_in: Callable[[], Awaitable[bool]], sent: dict[str, str]
+    ) -> tuple[str, float | None]:
+        """What to send now, and seconds until the next round; None if there is none. sent: the parts as the client has them."""
         if not await is_still_in():
-            return _event("The token was revoked.", "out"), False
+            return _event("The token was revoked.", "out"), None
         try:
             parts = await self.parts(page, visit)
         except Exception as error:
-            return _event(" ".join((said := told(error)).lines) or said.title, "away"), True
+            return _event(" ".join((said := told(error)).lines) or said.title, "away"), max(page.every_s, AFTER_AN_ERROR_S)
         changed = {name: text for name, text in parts.items() if sent.get(name) != text}
         sent.update(changed)
         beat = _event(datetime.now(UTC).isoformat(timespec="seconds"), "beat")  # also keeps proxies from closing a quiet stream
-        return (_event(_partials(changed)) if changed else "") + beat, True
+        return (_event(_partials(changed)) if changed else "") + beat, page.every_s
 
 
 class _Stream(Response):
