@@ -19,16 +19,31 @@ _NEARLY: Final = 0.9
 NO_WORKER: Final = "no_worker"
 BUSY: Final = "busy"
 """In place of `worker`: why what nothing holds back is still there."""
+_SAYS: Final = {
+    NO_WORKER: "no worker takes them",
+    BUSY: "every call of the workers is in use",
+    Why.WORKER: "a worker takes them now",
+    Why.SLOT: "their application's rate",
+    Why.PAUSED: "paused by a person",
+    Why.SUSPECT: "sent apart: they were held by lost workers",
+    Why.CIRCUIT: "the gate circuit: the API fails",
+    Why.TOKEN: "the gate token: the API refuses it",
+    Why.APPLICATION: "the gate application: the API does not know it",
+    Why.NOT_BEFORE: "the gate not_before: the API asked for a wait",
+    Why.ANSWERS: "the gate answers: they are not understood",
+}
 
 
 @dataclass(frozen=True)
 class Reason(Result):
     """
     Why messages of a lane wait. why: `paused`, `slot` (the rate), the name of a gate, `suspect`, and if nothing holds them back: `no_worker`, `busy` (every
-    call that the workers may make at once is in progress) or `worker` (one takes them now). n: messages. since: since when the oldest waits.
+    call that the workers may make at once is in progress) or `worker` (one takes them now). says: the same in words. n: messages. since: since when
+    the oldest waits.
     """
 
     why: str
+    says: str
     n: int
     since: str | None
 
@@ -128,4 +143,4 @@ def _reasons(backlog: Backlog, lane: str, *, has_worker: bool, is_full: bool) ->
         n[why] += found.n
         if found.since_ms is not None:
             since[why] = min(found.since_ms, since.get(why, found.since_ms))
-    return (Reason(why, many, moment(since.get(why))) for why, many in n.most_common())
+    return (Reason(why, _SAYS[why], many, moment(since.get(why))) for why, many in n.most_common())

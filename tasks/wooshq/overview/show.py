@@ -164,12 +164,17 @@ def _sentences(seen: Seen, wrong: Sequence[Finding]) -> Iterator[str]:
     critical = sum(finding.severity == Severity.CRITICAL for finding in wrong)
     if not wrong:
         yield "All is well"
-    elif critical:
-        yield f"{several(critical, 'thing')} {'is' if critical == 1 else 'are'} wrong now"
-    else:
+    elif not critical:
         yield f"{several(len(wrong), 'thing')} {'needs' if len(wrong) == 1 else 'need'} a look"
+    else:
+        more = len(wrong) - critical
+        rest = f", {more:,} more {'needs' if more == 1 else 'need'} a look" if more else ""
+        yield f"{several(critical, 'thing')} {'is' if critical == 1 else 'are'} wrong now{rest}"
     sent = [rate.sent_at_ms for rate in seen.pulse.rates.values() if rate.sent_at_ms is not None]
-    yield f"The last message was sent {duration(seen.ago_s(max(sent)))} ago" if sent else "No message was sent yet"
+    ago_s = seen.ago_s(max(sent, default=0))
+    yield (
+        "No message was sent yet" if not sent else f"The last message was sent {f'{duration(ago_s)} ago' if ago_s >= 1 else 'a moment ago'}"
+    )
     waiting, oldest_s = sum(lane.waiting for lane in seen.lanes), max(lane.oldest_due_s for lane in seen.lanes)
     if not waiting:
         yield "Nothing waits"

@@ -143,7 +143,7 @@ def _worker(worker_id: str, card: Card, seen_ms: int, silent_s: float) -> Worker
         a_minute=card.a_minute,
         unsettled=card.unsettled,
         memory_bytes=card.memory,
-        is_keeper=card.is_keeper,
+        is_keeper=card.is_keeper and state is not WorkerState.LOST,
         seen_ms=seen_ms,
         taken_ms=taken_ms,
         busy=card.slots,

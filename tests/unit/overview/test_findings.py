@@ -155,14 +155,14 @@ class WhenMoreMessagesDie:
 
     def test_more_than_before_are_with_their_share(self) -> None:
         told = the(minutes=ended((1, Ends(sent=80, dead=15, job_dead=5)), *((ago, Ends(dead=1)) for ago in range(10, 60))))
-        assert told.says == "20 messages died in the last 5 minutes, 20% of those that ended; in the hour before it were 5 in such a time."
+        assert told.says == "20 messages died in the last 5 minutes, 20% of those that ended. In the hour before it were 5 in 5 minutes."
         assert told.severity == Severity.WARNING
         assert told.acts[0].page == "/causes"
 
     def test_a_third_of_all_is_critical(self) -> None:
         told = the(minutes=ended((1, Ends(sent=10, dead=10))))
         assert told.severity == Severity.CRITICAL
-        assert told.says.endswith("50% of those that ended; in the hour before there were none.")
+        assert told.says.endswith("50% of those that ended. In the hour before it were none.")
 
 
 class WhenAStoreIsInTrouble:

@@ -67,7 +67,7 @@ def overdue(seen: Seen) -> Iterator[Finding]:
             f"{several(lane.due, 'message')} may leave.{full}{drains}",
             "Start another worker." if is_full else "Look at the workers: they have room, and do not take it.",
             moment(lane.oldest_due_ms),
-            (_A_WORKER if is_full else Act("Look at the workers", "wooshq overview", page="/#workers"), _search(lane)),
+            (_A_WORKER if is_full else Act("Look at the workers", page="/#workers"), _search(lane)),
             lane.oldest_due_ms,
         )
 
@@ -115,7 +115,7 @@ def _of_workers(kind: Kind, severity: Severity, workers: Sequence[Worker], verb:
         plural = {"is deaf": "are deaf"}.get(verb, verb)
         says = f"{len(workers):,} workers {plural}: {some_of([worker.name for worker in workers])}. The first: {first.why}."
     known = kind in (Kind.WORKER_LOST, Kind.WORKER_DEAF)
-    acts = (Act("Look at the workers", "wooshq overview", page="/#workers"),)
+    acts = (Act("Look at the workers", page="/#workers"),)
     return Finding(kind, severity, says, hint, moment(since_ms) if known else None, acts, since_ms if known else None)
 
 
@@ -137,7 +137,7 @@ def keeper_late(seen: Seen) -> Iterator[Finding]:
         "and what lost workers held wait for it.",
         "Its machine, or Redis, may be overloaded. If it stays so, restart the workers one by one.",
         None,
-        (Act("Look at the workers", "wooshq overview", page="/#workers"),),
+        (Act("Look at the workers", page="/#workers"),),
     )
 
 
@@ -151,17 +151,11 @@ def dead_rising(seen: Seen) -> Iterator[Finding]:
     share = dead / ended if ended else 0.0
     if not many:
         return
-    usual = (
-        f"; in the hour before it were {before:,.0f} in such a time"
-        if before >= 1
-        else "; in the hour before there were none"
-        if not before
-        else ""
-    )
+    usual = f"{before:,.0f} in 5 minutes" if before >= 1 else "hardly any" if before else "none"
     yield Finding(
         Kind.DEAD_RISING,
         Severity.CRITICAL if share >= _A_THIRD else Severity.WARNING,
-        f"{several(dead, 'message')} died in the last 5 minutes, {share:.0%} of those that ended{usual}.",
+        f"{several(dead, 'message')} died in the last 5 minutes, {share:.0%} of those that ended. In the hour before it were {usual}.",
         "Look at the causes: each one says what the API answered, and what fits.",
         None,
         (

@@ -13,12 +13,14 @@ from wooshq_worker.console.pages import (
     life,
     messages,
     outbox,
+    overview,
     settings,
 )
 from wooshq_worker.console.pages.shell.registry import Page
 
 PAGES: Final[Sequence[Page]] = (
     # In the order of the navigation: overview, messages, life, causes, replays, jobs, doubles, outbox, audit, settings.
+    overview.page,
     messages.page,
     life.page,
     jobs.page,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from wooshq.ledger.replies import Result
 
 _THIN: Final = "\u202f"
 """A narrow space that does not break, between thousands."""
+_THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _NOTHING: Final = "–"
 _AGES: Final = ((60.0, 1.0, "s"), (3600.0, 60.0, "min"), (86400.0, 3600.0, "h"), (math.inf, 86400.0, "d"))
 _SIZES: Final = ("B", "KB", "MB", "GB", "TB", "PB")
@@ -26,6 +28,11 @@ def number(value: float | None, digits: int | None = None) -> str:
         return f"{int(value):,}".replace(",", _THIN)
     text = f"{value:,.{3 if digits is None else digits}f}".replace(",", _THIN)
     return text.rstrip("0").rstrip(".") if digits is None else text
+
+
+def sentence(text: str) -> str:
+    """A sentence of the rules, with thin spaces between thousands as everywhere else."""
+    return _THOUSANDS.sub(_THIN, text)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -125,6 +132,7 @@ def _plain(value: object) -> Any:
 FILTERS: Final = {
     "number": number,
     "percent": percent,
+    "sentence": sentence,
     "duration": duration,
     "size": size,
     "ago": ago,
