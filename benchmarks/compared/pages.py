@@ -118,7 +118,9 @@ def _page(out: Figures, browser: httpx.Client, name: str, path: str, each: int) 
             took.append(float(answer.headers["server-timing"].rpartition("=")[2]))
         time.sleep(_APART_S)
     size = f"{len(answer.content) / 1024:,.0f} KB"
-    out.add(f"{name}: p95, ms", percentile(took, 0.95), goal=f"< {_GOAL_MS}", note=f"median {statistics.median(took):,.0f} ms of {each}; {size}")
+    out.add(
+        f"{name}: p95, ms", percentile(took, 0.95), goal=f"< {_GOAL_MS}", note=f"median {statistics.median(took):,.0f} ms of {each}; {size}"
+    )
 
 
 def _open_overview(out: Figures, browser: httpx.Client, server: redis.Redis, watched_s: float) -> None:
