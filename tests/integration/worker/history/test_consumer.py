@@ -163,6 +163,27 @@ class WhenAnIntentHasEnded:
                 desk.wooshq.enqueue(other)
         assert not desk.rows()
 
+    async def test_thousands_of_ids_stay_as_numbers_and_each_is_recognised(self, desk: Desk) -> None:
+        desk.listen()
+        first = new_id()[:8]
+        mine = [f"{first}{new_id()[8:]}" for _ in range(1200)]
+        desk.wooshq.enqueue_many(an_intent(one, id=one) for one in mine)
+        while claims := desk.wooshq.do(desk.ledger.take("transactional", 500, token=new_id(), taker="a")).claims:
+            desk.wooshq.do(desk.ledger.settle([Settlement(one, Event.ACCEPTED, [ATTEMPT], message_code="M-1") for one in claims]))
+        await desk.consumed(lambda: not desk.rows())
+        sets = desk.redis.keys(f"{KEYS.prefix}gone:*")
+        assert 10 < len(sets) < 20
+        assert {desk.redis.object("encoding", one) for one in sets} == {b"intset"}
+        assert all(desk.redis.pttl(one) > 0 for one in sets)
+        assert [desk.wooshq.enqueue(an_intent(one, id=one)) for one in mine[::50]] == mine[::50]
+        for one, other in zip(mine[::300], mine[1::300], strict=False):
+            with pytest.raises(Conflict):
+                desk.wooshq.enqueue(an_intent(other, id=one))
+        assert not desk.rows()
+        new = [new_id() for _ in range(20)]
+        desk.wooshq.enqueue_many(an_intent(one, id=f"{first}{one[8:]}") for one in new)
+        assert len(desk.rows()) == 20, "others are not taken for them"
+
     async def test_it_can_be_sent_again(self, desk: Desk) -> None:
         desk.listen()
         (sent,) = desk.settled()
@@ -187,6 +208,45 @@ class WhenAnIntentHasEnded:
         await desk.consumed(lambda: history.read(dead, "letter") is not None)
         await desk.consumed(lambda: (history.read(held).shown["cancel"] or {}).get("outcome") == "asked")  # type: ignore[union-attr]
         history.close()
+
+
+class WhenALetterIsClosedOrDiscarded:
+    async def test_it_leaves_with_the_rows_of_its_intent_and_its_replays(self, desk: Desk) -> None:
+        desk.listen()
+        closed, discarded, still_open = desk.settled(Event.GIVEN_UP, n=3)
+        (replay,) = desk.wooshq.dead_letters.replay(closed).ids.values()
+        claims = desk.wooshq.do(desk.ledger.take("transactional", 1, token=new_id(), taker="a")).claims
+        assert all(desk.wooshq.do(desk.ledger.settle([Settlement(claims[0], Event.ACCEPTED, [ATTEMPT], message_code="M-1")])))
+        desk.wooshq.dead_letters.discard(discarded, why="a test")
+        shown = [desk.wooshq.dead_letters.show(one) for one in (closed, discarded)]
+        listed = {one.id: one for one in desk.wooshq.dead_letters.list()}
+        assert [one.state for one in shown] == ["closed", "discarded"]
+        await desk.consumed(lambda: desk.rows() == [still_open])
+        assert [key.decode().rpartition(":")[2] for key in desk.redis.keys(KEYS.letter("*"))] == [still_open]
+        assert [one.decode() for one in desk.redis.zrange(KEYS.fixed("letters"), 0, -1)] == [still_open]
+        assert [desk.wooshq.dead_letters.show(one) for one in (closed, discarded)] == shown
+        assert desk.wooshq.dead_letters.show(replay) == shown[0], "by any id of its history"
+        for state, letter in (("closed", closed), ("discarded", discarded)):
+            assert [dict(one) for one in desk.wooshq.dead_letters.list(state=state)] == [dict(listed[letter])]
+        assert desk.wooshq.dead_letters.list(ids=[closed], where="reason:rejected")[0].id == closed
+        assert [one.id for one in desk.wooshq.dead_letters.list(state="open")] == [still_open]
+        assert (desk.status(closed).state, desk.status(replay).state) == ("dead", "sent")
+        assert desk.wooshq.resend(replay, "she asked", by="ana") is not None
+        assert desk.wooshq.replays.list()[0].sent == 1
+
+    async def test_one_whose_replay_pushwoosh_still_holds_stays(self, desk: Desk) -> None:
+        desk.listen()
+        (dead,) = desk.settled(Event.GIVEN_UP, schedule={"at": "2099-01-01T00:00:00Z"})
+        desk.wooshq.dead_letters.replay(dead)
+        claims = desk.wooshq.do(desk.ledger.take("transactional", 1, token=new_id(), taker="a")).claims
+        settlement = Settlement(claims[0], Event.ACCEPTED, [ATTEMPT], message_code="M-1", held_ms=10**9)
+        assert all(desk.wooshq.do(desk.ledger.settle([settlement])))
+        history = open_history(desk.settings)
+        assert history is not None
+        await desk.consumed(lambda: history.read(dead, "letter") is not None and not desk.redis.xlen(KEYS.fixed("events")))
+        history.close()
+        assert sorted(desk.rows()) == sorted([dead, claims[0].intent_id])
+        assert desk.wooshq.cancel(claims[0].intent_id) == "cancelling"
 
 
 class WhenTheLedgerKeepsALetterOrAJobNoLonger:

@@ -73,8 +73,8 @@ local function accept(i, idem)
   if kept and string.sub(kept, 1, 36) ~= id then
     return (string.sub(kept, 38) == digest and '' or '!') .. string.sub(kept, 1, 36)
   end
-  local gone = some_gone and redis.call('EXISTS', KEYS[3 + i]) == 0 and digest_of_gone(ledger, id)
-  if gone then return (gone == '' or digest == '' or gone == digest) and id or '!' .. id end
+  local gone = some_gone and redis.call('EXISTS', KEYS[3 + i]) == 0 and digest_of_gone(ledger, id, digest)
+  if gone then return gone == digest and id or '!' .. id end
   if not write(i) then
     return (digest == '' or fields_of(KEYS[3 + i], 'digest')[1] == digest) and id or '!' .. id
   end
