@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -16,11 +16,14 @@ from wooshq.events.signature import headers
 from wooshq.ledger.steps import as_json
 from wooshq.settings import Settings
 from wooshq.settings.allowed import Allowed
+from wooshq_worker.events.answer import Answer
 from wooshq_worker.events.hooks import Hooks
-from wooshq_worker.events.passing_on import PassingOn
-from wooshq_worker.events.receiver import Answer, Receivers
+from wooshq_worker.events.passing_on import PassingOn, rest
 from wooshq_worker.events.waits import TRIES_OF_A_HOOK, wait_s
 from wooshq_worker.ledger_client import LedgerClient
+
+if TYPE_CHECKING:
+    from wooshq_worker.events.receiver import Receivers
 
 log = structlog.get_logger("wooshq.events")
 
@@ -59,27 +62,27 @@ class Deliverer:
         self._jitter = jitter
         self._receivers: Receivers | None = None
         self._serving: dict[str, asyncio.Task[None]] = {}
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     def stop(self) -> None:
         """Take nothing more."""
-        self._stopping = True
+        self._stopping.set()
 
     async def run(self) -> None:
         """Until `stop`. Deliveries in progress get a moment to end."""
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 if not self._passing_on.is_wanted:
-                    await asyncio.sleep(_ASLEEP_S)
+                    await rest(self._stopping, _ASLEEP_S)
                     continue
                 try:
                     self._serve(await self._client.do(self._ledger.due()))
                 except LedgerUnavailable:
-                    await asyncio.sleep(_ASLEEP_S)
+                    await rest(self._stopping, _ASLEEP_S)
                 except Exception:  # a bug must not end this task
                     log.error("events_deliver_failed", exc_info=True)
-                    await asyncio.sleep(_ASLEEP_S)
-                await asyncio.sleep(_LOOK_EVERY_S)
+                    await rest(self._stopping, _ASLEEP_S)
+                await rest(self._stopping, _LOOK_EVERY_S)
         finally:
             await self._end()
 
@@ -117,7 +120,7 @@ class Deliverer:
             while rows:
                 taken = (
                     []
-                    if self._stopping
+                    if self._stopping.is_set()
                     else await self._client.do(self._ledger.claim(name, _AT_ONCE - len(in_progress), self._passing_on.tag))
                 )
                 in_progress |= {asyncio.create_task(self._deliver(name, rows[0][1], one)) for one in taken}
@@ -131,12 +134,14 @@ class Deliverer:
             log.error("events_deliver_failed", webhook=name.removeprefix(WEBHOOK), exc_info=True)
         finally:
             for task in in_progress:
-                if self._stopping:
+                if self._stopping.is_set():
                     task.cancel()
             await asyncio.gather(*in_progress, return_exceptions=True)
 
     async def _deliver(self, name: str, row: Mapping[str, str], taken: Taken) -> None:
         if self._receivers is None:
+            from wooshq_worker.events.receiver import Receivers  # its HTTP client is loaded when there is something to deliver
+
             self._receivers = Receivers(Allowed.read(self._settings.webhooks_allow or ""), self._settings.webhooks_timeout_s)
         body, now = taken.event.text.encode(), time.time()
         signed = headers(_secrets(row, now * 1000), taken.event.id, int(now), body)
@@ -149,7 +154,7 @@ class Deliverer:
         """Give a hook what is due, a batch a call, until nothing is."""
         called = name.removeprefix(HOOK)
         try:
-            while not self._stopping and self._hooks.may_call(called):
+            while not self._stopping.is_set() and self._hooks.may_call(called):
                 taken = await self._client.do(self._ledger.claim(name, _OF_A_HOOK, self._passing_on.tag))
                 if not taken:
                     return
@@ -170,7 +175,7 @@ class Deliverer:
             try:
                 state = await self._client.do(self._ledger.record(name, came))
             except LedgerUnavailable:
-                if self._stopping or time.monotonic() > ends:
+                if self._stopping.is_set() or time.monotonic() > ends:
                     return
                 await asyncio.sleep(_RECORD_AGAIN_S)
             else:

@@ -62,26 +62,26 @@ class PassingOn:
         self._is_new = True
         self._asked_at = self._listened_at = float("-inf")
         self._missed: int | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self.is_wanted = False
         self.tag = ""  #: of the ids of events
 
     def stop(self) -> None:
         """End after this round."""
-        self._stopping = True
+        self._stopping.set()
 
     async def run(self) -> None:
         """Until `stop`."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 goes_on = await self._round()
             except LedgerUnavailable:
-                await asyncio.sleep(_AWAY_S)
+                await rest(self._stopping, _AWAY_S)
             except Exception:  # a bug must not end this task
                 log.error("events_round_failed", exc_info=True)
-                await asyncio.sleep(_AWAY_S)
+                await rest(self._stopping, _AWAY_S)
             else:
-                await asyncio.sleep(0 if goes_on else _LOOK_EVERY_S if self.is_wanted else _WANTED_EVERY_S)
+                await rest(self._stopping, 0 if goes_on else _LOOK_EVERY_S if self.is_wanted else _WANTED_EVERY_S)
         with contextlib.suppress(LedgerUnavailable):
             await self._client.do(self._events.leave(self._name))
 
@@ -170,3 +170,11 @@ class PassingOn:
                     yield of_replay(await self._client.do(show_replay(self._ledger.keys, one.id)))
                 except ReplayUnknown:
                     pass  # it is not kept any more
+
+
+async def rest(stopping: asyncio.Event, seconds: float) -> None:
+    """Not longer than until `stopping`."""
+    try:
+        await asyncio.wait_for(stopping.wait(), seconds)
+    except TimeoutError:
+        pass

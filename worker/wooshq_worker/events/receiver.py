@@ -8,7 +8,6 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import httpcore
 from wooshq.events.address import as_address
 from wooshq.settings.allowed import Allowed
 from wooshq_worker.api.transport import trusted
+from wooshq_worker.events.answer import Answer
 
 _CONNECT_S: Final = 5.0
 _MOST_ANSWER: Final = 64 * 1024
@@ -27,35 +27,6 @@ _CONNECTIONS: Final = 200
 
 class NotAllowed(Exception):
     """The name leads to an address that webhooks may not call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """status: None if there was no answer, and then `error` says why; it has nothing of the URL. retry_after_s: what the receiver asked for."""
-
-    status: int | None
-    latency_ms: float
-    error: str = ""
-    retry_after_s: float | None = None
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the receiver took it."""
-        return self.status is not None and 200 <= self.status <= 299
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the receiver wants nothing any more."""
-        return self.status == 410
-
-    @property
-    def why(self) -> str:
-        """Why it is no success, in words."""
-        if self.status is None:
-            return self.error
-        if 300 <= self.status <= 399:
-            return f"HTTP {self.status}: redirects are not followed"
-        return f"HTTP {self.status}"
 
 
 class Guarded(httpcore.AsyncNetworkBackend):

@@ -9,9 +9,10 @@ import pytest
 from wooshq.events.event import DeadMessages, EventType, GateMoved, Messages
 from wooshq.events.ledger import Facts, Taken
 from wooshq.events.stored import Stored
+from wooshq_worker.events.answer import Answer
 from wooshq_worker.events.deliverer import came_of, came_of_hook
 from wooshq_worker.events.making import IDS, of_gate, of_letters, of_messages
-from wooshq_worker.events.receiver import Answer, retry_after_s
+from wooshq_worker.events.receiver import retry_after_s
 from wooshq_worker.events.waits import TRIES_OF_A_HOOK, wait_s
 
 EVENT = Stored("1-1", "a", "job.ended", "{}")
