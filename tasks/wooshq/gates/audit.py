@@ -27,6 +27,9 @@ _DID: Final = {
     "revoke": "revoked",
     "forget": "forgotten",
     "try_now": "hastened",
+    "add": "added",
+    "remove": "removed",
+    "rotate": "rotated",
 }
 
 
@@ -68,7 +71,7 @@ def _act(entry_id: str, row: Mapping[str, str]) -> Act:
     kind, _, name = row["what"].partition(" ")
     count = int(row["n"]) if row.get("n") else None
     rest = (row.get("selection", ""), row["why"], count, row.get("result", ""))
-    if kind in ("replay", "letter", "letters", "cause", "intent", "token", "recipient"):
+    if kind in ("replay", "letter", "letters", "cause", "intent", "token", "recipient", "webhook"):
         return Act(entry_id, moment(row["at"]), row["by"], _DID.get(row["did"], row["did"]), f"{kind} {name}".strip(), *rest)
     change = change_of(row)
     result = rest[3] or (f"{_shown(change.before)} → {_shown(change.value)}" if change.limit is not None else "")

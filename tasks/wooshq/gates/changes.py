@@ -10,7 +10,7 @@ from wooshq.ledger.gates import EVERY, GateLedger, GateName
 from wooshq.ledger.replies import Result, as_row, moment
 from wooshq.ledger.steps import Ask, Steps
 
-_OTHERS = ("replay ", "letter", "cause ", "intent ", "token ")
+_OTHERS = ("replay ", "letter", "cause ", "intent ", "token ", "webhook ")
 _DID = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}
 
 

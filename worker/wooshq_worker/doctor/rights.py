@@ -62,6 +62,7 @@ _OF_THE_LEDGER: Final[tuple[tuple[Any, ...], ...]] = (
     ("XPENDING", "KEY", "g"),
     ("XRANGE", "KEY", "-", "+"),
     ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "KEY", ">"),
+    ("XREVRANGE", "KEY", "+", "-"),
     ("ZADD", "KEY", 1, "m"),
     ("ZCARD", "KEY"),
     ("ZCOUNT", "KEY", 0, 1),

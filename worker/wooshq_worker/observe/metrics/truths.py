@@ -13,11 +13,13 @@ from redis.exceptions import ResponseError
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, WooshqError
+from wooshq.events.ledger import SubscriberLedger
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.outbox.database import Database
 from wooshq.outbox.operate import OutboxRows
 from wooshq.overview.facts import read_facts
 from wooshq_worker.observe.metrics import names
+from wooshq_worker.observe.metrics.events import event_metrics
 from wooshq_worker.observe.metrics.families import exposition, one, values
 from wooshq_worker.observe.metrics.ledger import ledger_metrics
 
@@ -60,7 +62,7 @@ class Truths:
     def read(self) -> list[Family]:
         """The metrics, read now. Raises LedgerUnavailable."""
         ledger = self._wooshq.do(read_facts(self._wooshq.ledger.keys))
-        return [*ledger_metrics(ledger), *self._of_redis(), *self._of_the_outbox()]
+        return [*ledger_metrics(ledger), *of_events(self._wooshq, ledger.backlog.now_ms), *self._of_redis(), *self._of_the_outbox()]
 
     def _of_redis(self) -> Iterator[Family]:
         """Nothing if Redis does not show it to this user, as managed ones often do not: it is asked once."""
@@ -97,6 +99,11 @@ class Truths:
 
             self._outbox = SqlAlchemyDatabase(url)
         return self._outbox
+
+
+def of_events(wooshq: Wooshq, now_ms: int) -> Iterator[Family]:
+    """Events for the world outside. Raises LedgerUnavailable."""
+    return event_metrics(wooshq.webhooks.list(), wooshq.do(SubscriberLedger(wooshq.settings).figures()), now_ms)
 
 
 def _memory() -> Steps[Mapping[str, Any]]:
