@@ -15,12 +15,21 @@ from wooshq_worker.console.pages import (
     outbox,
     settings,
 )
+from wooshq_worker.console.pages.letters import causes, letter, lists, recipe, replay, replays
 from wooshq_worker.console.pages.shell.registry import Page
 
 PAGES: Final[Sequence[Page]] = (
     # In the order of the navigation: overview, messages, life, causes, replays, jobs, doubles, outbox, audit, settings.
     messages.page,
     life.page,
+    causes.page,
+    lists.letters,
+    lists.cause,
+    letter.page,
+    replays.page,
+    recipe.page,
+    replay.page,
+    replay.outcomes,
     jobs.page,
     job.page,
     doubles.page,
