@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from wooshq_worker.console.pages import PAGES
 
 _TOKEN = "bench-" + secrets.token_urlsafe(32)
 _BATCH = 500
+_PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 def run(out: Figures, *, quick: bool) -> None:
@@ -52,12 +54,26 @@ def _fill(bench: Bench, waiting: int, letters: int) -> str:
 
 
 def _paths(bench: Bench, job: str) -> Mapping[str, str]:
-    """Every page that needs no id, and those of a message that waits, of a letter and of a job."""
+    """Every page that needs no id, and those of a message that waits, of a letter, a cause, a replay and a job."""
     (one,) = bench.wooshq.find("state:queued", most=1).found
     (letter,) = bench.wooshq.dead_letters.list(most=1)
-    ids = {"job": {"a job": job}, "life": {"a message that waits": one.id, "a letter": letter.id}}
+    (cause,) = bench.wooshq.dead_letters.groups(most=1)
+    replay = bench.wooshq.dead_letters.replay(letter.id, start=False)
+    assert replay.id is not None
+    ids = {
+        "job": {"a job": job},
+        "life": {"a message that waits": one.id, "a message that died": letter.id},
+        "cause": {"a cause": cause.cause},
+        "letter": {"a letter": letter.id},
+        "replay": {"the plan of a replay": replay.id},
+        "outcomes": {"the letters of a replay": replay.id},
+    }
     plain = {page.name: page.path for page in PAGES if "{" not in page.path}
-    return plain | {what: page.url(id=known) for page in PAGES for what, known in ids.get(page.name, {}).items()}
+    return plain | {
+        what: page.url(**dict.fromkeys(_PARAMETER.findall(page.path), known))
+        for page in PAGES
+        for what, known in ids.get(page.name, {}).items()
+    }
 
 
 @contextmanager
