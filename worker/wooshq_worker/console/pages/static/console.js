@@ -44,6 +44,15 @@
     });
   }
 
+  // An act that takes a while says so: a plan looks at every letter
+  function acting() {
+    document.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      if (button) setTimeout(() => { button.dataset.busy = ""; }, 0);
+    });
+    window.addEventListener("pageshow", () => all("[data-busy]").forEach((button) => { delete button.dataset.busy; }));
+  }
+
   // Keys
   const isTyping = (element) => element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
   const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null || row.getClientRects().length);
@@ -53,7 +62,7 @@
     if (!list.length) return;
     const at = list.findIndex((row) => row.contains(document.activeElement));
     const next = list[Math.min(list.length - 1, Math.max(0, at < 0 ? (step > 0 ? 0 : list.length - 1) : at + step))];
-    (next.matches("a, button, [tabindex]") ? next : one("a, button, input, [tabindex]", next) || next).focus();
+    (next.matches("a, button, [tabindex]") ? next : one("a", next) || one("button, input, [tabindex]", next) || next).focus();
     next.scrollIntoView({ block: "nearest" });
   }
 
@@ -92,13 +101,17 @@
         case "k": move(-1); break;
         case "x": one("input[type=checkbox]", row || document.createElement("i"))?.click(); break;
         case "Enter": {
-          const link = row && !target.matches("a, button, input, summary") ? one("a", row) : null;
+          const link = row && !target.matches("a, button, summary") ? one("a", row) : null;
           if (!link) return;
           link.click();
           break;
         }
         case "Escape": all("details.menu[open], details.sure[open]").forEach((open) => { open.open = false; }); return;
-        default: return;
+        default: {
+          const named = all("main [data-key]").find((element) => element.dataset.key === event.key);
+          if (!named) return;
+          named.click();
+        }
       }
       event.preventDefault();
     });
@@ -286,6 +299,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     themeSwitch();
     copying();
+    acting();
     keys();
     completion();
     const tick = ages();
