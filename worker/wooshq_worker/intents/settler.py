@@ -14,6 +14,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.intents import IntentLedger, Settlement
 from wooshq.ledger.states import Event
 from wooshq.settings import Settings
+from wooshq.tracing import trace_id_of
 from wooshq_worker.api.gates import LocalGates
 from wooshq_worker.ledger_client import LedgerClient
 from wooshq_worker.observe.few import few
@@ -216,7 +217,7 @@ def _log_worse(settlement: Settlement) -> None:
         "intent_id": claim.intent_id,
         "attempts": claim.attempts + len(settlement.attempts),
         "latency_ms": last.get("latency_ms"),
-        "trace_id": settlement.trace[3:35] or None,
+        "trace_id": trace_id_of(settlement.trace) or None,
     }
     if settlement.event is Event.GIVEN_UP:
         few(log.warning, "intent_dead", alike, **own)
