@@ -1,4 +1,4 @@
-# The image of a worker: `docker build -t wooshq .`. Other commands run in it too: `docker run wooshq doctor`.
+# The image of a worker and of the console: `docker build -t wooshq .`. Other commands run in it too: `docker run wooshq doctor`.
 FROM python:3.12-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/wooshq

@@ -19,6 +19,7 @@ from tests.stand_in import StandIn
 from wooshq import Wooshq
 from wooshq.installation.embedded import EmbeddedRedis
 from wooshq.settings import Settings
+from wooshq_worker.observe.few import few
 
 #: A Redis 6.2 or later instead of the embedded one. Its databases 0 and 1 are EMPTIED before each test that uses them.
 OTHER_REDIS = "WOOSHQ_TEST_REDIS_URL"
@@ -51,6 +52,7 @@ def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: 
     """No `.env` of the folder in which pytest runs; and a test that forgets to name a data folder does not write into the repository."""
     monkeypatch.setitem(Settings.model_config, "env_file", None)
     monkeypatch.setenv("WOOSHQ_DATA_DIR", str(tmp_path_factory.getbasetemp() / "wooshq"))
+    few.forget()  # lines of the test before
 
 
 @pytest.fixture(scope="session")

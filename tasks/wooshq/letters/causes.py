@@ -100,6 +100,20 @@ def largest_causes(keys: Keys, most: int | None) -> Steps[list[str]]:
     return [text(one) for one, count in as_pairs(flat) if float(count) > 0]
 
 
+def open_by_reason(keys: Keys, most: int) -> Steps[dict[str, int] | None]:
+    """Open letters by their reason, of the `most` causes that have most of them. None before all letters are counted. Two round trips."""
+    if not (yield from are_all_counted(keys)):
+        return None
+    flat = (yield Ask([("ZREVRANGE", keys.fixed("causes"), 0, most - 1, "WITHSCORES")]))[0]
+    n = {text(one): int(float(count)) for one, count in as_pairs(flat) if float(count) > 0}
+    reasons = (yield Ask([("HGET", keys.cause(one), "reason") for one in n])) if n else ()
+    found: dict[str, int] = {}
+    for reason, count in zip(reasons, n.values(), strict=True):
+        if reason is not None:  # the cause was forgotten in between
+            found[text(reason)] = found.get(text(reason), 0) + count
+    return found
+
+
 def are_all_counted(keys: Keys) -> Steps[bool]:
     """Whether the ledger's counts are complete. They are not before a worker of this version has counted what the version before filed."""
     kept = (yield Ask([("GET", keys.fixed("counted"))]))[0]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +18,20 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from pydantic import AliasChoices
 
+from tests.integration.worker.console.served import served
+from wooshq import Wooshq
+from wooshq.errors import SettingsInvalid
 from wooshq.installation.embedded import ACQUIRE_S
 from wooshq.installation.embedded.server import DURABLE
 from wooshq.installation.places import Places, places
 from wooshq.settings import Settings
+from wooshq_worker.console import serve
 from wooshq_worker.process.health.state import SILENT_S
 
 REPOSITORY = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 WORKER: dict[str, Any] = COMPOSE["services"]["worker"]
+CONSOLE: dict[str, Any] = COMPOSE["services"]["console"]
 REDIS: dict[str, Any] = COMPOSE["services"]["redis"]
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
@@ -50,14 +58,61 @@ def seconds(text: str) -> float:
     return float(sum(int(n) * {"h": 3600, "m": 60, "s": 1}[unit] for n, unit in parts))
 
 
-class WhenComposeStartsAWorker:
-    def test_the_code_reads_every_variable_that_it_sets(self) -> None:
-        assert set(WORKER["environment"]) <= variables()
+OURS = pytest.mark.parametrize("service", [WORKER, CONSOLE], ids=["worker", "console"])
 
-    def test_every_variable_from_outside_keeps_its_name(self) -> None:
-        for name, value in WORKER["environment"].items():
+
+class WhenComposeStartsAProcessOfOurs:
+    @OURS
+    def test_the_code_reads_every_variable_that_it_sets(self, service: dict[str, Any]) -> None:
+        assert set(service["environment"]) <= {*variables(), "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+    @OURS
+    def test_every_variable_from_outside_keeps_its_name(self, service: dict[str, Any]) -> None:
+        for name, value in service["environment"].items():
             assert set(re.findall(r"\$\{(\w+)", value)) <= {name}
 
+    @OURS
+    def test_it_finds_redis_under_its_service_name_and_is_started_again_if_it_ends(self, service: dict[str, Any]) -> None:
+        assert service["environment"]["WOOSHQ_REDIS_URL"].startswith("redis://redis:6379/")
+        assert list(service["depends_on"]) == ["redis"]
+        assert service["restart"] == "unless-stopped"
+
+    def test_both_use_the_same_ledger_lanes_and_name(self) -> None:
+        same = set(WORKER["environment"]) & set(CONSOLE["environment"])
+        assert {"WOOSHQ_REDIS_URL", "WOOSHQ_BROKER_URL", "WOOSHQ_ENVIRONMENT", "PUSHWOOSH_APPLICATION"} <= same
+        assert {name: WORKER["environment"][name] for name in same} == {name: CONSOLE["environment"][name] for name in same}
+
+
+class WhenComposeStartsTheConsole:
+    def test_only_this_machine_can_reach_it_at_the_port_where_it_listens(self) -> None:
+        (port,) = CONSOLE["ports"]
+        assert re.fullmatch(r"127\.0\.0\.1:\d+:8080", port)
+        assert CONSOLE["command"] == ["console", "--host", "0.0.0.0", "--port", "8080"]
+
+    def test_it_does_not_have_the_token_of_the_api(self) -> None:
+        assert "PUSHWOOSH_API_TOKEN" not in CONSOLE["environment"]
+
+    def test_without_a_token_of_its_own_its_variables_are_valid_and_it_refuses_to_listen(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in CONSOLE["environment"].items():
+            monkeypatch.setenv(name, re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value))
+        settings = Settings()
+        assert (settings.console_token, settings.tracing) == (None, False)
+        assert places(settings) == Places("redis://redis:6379/0", "redis://redis:6379/1", None)
+        monkeypatch.setattr(serve, "has_token", lambda _: False)
+        with pytest.raises(SettingsInvalid, match="wooshq tokens make"):
+            serve.tokens_for(settings, "0.0.0.0", tell=None)
+
+    def test_its_health_check_asks_the_server_itself(self, wooshq: Wooshq) -> None:
+        program, option, code = CONSOLE["healthcheck"]["test"][1:]
+        assert (program, option) == ("python", "-c")
+        with served(wooshq.settings) as http:
+            here = code.replace("http://127.0.0.1:8080", str(http.base_url).rstrip("/"))
+            assert here != code
+            subprocess.run([sys.executable, option, here], check=True, timeout=60)
+        assert subprocess.run([sys.executable, option, here], capture_output=True, timeout=60).returncode != 0
+
+
+class WhenComposeStartsAWorker:
     def test_its_variables_make_valid_settings(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in WORKER["environment"].items():
             monkeypatch.setenv(name, re.sub(r"\$\{\w+:\?.*?\}", "T0ken", re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value)))
@@ -68,9 +123,6 @@ class WhenComposeStartsAWorker:
     def test_it_waits_longer_than_a_worker_may_take_to_end(self) -> None:
         assert seconds(WORKER["stop_grace_period"]) >= Settings.model_fields["drain_s"].default + 5
 
-    def test_it_restarts_a_worker_that_ends_itself(self) -> None:
-        assert WORKER["restart"] == "unless-stopped"
-
     def test_its_health_check_asks_about_this_worker_and_gives_it_time_to_start(self) -> None:
         check = WORKER["healthcheck"]
         assert check["test"] == ["CMD", "wooshq", "health"]
@@ -79,10 +131,6 @@ class WhenComposeStartsAWorker:
         assert patience_s > SILENT_S
         assert seconds(check["start_period"]) + patience_s >= ACQUIRE_S
         assert seconds(check["timeout"]) >= 5, "the check takes a tenth of a second, and much longer on a busy machine"
-
-    def test_it_finds_redis_under_its_service_name(self) -> None:
-        assert WORKER["environment"]["WOOSHQ_REDIS_URL"].startswith("redis://redis:6379/")
-        assert list(WORKER["depends_on"]) == ["redis"]
 
 
 class WhenComposeStartsRedis:
@@ -170,7 +218,9 @@ class WhenEverythingIsPinned:
         assert {name: versions for name, versions in pins("worker.txt").items() if tested.get(name) != versions} == {}
 
     def test_every_pin_lies_in_the_range_that_the_package_names(self) -> None:
-        wanted = [Requirement(r) for r in PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["worker"]]
+        extras = PROJECT["project"]["optional-dependencies"]
+        named = [PROJECT["project"]["dependencies"], *(extras[name] for name in ("worker", "console", "otel"))]
+        wanted = [r for r in map(Requirement, chain(*named)) if r.name != "wooshq"]
         pinned = pins("worker.txt")
         assert [str(r) for r in wanted if not all(v in r.specifier for v in pinned[r.name.lower()])] == []
 

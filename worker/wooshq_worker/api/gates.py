@@ -14,6 +14,7 @@ from wooshq.ledger.intents import IntentLedger
 from wooshq.settings import Settings
 from wooshq_worker.api.verdict import Dead, Hold, Retry, Sent, Unknown, Verdict
 from wooshq_worker.ledger_client import LedgerClient
+from wooshq_worker.observe.few import few
 from wooshq_worker.observe.sentry import Reporter
 
 log = structlog.get_logger("wooshq.gates")
@@ -147,13 +148,16 @@ class LocalGates:
         if shut_here is not None:
             shut_here.reported_at = time.monotonic()
         for event in events:
-            self._note(application, *event.split())
+            what, gate = event.split()
+            known = shuts.get(gate)
+            self._note(application, what, gate, known.why if known is not None and what == "shut" else "")
         if heard.well and not (heard.failed or heard.not_understood or shuts):
             self._watched.discard(application)
 
-    def _note(self, application: str, what: str, gate: str) -> None:
-        """A gate was opened or shut by this report."""
-        log.warning(f"gate_{what}", gate=gate, application=application)
+    def _note(self, application: str, what: str, gate: str, why: str) -> None:
+        """A gate was opened or shut by this report. why: what this worker was told, or ''."""
+        tell = log.info if what == "opened" else log.warning
+        few(tell, f"gate_{what}", {"gate": gate}, application=application, why=why or None)
         if what == "opened":
             self.on_opened()
         if what == "shut":

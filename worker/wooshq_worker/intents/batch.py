@@ -27,7 +27,6 @@ from wooshq_worker.api.backoff import Backoff
 from wooshq_worker.api.deliver import Delivery, ShortRetries, deliver
 from wooshq_worker.api.secrets import secrets_of_body
 from wooshq_worker.api.transport import Api
-from wooshq_worker.api.verdict import Sent
 from wooshq_worker.intents.render import NoToken, Ready, Renderer, TakenAt
 from wooshq_worker.intents.settlement import settlement_of
 from wooshq_worker.intents.settler import Settler
@@ -148,8 +147,6 @@ class Batches:
             if self._spans is not None:
                 settlement = self._spans.sent(settlement, ready.taken_at, delivery.attempts)
             self._settler.add(settlement)
-            if not isinstance(delivery.verdict, Sent):
-                _log_not_sent(ready, delivery)
         except Exception as error:
             log.error("send_failed", intent_id=ready.claim.intent_id, error=type(error).__name__, exc_info=True)
         finally:
@@ -209,16 +206,6 @@ def _as_dicts(attempts: Sequence[Attempt]) -> list[AttemptRecord]:
 def _people(ready: Ready) -> int:
     """How many recipients a call may reach. A segment may be everybody."""
     return _SEGMENT if "segment" in ready.payload else max(1, len(recipients_in_request(ready.payload)))
-
-
-def _log_not_sent(ready: Ready, delivery: Delivery) -> None:
-    log.warning(
-        f"intent_{delivery.verdict.outcome}",
-        intent_id=ready.claim.intent_id,
-        attempts=ready.claim.attempts + len(delivery.attempts),
-        code=getattr(delivery.verdict, "code", None),
-        latency_ms=delivery.attempts[-1].latency_ms if delivery.attempts else None,
-    )
 
 
 def _seconds_until(moment: float | None) -> float | None:

@@ -14,8 +14,10 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.intents import IntentLedger, Settlement
 from wooshq.ledger.states import Event
 from wooshq.settings import Settings
+from wooshq.tracing import trace_id_of
 from wooshq_worker.api.gates import LocalGates
 from wooshq_worker.ledger_client import LedgerClient
+from wooshq_worker.observe.few import few
 from wooshq_worker.observe.metrics.measures import Measures, off
 from wooshq_worker.observe.sentry import Reporter
 
@@ -32,7 +34,9 @@ _BUSY: Final = 32
 _GATHER_S: Final = 0.004
 """While so many calls are in progress, an answer waits so long for others: a round trip costs as much for one settlement as for ten."""
 _RETRY_S: Final = 0.2
-_LOG_EVERY_S: Final = 1.0
+_LOG_SOON_S: Final = 1.0
+_LOG_EVERY_S: Final = 10.0
+"""What was settled is logged a second after the first settlement, and while there are more, every ten seconds."""
 _SAID: Final = {
     Event.ACCEPTED: "sent",
     Event.FAILED: "retrying",
@@ -73,6 +77,8 @@ class Settler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._not_logged: Counter[str] = Counter()
+        self._logged_at = 0.0  #: monotonic
+        self._not_logged_since = 0.0  #: monotonic
         self.calls_in_progress: Callable[[], int] = lambda: 0
 
     def add(self, settlement: Settlement) -> None:
@@ -154,9 +160,12 @@ class Settler:
         if self._spans is not None:
             self._spans.settled(group, written, asked_at)
         if not self._not_logged:
-            asyncio.get_running_loop().call_later(_LOG_EVERY_S, self.log_settled)
+            self._log_later(asked_at)
         for settlement, is_written in zip(group, written, strict=True):
             self._note(settlement, is_written=is_written)
+        ends = [one.claim.intent_id for one, ok in zip(group, written, strict=True) if ok and one.event is Event.EXPIRE]
+        if ends:
+            log.info("expired", n=len(ends), intent_ids=ends)
 
     def _find_the_bad_one(self, group: Sequence[Settlement]) -> None:
         """The group cannot be written, by a bug: write one at a time. The bad one is dropped; when its lease ends, it is in doubt."""
@@ -169,11 +178,11 @@ class Settler:
 
     def _note(self, settlement: Settlement, *, is_written: bool) -> None:
         if not is_written:  # another worker has the intent by now
-            log.warning("settled_late", intent_id=settlement.claim.intent_id, settlement=settlement.event.value)
+            few(log.warning, "settled_late", {"settlement": settlement.event.value}, intent_id=settlement.claim.intent_id)
             return
         self._not_logged[_SAID.get(settlement.event, settlement.event.value)] += 1
-        if settlement.event is Event.EXPIRE:
-            log.info("expired", n=1, intent_ids=[settlement.claim.intent_id])
+        if settlement.event in (Event.GIVEN_UP, Event.FAILED):
+            _log_worse(settlement)
         if settlement.event is Event.GIVEN_UP:
             self._report_kind(
                 kind="dead_letter",
@@ -184,7 +193,34 @@ class Settler:
             )
 
     def log_settled(self) -> None:
-        """Log what was settled since the last time: one line for many. An intent that was not sent has a line of its own (`batch.py`)."""
+        """Log what was settled since the last time: one line for many. What got worse has lines of its own."""
         if self._not_logged:
-            log.info("settled", **self._not_logged)
-            self._not_logged = Counter()
+            now = time.monotonic()
+            over_s = max(now - self._not_logged_since, 0.001)
+            per_s = round(self._not_logged.total() / max(over_s, 1.0), 1)
+            log.info("settled", **self._not_logged, per_s=per_s, over_s=round(over_s, 1), in_progress=self.calls_in_progress())
+            self._not_logged, self._logged_at = Counter(), now
+
+    def _log_later(self, since: float) -> None:
+        """since: when the first of those was asked for that are not logged yet, monotonic."""
+        self._not_logged_since = max(since, self._logged_at)
+        is_busy = since - self._logged_at < _LOG_EVERY_S
+        asyncio.get_running_loop().call_later(_LOG_EVERY_S if is_busy else _LOG_SOON_S, self.log_settled)
+
+
+def _log_worse(settlement: Settlement) -> None:
+    """An intent that is dead, or waits for another attempt."""
+    claim, last = settlement.claim, settlement.attempts[-1] if settlement.attempts else {}
+    alike: dict[str, object] = {"reason": str(settlement.reason)} if settlement.reason is not None else {}
+    alike |= {"code": settlement.code or last.get("code"), "http_status": last.get("http_status"), "application": claim.application}
+    own = {
+        "intent_id": claim.intent_id,
+        "attempts": claim.attempts + len(settlement.attempts),
+        "latency_ms": last.get("latency_ms"),
+        "trace_id": trace_id_of(settlement.trace) or None,
+    }
+    if settlement.event is Event.GIVEN_UP:
+        few(log.warning, "intent_dead", alike, **own)
+    else:
+        alike["waits_for"] = settlement.waits_for or None
+        few(log.warning, "intent_retrying", alike, **own, wait_s=round(settlement.wait_ms / 1000, 1))

@@ -14,6 +14,7 @@ from wooshq.intents.entry import entry_of
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.states import Reason
 from wooshq_worker.ledger_client import LedgerClient
+from wooshq_worker.observe.few import few
 
 log = structlog.get_logger("wooshq.submit")
 
@@ -86,4 +87,4 @@ class Submit:
         filed = await self._client.do(
             self._wooshq.ledger.letters.file(letter_id, body, refused.reason, detail, lane="transactional", application=application)
         )
-        log.warning("submit_rejected", letter_id=letter_id, reason=str(refused.reason), filed=filed)
+        few(log.warning, "submit_rejected", {"reason": str(refused.reason)}, letter_id=letter_id, filed=filed)

@@ -22,6 +22,7 @@ from wooshq_worker.jobs.log import JobLog
 from wooshq_worker.jobs.plan import Call, split_begun
 from wooshq_worker.jobs.suspects import SuspectLock
 from wooshq_worker.ledger_client import LedgerClient
+from wooshq_worker.observe.few import few
 
 log = structlog.get_logger("wooshq.bulk")
 
@@ -157,7 +158,7 @@ class HoldChunk:
         asked_at = time.monotonic()
         ours, state, begun = await self._step(record, wanted)
         if not ours:
-            log.warning("chunk_lost", job_id=chunk.name.job_id, chunk=chunk.name.number)
+            few(log.warning, "chunk_lost", {"job_id": chunk.name.job_id}, chunk=chunk.name.number)
             chunk.lost = True
             return False
         if record is not None:

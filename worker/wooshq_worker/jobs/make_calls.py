@@ -119,7 +119,7 @@ class CallPool:
             on_verdict=partial(self._gates.on_verdict, application, recipients=lambda: call.size),
             secrets=started.secrets,
         )
-        self._measures.called("bulk", application, delivery.attempts)
+        self._measures.called("bulk", application, delivery.attempts, "" if chunk.span is None else chunk.span.trace)
         if chunk.span is not None:
             chunk.span.called(delivery.attempts, call.size)
         call_ended(started, delivery, at=time.monotonic())

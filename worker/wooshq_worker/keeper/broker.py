@@ -9,6 +9,7 @@ import structlog
 
 from wooshq.installation.celery_app import WooshqApp
 from wooshq.installation.publish import BrokerConnection
+from wooshq_worker.observe.few import few
 
 log = structlog.get_logger("wooshq.keeper")
 
@@ -39,7 +40,7 @@ class LaneBroker:
         try:
             await asyncio.to_thread(self._connection.ring, lane)
         except Exception as error:  # of any transport
-            log.warning("bell_not_rung", lane=lane, error=type(error).__name__)
+            few(log.warning, "bell_not_rung", {"lane": lane, "error": type(error).__name__})
 
     async def call_turns(self, chunks: int) -> None:
         """Tell the workers of the bulk lane that so many chunks wait."""
@@ -49,7 +50,7 @@ class LaneBroker:
         try:
             await asyncio.to_thread(self._connection.call_turns, n)
         except Exception as error:  # of any transport
-            log.warning("publish_failed", lane="bulk", n=n, error=type(error).__name__)
+            few(log.warning, "publish_failed", {"lane": "bulk", "error": type(error).__name__}, n=n)
 
     async def is_empty(self, lane: str) -> bool:
         """Whether the broker has no message of a lane. False if it does not say."""

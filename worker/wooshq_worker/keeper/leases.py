@@ -6,7 +6,9 @@ import json
 
 import structlog
 
+from wooshq.ledger.states import State
 from wooshq_worker.keeper.duty import PAGE, DutyContext
+from wooshq_worker.observe.few import few
 
 log = structlog.get_logger("wooshq.keeper")
 
@@ -20,7 +22,12 @@ async def take_over_intents(context: DutyContext) -> None:
     bodies = await context.client.do(ledger.bodies(ids))
     on_unknown = {i: wanted for i, body in zip(ids, bodies, strict=True) if (wanted := _on_unknown(body))}
     queued = await context.client.do(ledger.take_over(ids, on_unknown))
-    log.warning("leases_taken_over", n=len(ids), queued=len(queued))
+    ended = [i for i in ids if i not in set(queued)]
+    rows = await context.client.do(ledger.fields(ended, "state", "reason", "app")) if ended else []
+    dead = [(i, reason, application) for i, (state, reason, application) in zip(ended, rows, strict=True) if state == State.DEAD]
+    few(log.warning, "leases_taken_over", n=len(ids), queued=len(queued), dead=len(dead))
+    for intent_id, reason, application in dead:
+        few(log.warning, "intent_dead", {"reason": reason, "code": "WORKER_LOST", "application": application}, intent_id=intent_id)
 
 
 def _on_unknown(body: str | None) -> str | None:

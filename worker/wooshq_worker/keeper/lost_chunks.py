@@ -21,6 +21,7 @@ from wooshq_worker.jobs.failed_calls import FailedCalls
 from wooshq_worker.jobs.job import JobInfo
 from wooshq_worker.keeper.chunk_letters import in_parts, letters_of
 from wooshq_worker.keeper.duty import DutyContext
+from wooshq_worker.observe.few import few
 
 log = structlog.get_logger("wooshq.bulk")
 
@@ -120,7 +121,7 @@ async def _take_over(context: DutyContext, chunk: LostChunk) -> bool:
         )
     )
     if outcome != "held":
-        log.warning("chunk_taken_over", job_id=chunk.name.job_id, chunk=chunk.name.number, in_doubt=len(in_doubt))
+        few(log.warning, "chunk_taken_over", {"job_id": chunk.name.job_id}, chunk=chunk.name.number, in_doubt=len(in_doubt))
     return outcome == "moved"
 
 

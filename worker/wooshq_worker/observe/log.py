@@ -16,6 +16,7 @@ import structlog
 from celery.signals import setup_logging
 
 from wooshq_worker.observe.scrub import MASK
+from wooshq_worker.observe.terminal import ForPeople, for_people
 
 Event: TypeAlias = MutableMapping[str, Any]
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -30,7 +31,7 @@ _CONTENT: Final = re.compile(r"(?is)\b(body|args|kwargs|payload)(\s*(?:was)?\s*[
 """Here Celery and kombu begin to quote a message that they cannot handle. It may contain recipients and texts."""
 _FOREIGN_LIMIT: Final = 2000
 
-QUIET: Final = ("amqp", "asyncio", "httpcore", "httpx", "kombu", "urllib3")
+QUIET: Final = ("amqp", "asyncio", "celery", "httpcore", "httpx", "kombu", "urllib3")
 """Loggers whose events below WARNING are dropped."""
 
 SAFE: Final = (OSError, ImportError, AttributeError, NameError, NotImplementedError, MemoryError, RecursionError, AssertionError)
@@ -80,9 +81,8 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
     threading.excepthook = _uncaught_in_thread
 
 
-def _console() -> structlog.dev.ConsoleRenderer:
-    colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+def _console() -> ForPeople:
+    return for_people(structlog.dev.plain_traceback, colours=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
 
 
 def _leave_logging_alone(**_: Any) -> None:

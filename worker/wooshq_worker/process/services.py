@@ -155,7 +155,7 @@ class Services:
             with contextlib.suppress(LedgerUnavailable):
                 await self.dispatcher.go_to_sleep()
         self._settler.log_settled()
-        self._job_log.write()
+        self._job_log.write(ends=True)
         await self._beside.stop()
         for task in self._background:
             task.cancel()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import celery.apps.worker as celery_worker
 import structlog
 from celery import bootsteps
-from celery.signals import worker_shutting_down
+from celery.platforms import SecurityWarning
+from celery.signals import worker_ready, worker_shutting_down
 
 from wooshq.client import Wooshq
 from wooshq.history.store import open_history
 from wooshq.installation.celery_app import WooshqApp, make_app
-from wooshq.installation.places import NAME_IT, NOT_NAMED, Places, or_embedded
+from wooshq.installation.places import or_embedded
 from wooshq.intents.entry import new_id
 from wooshq.settings import Settings
 from wooshq.settings.under_pytest import check_may_call
@@ -36,6 +38,7 @@ from wooshq_worker.process.health.heartbeat import Heartbeat
 from wooshq_worker.process.health.pulse import Pulse
 from wooshq_worker.process.health.redis_check import REFUSES, RedisCheck
 from wooshq_worker.process.health.serve import WorkerPage
+from wooshq_worker.process.health.start import log_start
 from wooshq_worker.process.health.waits import Waits
 from wooshq_worker.process.health.warm_up import warm_up
 from wooshq_worker.process.health.watchdog import Watchdog
@@ -93,7 +96,8 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         broken_envelopes.install(lambda raw: _keep_broken(engine, raw), app, wooshq.installation.app)
         queues_and_more = celery_options.followed(given, app)
         worker = _celery_worker(app, engine, {"loglevel": level, **queues_and_more})
-        _log_start(settings, queues_and_more.get("queues", list(app.amqp.queues)), wooshq.installation.places)
+        queues = queues_and_more.get("queues", list(app.amqp.queues))
+        log_start(settings, queues, wooshq.installation.places, history, server.address if server else None)
         end = _EndSignal(engine, worker, heartbeat)
         Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
         redis_check = RedisCheck(wooshq)
@@ -123,9 +127,16 @@ def _celery_worker(app: WooshqApp, engine: Engine, options: Mapping[str, Any]) -
     app.conf.worker_consumer = "wooshq_worker.process.consumer:Consumer"
     app.conf.worker_log_format = app.conf.worker_task_log_format = "%(message)s"
     app.steps["worker"].add(EngineStep)
+    worker_ready.connect(_log_ready, weak=False)
+    warnings.simplefilter("ignore", SecurityWarning)  # nine lines about root; `log_start` says it in one
     # Celery prints a farewell beside the log, in a form that no machine reads. `_EndSignal` logs it instead.
     celery_worker.safe_say = _say_nothing
     return app.Worker(**options, **_OURS, engine=engine)
+
+
+def _log_ready(**_: Any) -> None:
+    """Celery consumes now."""
+    log.info("worker_ready")
 
 
 class EngineStep(bootsteps.StartStopStep):
@@ -169,17 +180,6 @@ class _EndSignal:
         self._engine.call_soon(lambda: log.info("worker_told_to_end", signal=str(sig)))
         if (hub := getattr(self._worker, "hub", None)) is not None:
             self._engine.call_soon(lambda: hub.call_soon(int))
-
-
-def _log_start(settings: Settings, queues: Sequence[str], places: Places) -> None:
-    """settings: before the embedded Redis was filled in."""
-    log.info("worker_starts", queues=queues, concurrency=settings.concurrency, redis=places.where)
-    push = [row.name for row in settings.platform_table.defaults["push"]]
-    log.info("push_platforms", platforms=push, hint="a push goes to these platforms unless the intent names others")
-    if places.embedded is not None and settings.redis_url is None:
-        log.warning("redis_not_named", hint=f"{NOT_NAMED}. {NAME_IT}", folder=str(places.embedded.folder))
-    if not settings.has_token:
-        log.warning("no_token", hint="all messages are held until PUSHWOOSH_API_TOKEN is set and the worker is restarted")
 
 
 def _keep_broken(engine: Engine, raw: bytes) -> None:

@@ -201,6 +201,27 @@ class WhenMessagesEnd:
         assert said.of("wooshq_history_lag_seconds")[()] < 60
 
 
+class WhenLettersAreOpen:
+    def test_they_are_counted_by_reason_until_they_are_discarded(self, wooshq: Wooshq) -> None:
+        def opened() -> dict[str, float]:
+            families = {family.name: family for family in Truths(wooshq).read()}
+            return {s.labels["reason"]: s.value for s in families["wooshq_letters_open"].samples if s.value}
+
+        wooshq.do(wooshq.ledger.letters.count(100))  # as the keeper does: there are none of the version before
+        assert opened() == {}
+        for n, reason in enumerate((Reason.REJECTED, Reason.REJECTED, Reason.EXHAUSTED)):
+            wooshq.enqueue(an_intent(f"secret-user-{n}", lane="bulk"))
+            (claim,) = take(wooshq, "bulk")
+            wooshq.do(wooshq.ledger.settle([Settlement(claim, Event.GIVEN_UP, reason=reason, detail=f"secret {n}")]))
+        assert opened() == {"rejected": 2, "exhausted": 1}
+        letter = wooshq.dead_letters.list(reason="exhausted")[0]
+        wooshq.dead_letters.discard(letter.id, why="not needed")
+        assert opened() == {"rejected": 2}
+
+    def test_there_is_no_number_before_those_of_the_version_before_are_counted(self, wooshq: Wooshq) -> None:
+        assert "wooshq_letters_open" not in {family.name for family in Truths(wooshq).read()}
+
+
 class WhenManyAsk:
     def test_the_ledger_is_read_once_in_five_seconds(self, wooshq: Wooshq) -> None:
         clock = [100.0]

@@ -59,9 +59,9 @@ class WhenAnEventIsLogged:
 
     def test_the_standard_librarys_loggers_have_the_same_form(self, capsys: pytest.CaptureFixture[str]) -> None:
         logs.set_up("INFO", "json", [])
-        logging.getLogger("celery.worker").info("Connected to %s", "redis://:pa@ss/word@10.0.0.5:6379/0")
+        logging.getLogger("celery.worker").warning("Connected to %s", "redis://:pa@ss/word@10.0.0.5:6379/0")
         (event,) = logged(capsys)
-        assert (event["event"], event["level"], event["logger"]) == ("Connected to redis://[…]@10.0.0.5:6379/0", "info", "celery.worker")
+        assert (event["event"], event["level"], event["logger"]) == ("Connected to redis://[…]@10.0.0.5:6379/0", "warning", "celery.worker")
 
     def test_a_lower_level_is_not_logged(self, capsys: pytest.CaptureFixture[str]) -> None:
         logs.set_up("WARNING", "json", [])

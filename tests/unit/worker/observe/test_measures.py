@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
@@ -10,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from wooshq.ledger.intents import Claim, Settlement
 from wooshq.ledger.states import Event
+from wooshq_worker.api.attempt import Attempt
 from wooshq_worker.observe.metrics import names
 from wooshq_worker.observe.metrics.families import Histogram, exposition, histogram
 from wooshq_worker.observe.metrics.measures import Recorder
@@ -21,6 +24,11 @@ def settled(event: Event = Event.ACCEPTED, *, intent_id: str = "i1", application
     """One that was accepted a second ago, and whose only call took 30 ms."""
     claim = Claim(intent_id, "token", "{}", 1, "bulk", application, int(time.time() * 1000) - 1000, None, 1, 0, 0, 0)
     return Settlement(claim, event, [{"outcome": "sent", "code": None, "latency_ms": 30.0, **call}])
+
+
+def attempt(latency_ms: float) -> Attempt:
+    """A call of a job that was sent."""
+    return Attempt(datetime.now(UTC), "sent", 200, None, latency_ms, None)
 
 
 def samples(recorder: Recorder, name: str) -> dict[tuple[str, ...], float]:
@@ -85,6 +93,26 @@ class WhenThereAreManyValues:
 
 
 class WhenItIsWritten:
+    def test_an_exemplar_names_the_trace_too_if_it_is_recorded(self) -> None:
+        recorder = Recorder()
+        trace = f"00-{'a' * 32}-{'b' * 16}-01"
+        recorder.settled([replace(settled(), trace=trace)], [True], 0.002)
+        recorder.called("transactional", "AAAAA-BBBBB", [attempt(30.0)], trace)
+        recorder.called("transactional", "AAAAA-BBBBB", [attempt(9000.0)])
+        text = exposition(recorder.families(), OPENMETRICS)[0].decode()
+        found = {
+            (sample.name, sample.labels["lane"], tuple(sample.exemplar.labels.items()))
+            for family in read_openmetrics(text)
+            for sample in family.samples
+            if sample.exemplar
+        }
+        of_an_intent = (("intent_id", "i1"), ("trace_id", "a" * 32))
+        assert found == {
+            ("wooshq_call_seconds_bucket", "bulk", of_an_intent),
+            ("wooshq_accept_to_sent_seconds_bucket", "bulk", of_an_intent),
+            ("wooshq_call_seconds_bucket", "transactional", (("trace_id", "a" * 32),)),
+        }
+
     def test_openmetrics_has_the_ids_of_intents_as_exemplars(self) -> None:
         recorder = Recorder()
         recorder.settled([settled(intent_id="i6"), settled(intent_id="i7", latency_ms=31.0)], [True, True], 0.0)  # the slowest of a group

@@ -13,8 +13,8 @@ from prometheus_client.samples import Exemplar
 
 from wooshq_worker.observe.metrics.names import Metric
 
-_MOST_OF_AN_EXEMPLAR: Final = 100
-"""Characters of an intent id. OpenMetrics allows 128 for name and value together."""
+_MOST_OF_AN_EXEMPLAR: Final = 128
+"""Characters of its names and values together, as OpenMetrics allows."""
 
 
 def values(metric: Metric, samples: Mapping[Any, float]) -> Family:
@@ -34,7 +34,7 @@ class Histogram:
     """
     Counts values by bucket. Cheap: no lock, because one thread adds, and a thread that reads may miss the last value.
 
-    exemplars: of some buckets a value, as (intent id, value, seconds since the epoch).
+    exemplars: of some buckets a value, as (labels, value, seconds since the epoch).
     """
 
     __slots__ = ("_bounds", "counts", "exemplars", "total")
@@ -42,7 +42,7 @@ class Histogram:
     def __init__(self, metric: Metric) -> None:
         self._bounds = tuple(metric.buckets)
         self.counts = [0] * (len(self._bounds) + 1)
-        self.exemplars: list[tuple[str, float, float] | None] = [None] * (len(self._bounds) + 1)
+        self.exemplars: list[tuple[Mapping[str, str], float, float] | None] = [None] * (len(self._bounds) + 1)
         self.total = 0.0
 
     def add(self, value: float) -> None:
@@ -50,9 +50,11 @@ class Histogram:
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
-    def show(self, intent_id: str, value: float, at: float) -> None:
-        """Let this intent be the exemplar of its bucket. at: seconds since the epoch."""
-        self.exemplars[bisect_left(self._bounds, value)] = (intent_id, value, at)
+    def show(self, labels: Mapping[str, str], value: float, at: float) -> None:
+        """Let this value be the exemplar of its bucket. labels: without those that are ''. at: seconds since the epoch."""
+        kept = {name: text for name, text in labels.items() if text}
+        if kept and sum(map(len, (*kept, *kept.values()))) <= _MOST_OF_AN_EXEMPLAR:
+            self.exemplars[bisect_left(self._bounds, value)] = (kept, value, at)
 
     def buckets(self) -> list[Any]:
         """As `HistogramMetricFamily` takes them: cumulative."""
@@ -61,10 +63,11 @@ class Histogram:
         names = [*(f"{bound:g}" for bound in self._bounds), "+Inf"]
         for name, count, exemplar in zip(names, list(self.counts), list(self.exemplars), strict=True):
             so_far += count
-            if exemplar is None or len(exemplar[0]) > _MOST_OF_AN_EXEMPLAR:
+            if exemplar is None:
                 found.append((name, so_far))
             else:
-                found.append((name, so_far, Exemplar({"intent_id": exemplar[0]}, exemplar[1], exemplar[2])))
+                labels, value, at = exemplar
+                found.append((name, so_far, Exemplar(dict(labels), value, at)))
         return found
 
 

@@ -10,10 +10,11 @@ from typing import Final, Protocol, TypeAlias
 
 from prometheus_client.core import Metric as Family
 
-from wooshq.ledger.intents import Claim, Settlement
+from wooshq.ledger.intents import Settlement
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.states import Event
 from wooshq.overview.rates import Ends
+from wooshq.tracing import trace_id_of
 from wooshq_worker.observe.metrics import names
 from wooshq_worker.observe.metrics.families import Histogram, histogram, one, values
 
@@ -48,8 +49,8 @@ class Measures(Protocol):
     def settled(self, group: Sequence[Settlement], written: Sequence[bool], took_s: float) -> None:
         """A group of intents was settled. written: False where another worker has the intent."""
 
-    def called(self, lane: str, application: str, calls: Sequence[Call]) -> None:
-        """Calls of a job."""
+    def called(self, lane: str, application: str, calls: Sequence[Call], trace: str = "") -> None:
+        """Calls of a job. trace: the context of their chunk's span; '' for none."""
 
     def recorded(self, outcomes: Mapping[str, int]) -> None:
         """So many recipients of a job ended."""
@@ -64,7 +65,7 @@ class _Off:
     def settled(self, group: Sequence[Settlement], written: Sequence[bool], took_s: float) -> None:
         return None
 
-    def called(self, lane: str, application: str, calls: Sequence[Call]) -> None:
+    def called(self, lane: str, application: str, calls: Sequence[Call], trace: str = "") -> None:
         return None
 
     def recorded(self, outcomes: Mapping[str, int]) -> None:
@@ -75,17 +76,19 @@ off: Final = _Off()
 
 
 class _Slowest:
-    """The slowest of a group. It becomes an exemplar: people look for that one."""
+    """The slowest of a group. It becomes an exemplar: people look for that one, and for its trace if it is recorded."""
 
-    __slots__ = ("claim", "value")
+    __slots__ = ("settlement", "value")
 
     def __init__(self) -> None:
         self.value = -1.0
-        self.claim: Claim | None = None
+        self.settlement: Settlement | None = None
 
     def show(self, histograms: Mapping[str, Histogram]) -> None:
-        if self.claim is not None:
-            histograms[self.claim.lane].show(self.claim.intent_id, self.value, time.time())
+        if self.settlement is not None:
+            claim = self.settlement.claim
+            labels = {"intent_id": claim.intent_id, "trace_id": trace_id_of(self.settlement.trace)}
+            histograms[claim.lane].show(labels, self.value, time.time())
 
 
 class Recorder:
@@ -130,7 +133,7 @@ class Recorder:
                 latency_s = call["latency_ms"] / 1000
                 self._call_s[claim.lane].add(latency_s)
                 if latency_s > slowest_call.value:
-                    slowest_call.value, slowest_call.claim = latency_s, claim
+                    slowest_call.value, slowest_call.settlement = latency_s, settlement
             if not is_written:
                 self._late += 1
             elif settlement.event is Event.ACCEPTED:
@@ -138,18 +141,20 @@ class Recorder:
                 way_s = max(0.0, (now_ms - claim.accepted_at_ms) / 1000)
                 self._way_s[claim.lane].add(way_s)
                 if way_s > slowest_way.value:
-                    slowest_way.value, slowest_way.claim = way_s, claim
+                    slowest_way.value, slowest_way.settlement = way_s, settlement
             else:
                 self._settled[claim.lane, settlement.event] += 1
         slowest_call.show(self._call_s)
         slowest_way.show(self._way_s)
 
-    def called(self, lane: str, application: str, calls: Sequence[Call]) -> None:
+    def called(self, lane: str, application: str, calls: Sequence[Call], trace: str = "") -> None:
         """See `Measures`."""
         self.taken_at = time.monotonic()
         for call in calls if self._of_calls else ():
             self._count(lane, application, call.outcome, call.code)
             self._call_s[lane].add(call.latency_ms / 1000)
+            if trace:
+                self._call_s[lane].show({"trace_id": trace_id_of(trace)}, call.latency_ms / 1000, time.time())
 
     def recorded(self, outcomes: Mapping[str, int]) -> None:
         """See `Measures`."""

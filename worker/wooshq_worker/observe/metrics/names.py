@@ -140,6 +140,12 @@ UNREAD: Final = Metric("wooshq_waiting_unread", "gauge", "Applications whose que
 EVENTS: Final = Metric("wooshq_events_total", "counter", "How often something happened to an intent since the ledger began.", ("event",))
 DEAD: Final = Metric("wooshq_dead_total", "counter", "Dead letters that were filed, those of jobs and of replays included.", ("reason",))
 LETTERS: Final = Metric("wooshq_letters", "gauge", "Dead letters that are kept, in every state.")
+LETTERS_OPEN: Final = Metric(
+    "wooshq_letters_open",
+    "gauge",
+    "Dead letters that are open: nobody has replayed or discarded them. Of the 200 causes that have most of them.",
+    ("reason",),
+)
 DOUBLES: Final = Metric(
     "wooshq_doubles_total",
     "counter",
@@ -205,6 +211,7 @@ OF_THE_LEDGER: Final = (
     EVENTS,
     DEAD,
     LETTERS,
+    LETTERS_OPEN,
     DOUBLES,
     GATES_SHUT,
     GATE_SHUT_SECONDS,

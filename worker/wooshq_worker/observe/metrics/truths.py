@@ -14,7 +14,9 @@ from redis.exceptions import ResponseError
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, WooshqError
 from wooshq.events.ledger import SubscriberLedger
+from wooshq.ledger.states import Reason
 from wooshq.ledger.steps import Ask, Steps
+from wooshq.letters.causes import open_by_reason
 from wooshq.outbox.database import Database
 from wooshq.outbox.operate import OutboxRows
 from wooshq.overview.facts import read_facts
@@ -27,6 +29,7 @@ log = structlog.get_logger("wooshq.metrics")
 
 _KEEP_S: Final = 5.0
 _WAIT_S: Final = 5.0
+_MOST_CAUSES: Final = 200
 
 
 class Truths:
@@ -62,7 +65,13 @@ class Truths:
     def read(self) -> list[Family]:
         """The metrics, read now. Raises LedgerUnavailable."""
         ledger = self._wooshq.do(read_facts(self._wooshq.ledger.keys))
-        return [*ledger_metrics(ledger), *of_events(self._wooshq, ledger.backlog.now_ms), *self._of_redis(), *self._of_the_outbox()]
+        return [*ledger_metrics(ledger), *self._of_letters(), *of_events(self._wooshq, ledger.backlog.now_ms), *self._of_redis(), *self._of_the_outbox()]
+
+    def _of_letters(self) -> Iterator[Family]:
+        """Nothing until letters of the version before are counted."""
+        found = self._wooshq.do(open_by_reason(self._wooshq.ledger.keys, _MOST_CAUSES))
+        if found is not None:
+            yield values(names.LETTERS_OPEN, {(reason,): found.get(reason, 0) for reason in map(str, Reason)})
 
     def _of_redis(self) -> Iterator[Family]:
         """Nothing if Redis does not show it to this user, as managed ones often do not: it is asked once."""

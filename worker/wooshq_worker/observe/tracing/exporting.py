@@ -10,7 +10,6 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Final
 
 import structlog
@@ -24,6 +23,7 @@ from wooshq_worker.observe.tracing.endpoint import endpoint
 from wooshq_worker.observe.tracing.requests import RequestSpans
 from wooshq_worker.observe.tracing.sampling import LinkedSampler
 from wooshq_worker.observe.tracing.spans import Spans
+from wooshq_worker.observe.version import version
 
 log = structlog.get_logger("wooshq.tracing")
 
@@ -42,10 +42,10 @@ class Exporting:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a line, and a traceback, for each export and each span
         self.exported = 0
         self.failed = 0
-        resource = Resource.create({SERVICE_NAME: service, "service.version": _version()})
+        resource = Resource.create({SERVICE_NAME: service, "service.version": version()})
         named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
         if named:
-            resource = Resource.create({"service.version": _version()})
+            resource = Resource.create({"service.version": version()})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.sampler = LinkedSampler(self._provider.sampler)
         self._processor = _Processor(self, _Counted(self, OTLPSpanExporter()))
@@ -61,7 +61,7 @@ class Exporting:
         return RequestSpans(self._tracer())
 
     def _tracer(self) -> Tracer:
-        return self._provider.get_tracer("wooshq", _version())
+        return self._provider.get_tracer("wooshq", version())
 
     @property
     def dropped(self) -> int:
@@ -138,10 +138,3 @@ class _Counted(SpanExporter):
 def _from_variable(name: str, default: int) -> int:
     given = os.environ.get(name, "").strip()
     return int(given) if given.isdecimal() else default
-
-
-def _version() -> str:
-    try:
-        return metadata.version("wooshq")
-    except metadata.PackageNotFoundError:
-        return "unknown"

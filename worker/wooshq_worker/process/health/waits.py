@@ -1,9 +1,10 @@
-"""Says every ten seconds what waits and for what, if something waits for more than a worker: a log without lines must mean that all is well."""
+"""Says every ten seconds what waits and for what, if something waits for more than a worker, and how many lines were left out."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from typing import Any, Final
 
@@ -13,10 +14,12 @@ from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.gates.waiting import Backlog, Why, read_backlog
 from wooshq.ledger.keys import LANES
+from wooshq_worker.observe.few import few
 from wooshq_worker.process.engine import Engine
 
 log = structlog.get_logger("wooshq.worker")
 
+_TICK_S: Final = 1.0
 _EVERY_S: Final = 10.0
 _OVERDUE_S: Final = 1.0
 
@@ -29,16 +32,22 @@ class Waits:
         self._wooshq = wooshq
         self._every_s = every_s
         self._ended = threading.Event()
-        if logging.getLogger().isEnabledFor(logging.INFO):
-            threading.Thread(target=self._run, name="wooshq-waits", daemon=True).start()
+        self._says_it = logging.getLogger().isEnabledFor(logging.INFO)
+        threading.Thread(target=self._run, name="wooshq-waits", daemon=True).start()
 
     def end(self) -> None:
-        """Say no more."""
+        """Say no more, but how many lines were left out."""
         self._ended.set()
+        few.flush(ends=True)
 
     def _run(self) -> None:
-        while not self._ended.wait(self._every_s):
-            if not (self._engine.is_started and self._engine.is_keeper):
+        next_at = time.monotonic() + self._every_s
+        while not self._ended.wait(min(_TICK_S, self._every_s)):
+            few.flush()
+            if time.monotonic() < next_at:
+                continue
+            next_at = time.monotonic() + self._every_s
+            if not (self._says_it and self._engine.is_started and self._engine.is_keeper):
                 continue
             try:
                 backlog = self._wooshq.do(read_backlog(self._wooshq.ledger.keys))
