@@ -21,7 +21,7 @@ from wooshq_worker.console.access.callers import Callers, fixed_token
 from wooshq_worker.console.api.dispatch import HEADERS, Calls
 from wooshq_worker.console.api.openapi import document
 from wooshq_worker.console.api.problems import of_the_framework
-from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, metrics, overview, replays
+from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, metrics, overview, people, replays
 from wooshq_worker.console.calls.accepting import Accepting
 from wooshq_worker.console.calls.events import live, webhooks
 from wooshq_worker.console.calls.events.streams import Streams
@@ -39,6 +39,7 @@ ROOMS: Final = (
     letters.room,
     replays.room,
     gates.room,
+    people.room,
     webhooks.room,
     live.room,
     metrics.room,

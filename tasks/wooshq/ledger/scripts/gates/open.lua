@@ -20,7 +20,7 @@ for i = 3, #ARGV, 2 do
   if opened == 1 then
     redis.call('HDEL', KEYS[2], ARGV[i + 1], 'people|' .. ARGV[i + 1], 'answers|' .. ARGV[i + 1])
     tell_gate('opened', ARGV[i], ARGV[i + 1], true, 0)
-    note_change(KEYS[3], now, 'opened', field, ARGV[1], ARGV[2], '', '')
+    note_change(KEYS[3], now, 'opened', field, ARGV[1], ARGV[2], '', '', {result = 'open'})
   end
   out[#out + 1] = opened
 end
