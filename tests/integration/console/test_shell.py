@@ -164,6 +164,8 @@ class WhenAnActIsDone:
         assert "Nothing was changed" in answer.text
         assert visitor.post("/settings/set-limit", content="{}", headers={"Content-Type": "application/json"}).status_code == 415
         assert visitor.get("/settings/set-limit", headers={"Accept": "text/html"}).status_code == 405
+        assert visitor.post("/settings/pause", data={"why": "x" * 9_000_000}).status_code == 413
+        assert visitor.post("/settings/pause", content=b"why=%ff", headers={"Content-Type": "application/x-www-form-urlencoded"}).status_code == 422
 
 
 class WhenSomethingIsWrong:
