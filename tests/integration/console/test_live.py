@@ -113,9 +113,10 @@ class WhenThereIsNoStream:
     def test_a_server_has_a_limit_of_streams(self, console: Console, visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(console.live, "_most", 1)
         with visitor.stream("GET", "/live/settings") as first:
-            assert next(first.iter_lines())
-            answer = visitor.get("/live/settings")
-            assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+            lines = first.iter_lines()  # a generator that nobody keeps would close the stream
+            assert next(lines)
+            with visitor.stream("GET", "/live/settings") as second:
+                assert (second.status_code, second.headers["retry-after"]) == (503, "30")
         wait_until(lambda: console.live.open == 0)
 
 
