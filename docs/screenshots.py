@@ -11,61 +11,93 @@ from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import Browser, sync_playwright
+from pydantic import SecretStr
+from sqlalchemy import MetaData, create_engine
+from sqlalchemy.orm import Session
 
 from tests.integration.console.browser import NO_BROWSER, chromium, window
 from tests.integration.console.seed import Seeded, seed
 from tests.integration.worker.console.served import SECRET, serving
-from tests.rig import Rig
+from tests.rig import Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
+from wooshq import Wooshq
+from wooshq.outbox import enqueue_in, outbox_table
 
 FOLDER: Final = Path(__file__).parent / "console"
 NARROW: Final = frozenset({"overview", "life", "causes", "settings"})
 """Pages that are also shown as on a telephone."""
+_MESSAGE: Final = {"push": {"title": "Your order is on its way", "body": "Order 77 left our store."}}
 _REFUSALS: Final = (
     ("no-such-code", refusal(400, 3, "campaign: does not exist in this application")),
     ("long-title", refusal(400, 3, "message.push.title: must not be longer than 200 characters")),
     ("overloaded", refusal(503, 14, "The service is overloaded")),
-    ("lost", Reply(cut=True)),
+    ("customer-lost-", Reply(cut=True)),
 )
 
 
-def answer(call: Call, n: int) -> Reply | None:
-    """What the API answers on that day."""
-    said = " ".join(call.recipients)
-    return next(
-        (reply for name, reply in _REFUSALS if name in said), refusal(400, 3, "to.users.0: is not a user") if "refused" in said else None
-    )
+class TheApi:
+    """What the API answers on that day. Calls to some recipients get no answer the first time."""
+
+    def __init__(self) -> None:
+        self._lost: set[str] = set()
+
+    def __call__(self, call: Call, n: int) -> Reply | None:
+        said = " ".join(call.recipients)
+        if "answered-late" in said and said not in self._lost:
+            self._lost.add(said)
+            return Reply(cut=True)
+        refused = refusal(400, 3, "to.users.0: is not a user of this application") if "refused" in said else None
+        return next((reply for name, reply in _REFUSALS if name in said), refused)
 
 
 def a_day(rig: Rig, api: StandIn) -> Seeded:
     """Fill an installation."""
     seeded = seed(rig, api)
-    api.answer = answer
+    api.answer = TheApi()
     wooshq = rig.wooshq
-    users = [
-        *(f"customer-{1000 + n}" for n in range(160)),
-        *(f"customer-long-title-{n}" for n in range(14)),
-        *(f"customer-no-such-code-{n}" for n in range(37)),
-    ]
-    title = {"push": {"title": "Your order is on its way", "body": "Order 77 left our store."}}
-    ids = [wooshq.enqueue({"to": {"users": [user]}, "message": title, "tags": {"order": str(7000 + n)}}) for n, user in enumerate(users)]
-    ids += [wooshq.enqueue({"to": {"users": [f"customer-lost-{n}"]}, "message": title, "on_unknown": "dead_letter"}) for n in range(3)]
+    kinds = {"": 160, "long-title-": 14, "no-such-code-": 37, "answered-late-": 5}
+    users = [f"customer-{kind}{1000 + n}" for kind, many in kinds.items() for n in range(many)]
+    ids = [wooshq.enqueue({"to": {"users": [user]}, "message": _MESSAGE, "tags": {"order": str(7000 + n)}}) for n, user in enumerate(users)]
+    ids += [wooshq.enqueue({"to": {"users": [f"customer-lost-{n}"]}, "message": _MESSAGE, "on_unknown": "dead_letter"}) for n in range(3)]
+    for n, campaign in enumerate(("SALE1-24NOV", "CODES-00012", "NEWS1-00048")):
+        template = {"message": {"push": {"title": "Sale", "body": "Free delivery in {city}"}}, "campaign": campaign}
+        rows = [
+            {"user": f"{'refused' if at % 97 == n else 'reader'}-{at}", "city": ("Lyon", "Porto")[at % 2]} for at in range(400 * (n + 1))
+        ]
+        job = wooshq.fan_out(template, rows)
+        wait_until(lambda job=job: job.show().state != "running")
+    wooshq.pause("CCCCC-DDDDD", lane="bulk", why="until the codes are through", by="ana@ops-1")
+    wooshq.fan_out({"message": {"push": {"title": "Spring"}}, "application": "CCCCC-DDDDD"}, [{"user": f"reader-{n}"} for n in range(2400)])
     rig.ended(ids)
     for n in range(6):
-        wooshq.enqueue({"to": {"users": [f"customer-overloaded-{n}"]}, "message": title})
-    for n in range(48):
-        wooshq.enqueue({"to": {"users": [f"customer-{2000 + n}"]}, "message": title, "application": "CCCCC-DDDDD", "lane": "bulk"})
+        wooshq.enqueue({"to": {"users": [f"customer-overloaded-{n}"]}, "message": _MESSAGE})
+    for n in range(30):
+        wooshq.enqueue({"to": {"users": [f"customer-{2000 + n}"]}, "message": _MESSAGE, "application": "CCCCC-DDDDD", "lane": "bulk"})
     return seeded
+
+
+def an_outbox(url: str, wooshq: Wooshq) -> None:
+    """An app's database, with rows that no relay has moved yet."""
+    engine = create_engine(url)
+    metadata = MetaData()
+    outbox_table(metadata)
+    metadata.create_all(engine)
+    with Session(engine) as session, session.begin():
+        for n in range(12):
+            enqueue_in(session, {"to": {"users": [f"customer-{3000 + n}"]}, "message": _MESSAGE}, wooshq=wooshq)
+    engine.dispose()
 
 
 @contextmanager
 def a_console() -> Iterator[tuple[str, Seeded]]:
     """A server of the console on such an installation."""
     with tempfile.TemporaryDirectory(prefix="wq-") as folder, StandIn(latency_s=0.02) as api:
+        outbox = f"sqlite:///{folder}/app.db"
         rig = Rig(Path(folder), api.url, environment="production")
         try:
             seeded = a_day(rig, api)
-            with serving(rig.wooshq.settings) as (_, url):
+            an_outbox(outbox, rig.wooshq)
+            with serving(rig.wooshq.settings.model_copy(update={"outbox_url": SecretStr(outbox)})) as (_, url):
                 yield url, seeded
         finally:
             rig.close()
@@ -94,7 +126,7 @@ def _reduce(path: Path) -> None:
     except ModuleNotFoundError:
         return
     with Image.open(path) as picture:
-        reduced = picture.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        reduced = picture.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
     reduced.save(path, optimize=True)
 
 

@@ -44,6 +44,31 @@ class WhenSomethingChanges:
             wait_until(lambda: not is_shown(page, "seen at once"))
             assert shown.faults() == []
 
+    def test_a_confirmation_that_is_open_stays_with_its_row_and_acts_on_it(self, browser: Browser, console: Console) -> None:
+        wooshq = console.rig.wooshq
+        wooshq.shut_gate("token", "MMMMM-NNNNN", "the one that is meant", by="ben")
+        with window(browser, console.url, console.secret) as shown:
+            page = shown.open("/settings")
+            page.wait_for_selector('.age[data-state="live"]')
+            row = page.get_by_role("row").filter(has_text="the one that is meant")
+            row.get_by_text("Open…").click()
+            row.get_by_label("Why").fill("half a sent")
+            for application in ("LLLLL-LLLLL", "NNNNN-NNNNN"):  # before it and after it
+                wooshq.shut_gate("token", application, f"another one, {application}", by="ben")
+                wait_until(lambda application=application: is_shown(page, f"another one, {application}"))
+            wooshq.open_gate("circuit", "CCCCC-DDDDD", by="ben")
+            wait_until(lambda: not is_shown(page, "circuit: shut"))
+            assert page.locator("details.sure[open]").count() == 1
+            assert row.get_by_label("Why").input_value() == "half a sent"
+            row.get_by_role("button", name="Open", exact=True).click()
+            page.get_by_role("status").wait_for()
+            shut = {gate.application for gate in wooshq.gates() if gate.gate == "token"}
+            assert shut == {"LLLLL-LLLLL", "NNNNN-NNNNN"}
+            assert shown.faults() == []
+        for application in shut:
+            wooshq.open_gate("token", application, by="ben")
+        wooshq.shut_gate("circuit", "CCCCC-DDDDD", "INC-7: the API is slow", by="ben")
+
     def test_eight_tabs_of_a_browser_are_all_live_and_leave_it_connections(self, browser: Browser, console: Console) -> None:
         with window(browser, console.url, console.secret) as shown:
             tabs = [shown.page, *(shown.page.context.new_page() for _ in range(7))]
@@ -88,9 +113,10 @@ class WhenThereIsNoStream:
     def test_a_server_has_a_limit_of_streams(self, console: Console, visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(console.live, "_most", 1)
         with visitor.stream("GET", "/live/settings") as first:
-            assert next(first.iter_lines())
-            answer = visitor.get("/live/settings")
-            assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+            lines = first.iter_lines()  # a generator that nobody keeps would close the stream
+            assert next(lines)
+            with visitor.stream("GET", "/live/settings") as second:
+                assert (second.status_code, second.headers["retry-after"]) == (503, "30")
         wait_until(lambda: console.live.open == 0)
 
 

@@ -76,6 +76,13 @@ class WhenAPersonUsesTheKeyboard:
         page.keyboard.press("Enter")
         page.wait_for_url(f"{shown.base_url}/audit?by=*")
 
+    def test_a_row_without_a_link_is_reached_too(self, shown: Window) -> None:
+        page = shown.open("/settings")
+        rows = page.locator("[data-row]").count()
+        for _ in range(rows + 1):
+            page.keyboard.press("j")
+        assert page.locator("[data-row]").last.evaluate("(row) => row.contains(document.activeElement)")
+
     def test_help_opens_names_every_page_and_closes(self, shown: Window) -> None:
         page = shown.open("/audit")
         page.keyboard.press("?")
@@ -164,6 +171,11 @@ class WhenAnActIsDone:
         assert "Nothing was changed" in answer.text
         assert visitor.post("/settings/set-limit", content="{}", headers={"Content-Type": "application/json"}).status_code == 415
         assert visitor.get("/settings/set-limit", headers={"Accept": "text/html"}).status_code == 405
+        assert visitor.post("/settings/pause", data={"why": "x" * 9_000_000}).status_code == 413
+        assert (
+            visitor.post("/settings/pause", content=b"why=%ff", headers={"Content-Type": "application/x-www-form-urlencoded"}).status_code
+            == 422
+        )
 
 
 class WhenSomethingIsWrong:

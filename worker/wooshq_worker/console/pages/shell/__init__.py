@@ -17,6 +17,8 @@ A page is one Python module in `pages/` with its view, one template in `pages/te
 - `live`: names of Jinja blocks of the template. Each is around what changes, in an element that says so:
   `<section {{ live("limits") }}>{% block limits %}…{% endblock %}</section>`. The server renders them anew at most once a second, and sends those that
   changed. `set` and `import` outside of the block do not count inside of it.
+- A list is a `<table class="cards">` whose rows are `<tr data-row>`; `j` and `k` find them, and each `td` has its column's name in `data-label`. In a live
+  list, give the row an `id` that is made of what it shows, or use `ui.id(…, href=…)`, `ui.act` or `ui.danger` in it: then focus and open forms stay with their row.
 - `Act("unset", unset)`: a form that POSTs to `{{ page.act("unset") }}`, which is `/settings/unset`; of a page with parameters in its path,
   `{{ page.act("cancel", id=…) }}`. Who does not have the scope gets 403, and `{% if visit.may("operate") %}` shows no button.
 - An error is raised as anywhere in the Python API (`ValueError`, `LedgerUnavailable`, …): the shell makes a page of it.

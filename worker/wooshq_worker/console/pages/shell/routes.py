@@ -259,6 +259,6 @@ class Console:
 def _said(request: Request) -> str:
     """What the act before said. Only this server can have written it: the cookie is a `__Host-` one."""
     try:
-        return base64.urlsafe_b64decode(request.cookies.get(_SAID, "")).decode()
+        return base64.urlsafe_b64decode(request.cookies.get(_SAID, "")).decode("utf-8", "ignore")
     except (ValueError, binascii.Error):
         return ""

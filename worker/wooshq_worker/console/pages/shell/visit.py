@@ -72,7 +72,7 @@ class Visit:
         """What `read` gives. It is called once in `fresh_s`, however many visitors want it. name: the same only for the same value."""
         return await self.everybody.get(name, read, fresh_s)
 
-    async def soon(self, name: str, read: Callable[[], Awaitable[T]], *, fresh_s: float, within_s: float = 0.15) -> T | None:
+    async def soon(self, name: str, read: Callable[[], Awaitable[T]], *, fresh_s: float, within_s: float = 0.05) -> T | None:
         """The same for what takes long. None while it is being read, so that the page need not wait: a live part shows it when it is there."""
         return await self.everybody.soon(name, read, fresh_s, within_s)
 

@@ -62,7 +62,9 @@
     if (!list.length) return;
     const at = list.findIndex((row) => row.contains(document.activeElement));
     const next = list[Math.min(list.length - 1, Math.max(0, at < 0 ? (step > 0 ? 0 : list.length - 1) : at + step))];
-    (next.matches("a, button, [tabindex]") ? next : one("a", next) || one("button, input, [tabindex]", next) || next).focus();
+    const within = next.matches("a, button") ? next : one("a, input[type=checkbox]", next) || one("button:not([hidden], .copy), summary", next) || next;
+    if (within === next) next.tabIndex = -1; // a row of text alone
+    within.focus();
     next.scrollIntoView({ block: "nearest" });
   }
 
