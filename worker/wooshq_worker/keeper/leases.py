@@ -6,6 +6,7 @@ import json
 
 import structlog
 
+from wooshq.ledger.intents import read_rows
 from wooshq.ledger.states import State
 from wooshq_worker.keeper.duty import PAGE, DutyContext
 from wooshq_worker.observe.few import few
@@ -23,8 +24,8 @@ async def take_over_intents(context: DutyContext) -> None:
     on_unknown = {i: wanted for i, body in zip(ids, bodies, strict=True) if (wanted := _on_unknown(body))}
     queued = await context.client.do(ledger.take_over(ids, on_unknown))
     ended = [i for i in ids if i not in set(queued)]
-    rows = await context.client.do(ledger.fields(ended, "state", "reason", "app")) if ended else []
-    dead = [(i, reason, application) for i, (state, reason, application) in zip(ended, rows, strict=True) if state == State.DEAD]
+    rows = (await context.client.do(read_rows(ledger.keys, ended))).rows if ended else []
+    dead = [(i, row.get("reason"), row.get("app")) for i, row in zip(ended, rows, strict=True) if row.get("state") == State.DEAD]
     few(log.warning, "leases_taken_over", n=len(ids), queued=len(queued), dead=len(dead))
     for intent_id, reason, application in dead:
         few(log.warning, "intent_dead", {"reason": reason, "code": "WORKER_LOST", "application": application}, intent_id=intent_id)

@@ -66,7 +66,13 @@ class Truths:
     def read(self) -> list[Family]:
         """The metrics, read now. Raises LedgerUnavailable."""
         ledger = self._wooshq.do(read_facts(self._wooshq.ledger.keys))
-        return [*ledger_metrics(ledger), *self._of_letters(), *of_events(self._wooshq, ledger.backlog.now_ms), *self._of_redis(), *self._of_the_outbox()]
+        return [
+            *ledger_metrics(ledger),
+            *self._of_letters(),
+            *of_events(self._wooshq, ledger.backlog.now_ms),
+            *self._of_redis(),
+            *self._of_the_outbox(),
+        ]
 
     def _of_letters(self) -> Iterator[Family]:
         """Nothing until letters of the version before are counted."""
