@@ -21,7 +21,6 @@ from wooshq.installation.installation import Installation
 from wooshq.installation.places import LOOK_AGAIN_S, RESTARTS_WITHIN_S
 from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
-from wooshq.intents.counts import read_counts
 from wooshq.intents.entry import IntentLike
 from wooshq.intents.find import whereabouts
 from wooshq.intents.report import Report
@@ -154,10 +153,6 @@ class Wooshq(FindCalls, OverviewCalls, PeopleCalls):
         valid today or has expired; ValueError without a reason.
         """
         return self.do(resend_intent(self.ledger, self.settings, intent_id, why, by))
-
-    def counts(self) -> dict[str, int]:
-        """How often each event happened since the ledger was created, and how many intents are in which state now (`now_…`)."""
-        return self.do(read_counts(self.ledger.keys))
 
     def flush(self, within_s: float = 5.0) -> bool:
         """Wait until the broker was told of everything accepted here. Safety does not need it. False if the time was not enough."""

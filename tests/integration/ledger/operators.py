@@ -163,7 +163,15 @@ def what_was_tried_again_is_a_doubt(walk: Walker) -> None:
     assert not walk.watched.redis.exists(walk.keys.intent(gone))
 
 
+def a_letter_is_forgotten(walk: Walker) -> None:
+    letter = walk.dead()
+    walk.watched.redis.delete(walk.keys.letter(letter))
+    walk.time_comes("letters", letter)
+    assert walk.do(walk.ledger.letters.trim(10)) == 1
+
+
 WALKS = [
+    a_letter_is_forgotten,
     what_was_tried_again_is_a_doubt,
     letters_are_counted_by_their_cause,
     a_retry_does_not_wait_for_its_time,

@@ -246,13 +246,6 @@ def a_ledger_is_swept_for_what_was_not_told(walk: Walker) -> None:
     assert walk.do(events.take("one", 100)) is None
 
 
-def a_letter_is_forgotten(walk: Walker) -> None:
-    letter = walk.dead()
-    walk.watched.redis.delete(walk.keys.letter(letter))
-    walk.time_comes("letters", letter)
-    assert walk.do(walk.ledger.letters.trim(10)) == 1
-
-
 def the_keeper_rings_where_no_worker_has_answered(walk: Walker) -> None:
     bells = walk.keys.fixed("bells")
     walk.accepted()
@@ -447,7 +440,6 @@ WALKS: list[Callable[[Walker], None]] = [
     what_waits_is_cancelled,
     the_api_is_asked_to_cancel_what_was_sent,
     what_is_not_an_intent_is_filed_edited_and_discarded,
-    a_letter_is_forgotten,
     what_has_ended_is_told_read_and_forgotten,
     events_stay_until_every_group_has_done_them,
     a_ledger_is_swept_for_what_was_not_told,

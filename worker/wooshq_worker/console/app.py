@@ -22,7 +22,7 @@ from wooshq_worker.console.api.dispatch import HEADERS, Calls
 from wooshq_worker.console.api.openapi import document
 from wooshq_worker.console.api.problems import of_the_framework
 from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, metrics, overview, people, replays
-from wooshq_worker.console.calls.accepting import Accepting
+from wooshq_worker.console.calls.accept.accepting import Accepting
 from wooshq_worker.console.calls.events import live, webhooks
 from wooshq_worker.console.calls.events.streams import Streams
 from wooshq_worker.console.pages import PAGES

@@ -14,7 +14,7 @@ from tests.integration.worker.console.served import SECRET, served
 from tests.integration.worker.console.test_intents import gone
 from tests.rig import an_intent
 from wooshq import Wooshq
-from wooshq_worker.console.calls.stream import Lines
+from wooshq_worker.console.calls.accept.stream import Lines
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 

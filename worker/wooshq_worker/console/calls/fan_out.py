@@ -21,8 +21,8 @@ from wooshq_worker.console.api.operation import Call
 from wooshq_worker.console.api.problems import invalid_body
 from wooshq_worker.console.api.shapes import LineProblem, Said
 from wooshq_worker.console.calls import jobs
+from wooshq_worker.console.calls.accept.stream import Lines
 from wooshq_worker.console.calls.intents import IDEMPOTENCY_KEY, with_key
-from wooshq_worker.console.calls.stream import Lines
 
 room = jobs.room
 

@@ -20,8 +20,8 @@ from wooshq_worker.console.api import answers
 from wooshq_worker.console.api.body import JSON, NDJSON, check_depth, check_media_type, read_bytes
 from wooshq_worker.console.api.operation import Call, Room
 from wooshq_worker.console.api.shapes import Accepted, Asked, Because, Said, model_of
-from wooshq_worker.console.calls.accepting import Accepting
-from wooshq_worker.console.calls.stream import accept_lines
+from wooshq_worker.console.calls.accept.accepting import Accepting
+from wooshq_worker.console.calls.accept.stream import accept_lines
 
 room = Room("intents", "Messages: have them accepted, see what became of them, cancel them.")
 
