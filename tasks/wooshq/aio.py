@@ -20,7 +20,6 @@ from wooshq.installation.loops import LoopClients, in_thread, in_thread_or_here
 from wooshq.installation.places import LOOK_AGAIN_S, RESTARTS_WITHIN_S
 from wooshq.intents.accept import accept_intent, accept_intents
 from wooshq.intents.cancel import cancel_intent
-from wooshq.intents.counts import read_counts
 from wooshq.intents.entry import IntentLike
 from wooshq.intents.find import whereabouts
 from wooshq.intents.report import Report
@@ -130,10 +129,6 @@ class AsyncWooshq(AsyncFindCalls, AsyncOverviewCalls, AsyncPeopleCalls):
         valid today or has expired; ValueError without a reason.
         """
         return await self.do(resend_intent(self.ledger, self.settings, intent_id, why, by))
-
-    async def counts(self) -> dict[str, int]:
-        """How often each event happened since the ledger was created, and how many intents are in which state now (`now_…`)."""
-        return await self.do(read_counts(self.ledger.keys))
 
     async def flush(self, within_s: float = 5.0) -> bool:
         """Wait until the broker was told of everything accepted here. Safety does not need it. False if the time was not enough."""

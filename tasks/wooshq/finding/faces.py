@@ -13,6 +13,7 @@ from wooshq.finding.found import Count, FoundPage
 from wooshq.finding.why import Explained, explain
 from wooshq.gates.faces import AsyncGateCalls, GateCalls
 from wooshq.intents.cancel import try_now
+from wooshq.intents.counts import read_counts
 from wooshq.intents.find import find_intents
 from wooshq.intents.status import Status
 
@@ -36,6 +37,10 @@ class FindCalls(GateCalls):
         why, by: for the audit log; by: None for the user and host.
         """
         return self.do(try_now(self.ledger, intent_id, why, by))
+
+    def counts(self) -> dict[str, int]:
+        """How often each event happened since the ledger was created, and how many intents are in which state now (`now_…`)."""
+        return self.do(read_counts(self.ledger.keys))
 
     def find(
         self,
@@ -125,6 +130,10 @@ class AsyncFindCalls(AsyncGateCalls):
         why, by: for the audit log; by: None for the user and host.
         """
         return await self.do(try_now(self.ledger, intent_id, why, by))
+
+    async def counts(self) -> dict[str, int]:
+        """How often each event happened since the ledger was created, and how many intents are in which state now (`now_…`)."""
+        return await self.do(read_counts(self.ledger.keys))
 
     async def find(
         self,

@@ -317,13 +317,13 @@ class IntentLedger:
         """End the wait of a retry: it is due now. The state that the intent is in, or 'gone'."""
         k = self.keys
         keys = (k.intent(intent_id), k.fixed("due"), k.fixed("changes"))
-        return _text((yield RunScript("retries/try_now", keys, (intent_id, why, by))))
+        return _text((yield RunScript("acts/try_now", keys, (intent_id, why, by))))
 
     def tried_again(self, causes: Mapping[str, str]) -> Steps[None]:
         """Note as doubts that these intents, id → cause, may have been sent before somebody had them moved here again."""
         ids = list(causes)
         keys = (self.keys.fixed("counts"), self.keys.fixed("doubts"), *map(self.keys.intent, ids))
-        yield RunScript("retries/tried_again", keys, (self._dead_ms, *(part for i in ids for part in (i, causes[i]))))
+        yield RunScript("acts/tried_again", keys, (self._dead_ms, *(part for i in ids for part in (i, causes[i]))))
 
     def resend(self, intent_id: str, new: Entry, why: str, by: str, *, was_sent: bool = False) -> Steps[str]:
         """
@@ -354,7 +354,7 @@ class IntentLedger:
     def ask_cancel(self, intent_id: str, until_ms: int, why: str = "", by: str = "") -> Steps[str]:
         """Have the API asked to cancel a sent intent's message: 'asked', 'cancelled' (it has been), 'gone', or the intent's state."""
         keys = (self.keys.intent(intent_id), self.keys.fixed("cancels"), self.keys.fixed("changes"))
-        return _text((yield RunScript("cancels/ask", keys, (intent_id, until_ms, self._retention_ms, why, by))))
+        return _text((yield RunScript("acts/ask_cancel", keys, (intent_id, until_ms, self._retention_ms, why, by))))
 
     def take_cancels(self, ids: Sequence[str], token: str) -> Steps[list[TakenCancel]]:
         """Take those of `ids` whose time has come. token: unique to this call. Those of forgotten intents are dropped."""
@@ -363,7 +363,7 @@ class IntentLedger:
         cancels = self.keys.fixed("cancels")
         args: list[str | int] = [token, int(self._s.lease_s * 1000), *ids]
         taken = []
-        for row in (yield RunScript("cancels/take", (cancels, *map(self.keys.intent, ids)), args)):
+        for row in (yield RunScript("acts/take_cancel", (cancels, *map(self.keys.intent, ids)), args)):
             intent_id, application, code, lost, tries, until_ms = map(_text, row)
             if application:
                 taken.append(TakenCancel(intent_id, token, application, code, int(lost), int(tries), int(until_ms)))
@@ -375,7 +375,7 @@ class IntentLedger:
         """Record what the API answered: 'recorded', 'lost' (another process took it over, or it has ended) or 'gone'."""
         keys = (self.keys.intent(cancel.intent_id), self.keys.fixed("cancels"), self.keys.fixed("counts"))
         args = (cancel.intent_id, cancel.token, answer.outcome, answer.detail, int(answer.was_answered), answer.wait_ms)
-        return _text((yield RunScript("cancels/record", keys, args)))
+        return _text((yield RunScript("acts/record_cancel", keys, args)))
 
 
 def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:

@@ -1,4 +1,4 @@
--- record.lua: records what the API answered to a request to cancel a message.
+-- record_cancel.lua: records what the API answered to a request to cancel a message.
 -- uses clock
 -- uses full
 -- uses events/ended

@@ -1,4 +1,4 @@
--- take.lua: a worker, or a command, takes cancellations whose time has come, and asks the API next. Nobody else takes them until the lease ends.
+-- take_cancel.lua: a worker, or a command, takes cancellations whose time has come, and asks the API next. Nobody else takes them until the lease ends.
 -- uses clock
 -- uses full
 -- KEYS[1]   cancels       zset

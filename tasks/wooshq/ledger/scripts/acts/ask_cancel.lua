@@ -1,4 +1,4 @@
--- ask.lua: notes that the API must be asked to cancel the message of a sent intent, which Pushwoosh holds until its schedule. The intent
+-- ask_cancel.lua: notes that the API must be asked to cancel the message of a sent intent, which Pushwoosh holds until its schedule. The intent
 --          stays sent, and its row says what the API answered.
 -- uses clock
 -- uses history
