@@ -347,14 +347,19 @@ class Jobs:
         """Change a job's own limit, in calls a second; None for none. It counts at once. Raises JobUnknown, ValueError."""
         return self._w.do(calls.set_rate(self.ledger, job_id, rate, why, by))
 
-    def retry_failed(self, job_id: str, *, dry_run: bool = False, rate: float | None = None, in_doubt: bool = False) -> Replayed:
+    def retry_failed(
+        self, job_id: str, *, dry_run: bool = False, rate: float | None = None, in_doubt: bool = False, why: str = "", by: str | None = None
+    ) -> Replayed:
         """
         Replay the job's open dead letters. Those with the same text share calls, and the counters of the job follow: see `dead_letters.replay`.
         Recipients that received the message are skipped. Raises JobUnknown.
 
-        in_doubt: True also replays letters in doubt (reasons `unknown`, `poison`): their recipients may receive the message twice.
+        in_doubt: True also replays letters in doubt (reasons `unknown`, `poison`): their recipients may receive the message twice. why, by: kept with
+        the replay; by: None for the user and host.
         """
-        return self._w.do(calls.retry_failed(self.ledger, self._w.settings, job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt))
+        return self._w.do(
+            calls.retry_failed(self.ledger, self._w.settings, job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt, why=why, by=by)
+        )
 
     def recount(self, job_id: str) -> dict[str, int]:
         """The job's counters, counted again from its chunks. Raises JobUnknown if they are no longer kept."""

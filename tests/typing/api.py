@@ -131,7 +131,7 @@ def a_configuration_of_ones_own(settings: Settings) -> None:
         assert_type([token.scopes for token in client.tokens.list()], list[list[str]])
         assert_type(client.tokens.revoke("shop"), bool)
         assert_type(client.forget("u1", why="asked for it").left, int)
-        assert_type([act.count for act in client.audit(by="ana")], list[int | None])
+        assert_type([act.count for act in client.audit(by="ana").found], list[int | None])
         assert_type([change.what for change in client.changes(most=5)], list[str])
         for gate in gates():
             assert_type(gate.why, str)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django.conf import settings as django_settings
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 import wooshq
-from wooshq.errors import SettingsInvalid
+from wooshq.errors import SettingsInvalid, explain_settings
 from wooshq.settings import Settings, defaults, variables
 from wooshq_schemas.validation.names import nearest, shown
 
@@ -22,8 +24,20 @@ def given() -> Mapping[str, Any]:
         raise SettingsInvalid(f"{NAME}: must be a dict in Django's settings, such as {{'redis_url': 'redis://…'}}")
     problems = [_unknown(name) for name in found if name not in Settings.model_fields]
     if problems:
-        raise SettingsInvalid("\n".join(problems))
+        known = {name: value for name, value in found.items() if name in Settings.model_fields and value is not None}
+        raise SettingsInvalid("\n".join([*problems, *_wrong(known)]))
     return found
+
+
+def _wrong(known: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the values, beside names that are not settings: all of it is said at once."""
+    try:
+        Settings(**known)
+    except ValidationError as error:
+        return explain_settings(error)
+    except (SettingsError, SettingsInvalid, ValueError):  # of the environment: the next look says so
+        pass
+    return []
 
 
 def _unknown(name: object) -> str:

@@ -5,6 +5,8 @@ may have, they may have got the message twice.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +19,7 @@ from wooshq.finding.in_history import OFF, SEARCHED, search_history
 from wooshq.history.contract import HistoryAway, HistoryNewer
 from wooshq.history.record import Record
 from wooshq.intents.find import status_of_record
+from wooshq.intents.late import TRIED_AGAIN
 from wooshq.intents.status import Status, statuses_of
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, as_row, moment, text
@@ -26,16 +29,21 @@ from wooshq.search.narrow import ms_of
 from wooshq.search.tree import Since
 
 _PAGE: Final = 200
+_PLACE: Final = re.compile(r"[0-9TZ:.+-]{0,40}~[0-9a-f]{16}")
 _MAY_HAVE_REACHED: Final = ("sent", "unknown")
 
 
 @dataclass(frozen=True)
 class Doubles(Result):
-    """What is on record, the newest first. history: `searched`, `off` or `away`. not_searched: what could not be searched, a sentence each."""
+    """
+    What is on record, the newest first. history: `searched`, `off` or `away`. not_searched: what could not be searched, a sentence each. after: where the
+    next page goes on; None after the last one.
+    """
 
     found: tuple[Double, ...]
     not_searched: tuple[str, ...]
     history: str
+    after: str | None = None
 
 
 @dataclass(slots=True)
@@ -54,10 +62,12 @@ class _Doubts:
             self.intents[row["id"]] = (at, [*causes, cause])
 
 
-def find_doubles(keys: Keys, since: datetime | None, most: int | None) -> Flow[Doubles]:
+def find_doubles(keys: Keys, since: datetime | None, most: int | None, after: str | None) -> Flow[Doubles]:
     """See `Wooshq.doubles`."""
     if since is not None and since.tzinfo is None:
         raise ValueError("since: needs a time zone. Example: 2026-05-01T09:00:00Z")
+    if after is not None and not _PLACE.fullmatch(after):
+        raise ValueError("after: is not the place of a page. Use `after` of the page before")
     doubts = yield from _read(keys, since)
     old: dict[str, Record] = {}
 
@@ -77,9 +87,18 @@ def find_doubles(keys: Keys, since: datetime | None, most: int | None) -> Flow[D
     for job_id in doubts.jobs:
         found += yield from cases_of_job(keys, job_id, since)
     found += [_job_of(one) for one in old.values() if one.kind == "job" and one.id not in doubts.jobs]
-    found.sort(key=lambda one: one.at or "", reverse=True)
+    places = sorted(((_place(one), one) for one in found), key=lambda pair: pair[0], reverse=True)
+    places = [pair for pair in places if after is None or pair[0] < after]
+    shown = places if most is None else places[:most]
     missing = ("what the history has: there is none (WOOSHQ_HISTORY_URL)",) if history == OFF else (f"the history: {why}",)
-    return Doubles(tuple(found[:most]), () if history == SEARCHED else missing, history)
+    more = shown[-1][0] if shown and len(shown) < len(places) else None
+    return Doubles(tuple(one for _, one in shown), () if history == SEARCHED else missing, history, more)
+
+
+def _place(one: Double) -> str:
+    """Where a case stands in the order, which is that of these texts."""
+    named = "\0".join((one.kind, one.id, one.cause))
+    return f"{one.at or ''}~{hashlib.blake2b(named.encode('utf-8', 'backslashreplace'), digest_size=8).hexdigest()}"
 
 
 def _read(keys: Keys, since: datetime | None) -> Flow[_Doubts]:
@@ -105,7 +124,9 @@ def _intents(keys: Keys, doubts: Mapping[str, tuple[int, list[str]]], *, ask_his
     for intent_id, (at, causes) in doubts.items():
         status = known.statuses.get(intent_id)
         attempts = [attempt for one in families[intent_id] for attempt in one.attempts]
+        before = sum(cause.startswith(TRIED_AGAIN) for cause in causes)  # once, of which the ledger knows no call
         reached = sum(attempt["outcome"] in _MAY_HAVE_REACHED for attempt in attempts)
+        reached += before if reached else 0
         if status is not None and reached < 2:
             continue
         record = known.records.get(intent_id)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
+from wooshq.finding.acts import Acts, list_acts, which_acts
 from wooshq.finding.browse import browse
 from wooshq.finding.doubles import Doubles, find_doubles
-from wooshq.finding.find import count, find
+from wooshq.finding.find import MOST_READ, count, find, reading_of
 from wooshq.finding.found import Count, FoundPage
 from wooshq.finding.why import Explained, explain
 from wooshq.gates.faces import AsyncGateCalls, GateCalls
@@ -35,27 +37,37 @@ class FindCalls(GateCalls):
         """
         return self.do(try_now(self.ledger, intent_id, why, by))
 
-    def find(self, query: str, *, most: int = 100, after: str | None = None) -> FoundPage:
+    def find(
+        self,
+        query: str,
+        *,
+        most: int = 100,
+        after: str | None = None,
+        most_read: int | None = MOST_READ,
+        progress: Callable[[int], object] | None = None,
+    ) -> FoundPage:
         """
         What fits a query (docs/search.md), the newest first: intents, dead letters and jobs. An intent that is dead is found as its letter.
 
-        most: things of one page, up to 10,000. after: of the page before. What the ledger has no index for is found by reading all of
-        it, in pages: about a minute for a million intents. Raises QueryInvalid; ValueError for the other two.
+        most: things of one page, up to 10,000. after: of the page before. most_read: where the ledger has no index, so many of its intents are read
+        (None: all; about a minute for a million), in no order; if there are more, `not_searched` says so. progress: called with how many were read.
+        Raises QueryInvalid, ValueError.
         """
-        return self.do(find(self.ledger.keys, self.settings, query, most, after))
+        return self.do(find(self.ledger.keys, self.settings, query, most, after, reading_of(most_read, progress)))
 
-    def count(self, query: str) -> Count:
-        """How many things fit a query; see `find`. Raises QueryInvalid."""
-        return self.do(count(self.ledger.keys, self.settings, query))
+    def count(self, query: str, *, most_read: int | None = MOST_READ, progress: Callable[[int], object] | None = None) -> Count:
+        """How many things fit a query; see `find`. At least so many, if `not_searched` is not empty. Raises QueryInvalid, ValueError."""
+        return self.do(count(self.ledger.keys, self.settings, query, reading_of(most_read, progress)))
 
-    def doubles(self, *, since: datetime | None = None, most: int | None = None) -> Doubles:
+    def doubles(self, *, since: datetime | None = None, most: int | None = None, after: str | None = None) -> Doubles:
         """
         Every case on record in which a person may have got a message twice, the newest first, at most `most`: intents, and calls of fan-out
-        jobs. since: aware; in doubt, or ended if it is in the history alone, at this time or later. Memory grows with what is found.
+        jobs. since: aware; in doubt, or ended if it is in the history alone, at this time or later. after: of the page before. Memory grows with what
+        is found.
 
-        Raises ValueError for a time without a zone.
+        Raises ValueError for a time without a zone, and for what is not an `after`.
         """
-        return self.do(find_doubles(self.ledger.keys, since, most))
+        return self.do(find_doubles(self.ledger.keys, since, most, after))
 
     def browse(self, shelf: str = "waiting", *, most: int = 100) -> list[Status]:
         """
@@ -73,6 +85,25 @@ class FindCalls(GateCalls):
         state, or without a state and `in_doubt`.
         """
         return self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))
+
+    def audit(
+        self,
+        *,
+        most: int = 100,
+        after: str | None = None,
+        by: str | None = None,
+        what: str | None = None,
+        id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Acts:
+        """
+        The audit log: every act of an operator, the newest first, at most `most` (up to 10,000). after: of the page before.
+
+        by: only acts of this person. what: only acts on such a thing, one of `wooshq.history.acts.KINDS`. id: only acts that name this id. since, until:
+        aware times. The ledger has the last 10,000 acts, and the history those of `audit_retention_s`. Raises ValueError.
+        """
+        return self.do(list_acts(self.ledger.keys, self.settings, which_acts(by, what, id, since, until, after), most))
 
 
 class AsyncFindCalls(AsyncGateCalls):
@@ -95,27 +126,37 @@ class AsyncFindCalls(AsyncGateCalls):
         """
         return await self.do(try_now(self.ledger, intent_id, why, by))
 
-    async def find(self, query: str, *, most: int = 100, after: str | None = None) -> FoundPage:
+    async def find(
+        self,
+        query: str,
+        *,
+        most: int = 100,
+        after: str | None = None,
+        most_read: int | None = MOST_READ,
+        progress: Callable[[int], object] | None = None,
+    ) -> FoundPage:
         """
         What fits a query (docs/search.md), the newest first: intents, dead letters and jobs. An intent that is dead is found as its letter.
 
-        most: things of one page, up to 10,000. after: of the page before. What the ledger has no index for is found by reading all of
-        it, in pages: about a minute for a million intents. Raises QueryInvalid; ValueError for the other two.
+        most: things of one page, up to 10,000. after: of the page before. most_read: where the ledger has no index, so many of its intents are read
+        (None: all; about a minute for a million), in no order; if there are more, `not_searched` says so. progress: called with how many were read.
+        Raises QueryInvalid, ValueError.
         """
-        return await self.do(find(self.ledger.keys, self.settings, query, most, after))
+        return await self.do(find(self.ledger.keys, self.settings, query, most, after, reading_of(most_read, progress)))
 
-    async def count(self, query: str) -> Count:
-        """How many things fit a query; see `find`. Raises QueryInvalid."""
-        return await self.do(count(self.ledger.keys, self.settings, query))
+    async def count(self, query: str, *, most_read: int | None = MOST_READ, progress: Callable[[int], object] | None = None) -> Count:
+        """How many things fit a query; see `find`. At least so many, if `not_searched` is not empty. Raises QueryInvalid, ValueError."""
+        return await self.do(count(self.ledger.keys, self.settings, query, reading_of(most_read, progress)))
 
-    async def doubles(self, *, since: datetime | None = None, most: int | None = None) -> Doubles:
+    async def doubles(self, *, since: datetime | None = None, most: int | None = None, after: str | None = None) -> Doubles:
         """
         Every case on record in which a person may have got a message twice, the newest first, at most `most`: intents, and calls of fan-out
-        jobs. since: aware; in doubt, or ended if it is in the history alone, at this time or later. Memory grows with what is found.
+        jobs. since: aware; in doubt, or ended if it is in the history alone, at this time or later. after: of the page before. Memory grows with what
+        is found.
 
-        Raises ValueError for a time without a zone.
+        Raises ValueError for a time without a zone, and for what is not an `after`.
         """
-        return await self.do(find_doubles(self.ledger.keys, since, most))
+        return await self.do(find_doubles(self.ledger.keys, since, most, after))
 
     async def browse(self, shelf: str = "waiting", *, most: int = 100) -> list[Status]:
         """
@@ -133,3 +174,22 @@ class AsyncFindCalls(AsyncGateCalls):
         state, or without a state and `in_doubt`.
         """
         return await self.do(find_intents(self.ledger.keys, state=state, in_doubt=in_doubt, most=most))
+
+    async def audit(
+        self,
+        *,
+        most: int = 100,
+        after: str | None = None,
+        by: str | None = None,
+        what: str | None = None,
+        id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Acts:
+        """
+        The audit log: every act of an operator, the newest first, at most `most` (up to 10,000). after: of the page before.
+
+        by: only acts of this person. what: only acts on such a thing, one of `wooshq.history.acts.KINDS`. id: only acts that name this id. since, until:
+        aware times. The ledger has the last 10,000 acts, and the history those of `audit_retention_s`. Raises ValueError.
+        """
+        return await self.do(list_acts(self.ledger.keys, self.settings, which_acts(by, what, id, since, until, after), most))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from wooshq.finding.found import Count, Found, FoundPage, Newest, Place
 from wooshq.finding.in_history import AWAY, OFF, SEARCHED, found_of, place_of, search_history
 from wooshq.finding.in_jobs import Recipients, recipients_of_jobs
-from wooshq.finding.in_ledger import search, shown
+from wooshq.finding.in_ledger import Reading, search, shown
 from wooshq.history.record import Record
 from wooshq.history.sql.refs import kind_and_id
 from wooshq.ledger.keys import Keys
@@ -24,10 +24,12 @@ from wooshq.settings import Settings
 
 MOST: Final = 10_000
 """Things of one page."""
+MOST_READ: Final = 200_000
+"""Intents of the ledger that are read where it has no index, unless the caller says otherwise: some ten seconds."""
 _NAMED_JOBS: Final = 5
 
 
-def find(keys: Keys, settings: Settings, query: str, most: int, after: str | None) -> Flow[FoundPage]:
+def find(keys: Keys, settings: Settings, query: str, most: int, after: str | None, reading: Reading) -> Flow[FoundPage]:
     """See `Wooshq.find`."""
     if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST:
         raise ValueError(f"most: must be a number from 1 to {MOST:,}")
@@ -40,7 +42,7 @@ def find(keys: Keys, settings: Settings, query: str, most: int, after: str | Non
         # Letters come newest first: those that are older than all that is wanted need not be read.
         return newest.is_full and bool(places) and places[-1] < newest.places()[-1]
 
-    yield from search(keys, tree, take)
+    yield from search(keys, tree, take, reading)
     things = yield from shown(keys, newest.places())
     ended: dict[bytes, Found] = {}
 
@@ -56,7 +58,7 @@ def find(keys: Keys, settings: Settings, query: str, most: int, after: str | Non
     page = FoundPage(
         tuple(things[one.ref] for one in places[:most] if one.ref in things),
         str(places[most - 1]) if len(places) > most else None,
-        not_searched=tuple(_not_searched(settings, tree, now_ms, history, why)),
+        not_searched=tuple(_not_searched(settings, tree, now_ms, history, why, reading)),
         history=history,
     )
     wanted = one_of(tree, Field.RECIPIENT)
@@ -66,7 +68,14 @@ def find(keys: Keys, settings: Settings, query: str, most: int, after: str | Non
     return replace(page, recipients=recipients.found, not_searched=(*page.not_searched, *_sent_if_listed(recipients)))
 
 
-def count(keys: Keys, settings: Settings, query: str) -> Flow[Count]:
+def reading_of(most_read: int | None, progress: Callable[[int], object] | None) -> Reading:
+    """What `Wooshq.find` may read. Raises ValueError."""
+    if most_read is not None and (isinstance(most_read, bool) or not isinstance(most_read, int) or most_read < 1):
+        raise ValueError("most_read: must be a number from 1, or None for all")
+    return Reading(most_read, progress)
+
+
+def count(keys: Keys, settings: Settings, query: str, reading: Reading) -> Flow[Count]:
     """See `Wooshq.count`."""
     tree, now_ms = yield from _parsed(keys, query)
     found: set[bytes] = set()  # what is read twice counts once
@@ -75,7 +84,7 @@ def count(keys: Keys, settings: Settings, query: str) -> Flow[Count]:
         found.update(place.ref for place in places)
         return False
 
-    yield from search(keys, tree, take)
+    yield from search(keys, tree, take, reading)
 
     def take_ended(records: Sequence[Record]) -> bool:
         return take([place_of(one) for one in records])
@@ -83,7 +92,10 @@ def count(keys: Keys, settings: Settings, query: str) -> Flow[Count]:
     history, why = yield from search_history(keys, tree, None, take_ended)
     kinds = Counter(kind_and_id(ref)[0] for ref in found)
     return Count(
-        kinds.total(), {str(kind): n for kind, n in kinds.items()}, tuple(_not_searched(settings, tree, now_ms, history, why)), history
+        kinds.total(),
+        {str(kind): n for kind, n in kinds.items()},
+        tuple(_not_searched(settings, tree, now_ms, history, why, reading)),
+        history,
     )
 
 
@@ -93,7 +105,12 @@ def _parsed(keys: Keys, query: str) -> Flow[tuple[Tree, int]]:
     return parse(query, now=datetime.fromtimestamp(now_ms / 1000, UTC)), now_ms
 
 
-def _not_searched(settings: Settings, tree: Tree, now_ms: int, history: str, why: str) -> Iterator[str]:
+def _not_searched(settings: Settings, tree: Tree, now_ms: int, history: str, why: str, reading: Reading) -> Iterator[str]:
+    if reading.was_cut:
+        yield (
+            f"all intents of the ledger: {reading.read:,} were read, in no order, and there are more. Ask by id, by key and app, or by the state of what "
+            "waits; or have all of them read (--all, most_read=None)"
+        )
     since_ms = span(tree).since_ms
     is_long_ago = since_ms is None or since_ms < now_ms - settings.retention_s * 1000
     long_ago = f"ended longer ago than {settings.retention_s / 86400:g} days (WOOSHQ_RETENTION_S)"

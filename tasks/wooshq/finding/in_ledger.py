@@ -29,14 +29,37 @@ Take = Callable[[Sequence[Place]], bool]
 """Given some of what fits; returns True if it needs no more that is older."""
 
 
-def search(keys: Keys, tree: Tree, take: Take) -> Steps[None]:
-    """Give `take` the places of everything that fits. Letters come newest first; `take` can end their search."""
+class Reading:
+    """
+    How much of the ledger is read where it has no index: at most so many intents (None: all). told: called now and then with how many were read.
+
+    was_cut: there are more, and they were not read.
+    """
+
+    def __init__(self, most: int | None, told: Callable[[int], object] | None = None) -> None:
+        self.most = most
+        self.read = 0
+        self.was_cut = False
+        self._told = told
+
+    def note(self, n: int) -> bool:
+        """So many more were read. Whether more may be."""
+        self.read += n
+        if self._told is not None:
+            self._told(self.read)
+        return self.most is None or self.read < self.most
+
+
+def search(keys: Keys, tree: Tree, take: Take, reading: Reading) -> Steps[None]:
+    """
+    Give `take` the places of everything that fits, as far as `reading` allows. Letters come newest first; `take` can end their search.
+    """
     if can_fit("job", tree):
         yield from _jobs(keys, tree, take)
     if can_fit("letter", tree):
         yield from _letters(keys, tree, take)
     if can_fit("intent", tree):
-        yield from _intents(keys, tree, take)
+        yield from _intents(keys, tree, take, reading)
 
 
 def shown(keys: Keys, places: Sequence[Place]) -> Steps[dict[bytes, Found]]:
@@ -81,7 +104,7 @@ def _letters(keys: Keys, tree: Tree, take: Take) -> Steps[None]:
     yield from each_page(keys, Selection(tree=tree), page)
 
 
-def _intents(keys: Keys, tree: Tree, take: Take) -> Steps[None]:
+def _intents(keys: Keys, tree: Tree, take: Take, reading: Reading) -> Steps[None]:
     named = yield from _candidates(keys, tree)
     if named is not None:
         for some in pages(named, _PAGE):
@@ -93,7 +116,11 @@ def _intents(keys: Keys, tree: Tree, take: Take) -> Steps[None]:
     while True:
         cursor, page = (yield Ask([("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)]))[0]
         yield from _look(keys, [text(name).removeprefix(prefix) for name in page], tree, take)
+        may_go_on = reading.note(len(page))
         if int(text(cursor)) == 0:
+            return
+        if not may_go_on:
+            reading.was_cut = True
             return
 
 
@@ -124,12 +151,12 @@ def _candidates(keys: Keys, tree: Tree) -> Steps[list[str] | None]:
             return [text(one).partition(" ")[0] for one in kept]
     states = one_of(tree, Field.STATE)
     if states is not None and states <= _LIVE:
-        return (yield from _live(keys, states))
+        return (yield from _live(keys, states, applications))
     return None
 
 
-def _live(keys: Keys, states: frozenset[str]) -> Steps[list[str]]:
-    """Ids of intents that have not ended, by the queues that they wait in."""
+def _live(keys: Keys, states: frozenset[str], applications: frozenset[str] | None) -> Steps[list[str]]:
+    """Ids of intents that have not ended, by the queues that they wait in. applications: those of others need not be among them."""
     commands: list[tuple[object, ...]] = []
     if State.SENDING in states:
         commands.append(("ZRANGE", keys.fixed("leases"), 0, -1))
@@ -138,7 +165,12 @@ def _live(keys: Keys, states: frozenset[str]) -> Steps[list[str]]:
     if states & _WAITING:
         rings = yield Ask([("ZRANGE", keys.ring(lane), 0, -1) for lane in LANES])
         commands += [("ZRANGE", keys.suspects(lane), 0, -1) for lane in LANES]
-        commands += [("ZRANGE", keys.queue(lane, text(app)), 0, -1) for lane, apps in zip(LANES, rings, strict=True) for app in apps]
+        commands += [
+            ("ZRANGE", keys.queue(lane, text(app)), 0, -1)
+            for lane, apps in zip(LANES, rings, strict=True)
+            for app in apps
+            if applications is None or text(app) in applications
+        ]
     return list(dict.fromkeys(text(i) for ids in (yield Ask(commands)) for i in ids))
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from wooshq.gates.changes import change_of
+from wooshq.gates.changes import change_of, is_change
+from wooshq.gates.who import said
+from wooshq.ledger.gates import note_act
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import Result, as_row, moment, text
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.replies import Result, moment
+from wooshq.ledger.steps import Steps
 
-_PAGE: Final = 500
 _DID: Final = {
     "start": "started",
     "pause": "paused",
@@ -27,17 +28,19 @@ _DID: Final = {
     "revoke": "revoked",
     "forget": "forgotten",
     "try_now": "hastened",
+    "retry": "retried",
+    "export": "exported",
 }
 
 
 @dataclass(frozen=True)
 class Act(Result):
     """
-    One act. did: `started`, `paused`, `resumed`, `cancelled`, `discarded`, `edited`, `ignored`, `reopened`, `resent`, `continued`, `forgotten`, `hastened`, `made`, `revoked`, `shut`,
-    `opened`, `set` or `unset`.
+    One act. did: `started`, `paused`, `resumed`, `cancelled`, `discarded`, `edited`, `ignored`, `reopened`, `resent`, `continued`, `retried`, `exported`,
+    `forgotten`, `hastened`, `made`, `revoked`, `shut`, `opened`, `set` or `unset`.
 
-    what: a replay, a job, an intent, letters, a gate, a limit, a token, in words. selection: what was selected, if it was many. count: how many it
-    concerned; None where that means nothing. result: what came of it, such as the new state.
+    what: a replay, a job, an intent, letters, a gate, a limit, a token, rows of an outbox, in words. selection: what was selected, if it was many.
+    count: how many it concerned; None where that means nothing. result: what came of it, such as the new state.
     """
 
     id: str
@@ -51,29 +54,25 @@ class Act(Result):
     result: str
 
 
-def list_acts(keys: Keys, *, most: int | None, by: str | None) -> Steps[list[Act]]:
-    """See `Wooshq.audit`."""
-    found: list[Act] = []
-    first = "-"
-    while True:
-        entries = (yield Ask([("XRANGE", keys.fixed("changes"), first, "+", "COUNT", _PAGE)]))[0]
-        acts = [_act(text(entry_id), as_row(fields)) for entry_id, fields in entries]
-        found += [act for act in acts if by in (None, act.by)]
-        if len(entries) < _PAGE:
-            return found[::-1][:most]
-        first = f"({text(entries[-1][0])}"
-
-
-def _act(entry_id: str, row: Mapping[str, str]) -> Act:
-    kind, _, name = row["what"].partition(" ")
+def act_of(act_id: str, row: Mapping[str, str]) -> Act:
+    """The act of an entry of the stream `changes`."""
     count = int(row["n"]) if row.get("n") else None
     rest = (row.get("selection", ""), row["why"], count, row.get("result", ""))
-    if kind in ("replay", "letter", "letters", "cause", "intent", "token", "recipient"):
-        return Act(entry_id, moment(row["at"]), row["by"], _DID.get(row["did"], row["did"]), f"{kind} {name}".strip(), *rest)
+    did = _DID.get(row["did"], row["did"])
+    if not is_change(row):
+        return Act(act_id, moment(row["at"]), row["by"], did, row["what"], *rest)
     change = change_of(row)
     result = rest[3] or (f"{_shown(change.before)} → {_shown(change.value)}" if change.limit is not None else "")
-    did = _DID.get(row["did"], change.did) if row["what"].startswith("job ") else change.did
-    return Act(entry_id, moment(row["at"]), row["by"], did, change.what, *rest[:3], result)
+    did = did if row["what"].startswith("job ") else change.did
+    return Act(act_id, moment(row["at"]), row["by"], did, change.what, *rest[:3], result)
+
+
+def note_export(keys: Keys, what: str, count: int, selection: str, why: str, by: str | None) -> Steps[None]:
+    """See `Wooshq.note_export`."""
+    if what not in ("letters", "doubles") and not what.startswith("job "):
+        raise ValueError("what: must be letters, doubles or job <id>")
+    why, who = said(why, by)
+    yield from note_act(keys, "export", what, why=why, by=who, count=count, selection=selection, result="exported")
 
 
 def _shown(value: float | None) -> str:

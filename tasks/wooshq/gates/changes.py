@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from wooshq.gates.limits import number
 from wooshq.ledger.gates import EVERY, GateLedger, GateName
-from wooshq.ledger.replies import Result, as_row, moment
+from wooshq.ledger.replies import Result, as_row, moment, text
 from wooshq.ledger.steps import Ask, Steps
 
-_OTHERS = ("replay ", "letter", "cause ", "intent ", "token ")
+_PAGE = 500
 _DID = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}
 
 
@@ -49,9 +49,21 @@ class Change(Result):
 
 def list_changes(ledger: GateLedger, most: int | None) -> Steps[list[Change]]:
     """See `Wooshq.changes`. Other acts are in the audit log alone."""
-    (entries,) = yield Ask([("XRANGE", ledger.keys.fixed("changes"), "-", "+")])
-    rows = [as_row(fields) for _, fields in reversed(entries)]
-    return [change_of(row) for row in rows if not row["what"].startswith(_OTHERS)][:most]
+    found: list[Change] = []
+    last = "+"
+    while most is None or len(found) < most:
+        (entries,) = yield Ask([("XREVRANGE", ledger.keys.fixed("changes"), last, "-", "COUNT", _PAGE)])
+        rows = [as_row(fields) for _, fields in entries]
+        found += [change_of(row) for row in rows if is_change(row)]
+        if len(entries) < _PAGE:
+            break
+        last = f"({text(entries[-1][0])}"
+    return found[:most]
+
+
+def is_change(row: Mapping[str, str]) -> bool:
+    """Whether an entry of the stream `changes` is about a gate, a limit or a job."""
+    return "|" in row["what"] or (row["what"].startswith("job ") and row["did"] != "export")
 
 
 def change_of(row: Mapping[str, str]) -> Change:

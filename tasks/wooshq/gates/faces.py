@@ -6,7 +6,7 @@ import builtins
 from abc import abstractmethod
 from typing import TypeVar
 
-from wooshq.gates.audit import Act, list_acts
+from wooshq.gates.audit import note_export
 from wooshq.gates.changes import Change, list_changes
 from wooshq.gates.limits import Limit, list_limits, set_limit, unset_limit
 from wooshq.gates.pause import open_gate, pause, resume, shut_gate
@@ -69,13 +69,13 @@ class GateCalls:
         """What people changed: pauses, gates, limits and jobs, the newest first."""
         return self.do(list_changes(self.ledger.gates, most))
 
-    def audit(self, *, most: int | None = None, by: str | None = None) -> list[Act]:
+    def note_export(self, what: str, count: int, *, selection: str = "", why: str = "", by: str | None = None) -> None:
         """
-        The audit log: every act of an operator, the newest first, at most `most`. The last 10,000 are kept. by: only acts of this person.
+        Write into the audit log that somebody wrote personal data to a file: `count` of `letters`, `doubles`, or recipients of `job <id>`.
 
-        Also replays, discarded and edited letters, messages that were cancelled or sent again.
+        selection: in words, without personal data. by: None for the user and host. Raises ValueError.
         """
-        return self.do(list_acts(self.ledger.keys, most=most, by=by))
+        self.do(note_export(self.ledger.keys, what, count, selection, why, by))
 
 
 class Limits:
@@ -155,13 +155,13 @@ class AsyncGateCalls:
         """What people changed: pauses, gates, limits and jobs, the newest first."""
         return await self.do(list_changes(self.ledger.gates, most))
 
-    async def audit(self, *, most: int | None = None, by: str | None = None) -> list[Act]:
+    async def note_export(self, what: str, count: int, *, selection: str = "", why: str = "", by: str | None = None) -> None:
         """
-        The audit log: every act of an operator, the newest first, at most `most`. The last 10,000 are kept. by: only acts of this person.
+        Write into the audit log that somebody wrote personal data to a file: `count` of `letters`, `doubles`, or recipients of `job <id>`.
 
-        Also replays, discarded and edited letters, messages that were cancelled or sent again.
+        selection: in words, without personal data. by: None for the user and host. Raises ValueError.
         """
-        return await self.do(list_acts(self.ledger.keys, most=most, by=by))
+        await self.do(note_export(self.ledger.keys, what, count, selection, why, by))
 
 
 class AsyncLimits:

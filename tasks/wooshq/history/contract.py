@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wooshq.errors import WooshqError
+from wooshq.history.acts import KeptAct, WhichActs
 from wooshq.history.record import Kind, Record
 from wooshq.search.tree import Tree
 
@@ -30,11 +31,15 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What became of the records of a person. removed: were only about this person. changed: have other recipients, too. left: always 0; counted afterwards."""
+    """
+    What became of the records of a person. removed: were only about this person. changed: have other recipients, too. left: always 0; counted
+    afterwards. acts: acts of operators that named the person.
+    """
 
     removed: int
     changed: int
     left: int
+    acts: int = 0
 
 
 class History(Protocol):
@@ -80,6 +85,18 @@ class History(Protocol):
         Remove a person: records of this recipient alone, and the recipient from the others. What was accepted before now and is written
         later (an event that is delivered again) does not bring the person back.
         """
+        ...
+
+    def write_acts(self, acts: Iterable[KeptAct]) -> None:
+        """Write acts of operators; they are durable when it returns. Any of them may come twice."""
+        ...
+
+    def find_acts(self, which: WhichActs, limit: int) -> list[KeptAct]:
+        """The acts that the question is about, the newest first; at most `limit`."""
+        ...
+
+    def prune_acts(self, before_ms: int, limit: int) -> int:
+        """Remove the oldest acts of before this time (ms since the epoch), at most `limit`. How many they were."""
         ...
 
     def size(self) -> Size:

@@ -21,11 +21,12 @@ class Person:
     def __init__(self, recipient: str) -> None:
         self.recipient = recipient
         self._named = re.compile(rf"(?<!\w){re.escape(recipient)}(?!\w)")
-        self._written = (recipient, json.dumps(recipient)[1:-1])
+        self.written = tuple(dict.fromkeys((recipient, json.dumps(recipient)[1:-1], json.dumps(recipient, ensure_ascii=False)[1:-1])))
+        """As the person may be written in a JSON text."""
 
     def may_be_in(self, text: str) -> bool:
         """False if the person cannot be in a JSON text: most texts need not be read."""
-        return any(form in text for form in self._written)
+        return any(form in text for form in self.written)
 
     def names(self, text: str) -> bool:
         """Whether a text names the person."""

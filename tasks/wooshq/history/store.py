@@ -34,7 +34,7 @@ def open_history(settings: Settings) -> History | None:
         raise SettingsInvalid(
             f"WOOSHQ_HISTORY_URL: the history needs SQLAlchemy. Run pip install 'wooshq[sqlalchemy]', or set it to {OFF}"
         ) from None
-    return open_url(url, keep_bodies=settings.history_bodies)
+    return open_url(url, keep_bodies=settings.history_bodies, installation=settings.namespace)
 
 
 def history_url(settings: Settings) -> str:

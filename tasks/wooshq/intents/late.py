@@ -27,6 +27,15 @@ def why_parked(tried_ms: int, retention_s: float, *, what: str = "it") -> str | 
     )
 
 
+TRIED_AGAIN: Final = "tried again by "
+"""How the cause of such a doubt begins: the ledger has only the calls of the second time."""
+
+
+def tried_again(by: str) -> str:
+    """The cause of a doubt: somebody had an intent moved again that may have been sent, and been forgotten since."""
+    return f"{TRIED_AGAIN}{' '.join(by.split())}, although it may have been sent before"
+
+
 def with_rest_of_ttl(entry: Entry, waited_ms: int) -> Entry:
     """An intent's time to live began when it was enqueued, `waited_ms` ago."""
     if entry.ttl_ms is None:

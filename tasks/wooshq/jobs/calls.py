@@ -62,12 +62,12 @@ def wait(ledger: JobLedger, job_id: str, within_s: float | None, watch: Callable
 
 
 def retry_failed(
-    ledger: JobLedger, settings: Settings, job_id: str, *, dry_run: bool, rate: float | None, in_doubt: bool
+    ledger: JobLedger, settings: Settings, job_id: str, *, dry_run: bool, rate: float | None, in_doubt: bool, why: str, by: str | None
 ) -> Flow[Replayed]:
     """See `Jobs.retry_failed`."""
     yield from show_job(ledger.keys, job_id)
     brakes = Brakes.of(settings, rate)
-    rules = ReplayRules(brakes=brakes, dry_run=dry_run, in_doubt=in_doubt, why=f"the failed recipients of job {job_id}")
+    rules = ReplayRules(brakes=brakes, dry_run=dry_run, in_doubt=in_doubt, why=why or f"the failed recipients of job {job_id}", by=by)
     return (yield from replay_letters(ReplayLedger(settings), settings, (), {"bulk": job_id}, rules))
 
 

@@ -14,6 +14,7 @@ from wooshq.gates.who import said
 from wooshq.jobs.calls import cancel
 from wooshq.jobs.show import NO_SUCH_JOB, Job, in_doubt_page, show_job
 from wooshq.jobs.units import unpack
+from wooshq.ledger.gates import note_act
 from wooshq.ledger.jobs import JobLedger
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, as_row, ms, text, text_or_none
@@ -171,18 +172,5 @@ def prepare_continue(ledger: JobLedger, job_id: str, patch: Mapping[str, Any] | 
 
 def note_continued(keys: Keys, job_id: str, new_id: str, total: int, continued: Continued) -> Steps[None]:
     """Write it into the audit log. A job that was asked for twice is noted twice."""
-    time = (yield Ask([("TIME",)]))[0]
-    fields = {
-        "at": ms(time),
-        "did": "continue",
-        "what": f"job {job_id}",
-        "why": continued.why,
-        "by": continued.by,
-        "value": "",
-        "before": "",
-        "n": total,
-        "selection": "",
-        "result": f"job {new_id}",
-    }
-    pairs = [part for pair in fields.items() for part in pair]
-    yield Ask([("XADD", keys.fixed("changes"), "MAXLEN", 10_000, "*", *pairs)])
+    by, why, result = continued.by, continued.why, f"job {new_id}"
+    yield from note_act(keys, "continue", f"job {job_id}", why=why, by=by, count=total, result=result)

@@ -273,6 +273,14 @@ class GateLedger:
         return [_text(a) for a in answer]
 
 
+def note_act(
+    keys: Keys, did: str, what: str, *, why: str, by: str, count: int | None = None, selection: str = "", result: str = ""
+) -> Steps[None]:
+    """Write an act of an operator into the audit log. For what no script of its own notes. what: its kind, and its id."""
+    args = (did, what, why, by, "" if count is None else count, selection, result)
+    yield RunScript("gates/note", (keys.fixed("changes"), keys.fixed("telling")), args)
+
+
 def _known(name: str) -> str:
     try:
         return GateName(name).value

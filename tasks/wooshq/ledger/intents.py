@@ -334,6 +334,12 @@ class IntentLedger:
         keys = (k.intent(intent_id), k.fixed("due"), k.fixed("changes"))
         return _text((yield RunScript("intents/try_now", keys, (intent_id, why, by))))
 
+    def tried_again(self, causes: Mapping[str, str]) -> Steps[None]:
+        """Note as doubts that these intents, id → cause, may have been sent before somebody had them moved here again."""
+        ids = list(causes)
+        keys = (self.keys.fixed("counts"), self.keys.fixed("doubts"), *map(self.keys.intent, ids))
+        yield RunScript("doubts/tried_again", keys, (self._dead_ms, *(part for i in ids for part in (i, causes[i]))))
+
     def resend(self, intent_id: str, new: Entry, why: str, by: str, *, was_sent: bool = False) -> Steps[str]:
         """
         Send again what was sent, as the intent `new`: 'resent', 'gone', or the state that the intent is in. was_sent: the history says that it was

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, WooshqError
+from wooshq.gates.who import said
+from wooshq.history.person import Person
 from wooshq.intents.edited import CHANGED, UNCHANGED, edited_entry
 from wooshq.intents.entry import IntentLike
+from wooshq.intents.late import tried_again
 from wooshq.intents.status import Status
+from wooshq.ledger.gates import note_act
+from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, moment
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.outbox import statements
@@ -94,7 +99,7 @@ class Depth(Result):
 
 
 class OutboxRows:
-    """The calls of operators for the outbox of one database."""
+    """What operators see of the outbox of one database."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
@@ -132,59 +137,123 @@ class OutboxRows:
             raise RowUnknown(row_id)
         return _shown(found)
 
-    def edit(self, row_id: str, intent: IntentLike) -> None:
+
+class OutboxActs(OutboxRows):
+    """
+    What operators do with rows. It is in the audit log, too: if that cannot be written, nothing is changed, and the call raises LedgerUnavailable.
+
+    do: carries out a described call, such as `Wooshq.do`. why, by: for the audit log; by: None for the user and host.
+    """
+
+    def __init__(self, database: Database, settings: Settings, do: Callable[[Steps[None]], object]) -> None:
+        super().__init__(database, settings)
+        self._do = do
+
+    def edit(self, row_id: str, intent: IntentLike, *, why: str = "", by: str | None = None) -> None:
         """
         Give a row another intent; its id stays. It stays set aside until `retry`. Raises RowUnknown, RowWaits, IntentInvalid.
 
         intent: also a row as `show` prints it, with its `intent` changed. It counts as enqueued now: `ttl_s` begins again, and a schedule is
         checked as of now.
         """
+        why, who = said(why, by)
         row = self._put_away(row_id)
         body = body_of(json.loads(edited_entry(intent, row_id, self._settings, mark="tries").body), self._settings)
         reason = CHANGED if row.state == RowState.SET_ASIDE else row.reason
         with self._database.transaction() as db:
             if not statements.edit(db, row_id, body, state=row.state, reason=reason, now=time.time_ns() // 1_000_000):
                 raise RowWaits(row_id)
+            self._note("edit", why, who, f"outbox {row_id}", count=1, result="edited")
 
-    def retry(self, row_id: str, *, may_double: bool = False) -> OutboxRow:
+    def retry(self, row_id: str, *, may_double: bool = False, why: str = "", by: str | None = None) -> OutboxRow:
         """
-        Let relays try a row again. may_double: also a parked one, which may have been sent. Returns the row as it was.
+        Let relays try a row again. may_double: also a parked one, which may have been sent: then it is among the doubles. Returns the row as it was.
 
         Raises RowUnknown, RowWaits, MaySendTwice.
         """
+        why, who = said(why, by)
         row = self._put_away(row_id)
         if row.state == RowState.PARKED and not may_double:
             raise MaySendTwice(row_id)
+        reason, result = _tried_again(row.state, who)
         with self._database.transaction() as db:
-            if not statements.wait_again(db, row_id, state=row.state):
+            if not statements.wait_again(db, row_id, state=row.state, reason=reason):
                 raise RowWaits(row_id)
+            self._note("retry", why, who, f"outbox {row_id}", count=1, result=result)
         return row
 
-    def retry_all(self, state: str, *, may_double: bool = False) -> int:
+    def retry_all(self, state: str, *, may_double: bool = False, why: str = "", by: str | None = None) -> int:
         """
         Let relays try all rows in a state again. Returns how many. may_double: as in `retry`.
 
         Raises MaySendTwice; ValueError if rows in this state were not put away.
         """
+        why, who = said(why, by)
         if state not in (RowState.SET_ASIDE, RowState.PARKED):
             raise ValueError(f"state: {state!r} cannot be tried again. Use set_aside or parked")
         if state == RowState.PARKED and not may_double:
             raise MaySendTwice("these rows")
+        reason, result = _tried_again(state, who)
         with self._database.transaction() as db:
-            return statements.all_wait_again(db, state=state)
+            n = statements.all_wait_again(db, state=state, reason=reason)
+            if n:
+                self._note("retry", why, who, "outbox", count=n, selection=f"state:{state}", result=result)
+        return n
 
-    def discard(self, row_id: str) -> None:
+    def discard(self, row_id: str, *, why: str = "", by: str | None = None) -> None:
         """Delete a row for good: its message will not be sent. Raises RowUnknown, RowWaits."""
+        why, who = said(why, by)
         row = self._put_away(row_id)
         with self._database.transaction() as db:
             if not statements.discard(db, row_id, state=row.state):
                 raise RowWaits(row_id)
+            self._note("discard", why, who, f"outbox {row_id}", count=1, result="deleted")
+
+    def forget(self, recipient: str, *, why: str = "", by: str | None = None, dry_run: bool = False) -> tuple[int, int, int]:
+        """
+        Remove a person from rows that were put away. How many rows were removed, changed because others are in them, and left: a row that waits is
+        left, because a relay may be moving it. dry_run: only count.
+        """
+        person = Person(recipient)
+        why, who = person.scrubbed(said(why, by)[0]), said(why, by)[1]
+        removed = changed = left = 0
+        for row in list(self.list()):
+            if row.intent is None or (others := person.others_in(json.dumps(row.intent, ensure_ascii=False))) is None:
+                continue
+            if row.state == RowState.WAITING:
+                left += 1
+            elif dry_run or self._forgotten(row, person, is_alone=others == 0):
+                removed, changed = removed + (others == 0), changed + (others > 0)
+            else:
+                left += 1
+        if removed + changed and not dry_run:
+            self._note("forget", why, who, "outbox", count=removed + changed, result=f"{left} left")
+        return removed, changed, left
+
+    def _forgotten(self, row: OutboxRow, person: Person, *, is_alone: bool) -> bool:
+        with self._database.transaction() as db:
+            if is_alone:
+                return statements.discard(db, row.id, state=row.state)
+            body = body_of(json.loads(person.without(json.dumps(row.intent, ensure_ascii=False))), self._settings)
+            return statements.edit(db, row.id, body, state=row.state, reason=row.reason, now=time.time_ns() // 1_000_000)
+
+    def _note(self, did: str, why: str, by: str, what: str, *, count: int, result: str, selection: str = "") -> None:
+        """Before the transaction commits: an act on record that did not happen is better than the other way round."""
+        keys = Keys(self._settings.namespace)
+        self._do(note_act(keys, did, what, why=why, by=by, count=count, selection=selection, result=result))
 
     def _put_away(self, row_id: str) -> OutboxRow:
         row = self.show(row_id)
         if row.state == RowState.WAITING:
             raise RowWaits(row_id)
         return row
+
+
+def _tried_again(state: str, by: str) -> tuple[str | None, str]:
+    """What a row in this state says while it waits again, and what came of the act."""
+    if state == RowState.PARKED:
+        return tried_again(by), "waiting again, may be sent twice"
+    return None, "waiting again"
 
 
 def as_status(row: OutboxRow) -> Status:

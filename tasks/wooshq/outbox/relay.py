@@ -209,6 +209,9 @@ class Relay:
     def _settle(self, rows: Sequence[Claimed], outcomes: Sequence[Outcome]) -> Moved:
         """Delete what is in the ledger, and set aside what it refused."""
         done = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome.accepted is not None]
+        again = {row.id: row.reason for row in rows if row.reason is not None and row.id in done}
+        if again:  # before the rows go, so that it is on record however this ends
+            self._wooshq.do(self._wooshq.ledger.tried_again(again))
         with self._database.transaction() as db:
             if done:
                 statements.delete(db, done)

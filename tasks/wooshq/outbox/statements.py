@@ -21,7 +21,7 @@ _LONGEST_CLAIM_MS: Final = 3600 * 1000
 _FREE: Final = f"(claimed_until <= {{now}} OR claimed_until > {{now}} + {_LONGEST_CLAIM_MS})"
 _DUE: Final = f"state = 'waiting' AND {_FREE} ORDER BY created_at LIMIT :most"
 _CLAIM: Final = "claimed_until = {now} + :lease_ms, first_tried_at = COALESCE(first_tried_at, {now}), tries = tries + 1"
-_WAIT_AGAIN: Final = "state = 'waiting', reason = NULL, claimed_until = 0, first_tried_at = NULL"
+_WAIT_AGAIN: Final = "state = 'waiting', reason = :reason, claimed_until = 0, first_tried_at = NULL"
 _READ: Final = "id, body, created_at, first_tried_at, tries"
 _FEW: Final = "SELECT due_id FROM (SELECT due_id, SUM(size) OVER (ORDER BY due_at, due_id) - size AS before_it FROM due) AS sized"
 """Of the rows `due`, the first ones: as many as have :most_bytes in all, and the first one in any case."""
@@ -30,7 +30,8 @@ _FEW: Final = "SELECT due_id FROM (SELECT due_id, SUM(size) OVER (ORDER BY due_a
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """
-    A row that one relay has. first_tried_at, now: ms since the epoch, by the database's clock. created_at: by the app's.
+    A row that one relay has. first_tried_at, now: ms since the epoch, by the database's clock. created_at: by the app's. reason: of a row that waits
+    again although it may have been sent; it is on record when the ledger has it.
 
     SQLite keeps a text in a column of numbers, so a row that somebody has written may have anything there: then created_at is None.
     """
@@ -40,6 +41,7 @@ class Claimed:
     created_at: int | None
     first_tried_at: int
     tries: int
+    reason: str | None
     now: int
 
 
@@ -58,7 +60,7 @@ def claim(db: Statements, dialect: Dialect, most: int, lease_ms: int, most_bytes
     lock, materialized = (" FOR UPDATE SKIP LOCKED", "MATERIALIZED ") if dialect == "postgresql" else ("", "")
     sql = (
         f"WITH due AS {materialized}(SELECT id AS due_id, created_at AS due_at, LENGTH(body) AS size FROM {NAME} WHERE {due}{lock}) "
-        f"UPDATE {NAME} SET {set_} WHERE id IN ({_FEW} WHERE before_it < :most_bytes) RETURNING {_READ}, {now}"
+        f"UPDATE {NAME} SET {set_} WHERE id IN ({_FEW} WHERE before_it < :most_bytes) RETURNING {_READ}, reason, {now}"
     )
     return _claimed(db.rows(sql, most=most, lease_ms=lease_ms, most_bytes=most_bytes))
 
@@ -75,13 +77,21 @@ def _claim_in_steps(db: Statements, due: str, set_: str, now: str, most: int, le
     if not ids:
         return []
     db.run(f"UPDATE {NAME} SET {set_} WHERE id IN :ids", ids=ids, lease_ms=lease_ms)
-    return db.rows(f"SELECT {_READ}, {now} FROM {NAME} WHERE id IN :ids", ids=ids)
+    return db.rows(f"SELECT {_READ}, reason, {now} FROM {NAME} WHERE id IN :ids", ids=ids)
 
 
 def _claimed(found: Iterable[tuple[Any, ...]]) -> list[Claimed]:
     return [
-        Claimed(str(row_id), str(body), _whole(created), _whole(first_tried) or int(now), _whole(tries) or 1, int(now))
-        for row_id, body, created, first_tried, tries, now in found
+        Claimed(
+            str(row_id),
+            str(body),
+            _whole(created),
+            _whole(first_tried) or int(now),
+            _whole(tries) or 1,
+            None if reason is None else str(reason),
+            int(now),
+        )
+        for row_id, body, created, first_tried, tries, reason, now in found
     ]
 
 
@@ -110,7 +120,11 @@ def put_away(db: Statements, row_id: str, state: str, reason: str) -> None:
     A reason may name fields that somebody invented, and not every database can hold every character; so it is written in ASCII.
     """
     sql = f"UPDATE {NAME} SET state = :state, reason = :reason WHERE id = :id AND state = 'waiting'"
-    db.run(sql, id=row_id, state=state, reason=reason.encode("ascii", "backslashreplace").decode())
+    db.run(sql, id=row_id, state=state, reason=_ascii(reason))
+
+
+def _ascii(reason: str | None) -> str | None:
+    return None if reason is None else reason.encode("ascii", "backslashreplace").decode()
 
 
 # What an operator asks
@@ -142,14 +156,17 @@ def read(db: Statements, row_id: str) -> tuple[Any, ...] | None:
     return found[0] if found else None
 
 
-def wait_again(db: Statements, row_id: str, *, state: str) -> bool:
-    """A row that was put away waits again, and when it was first tried is forgotten. False if it is not in `state` any more."""
-    return db.run(f"UPDATE {NAME} SET {_WAIT_AGAIN} WHERE id = :id AND state = :state", id=row_id, state=state) > 0
+def wait_again(db: Statements, row_id: str, *, state: str, reason: str | None) -> bool:
+    """
+    A row that was put away waits again, and when it was first tried is forgotten. reason: if it may have been sent before. False if it is not in
+    `state` any more.
+    """
+    return db.run(f"UPDATE {NAME} SET {_WAIT_AGAIN} WHERE id = :id AND state = :state", id=row_id, state=state, reason=_ascii(reason)) > 0
 
 
-def all_wait_again(db: Statements, *, state: str) -> int:
+def all_wait_again(db: Statements, *, state: str, reason: str | None) -> int:
     """`wait_again` for all rows in a state. Returns how many they were."""
-    return db.run(f"UPDATE {NAME} SET {_WAIT_AGAIN} WHERE state = :state", state=state)
+    return db.run(f"UPDATE {NAME} SET {_WAIT_AGAIN} WHERE state = :state", state=state, reason=_ascii(reason))
 
 
 def edit(db: Statements, row_id: str, body: str, *, state: str, reason: str | None, now: int) -> bool:

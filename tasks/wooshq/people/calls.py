@@ -8,6 +8,7 @@ from typing import Final
 
 from wooshq.gates.who import said
 from wooshq.history.person import Person
+from wooshq.ledger.gates import note_act
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, ms
 from wooshq.ledger.steps import Ask, AskHistory, Flow, Sleep, Steps
@@ -24,7 +25,8 @@ _MOST_ROUNDS: Final = 1000
 class Forgotten(Result):
     """
     The object of `wooshq forget`. cancelled: intents that were not sent yet; they are among the removed. removed, changed: intents and letters about
-    the person alone, and shared with others. job_recipients: places in jobs. history_removed, history_changed: the same of records.
+    the person alone, and shared with others. job_recipients: places in jobs. acts: acts in the audit log that named the person. history_removed,
+    history_changed: records and acts of the history.
 
     left: places that are left, counted by a last look at everything: 0, unless a worker still sends to the person.
     """
@@ -33,6 +35,7 @@ class Forgotten(Result):
     removed: int
     changed: int
     job_recipients: int
+    acts: int
     history_removed: int
     history_changed: int
     left: int
@@ -45,17 +48,19 @@ def forget_person(
     if not recipient:
         raise ValueError("recipient: must not be empty")
     why, who = said(why, by)
+    why = Person(recipient).scrubbed(why)
     now_ms = ms((yield Ask([("TIME",)]))[0])
     if dry_run:
         found = yield from Finder(settings, Person(recipient), now_ms, only_count=True).round()
-        return Forgotten(0, found.removed, found.changed, found.recipients, 0, 0, found.found)
+        return Forgotten(0, found.removed, found.changed, found.recipients, found.acts, 0, 0, found.found)
     first = yield AskHistory(lambda history: history.forget(recipient))
     done = yield from _forget(Finder(settings, Person(recipient), now_ms), within_s)
     removed, changed, left = 0, 0, done.busy
     if first is not None:  # a worker may have written, meanwhile, what it had read before
         last = yield AskHistory(lambda history: history.forget(recipient))
-        removed, changed, left = first.removed + last.removed, first.changed + last.changed, left + last.left
-    result = Forgotten(done.cancelled, done.removed, done.changed, done.recipients, removed, changed, left)
+        removed, left = first.removed + last.removed, left + last.left
+        changed = first.changed + last.changed + first.acts + last.acts
+    result = Forgotten(done.cancelled, done.removed, done.changed, done.recipients, done.acts, removed, changed, left)
     yield from _note(Keys(settings.namespace), result, why, who)
     return result
 
@@ -70,6 +75,7 @@ def _forget(finder: Finder, within_s: float) -> Flow[Round]:
         total.removed += found.removed
         total.changed += found.changed
         total.recipients += found.recipients
+        total.acts += found.acts
         total.busy = found.busy
         if found.found == 0 or (found.found == found.busy and time.monotonic() > until):
             break
@@ -80,8 +86,5 @@ def _forget(finder: Finder, within_s: float) -> Flow[Round]:
 
 def _note(keys: Keys, result: Forgotten, why: str, by: str) -> Steps[None]:
     """In the audit log, without the person's name."""
-    count = sum((result.removed, result.changed, result.job_recipients, result.history_removed, result.history_changed))
-    fields = {"did": "forget", "what": "recipient", "why": why, "by": by, "value": "", "before": "", "n": count, "selection": ""}
-    now_ms = ms((yield Ask([("TIME",)]))[0])
-    pairs = [part for pair in ({"at": now_ms} | fields | {"result": f"{result.left} left"}).items() for part in pair]
-    yield Ask([("XADD", keys.fixed("changes"), "MAXLEN", 10_000, "*", *pairs)])
+    count = result.removed + result.changed + result.job_recipients + result.history_removed + result.history_changed + result.acts
+    yield from note_act(keys, "forget", "recipient", why=why, by=by, count=count, result=f"{result.left} left")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from wooshq.history.acts import KeptAct
 from wooshq.history.person import Person
 from wooshq.jobs.units import Unit, pack, unpack
 from wooshq.ledger.chunks import ChunkName
@@ -26,18 +27,19 @@ _Look: TypeAlias = Callable[[str, Mapping[str, str]], Steps[None]]
 class Round:
     """
     What one round did. cancelled: intents that were not sent yet. removed, changed: intents and letters about the person alone, and shared with
-    others. recipients: places of the person in jobs. busy: places that could not be changed now.
+    others. recipients: places of the person in jobs. acts: of operators, that named the person. busy: places that could not be changed now.
     """
 
     cancelled: int = 0
     removed: int = 0
     changed: int = 0
     recipients: int = 0
+    acts: int = 0
     busy: int = 0
 
     @property
     def found(self) -> int:
-        return self.removed + self.changed + self.recipients + self.busy
+        return self.removed + self.changed + self.recipients + self.acts + self.busy
 
 
 class Finder:
@@ -61,6 +63,7 @@ class Finder:
         jobs = [text(one) for one in (yield Ask([("ZRANGE", self._keys.fixed("jobs"), 0, -1)]))[0]]
         for job_id in jobs:
             yield from self._job(job_id)
+        yield from self._acts()
         return self._round
 
     def _through(self, prefix: str, look: _Look) -> Steps[None]:
@@ -201,6 +204,22 @@ class Finder:
                         )
                     self._round.recipients += 1
             if len(raw) < _CHUNKS:
+                return
+            after = f"({text(raw[-1][0])}"
+
+    # What operators said
+
+    def _acts(self) -> Steps[None]:
+        """The audit log: reasons, and queries by a tag. What is written again comes at the end, and is not read again."""
+        key = self._keys.fixed("changes")
+        after, newest = "-", (yield Ask([("XREVRANGE", key, "+", "-", "COUNT", 1)]))[0]
+        while newest:
+            raw = (yield Ask([("XRANGE", key, after, newest[0][0], "COUNT", _PAGE)]))[0]
+            for entry, flat in raw:
+                left = KeptAct.of_entry(text(entry), as_row(flat)).without(self._person)
+                if left is not None and (self._only_count or (yield from self._ledger.change_act(text(entry), left.row))):
+                    self._round.acts += 1
+            if len(raw) < _PAGE:
                 return
             after = f"({text(raw[-1][0])}"
 

@@ -51,6 +51,11 @@ class PeopleLedger:
         """Forget a cause of letters whose text names the person. Its letters are forgotten first."""
         return (yield from self._done("people/forget_cause", (self.keys.cause(cause), self.keys.cause_part(cause, "letters")), (cause,)))
 
+    def change_act(self, entry: str, fields: Mapping[str, str]) -> Steps[bool]:
+        """Write an act of an operator without the person. entry: of the stream. fields: all that it has."""
+        keys = (self.keys.fixed("changes"), self.keys.fixed("telling"))
+        return (yield from self._done("people/forget_act", keys, (entry, *_pairs(fields))))
+
     def _letter(self, letter_id: str, args: Sequence[str]) -> Steps[bool]:
         keys = (self.keys.letter(letter_id), self.keys.fixed("letters"))
         return (yield from self._done("people/forget_letter", keys, (letter_id, *args)))

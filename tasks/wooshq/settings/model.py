@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wooshq.settings.defaults import Defaults
@@ -56,9 +56,16 @@ class Settings(BaseSettings):
 
         def __init__(self, **names: Any) -> None:
             """Raises ValidationError also for a name that is not a setting: it would be ignored, and the default would be used."""
-            if unknown := [name for name in names if not name.startswith("_") and name not in _names()]:
-                raise ValidationError.from_exception_data("Settings", [_unknown(name) for name in unknown], hide_input=True)
-            super().__init__(**names)
+            unknown = [name for name in names if not name.startswith("_") and name not in _names()]
+            if not unknown:
+                super().__init__(**names)
+                return
+            problems = [_unknown(name) for name in unknown]
+            try:  # what is wrong with the others is said, too
+                super().__init__(**{name: value for name, value in names.items() if name not in unknown})
+            except ValidationError as error:
+                problems += map(_problem, error.errors(include_url=False, include_input=False, include_context=False))
+            raise ValidationError.from_exception_data("Settings", problems, hide_input=True)
 
     # The API
     api_token: Annotated[SecretStr | None, Field(validation_alias=_named("PUSHWOOSH_API_TOKEN"))] = None
@@ -191,6 +198,8 @@ class Settings(BaseSettings):
     """Keep texts, recipients and idempotency keys in the history. `false`: recipients and keys are still found, by keyed hashes."""
     history_retention_s: Seconds = 30 * 86400.0
     """How long the history keeps what has ended."""
+    audit_retention_s: Seconds = 365 * 86400.0
+    """How long the history keeps acts of operators (`wooshq audit`). Without a history, the last 10,000 are kept."""
     events_max_bytes: Annotated[int, Field(ge=64 * 1024)] = 64 * 1024 * 1024
     """Maximum size of the events in Redis that the history has not taken yet, about 45 bytes each. Above it ends wait in the ledger until it is swept for them."""
 
@@ -446,3 +455,9 @@ def _unknown(name: str) -> InitErrorDetails:
     near = field if field in Settings.model_fields else nearest(field, Settings.model_fields)
     hint = f"Use {near}" if near else "The README lists every setting"
     return InitErrorDetails(type=PydanticCustomError("unknown_setting", f"{shown(name)} is not a setting. {hint}"), input=None)
+
+
+def _problem(found: ErrorDetails) -> InitErrorDetails:
+    """A problem that was found, for another error."""
+    words = found["msg"].removeprefix("Value error, ")
+    return InitErrorDetails(type=PydanticCustomError("wrong_setting", words), loc=found["loc"], input=None)

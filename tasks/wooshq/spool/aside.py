@@ -11,11 +11,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from wooshq.errors import WooshqError
+from wooshq.gates.who import said
 from wooshq.intents.edited import CHANGED, edited_entry
 from wooshq.intents.entry import IntentLike
+from wooshq.intents.late import tried_again
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.replies import Result, moment
 from wooshq.settings import Settings
+from wooshq.spool.acts import act_line
 from wooshq.spool.folder import SpoolFolder
 from wooshq.spool.record import Record
 
@@ -105,7 +108,7 @@ def show_aside(folder: SpoolFolder, key: str) -> AsideRow:
     raise AsideUnknown(key)
 
 
-def edit_aside(folder: SpoolFolder, key: str, intent: IntentLike, settings: Settings) -> None:
+def edit_aside(folder: SpoolFolder, key: str, intent: IntentLike, settings: Settings, *, why: str = "", by: str | None = None) -> None:
     """
     Give it another intent; its id stays. It stays set aside until it is retried.
 
@@ -119,25 +122,27 @@ def edit_aside(folder: SpoolFolder, key: str, intent: IntentLike, settings: Sett
         fresh = Record(entry, time.time_ns() // 1_000_000, record.maybe_done)
         return [replace(found, record=fresh, reason=found.reason if found.may_be_sent else CHANGED).to_line().rstrip(b"\n")], []
 
-    _change(folder, key, edited)
+    _change(folder, key, edited, act_line("edit", key, "edited", why, by))
 
 
-def retry_aside(folder: SpoolFolder, key: str) -> None:
+def retry_aside(folder: SpoolFolder, key: str, *, why: str = "", by: str | None = None) -> None:
     """
-    Let it be moved again. An intent that may be sent may then be sent twice.
+    Let it be moved again. An intent that may be sent may then be sent twice: that is on record when the ledger has it.
 
-    Raises AsideUnknown, FolderUnusable; ValueError: it is not an intent, so it can only be discarded.
+    why, by: for the audit log; by: None for the user and host. Raises AsideUnknown, FolderUnusable; ValueError: it is not an intent, so it can only be discarded.
     """
 
     def waits_again(found: Aside) -> tuple[list[bytes], list[bytes]]:
-        return [], [replace(_record_of(found, "retried"), maybe_done=False).to_line()]  # as if it had not been tried: somebody has looked
+        again = tried_again(said(why, by)[1]) if found.may_be_sent else ""
+        # As if it had not been tried: somebody has looked.
+        return [], [replace(_record_of(found, "retried"), maybe_done=False, again=again).to_line()]
 
-    _change(folder, key, waits_again)
+    _change(folder, key, waits_again, act_line("retry", key, "waiting again", why, by))
 
 
-def discard_aside(folder: SpoolFolder, key: str) -> None:
+def discard_aside(folder: SpoolFolder, key: str, *, why: str = "", by: str | None = None) -> None:
     """Forget it: it will not be sent. Raises AsideUnknown, FolderUnusable."""
-    _change(folder, key, lambda found: ([], []))
+    _change(folder, key, lambda found: ([], []), act_line("discard", key, "deleted", why, by))
 
 
 def _record_of(found: Aside, done: str) -> Record:
@@ -146,7 +151,7 @@ def _record_of(found: Aside, done: str) -> Record:
     return found.record
 
 
-def _change(folder: SpoolFolder, key: str, change: Callable[[Aside], tuple[list[bytes], list[bytes]]]) -> None:
+def _change(folder: SpoolFolder, key: str, change: Callable[[Aside], tuple[list[bytes], list[bytes]]], act: bytes) -> None:
     """change: the lines that stay instead of one, without their ends, and those that wait again for it."""
 
     def change_all(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
@@ -164,7 +169,7 @@ def _change(folder: SpoolFolder, key: str, change: Callable[[Aside], tuple[list[
             raise AsideUnknown(key)
         return stay, back
 
-    folder.change_set_aside(change_all)
+    folder.change_set_aside(change_all, act)
 
 
 def _shown(aside: Aside) -> AsideRow:

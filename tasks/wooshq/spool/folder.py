@@ -6,6 +6,7 @@ The files of the spool. All changes are made under one lock, and are on the disk
     segment-<ms>-<hex>.ndjson   earlier ones of it, when it became long
     moving-<ms>-<hex>.ndjson    a segment that was tried, first at this time; the process that moves it has a lock on it
     set-aside.ndjson            what will never be accepted, with the reason
+    acts.ndjson                 what operators did here, until the ledger has it in the audit log; acts-<ms>-<hex>.ndjson: the same, while it is told
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from wooshq.settings import Settings
 _SEGMENT_BYTES: Final = 4 * 1024 * 1024
 """A segment is deleted as a whole, so segments are not long."""
 _SEGMENT: Final = re.compile(r"(?:segment|moving)-(\d+)-[0-9a-f]+\.ndjson")
+_ACTS: Final = re.compile(r"acts-\d+-[0-9a-f]+\.ndjson")
 _OPEN: Final = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -41,6 +43,7 @@ class SpoolFolder:
         self._lock_within_s = lock_within_s
         self._incoming = path / "incoming.ndjson"
         self._set_aside = path / "set-aside.ndjson"
+        self._acts = path / "acts.ndjson"
 
     @classmethod
     def of(cls, settings: Settings) -> SpoolFolder | None:
@@ -90,15 +93,16 @@ class SpoolFolder:
         with self._change("set intents aside in"):
             self._append(self._set_aside, b"".join(lines))
 
-    def change_set_aside(self, change: Callable[[list[bytes]], tuple[list[bytes], list[bytes]]]) -> None:
+    def change_set_aside(self, change: Callable[[list[bytes]], tuple[list[bytes], list[bytes]]], act: bytes) -> None:
         """
         change: is given the lines that are set aside, without their ends, and returns those that stay, and lines that wait again. Nobody else
-        sets anything aside meanwhile. What it raises leaves everything as it is. Raises FolderUnusable.
+        sets anything aside meanwhile. What it raises leaves everything as it is. act: for the audit log, see `tell_acts`. Raises FolderUnusable.
 
         What waits again is written first: after a crash between both it is in both places, and it is still one message.
         """
         with self._change("change what is set aside in"):
             stay, back = change(list(lines_of(self._set_aside)))
+            self._append(self._acts, act)
             if back:
                 self._append(self._incoming, b"".join(back))
             fresh = self.path / "set-aside.new"
@@ -106,6 +110,33 @@ class SpoolFolder:
             self._append(fresh, b"".join(line + b"\n" for line in stay))
             fresh.rename(self._set_aside)
             self._sync_names()
+
+    def has_acts(self) -> bool:
+        """Whether there are acts that the ledger does not have yet."""
+        return any(path.name.startswith("acts") for path in self._files())
+
+    def tell_acts(self, tell: Callable[[list[bytes]], None]) -> None:
+        """
+        tell: is given acts, and they are forgotten here if it returns. Nobody else is given them meanwhile; a process that is killed may tell some
+        twice. Raises FolderUnusable, and what `tell` raises.
+        """
+        if _size(self._acts):
+            with self._change("tell what was done in"):
+                if _size(self._acts):
+                    self._acts.rename(self._new_name("acts"))
+        for file in self._files():
+            if not _ACTS.fullmatch(file.name):
+                continue
+            try:
+                lock = locks.open_lock(file, create=False)
+            except FileNotFoundError:
+                continue
+            try:
+                if locks.try_to_lock(lock) and _is_same(lock, file):
+                    tell(list(lines_of(file)))
+                    file.unlink(missing_ok=True)
+            finally:
+                locks.close(lock)
 
     # Moving
 

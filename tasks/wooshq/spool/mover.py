@@ -11,7 +11,8 @@ from typing import Final
 
 from wooshq.errors import FolderUnusable, LedgerUnavailable, SettingsInvalid
 from wooshq.installation import forks
-from wooshq.spool.moving import Client, Moved, move_spool
+from wooshq.spool.client import Client
+from wooshq.spool.moving import Moved, move_spool
 
 log = logging.getLogger("wooshq.spool")
 

@@ -11,38 +11,27 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from wooshq.errors import FolderUnusable, LedgerUnavailable, SettingsInvalid
 from wooshq.intents.accept import Checked, accept_and_ring
 from wooshq.intents.entry import entry_of_model
 from wooshq.intents.late import why_parked, with_rest_of_ttl
 from wooshq.ledger.entry import Entry
-from wooshq.ledger.intents import IntentLedger
-from wooshq.ledger.steps import Ask, Flow, Steps
+from wooshq.ledger.steps import Ask, Steps
 from wooshq.settings import Settings
+from wooshq.spool.acts import tell_acts
 from wooshq.spool.aside import Aside, aside_of_line, aside_of_record, known_keys
+from wooshq.spool.client import Client
 from wooshq.spool.folder import SpoolFolder, lines_of
 from wooshq.spool.record import Record, Unreadable, record_of
 from wooshq_schemas import MODEL_VERSION
 from wooshq_schemas.intent.door import load_stored
 
 log = logging.getLogger("wooshq.spool")
-T = TypeVar("T")
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
 """Bytes of lines in one round trip, whatever `accept_batch` says."""
-
-
-class Client(Protocol):
-    """What moving needs of `wooshq.Wooshq`."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def ledger(self) -> IntentLedger: ...
-
-    def do(self, flow: Flow[T]) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +53,10 @@ def move_spool(client: Client) -> Moved:
     Raises LedgerUnavailable (what was not moved waits), FolderUnusable, SettingsInvalid.
     """
     folder = SpoolFolder.of(client.settings)
-    if folder is None or folder.is_empty():
+    if folder is None or (folder.is_empty() and not folder.has_acts()):
         return Moved()
     client.do(_knock())
+    tell_acts(client, folder)
     folder.seal()
     moved = Moved()
     unusable: FolderUnusable | None = None
@@ -151,6 +141,11 @@ class _Segment:
             log.error("spool_set_aside: %s raised %s", records[0].entry.intent_id, type(error).__name__, exc_info=True)
             why = f"wooshq could not read it ({type(error).__name__}); please report this"
             return Moved(set_aside=self._put_aside([aside_of_record(records[0], why, self._now_ms)]))
+        again = {
+            one.checked.entry.intent_id: records[one.checked.index].again for one in outcomes if one.conflict is None and one.checked.entry
+        }
+        if again := {intent_id: cause for intent_id, cause in again.items() if cause}:  # before the segment goes
+            self._client.do(self._client.ledger.tried_again(again))
         aside = [one for one in checked if isinstance(one, Aside)]
         for outcome in outcomes:
             if outcome.conflict is not None:

@@ -23,18 +23,20 @@ class Record:
     """
     An intent in the spool. at_ms: when it was enqueued, by this machine's clock.
 
-    maybe_done: the ledger was asked before and gave no answer, so it may have the intent. version: of the model that wrote the body.
+    maybe_done: the ledger was asked before and gave no answer, so it may have the intent. version: of the model that wrote the body. again: why it
+    may be sent twice, if somebody tried it again although it may have been sent.
     """
 
     entry: Entry
     at_ms: int
     maybe_done: bool
     version: int = MODEL_VERSION
+    again: str = ""
 
     def to_line(self) -> bytes:
-        """The line, with its end."""
-        fields = asdict(self)
-        del fields["entry"]["trace"]  # a version that does not know it would set the line aside
+        """The line, with its end. A version that does not know a field would set the line aside."""
+        fields = {name: value for name, value in asdict(self).items() if name != "again" or value}
+        del fields["entry"]["trace"]
         body = json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
         return b"%s%08x %s\n" % (_FORM, zlib.crc32(body), body)
 

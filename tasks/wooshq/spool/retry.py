@@ -9,9 +9,10 @@ from wooshq.errors import LedgerUnavailable, WooshqError
 from wooshq.intents.edited import UNCHANGED
 from wooshq.ledger.replies import Result
 from wooshq.spool.aside import retry_aside, show_aside
+from wooshq.spool.client import Client
 from wooshq.spool.folder import SpoolFolder
 from wooshq.spool.look import SET_ASIDE, SPOOLED, find
-from wooshq.spool.moving import Client, Moved, move_spool
+from wooshq.spool.moving import Moved, move_spool
 
 MOVED: Final = "moved"
 """The ledger has it."""
@@ -38,16 +39,16 @@ class Retried(Result):
     moved: Moved
 
 
-def retry(client: Client, folder: SpoolFolder, key: str, *, may_double: bool = False) -> Retried:
+def retry(client: Client, folder: SpoolFolder, key: str, *, may_double: bool = False, why: str = "", by: str | None = None) -> Retried:
     """
-    Let it be moved again, and move what waits. may_double: also if it may have been sent.
+    Let it be moved again, and move what waits. may_double: also if it may have been sent; then it is among the doubles. why, by: for the audit log.
 
     Raises AsideUnknown, MaySendTwice, FolderUnusable, SettingsInvalid; ValueError: it is not an intent, so it can only be discarded.
     """
     was = show_aside(folder, key)
     if was.may_be_sent and not may_double:
         raise MaySendTwice(key)
-    retry_aside(folder, key)
+    retry_aside(folder, key, why=why, by=by)
     try:
         moved = move_spool(client)
     except LedgerUnavailable as error:

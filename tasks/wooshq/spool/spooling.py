@@ -15,10 +15,11 @@ from wooshq.installation.publish import threads_stand_still
 from wooshq.intents.status import Status
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.steps import FindInSpool, Keep
+from wooshq.spool.client import Client
 from wooshq.spool.folder import SpoolFolder
 from wooshq.spool.look import find
 from wooshq.spool.mover import Mover
-from wooshq.spool.moving import Client, Moved, move_spool
+from wooshq.spool.moving import Moved, move_spool
 from wooshq.spool.record import Record
 
 log = logging.getLogger("wooshq.spool")

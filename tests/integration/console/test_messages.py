@@ -107,7 +107,7 @@ class WhenAMessageIsLookedAt:
         made = console.rig.wooshq.enqueue(an_intent("regret", application="CCCCC-DDDDD", lane="bulk"))
         assert "It is cancelled." in landed(visitor.post(f"/messages/{made}/cancel", data={"why": "a typo"}), visitor)
         assert console.rig.status(made).state == "cancelled"
-        act = console.rig.wooshq.audit()[0]
+        act = console.rig.wooshq.audit().found[0]
         assert (act.did, act.why, act.what) == ("cancelled", "a typo", f"intent {made}")
 
     def test_what_was_sent_is_sent_again_only_with_a_reason(self, console: Console, visitor: httpx.Client) -> None:

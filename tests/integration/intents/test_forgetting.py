@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rig import Rig, an_intent, wait_until
-from tests.unit.history.records import a_record, an_id
+from tests.unit.history.records import a_record, act_row, an_id
+from wooshq.history.acts import ActPlace, KeptAct
 from wooshq.history.contract import History
 from wooshq.history.store import open_history
 from wooshq.intents.entry import new_id
@@ -61,13 +62,17 @@ def test_a_person_is_forgotten_everywhere_and_nobody_else_is(rig: Rig, history: 
     other = wooshq.enqueue(an_intent(f"{ANN}-2"))
     job = wooshq.fan_out(TEMPLATE, [{"user": who, "name": f"name of {who}"} for who in ("bob", ANN, "cid")])
     history.write([a_record(1, body={"to": {"users": [ANN]}}), a_record(2, body={"to": {"users": [ANN, "bob"]}})])
+    wooshq.limits.set("rate", 5, why=f"{ANN} complains", by="bob")
+    wooshq.limits.set("rate", 6, why="cid complains", by="bob")
+    before = [(act.id, act.why.replace(ANN, "(forgotten)")) for act in wooshq.audit(by="bob").found]
+    history.write_acts([KeptAct(ActPlace(1, 0), act_row(selection=f"tag.customer:{ANN}")), KeptAct(ActPlace(2, 0), act_row())])
 
     dry = json.loads(rig.cli("forget", "--recipient", ANN, "--dry-run", "--json").stdout)
-    in_ledger = {"removed": 3, "changed": 2, "job_recipients": 1}
-    assert dry == {"cancelled": 0, **in_ledger, "history_removed": 0, "history_changed": 0, "left": 6}
+    in_ledger = {"removed": 3, "changed": 2, "job_recipients": 1, "acts": 1}
+    assert dry == {"cancelled": 0, **in_ledger, "history_removed": 0, "history_changed": 0, "left": 7}
     done = rig.cli("forget", "--recipient", ANN, "--why", "asked for it", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"cancelled": 1, **in_ledger, "history_removed": 1, "history_changed": 1, "left": 0}
+    assert json.loads(done.stdout) == {"cancelled": 1, **in_ledger, "history_removed": 1, "history_changed": 2, "left": 0}
 
     assert [wooshq.status(one) for one in (dead, waiting)] == [None, None]
     assert [letter.id for letter in wooshq.dead_letters.list()] == [shared]
@@ -78,8 +83,11 @@ def test_a_person_is_forgotten_everywhere_and_nobody_else_is(rig: Rig, history: 
     assert history.find(Is(Field.RECIPIENT, ANN), limit=9) == []
     assert history.read(an_id(2)) is not None
     assert ANN.encode() not in everything_in(rig).replace(f"{ANN}-2".encode(), b"")
-    act = wooshq.audit()[0]
-    assert (act.did, act.what, act.why, act.count) == ("forgotten", "recipient", "asked for it", 8)
+    act, *earlier = wooshq.audit().found
+    earlier, kept = earlier[:-2], earlier[-2:]
+    assert (act.did, act.what, act.why, act.count) == ("forgotten", "recipient", "asked for it", 10)
+    assert [(one.id, one.why) for one in earlier] == before, "each in its place"
+    assert [(one.id, one.selection) for one in kept] == [("2-0", ""), ("1-0", "tag.customer:(forgotten)")]
 
 
 def test_a_job_that_continues_leaves_the_person_out(rig: Rig) -> None:

@@ -7,13 +7,14 @@ from tests.rig import APPLICATION
 from wooshq.history.person import Person
 from wooshq.intents.entry import new_id
 from wooshq.ledger.chunks import Doubt
-from wooshq.ledger.gates import Heard, Shut
+from wooshq.ledger.gates import Heard, Shut, note_act
 from wooshq.ledger.states import Event, Mark, Reason
 from wooshq.letters.filter import cause_of
 from wooshq.overview.ledger import PulseLedger
 from wooshq.overview.rates import Ends
 from wooshq.people.find import Finder, Round
 from wooshq.tokens.calls import make_token, revoke_token
+from wooshq_worker.keeper.history.ledger import EventLedger
 
 
 def a_person_sets_limits_and_pauses_a_lane(walk: Walker) -> None:
@@ -138,10 +139,36 @@ def letters_are_counted_by_their_cause(walk: Walker) -> None:
     assert client.zscore(keys.fixed("causes"), cause) == 1
 
 
+def acts_are_noted_kept_and_cleaned_of_a_person(walk: Walker) -> None:
+    events = EventLedger(walk.settings)
+    for why in ("ann asked", "noon"):
+        walk.do(note_act(walk.keys, "discard", "letters", why=why, by="ana", count=2))
+    entry = walk.do(events.acts(100))[-1][0]
+    assert walk.do(events.acts_are_kept(entry, 2)) >= 2
+    assert walk.do(events.acts(100)) == []
+    acts = walk.watched.redis.xlen(walk.keys.fixed("changes"))
+    assert forgotten(walk, "ann").acts == 1
+    assert forgotten(walk, "ann").acts == 0
+    assert walk.watched.redis.xlen(walk.keys.fixed("changes")) == acts
+    ((_, again),) = walk.do(events.acts(100))
+    assert again.row["why"] == "(forgotten) asked"
+
+
+def what_was_tried_again_is_a_doubt(walk: Walker) -> None:
+    waits, gone = walk.accepted(), new_id()
+    for _ in range(2):
+        walk.do(walk.ledger.tried_again({waits: "tried again by ana", gone: "tried again by ana"}))
+    row = walk.watched.redis.hget(walk.keys.intent(waits), "causes")
+    assert row == b"tried again by ana", "once"
+    assert not walk.watched.redis.exists(walk.keys.intent(gone))
+
+
 WALKS = [
+    what_was_tried_again_is_a_doubt,
     letters_are_counted_by_their_cause,
     a_retry_does_not_wait_for_its_time,
     a_worker_tells_how_it_is,
+    acts_are_noted_kept_and_cleaned_of_a_person,
     a_person_sets_limits_and_pauses_a_lane,
     tokens_are_made_and_revoked,
     a_person_is_taken_out_of_messages,

@@ -151,7 +151,7 @@ class WhenACauseIsIgnored:
         letters_of(wooshq, users(1), detail="no")
         assert wooshq.dead_letters.groups()[0].state == "ignored", "letters that come meanwhile are ignored, too"
         assert wooshq.dead_letters.reopen(cause, by="bob").state == "open"
-        assert [(act.did, act.what, act.by) for act in wooshq.audit(most=2)] == [
+        assert [(act.did, act.what, act.by) for act in wooshq.audit(most=2).found] == [
             ("reopened", f"cause {cause}", "bob"),
             ("ignored", f"cause {cause}", "ana"),
         ]

@@ -85,7 +85,7 @@ class WhenLettersAreReplayed:
     def test_discarding_by_a_query_is_in_the_audit_log(self, wooshq: Wooshq) -> None:
         letters_of(wooshq, users(4), of_an_order)
         assert wooshq.dead_letters.discard(where="tag.order:u1 OR tag.order:u2", why="test data").discarded == 2
-        assert wooshq.audit()[0].selection == "tag.order:u1 OR tag.order:u2"
+        assert wooshq.audit().found[0].selection == "tag.order:u1 OR tag.order:u2"
         assert wooshq.dead_letters.discard(where="campaign:SALE").selected == 2, "open ones, as nobody asked for others"
 
 

@@ -19,10 +19,13 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from tests.databases import KINDS, a_database, make_table
 from tests.rig import an_intent, wait_until
 from wooshq import IntentInvalid, LedgerUnavailable, Wooshq
+from wooshq.intents.entry import new_id
+from wooshq.ledger.intents import Settlement
+from wooshq.ledger.states import Event
 from wooshq.outbox import enqueue_in, outbox_table, statements
 from wooshq.outbox.bell import channel
 from wooshq.outbox.database import TableMissing
-from wooshq.outbox.operate import MaySendTwice, OutboxRows, RowUnknown, RowWaits
+from wooshq.outbox.operate import MaySendTwice, OutboxActs, RowUnknown, RowWaits
 from wooshq.outbox.relay import Moved, Relay
 from wooshq.outbox.sessions import SqlAlchemyDatabase
 
@@ -295,7 +298,7 @@ class WhenSomebodyLooks:
         relay.move()
         with Session(engine) as session, session.begin():
             waits = enqueue_in(session, an_intent("u4"), wooshq=wooshq)
-        rows = OutboxRows(SqlAlchemyDatabase(url), wooshq.settings)
+        rows = OutboxActs(SqlAlchemyDatabase(url), wooshq.settings, wooshq.do)
         assert [row.id for row in rows.list(state="set_aside")] == sorted([clash, other])
         assert {row.id for row in rows.list(most=2)} | {waits} == {clash, other, waits}
         depth = rows.depth()
@@ -317,6 +320,35 @@ class WhenSomebodyLooks:
         with pytest.raises(ValueError, match="parked"):
             list(rows.list(state="lost"))
 
+    def test_a_person_is_removed_from_rows_that_were_put_away(
+        self, url: str, engine: sqlalchemy.Engine, relay: Relay, wooshq: Wooshq
+    ) -> None:
+        with Session(engine) as session, session.begin():
+            alone, shared, other = (
+                enqueue_in(session, an_intent(to={"users": to}), wooshq=wooshq) for to in (["ann"], ["ann", "bob"], ["bob"])
+            )
+            session.execute(OUTBOX.update().values(first_tried_at=1))
+        relay.move()
+        with Session(engine) as session, session.begin():
+            waits = enqueue_in(session, an_intent("ann"), wooshq=wooshq)
+        rows = OutboxActs(SqlAlchemyDatabase(url), wooshq.settings, wooshq.do)
+        assert rows.forget("ann", dry_run=True) == (1, 1, 1)
+        assert rows.forget("ann", why="ann asked", by="ana") == (1, 1, 1)
+        assert {row.id for row in rows.list()} == {shared, other, waits}
+        assert (rows.show(shared).intent or {})["to"] == {"users": ["bob"]}
+        (act,) = wooshq.audit().found
+        assert (act.by, act.did, act.what, act.why, act.count, act.result) == (
+            "ana",
+            "forgotten",
+            "outbox",
+            "(forgotten) asked",
+            2,
+            "1 left",
+        )
+        assert relay.move().accepted == 1
+        assert rows.forget("ann") == (0, 0, 0)
+        assert alone not in {row.id for row in rows.list()}
+
     def test_a_parked_row_is_tried_again_only_if_a_double_is_accepted(
         self, url: str, engine: sqlalchemy.Engine, relay: Relay, wooshq: Wooshq
     ) -> None:
@@ -324,8 +356,19 @@ class WhenSomebodyLooks:
             parked = enqueue_in(session, an_intent(), wooshq=wooshq)
             session.execute(OUTBOX.update().values(first_tried_at=1))
         relay.move()
-        rows = OutboxRows(SqlAlchemyDatabase(url), wooshq.settings)
+        rows = OutboxActs(SqlAlchemyDatabase(url), wooshq.settings, wooshq.do)
         with pytest.raises(MaySendTwice, match="may have been sent"):
             rows.retry(parked)
-        rows.retry(parked, may_double=True)
+        assert wooshq.audit().found == ()
+        rows.retry(parked, may_double=True, why="it did not arrive", by="ana")
+        assert rows.show(parked).reason == "tried again by ana, although it may have been sent before"
         assert relay.move() == Moved(claimed=1, accepted=1)
+        assert wooshq.doubles().found == (), "it was not sent yet"
+        (claim,) = wooshq.do(wooshq.ledger.take("transactional", 9, token=new_id(), taker="a")).claims
+        sent = {"at": "2026-05-01T09:00:00.000Z", "outcome": "sent", "http_status": 200}
+        assert wooshq.do(wooshq.ledger.settle([Settlement(claim, Event.ACCEPTED, [sent], message_code="M-1")])) == [True]
+        (double,) = wooshq.doubles().found
+        assert (double.id, double.recipients, double.reached, len(double.attempts)) == (parked, ("u1",), 2, 1)
+        assert double.cause == "tried again by ana, although it may have been sent before"
+        (act,) = wooshq.audit(id=parked).found
+        assert (act.by, act.did, act.what, act.why, act.count) == ("ana", "retried", f"outbox {parked}", "it did not arrive", 1)

@@ -24,7 +24,7 @@ from tests.rig import an_intent
 from wooshq import Wooshq
 from wooshq.outbox import enqueue_in, outbox_table, statements
 from wooshq.outbox.database import DatabaseAway
-from wooshq.outbox.operate import OutboxRows
+from wooshq.outbox.operate import OutboxActs
 from wooshq.outbox.relay import Moved, Relay
 from wooshq.outbox.sessions import SqlAlchemyDatabase
 from wooshq.settings.patience import patience
@@ -103,7 +103,7 @@ class WhenSomebodyHasWrittenARow:
         assert relay.move() == Moved(claimed=2, accepted=1, set_aside=1)
         assert wooshq.status(good) is not None
         database = SqlAlchemyDatabase(url)
-        operator = OutboxRows(database, wooshq.settings)
+        operator = OutboxActs(database, wooshq.settings, wooshq.do)
         (left,) = operator.list()
         assert (left.id, left.state, "please report" in str(left.reason)) == (ID, "set_aside", False)
         assert operator.depth().set_aside == 1
@@ -123,8 +123,8 @@ class WhenSomebodyHasWrittenARow:
         moved = Relay(wooshq, database).move()
         assert (moved.claimed, wooshq.status(good) is not None) == (2, True)
         assert moved.set_aside == (column == "created_at")
-        assert [row.id for row in OutboxRows(database, wooshq.settings).list()] == ([ID] if column == "created_at" else [])
-        OutboxRows(database, wooshq.settings).depth()
+        assert [row.id for row in OutboxActs(database, wooshq.settings, wooshq.do).list()] == ([ID] if column == "created_at" else [])
+        OutboxActs(database, wooshq.settings, wooshq.do).depth()
         database.close()
         engine.dispose()
 
@@ -132,7 +132,7 @@ class WhenSomebodyHasWrittenARow:
         write_by_hand(engine, state="paused")
         assert relay.move() == Moved()
         database = SqlAlchemyDatabase(url)
-        operator = OutboxRows(database, wooshq.settings)
+        operator = OutboxActs(database, wooshq.settings, wooshq.do)
         assert operator.depth().set_aside == 1
         operator.retry(ID)
         assert relay.move() == Moved(claimed=1, accepted=1)
@@ -205,7 +205,7 @@ class WhenTheDatabaseDoesNotDoIt:
                 connection.execute(text("CREATE TRIGGER no BEFORE UPDATE ON wooshq_outbox BEGIN SELECT RAISE(ABORT, 'not you'); END"))
             database = SqlAlchemyDatabase(url)
             with pytest.raises(DatabaseAway) as told:
-                OutboxRows(database, wooshq.settings).edit(ID, an_intent("private-person"))
+                OutboxActs(database, wooshq.settings, wooshq.do).edit(ID, an_intent("private-person"))
             assert "private-person" not in f"{told.value} {told.value.__cause__}"
             database.close()
             engine.dispose()

@@ -182,6 +182,20 @@ class WhenSomethingWasSetAside:
         (found,) = lines(machine.cli("spool", "--json"))
         assert (found["waiting"], found["set_aside"]) == (1, 0)
 
+    def test_what_was_done_while_redis_was_away_comes_into_the_audit_log_later(self, machine: Rig, server: Server, aside: str) -> None:
+        server.kill()
+        assert machine.cli("spool", "discard", aside, "--why", "test data", "--by", "ana").returncode == 0
+        folder = SpoolFolder.of(machine.wooshq.settings)
+        assert folder is not None
+        assert folder.has_acts()
+        server.start()
+        assert machine.cli("spool", "move").returncode == 0
+        (act,) = machine.wooshq.audit(what="spool").found
+        assert (act.by, act.did, act.what, act.why, act.count) == ("ana", "discarded", f"spool {aside}", "test data", 1)
+        assert act.result.startswith("deleted")
+        assert not folder.has_acts()
+        assert machine.wooshq.audit(id=aside).found == (act,)
+
     def test_an_edited_intent_counts_as_spooled_now(self, machine: Rig, server: Server, aside: str) -> None:
         folder = SpoolFolder.of(machine.wooshq.settings)
         assert folder is not None

@@ -243,7 +243,7 @@ class WhenTheLedgerRefusesItLater:
                 pool.submit(SpoolFolder(folder.path, folder.most_bytes, 0.01).set_aside, [b"x\n"]).result()
             return lines, []
 
-        folder.change_set_aside(change)
+        folder.change_set_aside(change, b"{}\n")
         assert [row.id for row in list_aside(folder)] == [conflict]
 
     @pytest.mark.settings(retention_s=3 * 86400)

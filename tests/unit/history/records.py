@@ -67,6 +67,12 @@ def a_record(n: int = 0, *, at_ms: int = AT, moved_ms: int = 0, body: dict[str, 
     return intent_record(an_id(n), row, changed_ms=at_ms + moved_ms)
 
 
+def act_row(**fields: str) -> dict[str, str]:
+    """An act of an operator, as the ledger's stream has it."""
+    names = ("value", "before", "n", "selection", "result")
+    return {"at": str(AT), "did": "discard", "what": "letters", "why": "", "by": "ana", **dict.fromkeys(names, ""), **fields}
+
+
 # Records and queries of any kind, of few values, so that they meet.
 
 WORDS: Final = ("u1", "u2", "77", "Größe", "ab", 'a"b', "100%_\\", "INV-9981", "straße STRASSE", "İ", "x\U0001f600y", "list[7]: no")

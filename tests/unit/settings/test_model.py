@@ -181,6 +181,13 @@ class WhenSettingsAreMadeInPython:
         assert explain_settings(refused.value) == [says]
         assert SECRET not in str(refused.value)
 
+    def test_what_is_wrong_with_the_others_is_said_too(self) -> None:
+        with pytest.raises(ValidationError) as refused:
+            Settings(_env_file=None, nonsense=1, lease_s=-1, redis_url="http://x")  # type: ignore[call-arg]
+        lines = explain_settings(refused.value)
+        assert lines[0] == "nonsense is not a setting. The README lists every setting"
+        assert [line.partition(":")[0] for line in lines[1:]] == ["WOOSHQ_REDIS_URL", "WOOSHQ_LEASE_S"]
+
     def test_variables_of_other_programs_in_the_environment_are_ignored(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WOOSHQ_NONSENSE", "1")
         monkeypatch.setenv("PATH_OF_ANOTHER", "1")

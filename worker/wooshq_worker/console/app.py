@@ -21,7 +21,7 @@ from wooshq_worker.console.access.callers import Callers, fixed_token
 from wooshq_worker.console.api.dispatch import HEADERS, Calls
 from wooshq_worker.console.api.openapi import document
 from wooshq_worker.console.api.problems import of_the_framework
-from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, metrics, overview, replays
+from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, metrics, overview, people, replays
 from wooshq_worker.console.calls.accepting import Accepting
 from wooshq_worker.console.pages import PAGES
 from wooshq_worker.console.pages.shell.routes import Console
@@ -29,7 +29,7 @@ from wooshq_worker.console.pages.shell.routes import Console
 if TYPE_CHECKING:
     from wooshq_worker.observe.tracing.requests import RequestSpans
 
-ROOMS: Final = (overview.room, intents.room, find.room, fan_out.room, letters.room, replays.room, gates.room, metrics.room)
+ROOMS: Final = (overview.room, intents.room, find.room, fan_out.room, letters.room, replays.room, gates.room, people.room, metrics.room)
 
 
 def make_app(settings: Settings, fixed: Sequence[Token] = (), spans: RequestSpans | None = None) -> Calls:

@@ -14,6 +14,8 @@ from wooshq_worker.doctor.finding import Finding
 from wooshq_worker.keeper.history.ledger import EventLedger, Telling
 
 _NEARLY_FULL: Final = 0.8
+_LAST_ACTS_BYTES: Final = 10_000_000
+"""The last ten thousand acts stay in any case."""
 _SILENT_S: Final = 60.0
 _NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 
@@ -37,7 +39,10 @@ def check(wooshq: Wooshq) -> Iterator[Finding]:
     finally:
         history.close()
     is_running = wooshq.do(wooshq.ledger.has_keeper())
-    yield of_events(wooshq.do(EventLedger(wooshq.settings).state()), time.time(), is_running=is_running)
+    telling = wooshq.do(EventLedger(wooshq.settings).state())
+    yield of_events(telling, time.time(), is_running=is_running)
+    if (finding := of_acts(telling)) is not None:
+        yield finding
 
 
 def of_events(telling: Telling, now: float, *, is_running: bool) -> Finding:
@@ -64,3 +69,15 @@ def of_events(telling: Telling, now: float, *, is_running: bool) -> Finding:
     if telling.untold:
         return Finding("events", "warn", f"{telling.untold:,} ends are being swept since {moment(telling.untold_at_ms)}; {says}")
     return Finding("events", "ok", says)
+
+
+def of_acts(telling: Telling) -> Finding | None:
+    """Of the audit log; None if all is well. Acts that the history does not have may take a quarter of the bytes of the events."""
+    most = telling.most_bytes // 4
+    if telling.acts_lost:
+        says = f"{telling.acts_lost:,} acts of operators had to leave Redis before the history had them"
+        return Finding("audit", "bad", says, "Bring the history's database back, or raise WOOSHQ_EVENTS_MAX_BYTES")
+    if telling.is_on and telling.acts_bytes > max(_NEARLY_FULL * most, _LAST_ACTS_BYTES):
+        says = f"{telling.acts_bytes:,} of {most:,} bytes of acts of operators are in Redis"
+        return Finding("audit", "warn", says, "Bring the history's database back. Above the limit the oldest acts are lost")
+    return None

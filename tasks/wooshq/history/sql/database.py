@@ -85,8 +85,8 @@ class Database(ABC):
         """Make the tables that are not there, in a transaction of its own. Two processes may do so at the same time."""
 
     def is_complete(self, connection: Connection) -> bool:
-        """Whether nothing is left to make for tables that are there."""
-        return True
+        """Whether nothing is left to make for tables that are there: those of a version before have no acts."""
+        return inspect(connection).has_table("wooshq_history_act_ids")
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Writer]:

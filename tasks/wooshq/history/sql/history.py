@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal_column, or_, select, true
 
+from wooshq.history.acts import KeptAct, WhichActs
 from wooshq.history.contract import Forgotten, Size
 from wooshq.history.marks import Marks
 from wooshq.history.pack import count_recipients
 from wooshq.history.person import Person
 from wooshq.history.record import Kind, Record
+from wooshq.history.sql.acts import Acts
 from wooshq.history.sql.database import Database, Writer
 from wooshq.history.sql.refs import ref_of
 from wooshq.history.sql.rows import newest, record_of, row_of
@@ -27,12 +29,16 @@ _MARKS: Final[ColumnElement[Any]] = literal_column("marks")
 
 
 class SqlHistory:
-    """`History` on a database. where: the database as it may be shown. keep_bodies: whether texts, recipients and keys may be kept."""
+    """
+    `History` on a database. where: the database as it may be shown. keep_bodies: whether texts, recipients and keys may be kept.
+    installation: whose acts these are.
+    """
 
-    def __init__(self, database: Database, where: str, *, keep_bodies: bool) -> None:
+    def __init__(self, database: Database, where: str, *, keep_bodies: bool, installation: str) -> None:
         self.where = where
         self._database = database
         self._keep_bodies = keep_bodies
+        self._acts = Acts(installation)
 
     def write(self, records: Iterable[Record]) -> None:
         """See `History.write`."""
@@ -100,8 +106,19 @@ class SqlHistory:
             with self._database.writing() as writer:
                 alone, others = self._forget_page(writer, mark, recipient)
             if not alone and not others:
-                return Forgotten(removed, changed, self._count(mark))
+                return Forgotten(removed, changed, self._count(mark), self._forget_in_acts(Person(recipient)))
             removed, changed = removed + alone, changed + others
+
+    def _forget_in_acts(self, person: Person) -> int:
+        """Take a person out of what operators said. How many acts named the person."""
+        changed = 0
+        while True:
+            with self._database.writing() as writer:
+                some = self._acts.naming(writer.connection, person)
+                self._acts.write(writer.connection, some)
+            if not some:
+                return changed
+            changed += len(some)
 
     def _forget_page(self, writer: Writer, mark: int, recipient: str) -> tuple[int, int]:
         """Some of the records of a person: how many are removed, and how many stay without the person."""
@@ -125,6 +142,21 @@ class SqlHistory:
     def _count(self, mark: int) -> int:
         with self._database.connected() as connection:
             return connection.scalar(select(func.count()).select_from(ended).where(self._database.marked(connection, mark))) or 0
+
+    def write_acts(self, acts: Iterable[KeptAct]) -> None:
+        """See `History.write_acts`."""
+        with self._database.writing() as writer:
+            self._acts.write(writer.connection, acts)
+
+    def find_acts(self, which: WhichActs, limit: int) -> list[KeptAct]:
+        """See `History.find_acts`."""
+        with self._database.connected() as connection:
+            return self._acts.find(connection, which, limit)
+
+    def prune_acts(self, before_ms: int, limit: int) -> int:
+        """See `History.prune_acts`."""
+        with self._database.writing() as writer:
+            return self._acts.prune(writer.connection, before_ms, limit)
 
     def size(self) -> Size:
         """See `History.size`."""

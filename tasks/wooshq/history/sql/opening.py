@@ -18,8 +18,8 @@ _DRIVERS: Final = ("psycopg", "psycopg2")
 """Of PostgreSQL, the first one that is installed is used if the URL names none."""
 
 
-def open_url(url: str, *, keep_bodies: bool) -> SqlHistory:
-    """The history at a URL. Raises SettingsInvalid if it cannot be used."""
+def open_url(url: str, *, keep_bodies: bool, installation: str) -> SqlHistory:
+    """The history at a URL. installation: its name; the acts of others in the same database are not its own. Raises SettingsInvalid if it cannot be used."""
     try:
         parsed = _with_driver(make_url(url))
         database: Database = Sqlite(parsed) if parsed.get_backend_name() == "sqlite" else Postgresql(parsed)
@@ -29,7 +29,7 @@ def open_url(url: str, *, keep_bodies: bool) -> SqlHistory:
         name = getattr(error, "name", None)
         driver = f"its driver {name} is not installed" if name else "SQLAlchemy does not know its driver"
         raise SettingsInvalid(f"WOOSHQ_HISTORY_URL: {driver}") from None
-    return SqlHistory(database, _where(parsed), keep_bodies=keep_bodies)
+    return SqlHistory(database, _where(parsed), keep_bodies=keep_bodies, installation=installation)
 
 
 def _with_driver(url: URL) -> URL:

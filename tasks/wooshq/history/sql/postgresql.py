@@ -59,7 +59,7 @@ class Postgresql(Database):
 
     def is_complete(self, connection: Connection) -> bool:
         """See `Database`. Somebody may have made the extension later."""
-        return _has_text_index(connection) or not _has_extension(connection)
+        return super().is_complete(connection) and (_has_text_index(connection) or not _has_extension(connection))
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresqlWriter]:

@@ -43,10 +43,22 @@ ORDER: Final = ("changed_ms", "packed", "ended_ms", "status", "state", "reason",
 marks: Final = Table("wooshq_history_marks", METADATA, Column("mark", BigInteger), Column("n", BigInteger))
 """SQLite only: which records have a mark."""
 
-_META: Final = """
+_ACTS: Final = """
+CREATE TABLE IF NOT EXISTS wooshq_history_acts (installation text NOT NULL, ms bigint NOT NULL, n bigint NOT NULL, at_ms bigint NOT NULL,
+ kind text NOT NULL, who text NOT NULL, said text NOT NULL, PRIMARY KEY (installation, ms, n));
+CREATE INDEX IF NOT EXISTS wooshq_history_acts_who ON wooshq_history_acts (installation, who, ms);
+CREATE TABLE IF NOT EXISTS wooshq_history_act_ids (id text NOT NULL, installation text NOT NULL, ms bigint NOT NULL, n bigint NOT NULL,
+ PRIMARY KEY (id, installation, ms, n));
+CREATE INDEX IF NOT EXISTS wooshq_history_act_ids_act ON wooshq_history_act_ids (installation, ms, n);
+"""
+
+_META: Final = (
+    _ACTS
+    + """
 CREATE TABLE IF NOT EXISTS wooshq_history_meta (name text PRIMARY KEY, value {bytes} NOT NULL);
 CREATE TABLE IF NOT EXISTS wooshq_history_forgotten (mark bigint PRIMARY KEY, at_ms bigint NOT NULL);
 """
+)
 
 _INDEXES: Final = """
 CREATE UNIQUE INDEX IF NOT EXISTS wooshq_history_ref ON wooshq_history (ref);

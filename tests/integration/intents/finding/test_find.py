@@ -166,3 +166,26 @@ class WhenTheQuestionIsWrong:
         told = rig.cli("find", "state:sent", "lnae:bulk")
         assert (told.returncode, told.stderr.decode().splitlines()[1].index("^")) == (2, 11)
         assert rig.cli("find").returncode == 2
+
+
+class WhenTheLedgerHasNoIndex:
+    @pytest.mark.settings(history_url="off")
+    def test_so_many_intents_are_read_and_the_rest_is_named(self, rig: Rig) -> None:
+        wooshq = rig.wooshq
+        report = wooshq.enqueue_many(an_intent(f"u{n}", tags={"n": "x"}) for n in range(1500))
+        read: list[int] = []
+        page = wooshq.find("tag.n:x", most=10_000, most_read=500, progress=read.append)
+        assert 500 <= len(page.found) == read[-1] < 1500
+        (why,) = (part for part in page.not_searched if part.startswith("all intents of the ledger"))
+        assert f"{read[-1]:,} were read" in why
+        assert wooshq.count("tag.n:x", most_read=500).not_searched[0].startswith("all intents of the ledger")
+        assert not any("all intents" in part for part in wooshq.find("tag.n:x", most_read=None).not_searched)
+        assert wooshq.count("tag.n:x").count == 1500
+        for query in (f"id:{report.ids[7]}", "state:queued recipient:u7", f"state:queued app:{APPLICATION} recipient:u7"):
+            found = wooshq.find(query, most_read=1)
+            assert [one.id for one in found.found] == [report.ids[7]], "by an index"
+            assert not any("all intents" in part for part in found.not_searched)
+        assert wooshq.find("state:queued app:OTHER-OTHER").found == ()
+        for wrong in (0, True, -1):
+            with pytest.raises(ValueError, match="most_read"):
+                wooshq.find("tag.n:x", most_read=wrong)

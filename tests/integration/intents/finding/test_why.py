@@ -163,7 +163,7 @@ class WhenAnAttemptFailed:
         assert said.returncode == 0, said.stderr
         [ended] = rig.ended([intent_id])
         assert ended.state == "sent"
-        act = rig.wooshq.audit()[0]
+        act = rig.wooshq.audit().found[0]
         assert (act.did, act.what, act.by, act.why, act.count) == ("hastened", f"intent {intent_id}", "ana", "the API is well again", 1)
         assert explained(rig.wooshq, intent_id).reason is None
 
@@ -174,7 +174,7 @@ class WhenAnAttemptFailed:
         said = rig.cli("try-now", waits, "nobody")
         assert said.returncode == 1
         assert b"queued already" in said.stderr
-        assert rig.wooshq.audit() == []
+        assert rig.wooshq.audit().found == ()
 
 
 class WhenItIsOver:

@@ -27,7 +27,7 @@ class WhenATokenIsMade:
         (kept,) = wooshq.tokens.list()
         assert (kept.name, kept.scopes, kept.by, kept.why) == ("shop", ["read", "send"], "ana", "the shop")
         assert "hash" not in dict(kept)
-        (act,) = wooshq.audit()
+        (act,) = wooshq.audit().found
         assert (act.by, act.did, act.what, act.result) == ("ana", "made", "token shop", "read send")
         assert wooshq.changes() == []
 
@@ -45,7 +45,7 @@ class WhenATokenIsMade:
         assert wooshq.tokens.revoke("shop")
         assert not wooshq.tokens.revoke("shop")
         wooshq.tokens.make("shop", ["read"])
-        assert [act.did for act in wooshq.audit()] == ["made", "revoked", "made"]
+        assert [act.did for act in wooshq.audit().found] == ["made", "revoked", "made"]
 
 
 class WhenARequestComes:

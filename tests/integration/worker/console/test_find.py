@@ -14,6 +14,8 @@ from tests.rig import Rig, an_intent
 from tests.stand_in import StandIn
 from wooshq import Wooshq
 
+NDJSON = {"Accept": "application/x-ndjson"}
+
 
 class WhenSomethingIsSearched:
     def test_pages_have_everything_once_and_the_total_only_where_it_is_asked_for(self, http: httpx.Client, wooshq: Wooshq) -> None:
@@ -50,9 +52,12 @@ class WhenDoublesAreAskedFor:
         rig.start_worker()
         rig.ended([rig.wooshq.enqueue(an_intent("u1"))])
         with served(rig.wooshq.settings) as http:
-            *found, rest, closing = [json.loads(line) for line in http.get("/v1/doubles").text.splitlines()]
+            *found, rest, closing = [json.loads(line) for line in http.get("/v1/doubles", headers=NDJSON).text.splitlines()]
             (known,) = rig.wooshq.doubles().found
             assert found == [json.loads(known.to_json())]
             assert (rest["history"], closing) == (rig.wooshq.doubles().history, {"done": True, "count": 2})
-            assert len(http.get("/v1/doubles?since=1066-10-14T00:00:00Z").text.splitlines()) == 3
+            assert len(http.get("/v1/doubles?since=1066-10-14T00:00:00Z", headers=NDJSON).text.splitlines()) == 3
             assert http.get("/v1/doubles?since=yesterday").status_code == 422
+            page = http.get("/v1/doubles?limit=1").json()
+            assert (page["data"], page["next"], page["history"]) == ([found[0]], None, rest["history"])
+            assert http.get("/v1/doubles?after=x").status_code == 422

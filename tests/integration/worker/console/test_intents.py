@@ -127,7 +127,7 @@ class WhenAMessageIsToBeStopped:
         where = http.post("/v1/intents", json=an_intent()).headers["location"]
         assert http.post(f"{where}/cancel", json={"why": "wrong text"}).json()["state"] == "cancelled"
         assert http.post(f"{where}/cancel").json()["state"] == "cancelled", "the body may be left out"
-        (act,) = wooshq.audit()
+        (act,) = wooshq.audit().found
         assert (act.by, act.did, act.why) == ("ana", "cancelled", "wrong text")
 
     def test_an_unknown_one_is_404(self, http: httpx.Client) -> None:

@@ -88,7 +88,7 @@ class WhenLettersAreChanged:
         done = http.patch(f"{where}?why=typo", content=json.dumps(RECIPE), headers={"Content-Type": "application/merge-patch+json"})
         assert (done.status_code, done.json()["after"]["message"]) == (200, {"preset": "RIGHT"})
         assert http.get(where).json()["intent"]["message"] == {"preset": "RIGHT"}
-        assert [(act.by, act.did, act.why) for act in wooshq.audit()] == [("ana", "edited", "typo")]
+        assert [(act.by, act.did, act.why) for act in wooshq.audit().found] == [("ana", "edited", "typo")]
         for bad in ({"id": "x"}, {"message": {"presett": "A"}}, {}, []):
             assert http.patch(where, json=bad).status_code == 422
 
@@ -107,7 +107,7 @@ class WhenLettersAreChanged:
         assert http.post("/v1/dead-letters/discard", json={**said, "dry_run": True}).json()["discarded"] == 2
         assert len(wooshq.dead_letters.list(state="open")) == 3
         assert http.post("/v1/dead-letters/discard", json=said).json() == {"selected": 2, "discarded": 2, "skipped": 0}
-        assert [(act.by, act.count, act.why) for act in wooshq.audit()] == [("ana", 2, "test data")]
+        assert [(act.by, act.count, act.why) for act in wooshq.audit().found] == [("ana", 2, "test data")]
 
 
 class WhenLettersAreReplayed:
@@ -125,7 +125,7 @@ class WhenLettersAreReplayed:
         assert http.post(f"{where}/pause", json={"why": "noon"}).json()["state"] == "paused"
         assert http.post(f"{where}/resume").json()["state"] == "running"
         assert http.post(f"{where}/cancel", json={}).json()["state"] == "cancelled"
-        assert {act.by for act in wooshq.audit()} == {"ana"}
+        assert {act.by for act in wooshq.audit().found} == {"ana"}
         *outcomes, closing = lines(http.get(f"{where}/outcomes"))
         assert ({one["outcome"] for one in outcomes}, closing["count"]) == ({"cancelled"}, 3)
         assert lines(http.get(f"{where}/outcomes?outcome=sent")) == [{"done": True, "count": 0}]

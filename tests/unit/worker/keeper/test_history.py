@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wooshq_worker.doctor.history import of_events
+from wooshq_worker.doctor.history import of_acts, of_events
 from wooshq_worker.keeper.history.ledger import Telling
 
 NOW = 1_795_000_000.0
@@ -42,3 +42,17 @@ def test_the_doctor_says_how_the_events_are(found: Telling, level: str, says: st
 
 def test_without_a_worker_nobody_need_have_read_them() -> None:
     assert of_events(telling(heard_at_ms=1), NOW, is_running=False).level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("found", "level"),
+    [
+        (telling(acts_bytes=9_000_000), None),
+        (telling(acts_bytes=11_000_000, most_bytes=4 * 20_000_000), None),
+        (telling(acts_bytes=17_000_000, most_bytes=4 * 20_000_000), "warn"),
+        (telling(acts_lost=1), "bad"),
+    ],
+)
+def test_the_doctor_says_if_acts_are_lost_or_will_be(found: Telling, level: str | None) -> None:
+    finding = of_acts(found)
+    assert (finding and finding.level) == level

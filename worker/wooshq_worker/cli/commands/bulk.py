@@ -88,6 +88,7 @@ def show(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    by: By = None,
     as_json: Json = False,
 ) -> None:
     """Show a job: how many recipients were sent to, how many failed, and what the job waits for."""
@@ -96,9 +97,11 @@ def show(
         if watch:
             job = _watch(wooshq, job.id, as_json)
         if unknown is not None:
-            _write(wooshq.bulk.unknown_identifiers(job.id), unknown, force, "--unknown", "identifier")
+            n = _write(wooshq.bulk.unknown_identifiers(job.id), unknown, force, "--unknown", "identifier")
+            wooshq.note_export(f"job {job.id}", n, selection="unknown identifiers", by=by)
         if in_doubt is not None:
-            _write((one.to_json() for one in wooshq.bulk.in_doubt(job.id)), in_doubt, force, "--in-doubt", "recipient")
+            n = _write((one.to_json() for one in wooshq.bulk.in_doubt(job.id)), in_doubt, force, "--in-doubt", "recipient")
+            wooshq.note_export(f"job {job.id}", n, selection="recipients in doubt", by=by)
         if as_json:
             if not watch:
                 emit(job)
@@ -124,7 +127,8 @@ def _watch(wooshq: Wooshq, job_id: str, as_json: bool) -> Job:
             time.sleep(0.2)
 
 
-def _write(lines: Iterable[str], file: Path, force: bool, option: str, what: str) -> None:
+def _write(lines: Iterable[str], file: Path, force: bool, option: str, what: str) -> int:
+    """How many lines."""
     n = 0
     with opened(file, force=force, option=option) as out:
         for line in lines:
@@ -133,6 +137,7 @@ def _write(lines: Iterable[str], file: Path, force: bool, option: str, what: str
         out.flush()
     if str(file) != "-":
         say(f"{several(n, what)} written to {file}.")
+    return n
 
 
 def _recount(wooshq: Wooshq, job: Job) -> int:
@@ -192,13 +197,15 @@ def retry_failed(
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the outcome, but change nothing.")] = False,
+    why: Why = "",
+    by: By = None,
     as_json: Json = False,
 ) -> None:
     """Replay a job's dead letters. Those with the same text share calls. Recipients that received the message are skipped."""
     continue_unread()
     with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        done = wooshq.bulk.retry_failed(job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt)
+        done = wooshq.bulk.retry_failed(job_id, dry_run=dry_run, rate=rate, in_doubt=in_doubt, why=why, by=by)
     if as_json:
         emit(done)
     else:
@@ -229,6 +236,8 @@ def unreached(
     ],
     dead: Annotated[bool, typer.Option("--dead/--no-dead", help="Whether to include recipients that have a dead letter.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    why: Why = "",
+    by: By = None,
 ) -> None:
     """List exactly those whom a cancelled, expired, paused or stopped job did not reach: neither sent to nor in doubt."""
     with open_wooshq() as wooshq:
@@ -242,7 +251,8 @@ def unreached(
         except JobUnknown as error:
             say(f"{job_id}: {error}.")
             raise typer.Exit(SOME_REFUSED) from None
-    n = counted.total()
+        n = counted.total()
+        wooshq.note_export(f"job {job.id}", n, selection="recipients not reached", why=why, by=by)
     where = "" if str(file) == "-" else f" written to {file}"
     parts = ", ".join(f"{count:,} {why}" for why, count in counted.items())
     say(f"{several(n, 'recipient')}{where}{f' ({parts})' if n else ''}.")

@@ -7,7 +7,9 @@ from typing import Annotated, Final
 import typer
 
 from wooshq.history.contract import HistoryAway
+from wooshq.outbox.operate import OutboxActs
 from wooshq_worker.cli.change_options import By, Why
+from wooshq_worker.cli.commands.outbox.url import has_outbox, open_database
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import Command, examples
 from wooshq_worker.cli.terminal.out import ALL_DONE, NOTHING_DONE, SOME_REFUSED, Json, continue_unread, emit, finish, say, show
@@ -19,6 +21,9 @@ _WORDS: Final = {
     "job_recipients": "places in jobs cleared",
     "history_removed": "records of the history removed",
     "history_changed": "records of the history changed",
+    "acts": "acts of the audit log changed",
+    "outbox_removed": "rows of the outbox removed",
+    "outbox_changed": "rows of the outbox changed that others are in, too",
     "left": "left",
 }
 
@@ -38,25 +43,34 @@ def forget(
     """
     Remove a person from messages, dead letters, jobs and the history. What was not sent yet is cancelled. Then count what is left.
 
-    What is accepted later is kept, so stop sending to the person first. Not removed: files of yours, rows of an outbox, the spool, and what
-    Pushwoosh has.
+    What is accepted later is kept, so stop sending to the person first. If the outbox's database is known (WOOSHQ_OUTBOX_URL), rows that were put
+    away are cleaned, too. Not removed: files of yours, the spool, and what Pushwoosh has.
     """
     continue_unread()
     if not recipient:
         raise typer.BadParameter("must not be empty", param_hint="--recipient")
     with open_wooshq() as wooshq:
         try:
-            done = wooshq.forget(recipient, why=why, by=by, dry_run=dry_run)
+            done: dict[str, int] = dict(wooshq.forget(recipient, why=why, by=by, dry_run=dry_run))
+            if has_outbox(wooshq):
+                with open_database(wooshq, None) as database:
+                    rows = OutboxActs(database, wooshq.settings, wooshq.do)
+                    done["outbox_removed"], done["outbox_changed"], waiting = rows.forget(recipient, why=why, by=by, dry_run=dry_run)
+                done["left"] += waiting
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
         except HistoryAway as error:
             say(f"{error}.")
             finish(NOTHING_DONE)
     if as_json:
-        emit(dict(done))
+        emit(done)
     else:
         for name, words in _WORDS.items():
-            show(f"{done[name]:>9,} {words}")
-    if done.left and not dry_run:
-        say("A worker still sends to this recipient, or a replay is in progress. Run the command again when that has ended.")
-    finish(SOME_REFUSED if done.left and not dry_run else ALL_DONE)
+            if name in done:
+                show(f"{done[name]:>9,} {words}")
+    if done["left"] and not dry_run:
+        say(
+            "A worker still sends to this recipient, a replay is in progress, or a row waits in the outbox for a relay. Run the command again when that "
+            "has ended."
+        )
+    finish(SOME_REFUSED if done["left"] and not dry_run else ALL_DONE)

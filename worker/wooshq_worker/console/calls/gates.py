@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field, create_model
 from starlette.responses import Response
 
 from wooshq.gates.audit import Act
 from wooshq.gates.limits import Limit
+from wooshq.history.acts import KINDS, ActPlace
 from wooshq.ledger.gates import Gate, GateName
 from wooshq.tokens.token import Scope
 from wooshq_worker.console.api import answers
-from wooshq_worker.console.api.cursors import page_of_newest
+from wooshq_worker.console.api.cursors import cursor_of, read_cursor
 from wooshq_worker.console.api.operation import Call, Room
 from wooshq_worker.console.api.shapes import Because, Paged, Said, model_of, page_of
-from wooshq_worker.console.calls.selection import Text
+from wooshq_worker.console.calls.selection import Moment, Text
+
+Kind = StrEnum("Kind", KINDS)  # type: ignore[misc]
 
 room = Room("operating", "What holds messages back, and who changed what.")
 
@@ -52,6 +56,14 @@ class WhichActs(Paged):
 
     by: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Only acts of this person, or of this token."""
+    what: Kind | None = None
+    """Only acts on such a thing."""
+    id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Only acts that name this id: of an intent, a letter, a job, a replay; or the name of a token."""
+    since: Moment | None = None
+    """Done at this time or later."""
+    until: Moment | None = None
+    """Done before this time."""
 
 
 @room.call("GET", "/v1/gates", "listGates", Scope.READ, answers={200: page_of(model_of(Gate))})
@@ -136,7 +148,32 @@ async def unset_limit(call: Call, limit: str, said: OfApplication) -> Response:
     return answers.one({"changed": await call.client.limits.unset(limit, said.application, why=said.why, by=call.by)})
 
 
-@room.call("GET", "/v1/audit", "listActs", Scope.READ, query=WhichActs, answers={200: page_of(model_of(Act))})
+ActsPage: type[BaseModel] = create_model(
+    "ActsPage",
+    __base__=page_of(model_of(Act)),
+    __doc__=(
+        "A page of the audit log. `history`: `searched`, `off` or `away`. `not_searched`: what was not searched, a sentence each; empty if the "
+        "answer is complete."
+    ),
+    not_searched=(list[str], ...),
+    history=(str, ...),
+)
+
+
+@room.call("GET", "/v1/audit", "listActs", Scope.READ, query=WhichActs, answers={200: ActsPage})
 async def audit(call: Call, wanted: WhichActs) -> Response:
-    """Every act of an operator, the newest first; by HTTP, `by` is the name of the token. The last 10,000 are kept."""
-    return answers.page(*await page_of_newest(lambda most: call.client.audit(most=most, by=wanted.by), wanted.after, wanted.limit))
+    """
+    Every act of an operator, the newest first; by HTTP, `by` is the name of the token.
+
+    The ledger has the last 10,000 acts, and the history those of `WOOSHQ_AUDIT_RETENTION_S`.
+    """
+    asked = wanted.model_dump(include={"by", "what", "id", "since", "until"})
+    after = None if wanted.after is None else "{}-{}".format(*read_cursor(wanted.after))
+    page = await call.client.audit(most=wanted.limit, after=after, **asked)
+    following = None if page.after is None else _cursor(page.after)
+    return answers.one({"data": page.found, "next": following, "not_searched": page.not_searched, "history": page.history})
+
+
+def _cursor(act_id: str) -> str:
+    place = ActPlace.read(act_id)
+    return cursor_of(place.ms, str(place.n))

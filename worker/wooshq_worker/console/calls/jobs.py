@@ -32,7 +32,7 @@ class RateBecause(Said):
     """The reason, for the audit log."""
 
 
-class RetryFailed(Said):
+class RetryFailed(Because):
     """Which letters of a job are replayed."""
 
     dry_run: bool = False
@@ -115,7 +115,9 @@ async def retry_failed(call: Call, job_id: str, said: RetryFailed) -> Response:
 
     Recipients that received the message are skipped. 200: a dry run, or there is nothing to replay.
     """
-    done = await call.client.bulk.retry_failed(job_id, dry_run=said.dry_run, rate=said.rate, in_doubt=said.in_doubt)
+    done = await call.client.bulk.retry_failed(
+        job_id, dry_run=said.dry_run, rate=said.rate, in_doubt=said.in_doubt, why=said.why, by=call.by
+    )
     return answers.one(done) if done.id is None else answers.accepted("replays", done.id, body=done)
 
 

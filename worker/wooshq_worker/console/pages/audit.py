@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from wooshq_worker.console.api.cursors import page_of_newest
 from wooshq_worker.console.pages.shell.registry import Page, Shown
 from wooshq_worker.console.pages.shell.visit import Visit
 
@@ -14,13 +13,13 @@ _MOST = 50
 async def view(visit: Visit) -> Shown:
     """The acts, the newest first; those of one person with `by`."""
     by, after = visit.asked("by") or None, visit.asked("after") or None
-    acts, following = await page_of_newest(lambda most: visit.client.audit(most=most, by=by), after, _MOST)
+    found = await visit.client.audit(most=_MOST, by=by, after=after)
     query = urlencode({name: value for name, value in (("by", by), ("limit", _MOST)) if value is not None})
     return Shown(
         {
-            "acts": acts,
+            "acts": found.found,
             "by": by,
-            "following": visit.url(after=following) if following else "",
+            "following": visit.url(after=found.after) if found.after else "",
             "first": visit.url(after=None) if after else "",
         },
         command=f"wooshq audit --most {_MOST}" + (f" --by {by}" if by else ""),

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from wooshq.errors import WooshqError
+from wooshq.ledger.steps import Steps
 from wooshq.outbox.database import DatabaseAway
 from wooshq.outbox.opening import has_outbox, open_outbox
-from wooshq.outbox.operate import WAITS_AGAIN, Depth, MaySendTwice, OutboxRow, OutboxRows, RowUnknown, RowWaits
+from wooshq.outbox.operate import WAITS_AGAIN, Depth, MaySendTwice, OutboxActs, OutboxRow, OutboxRows, RowUnknown, RowWaits
 from wooshq.outbox.table import RowState
 from wooshq.settings import Settings
 from wooshq_worker.console.access.refused import Refused
@@ -82,20 +83,29 @@ async def _with_rows(settings: Settings, do: Callable[[OutboxRows], T]) -> T:
 
 async def retry(visit: Visit, form: Form) -> Done:
     """Let relays try a row again."""
-    row = await _act(visit, lambda rows: rows.retry(form["id"], may_double=form.is_on("may_double")))
+    row = await _act(visit, lambda rows: rows.retry(form["id"], may_double=form.is_on("may_double"), by=visit.by))
     return _done(form, WAITS_AGAIN[row.was_refused])
 
 
 async def discard(visit: Visit, form: Form) -> Done:
     """Delete a row."""
-    await _act(visit, lambda rows: rows.discard(form["id"]))
+    await _act(visit, lambda rows: rows.discard(form["id"], by=visit.by))
     return _done(form, "The row is deleted. Its message will not be sent.")
 
 
-async def _act(visit: Visit, do: Callable[[OutboxRows], T]) -> T:
+async def _act(visit: Visit, do: Callable[[OutboxActs], T]) -> T:
     """What is refused is said in the outbox's own words."""
+    loop = asyncio.get_running_loop()
+
+    def run() -> T:
+        def noted(steps: Steps[None]) -> None:
+            asyncio.run_coroutine_threadsafe(visit.client.do(steps), loop).result()
+
+        with contextlib.closing(open_outbox(visit.settings)) as database:
+            return do(OutboxActs(database, visit.settings, noted))
+
     try:
-        return await _with_rows(visit.settings, do)
+        return await asyncio.to_thread(run)
     except (RowUnknown, RowWaits, MaySendTwice) as error:
         raise Refused(422, "invalid", "The row stays as it is", str(error)) from None
     except DatabaseAway as error:

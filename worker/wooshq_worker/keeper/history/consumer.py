@@ -16,6 +16,7 @@ from wooshq.errors import LedgerUnavailable
 from wooshq.history.contract import History, HistoryAway, HistoryNewer
 from wooshq.history.record import Record
 from wooshq.settings import Settings
+from wooshq_worker.keeper.history.acts import ActKeeper
 from wooshq_worker.keeper.history.ledger import LOST_AFTER_MS, Ended, Entry, EventLedger, Kept
 from wooshq_worker.keeper.history.records import record_of
 from wooshq_worker.ledger_client import LedgerClient
@@ -70,6 +71,8 @@ class Consumer:
         self._lost_after_ms = lost_after_ms
         self._most_bytes = settings.events_max_bytes
         self._retention_s = settings.history_retention_s
+        self._audit_retention_s = settings.audit_retention_s
+        self._acts = ActKeeper(self._ledger, client, history, self._in_thread)
         self._name = name
         self._token = uuid.uuid4().hex
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="wooshq-history")
@@ -130,6 +133,7 @@ class Consumer:
         """How long to rest after it, in seconds. Raises LedgerUnavailable."""
         if time.monotonic() - self._listened_at > _LISTEN_EVERY_S:
             await self._listen()
+            await self._acts.move()
         own, self._takes_own = self._takes_own, False
         entries = await self._client.do(self._ledger.take(self._name, _ENTRIES, self._lost_after_ms, own=own, alone=True))
         if entries is None:
@@ -271,6 +275,7 @@ class Consumer:
             while not self._stopping.is_set() and await self._in_thread(lambda: self._history.prune(before_ms, _PAGE)) == _PAGE:
                 await self._wait(time.monotonic() - began)  # others write, too
                 began = time.monotonic()
+            await self._acts.prune(self._audit_retention_s)
         except (HistoryAway, HistoryNewer):
             pass  # the next sweep prunes
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from wooshq.history.acts import KeptAct
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_row, text
 from wooshq.ledger.steps import Ask, RunScript, Steps
@@ -68,7 +69,8 @@ class Telling:
     """
     How the stream of events is. is_on: ends are told. most, now: bytes. untold: ends that were not told because it was full, since
     `untold_at_ms`. missed: ends whose events left before this group had done them. heard_at_ms: when a reader of this group last spoke. reader: the
-    one that works alone. Times are ms since the epoch, 0 for never.
+    one that works alone. acts_bytes: of the audit log. acts_lost: acts that had to go before the history had them. Times are ms since the epoch, 0 for
+    never.
     """
 
     is_on: bool
@@ -80,6 +82,8 @@ class Telling:
     swept_at_ms: int
     missed: int = 0
     reader: str = ""
+    acts_bytes: int = 0
+    acts_lost: int = 0
 
 
 class EventLedger:
@@ -147,6 +151,18 @@ class EventLedger:
         told = (yield RunScript("events/untold", self._telling, names)) if names else ()
         return int(text(after)), [Ended(*text(one).split(" ", 1)) for one in told]
 
+    def acts(self, most: int) -> Steps[list[tuple[str, KeptAct]]]:
+        """The oldest acts of operators that the history does not have, at most so many, each with its entry of the stream."""
+        kept = (yield Ask([("HGET", self.keys.fixed("telling"), "acts_kept")]))[0]
+        first = "-" if kept is None else f"({text(kept)}"
+        entries = (yield Ask([("XRANGE", self.keys.fixed("changes"), first, "+", "COUNT", most)]))[0]
+        return [(text(entry), KeptAct.of_entry(text(entry), as_row(flat))) for entry, flat in entries]
+
+    def acts_are_kept(self, entry: str, n: int) -> Steps[int]:
+        """The history has the acts up to this entry, `n` more than before. How many acts the stream has."""
+        keys = (self.keys.fixed("changes"), self.keys.fixed("telling"))
+        return int((yield RunScript("events/keep_acts", keys, (entry, 2 * n))))
+
     def state(self) -> Steps[Telling]:
         """How the stream of events is."""
         return _telling(as_row((yield Ask([("HGETALL", self.keys.fixed("telling"))]))[0] or []), self.group)
@@ -166,5 +182,6 @@ def _entry(name: str, flat: Sequence[Any]) -> Entry:
 def _telling(row: Mapping[str, str], group: str) -> Telling:
     names = ("most", "bytes", "untold", "untold_at", f"heard|{group}", "swept_at", f"missed|{group}")
     most, now, untold, untold_at, heard_at, swept_at, missed = (int(float(row.get(name) or 0)) for name in names)
+    acts_bytes, acts_lost = (int(row.get(name) or 0) for name in ("acts_bytes", "acts_lost"))
     reader = row.get(f"lead|{group}", "").partition(" ")[0]
-    return Telling("most" in row, most, now, untold, untold_at, heard_at, swept_at, missed, reader)
+    return Telling("most" in row, most, now, untold, untold_at, heard_at, swept_at, missed, reader, acts_bytes, acts_lost)

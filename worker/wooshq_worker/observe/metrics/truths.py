@@ -15,6 +15,7 @@ from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, WooshqError
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.outbox.database import Database
+from wooshq.outbox.opening import open_outbox
 from wooshq.outbox.operate import OutboxRows
 from wooshq.overview.facts import read_facts
 from wooshq_worker.observe.metrics import names
@@ -81,22 +82,18 @@ class Truths:
         if self._wooshq.settings.outbox_url is None:
             return
         try:
-            depth = OutboxRows(self._database(self._wooshq.settings.outbox_url.get_secret_value()), self._wooshq.settings).depth()
-        except (WooshqError, ImportError) as error:
+            self._outbox = self._outbox or open_outbox(self._wooshq.settings)
+            if self._outbox is None:
+                return
+            depth = OutboxRows(self._outbox, self._wooshq.settings).depth()
+        except WooshqError as error:
             if not self._outbox_is_away:
-                log.warning("outbox_not_read", why=str(error) if isinstance(error, WooshqError) else type(error).__name__)
+                log.warning("outbox_not_read", why=str(error))
             self._outbox_is_away = True
             return
         self._outbox_is_away = False
         yield values(names.OUTBOX_ROWS, {("waiting",): depth.waiting, ("set_aside",): depth.set_aside, ("parked",): depth.parked})
         yield one(names.OUTBOX_LAG, depth.oldest_s or 0.0)
-
-    def _database(self, url: str) -> Database:
-        if self._outbox is None:
-            from wooshq.outbox.sessions import SqlAlchemyDatabase  # an extra that a worker may lack
-
-            self._outbox = SqlAlchemyDatabase(url)
-        return self._outbox
 
 
 def _memory() -> Steps[Mapping[str, Any]]:

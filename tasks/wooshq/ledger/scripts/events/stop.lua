@@ -28,6 +28,7 @@ free_first(KEYS[1])
 for _, group in ipairs(given_up) do
   redis.call('XGROUP', 'DESTROY', KEYS[2], group)
   redis.call('HDEL', KEYS[1], 'heard|' .. group, 'missed|' .. group, 'lead|' .. group)
+  if group == 'history' then redis.call('HDEL', KEYS[1], 'acts_bytes', 'acts_kept') end
 end
 if stay == 0 then
   redis.call('HDEL', KEYS[1], 'most', 'bytes', 'untold', 'untold_at', 'swept_at', 'sweeper', 'sweeps_till')

@@ -4,10 +4,11 @@
 -- KEYS[1]   limits   hash
 -- KEYS[2]   changes  stream
 -- ARGV      'rate' | 'share', application or '*' for all, value ('none' for no ceiling, '' to take it back), why, by whom
+-- derived   telling
 -- returns   {<the time now, ms>, <the limit before, JSON> | ''}
 -- cost      O(1)
 -- moves     none
--- again     another answer, changes only limits and changes: it is set since the last call
+-- again     another answer, changes only limits, changes and telling: it is set since the last call
 -- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
 local field = ARGV[1] .. '|' .. ARGV[2]

@@ -5,6 +5,7 @@
 -- KEYS[2]   failures  hash
 -- KEYS[3]   changes   stream
 -- ARGV      why, by whom, then two per gate: gate, whose (as in shut.lua)
+-- derived   telling
 -- returns   {1 (opened) | 0 (it was open) *}, one per gate
 -- cost      O(gates)
 -- moves     none
@@ -17,7 +18,7 @@ for i = 3, #ARGV, 2 do
   local opened = redis.call('HDEL', KEYS[1], field)
   if opened == 1 then
     redis.call('HDEL', KEYS[2], ARGV[i + 1], 'people|' .. ARGV[i + 1], 'answers|' .. ARGV[i + 1])
-    note_change(KEYS[3], now, 'opened', field, ARGV[1], ARGV[2], '', '')
+    note_change(KEYS[3], now, 'opened', field, ARGV[1], ARGV[2], '', '', {result = 'open'})
   end
   out[#out + 1] = opened
 end

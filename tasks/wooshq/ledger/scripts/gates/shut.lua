@@ -4,15 +4,16 @@
 -- KEYS[1]   gates    hash
 -- KEYS[2]   changes  stream
 -- ARGV      gate, whose (application, '*' for all, then '/<lane>' if only one lane is meant), why, by whom
+-- derived   telling
 -- returns   <the time now, ms>
 -- cost      O(1)
 -- moves     none
--- again     another answer, changes only gates and changes: it is shut since the last call
+-- again     another answer, changes only gates, changes and telling: it is shut since the last call
 -- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
 local field = ARGV[1] .. '|' .. ARGV[2]
 redis.call('HDEL', KEYS[1], field)
 redis.call('HSET', KEYS[1], field,
   cjson.encode({why = ARGV[3], by = ARGV[4], since_ms = now, until_ms = 0, wait_ms = 0, by_hand = true}))
-note_change(KEYS[2], now, 'shut', ARGV[1] .. '|' .. ARGV[2], ARGV[3], ARGV[4], '', '')
+note_change(KEYS[2], now, 'shut', ARGV[1] .. '|' .. ARGV[2], ARGV[3], ARGV[4], '', '', {result = 'shut'})
 return now

@@ -5,6 +5,7 @@
 -- KEYS[2]   due          zset
 -- KEYS[3]   changes      stream
 -- ARGV      id, why or '', by whom
+-- derived   telling
 -- returns   'gone' | <the state that the intent is in>
 -- cost      O(log due)
 -- moves     none

@@ -22,6 +22,9 @@ local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return {'gone', 0, 0} end
 local moved = 0
 local queued = redis.call('ZCARD', KEYS[2])
+local n = redis.call('HMGET', KEYS[1], 'total', 'sent', 'dead', 'unknown_identifiers', 'expired', 'cancelled')
+local left = tonumber(n[1] or 0)
+for i = 2, 6 do left = left - tonumber(n[i] or 0) end
 if ARGV[2] == 'pause' and state == 'running' then
   state, moved = 'paused', 1
   redis.call('HDEL', KEYS[1], 'goes_on')
@@ -57,5 +60,8 @@ elseif ARGV[2] == 'cancel' and state ~= 'cancelled' and state ~= 'done' then
   end_job(KEYS[1], now_ms(), ARGV[4], {KEYS[1], KEYS[6], KEYS[7]})
 end
 tell_all(now_ms())
-if moved == 1 then note_change(KEYS[8], now_ms(), ARGV[2], 'job ' .. ARGV[1], ARGV[3], ARGV[5], '', '', {result = redis.call('HGET', KEYS[1], 'state')}) end
+if moved == 1 then
+  local result = redis.call('HGET', KEYS[1], 'state')
+  note_change(KEYS[8], now_ms(), ARGV[2], 'job ' .. ARGV[1], ARGV[3], ARGV[5], '', '', {n = string.format('%.0f', left), result = result})
+end
 return {redis.call('HGET', KEYS[1], 'state'), moved, queued}

@@ -4,10 +4,11 @@
 -- KEYS[1]   job:<job>  hash
 -- KEYS[2]   changes    stream
 -- ARGV      job, calls/s or '' for no ceiling of its own, why, by whom
+-- derived   telling
 -- returns   'gone' | 'ended' (nothing was changed) | 'set'
 -- cost      O(1)
 -- moves     none
--- again     same answer, changes only changes
+-- again     same answer, changes only changes and telling
 -- memory    works in a full Redis: the first write is HDEL
 local v = redis.call('HMGET', KEYS[1], 'state', 'ended', 'rate')
 if not v[1] then return 'gone' end

@@ -5,6 +5,7 @@
 -- KEYS[1]   letter:<letter>  hash
 -- KEYS[2]   changes          stream
 -- ARGV      body, the edit that it was made from ('' for the intent's own body), model version, letter, why or '', by whom
+-- derived   telling
 -- returns   'edited' | 'taken <state>' | 'changed' (another edit came between) | 'gone'
 -- cost      O(size of the body)
 -- moves     none

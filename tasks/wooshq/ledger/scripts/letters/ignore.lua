@@ -4,6 +4,7 @@
 -- KEYS[1]   cause:<cause>  hash
 -- KEYS[2]   changes        stream
 -- ARGV      cause, until when ms, or '' (not any more), how that is written in the audit log, why or '', by whom
+-- derived   telling
 -- returns   'ignored' | 'open' | 'gone'
 -- cost      O(1)
 -- moves     none

@@ -7,6 +7,7 @@
 -- KEYS[4]   changes                   stream
 -- KEYS[5…]  replay:<replay>:letters list, and the other parts of the replay
 -- ARGV      replay, 'start' | 'pause' | 'resume' | 'cancel', why or '', by whom
+-- derived   telling
 -- returns   {'gone' | <the state that the replay is in now>, 1 (this call moved it) | 0}
 -- cost      O(letters) for a cancel, O(log replays) otherwise
 -- moves     replay planned → running (start), cancelled (cancel), running → paused (pause), paused | stopped → running (resume),

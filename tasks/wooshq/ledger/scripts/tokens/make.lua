@@ -4,6 +4,7 @@
 -- KEYS[1]   tokens   hash
 -- KEYS[2]   changes  stream
 -- ARGV      name, hash of the token, its scopes separated by blanks, why, by whom
+-- derived   telling
 -- returns   <the time when it was made, ms> | 0 (another token has this name)
 -- cost      O(1)
 -- moves     none

@@ -4,6 +4,7 @@
 -- KEYS[1]   tokens   hash
 -- KEYS[2]   changes  stream
 -- ARGV      name, why, by whom
+-- derived   telling
 -- returns   1 | 0 (no token has this name)
 -- cost      O(1)
 -- moves     none

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from wooshq.finding.double import Double
+from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.files import cell, file_exists, opened
 from wooshq_worker.cli.terminal.help import Command, examples
@@ -55,6 +56,8 @@ def doubles(
             help="Write all cases to this file: CSV with a line for each recipient if the name ends in .csv; otherwise NDJSON.",
         ),
     ] = None,
+    why: Why = "",
+    by: By = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -65,13 +68,14 @@ def doubles(
     most = 100 if most is None and export is None and not as_json else most
     with open_wooshq() as wooshq, people.status("searching") if people.is_terminal else people:
         found = wooshq.doubles(since=from_at, most=None if most is None else most + 1)
-    cases = found.found[:most]
-    if export is not None:
-        _write(cases, export, force)
-    elif as_json:
+        cases = found.found[:most]
+        if export is not None:
+            _write(cases, export, force)
+            wooshq.note_export("doubles", len(cases), selection="" if since is None else f"since:{since}", why=why, by=by)
+    if export is None and as_json:
         for one in cases:
             emit(one)
-    else:
+    elif export is None:
         rows = [
             (one.kind, one.id, one.state, short(one.at), one.application, one.people, one.reached, one.cause.replace("\n", "; "))
             for one in cases

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import typer
 
+from wooshq.finding.find import MOST_READ
 from wooshq.finding.found import Count, Found, FoundPage
 from wooshq_worker.cli.filters import Query, pointing_at, query_of
 from wooshq_worker.cli.opening import open_wooshq
@@ -46,14 +48,22 @@ def find(
     most: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Show at most N.")] = 100,
     after: Annotated[str | None, typer.Option(metavar="PLACE", help="Go on after this place: of the last one of the page before.")] = None,
     count: Annotated[bool, typer.Option("--count", help="Only count what is found.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Read all intents of the ledger where it has no index. Default: 200,000; the rest is named.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find intents, dead letters and jobs by a query, newest first. Did customer u1 get it? wooshq find recipient:u1 says."""
     asked = query_of(query)
     if asked is None:
         raise typer.BadParameter("is missing. Example: wooshq find recipient:u1 since:2d", param_hint="QUERY")
-    with open_wooshq() as wooshq, pointing_at(asked), people.status("searching") if people.is_terminal else people:
-        found: FoundPage | Count = wooshq.count(asked) if count else wooshq.find(asked, most=most, after=after)
+    most_read = None if every else MOST_READ
+    with open_wooshq() as wooshq, pointing_at(asked), searching() as progress:
+        found: FoundPage | Count = (
+            wooshq.count(asked, most_read=most_read, progress=progress)
+            if count
+            else wooshq.find(asked, most=most, after=after, most_read=most_read, progress=progress)
+        )
     if isinstance(found, Count):
         emit(found) if as_json else show(f"{found.count}")
     elif as_json:
@@ -66,6 +76,16 @@ def find(
     for part in found.not_searched:
         say(f"Not searched: {part}.")
     finish(SOME_REFUSED if found.history == "away" else ALL_DONE)
+
+
+@contextlib.contextmanager
+def searching() -> Iterator[Callable[[int], None]]:
+    """A line on a terminal that says how many intents were read."""
+    if not people.is_terminal:
+        yield lambda _: None
+        return
+    with people.status("searching") as status:
+        yield lambda n: status.update(f"searching: {n:,} intents of the ledger read")
 
 
 def _show(page: FoundPage) -> None:

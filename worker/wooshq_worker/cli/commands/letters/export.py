@@ -11,9 +11,10 @@ import typer
 
 from wooshq import Wooshq
 from wooshq.errors import LetterUnknown
-from wooshq.letters.filter import Conditions
+from wooshq.letters.filter import Conditions, selection
 from wooshq.letters.letter import Letter, WholeLetter
 from wooshq_schemas.recipient_lists import recipients_in_intent
+from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.filters import filtered
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.files import cell, file_exists, opened
@@ -37,6 +38,8 @@ def export(
     ],
     *,
     wanted: Conditions,
+    why: Why = "",
+    by: By = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write matching letters to a file, newest first. The file holds personal data, so only its owner can read it."""
@@ -47,6 +50,8 @@ def export(
         with opened(file, force=force, option="FILE") as out:
             written = _write(wooshq, letters, out, as_csv=file.suffix.lower() == ".csv")
             out.flush()
+        in_words = wooshq.do(selection({**wanted, "ids": ()}, only_open=False)).in_words
+        wooshq.note_export("letters", written, selection=in_words, why=why, by=by)
     if str(file) != "-":
         say(f"{several(written, 'letter')} written to {file}.")
     if written < len(letters):

@@ -10,8 +10,9 @@ from typing import Annotated, Final
 import typer
 
 from wooshq.outbox.database import DatabaseAway
-from wooshq.outbox.operate import WAITS_AGAIN, MaySendTwice, OutboxRows, RowUnknown, RowWaits, why_rows_wait
+from wooshq.outbox.operate import WAITS_AGAIN, MaySendTwice, OutboxActs, RowUnknown, RowWaits, why_rows_wait
 from wooshq.outbox.table import RowState, ddl
+from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.commands.outbox.changed import ChangedIntent, content_of, problems_said
 from wooshq_worker.cli.commands.outbox.url import UrlOption, open_database
 from wooshq_worker.cli.opening import open_wooshq
@@ -70,11 +71,11 @@ class _PutAway(StrEnum):
 
 
 @contextlib.contextmanager
-def _rows(url: str | None) -> Iterator[OutboxRows]:
+def _rows(url: str | None) -> Iterator[OutboxActs]:
     """The calls for a database. What is no fault of the command line is a sentence and an exit status."""
     try:
         with open_wooshq() as wooshq, open_database(wooshq, url) as database:
-            yield OutboxRows(database, wooshq.settings)
+            yield OutboxActs(database, wooshq.settings, wooshq.do)
     except DatabaseAway as error:
         say(f"{error}. Check WOOSHQ_OUTBOX_URL, and that the database runs.")
         raise typer.Exit(NOTHING_DONE) from None
@@ -136,12 +137,14 @@ def show_(row_id: RowId, url: UrlOption = None, as_json: Json = False) -> None:
 def edit(
     row_id: RowId,
     file: ChangedIntent,
+    why: Why = "",
+    by: By = None,
     url: UrlOption = None,
 ) -> None:
     """Give a row that was put away another intent. It counts as enqueued now, and stays put away until `retry`."""
     text = content_of(file)
     with _rows(url) as rows, problems_said():
-        rows.edit(row_id, text)
+        rows.edit(row_id, text, why=why, by=by)
     say(f"Changed. Try it again with: wooshq outbox retry {row_id}")
 
 
@@ -152,7 +155,11 @@ def edit(
 def retry(
     row_id: Annotated[str | None, typer.Argument(metavar="ID", help="Id of a row, which is its intent's id.", show_default=False)] = None,
     state: Annotated[_PutAway | None, typer.Option(help="All rows in this state, and not one.", show_default=False)] = None,
-    may_double: Annotated[bool, typer.Option("--may-double", help="Also if it is parked: it may have been sent.")] = False,
+    may_double: Annotated[
+        bool, typer.Option("--may-double", help="Also if it is parked: it may have been sent. Then wooshq doubles lists it.")
+    ] = False,
+    why: Why = "",
+    by: By = None,
     url: UrlOption = None,
 ) -> None:
     """Let relays try a row again that was put away, or all of them."""
@@ -160,16 +167,16 @@ def retry(
         raise typer.BadParameter("give the id of a row, or --state for all rows in a state", param_hint="ID")
     with _rows(url) as rows:
         if state is not None:
-            say(f"{several(rows.retry_all(state.value, may_double=may_double), 'row')} for a relay to try again.")
+            say(f"{several(rows.retry_all(state.value, may_double=may_double, why=why, by=by), 'row')} for a relay to try again.")
         elif row_id is not None:
-            say(WAITS_AGAIN[rows.retry(row_id, may_double=may_double).was_refused])
+            say(WAITS_AGAIN[rows.retry(row_id, may_double=may_double, why=why, by=by).was_refused])
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq outbox discard {EXAMPLE_ID}"))
-def discard(row_id: RowId, url: UrlOption = None) -> None:
+def discard(row_id: RowId, why: Why = "", by: By = None, url: UrlOption = None) -> None:
     """Delete a row that was put away. Its message will not be sent."""
     with _rows(url) as rows:
-        rows.discard(row_id)
+        rows.discard(row_id, why=why, by=by)
     say("Deleted.")
 
 

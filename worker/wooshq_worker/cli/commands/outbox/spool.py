@@ -9,7 +9,8 @@ from typing import Annotated, Final
 import typer
 
 from wooshq import Wooshq
-from wooshq.errors import FolderUnusable
+from wooshq.errors import FolderUnusable, LedgerUnavailable
+from wooshq.spool.acts import tell_acts
 from wooshq.spool.aside import AsideUnknown, discard_aside, edit_aside, list_aside, show_aside
 from wooshq.spool.folder import SpoolFolder
 from wooshq.spool.look import SET_ASIDE
@@ -17,6 +18,7 @@ from wooshq.spool.look import depth as depth_of
 from wooshq.spool.moving import Moved, move_spool, why_spool_waits
 from wooshq.spool.retry import MaySendTwice
 from wooshq.spool.retry import retry as retry_and_move
+from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.commands.outbox.changed import ChangedIntent, content_of, problems_said
 from wooshq_worker.cli.opening import open_wooshq
 from wooshq_worker.cli.terminal.help import EXAMPLE_ID, Command, Group, examples
@@ -52,6 +54,8 @@ def _spool() -> Iterator[tuple[Wooshq, SpoolFolder]]:
             raise typer.Exit(NOTHING_DONE)
         try:
             yield wooshq, folder
+            with contextlib.suppress(LedgerUnavailable):  # what was done waits in the spool until then
+                tell_acts(wooshq, folder)
         except FolderUnusable as error:
             say(str(error))
             raise typer.Exit(NOTHING_DONE) from None
@@ -125,22 +129,26 @@ def show_(aside_id: AsideId, as_json: Json = False) -> None:
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq spool edit {EXAMPLE_ID} fixed.json", f"wooshq spool edit {EXAMPLE_ID} - < fixed.json"))
-def edit(aside_id: AsideId, file: ChangedIntent) -> None:
+def edit(aside_id: AsideId, file: ChangedIntent, why: Why = "", by: By = None) -> None:
     """Give it another intent. It counts as spooled now, and stays set aside until `retry`."""
     text = content_of(file)
     with _spool() as (wooshq, folder), problems_said():
-        edit_aside(folder, aside_id, text, wooshq.settings)
+        edit_aside(folder, aside_id, text, wooshq.settings, why=why, by=by)
     say(f"Changed. Try it again with: wooshq spool retry {aside_id}")
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq spool retry {EXAMPLE_ID}"))
 def retry(
     aside_id: AsideId,
-    may_double: Annotated[bool, typer.Option("--may-double", help="Also one that may have been sent: it may be sent twice.")] = False,
+    may_double: Annotated[
+        bool, typer.Option("--may-double", help="Also one that may have been sent: it may be sent twice. Then wooshq doubles lists it.")
+    ] = False,
+    why: Why = "",
+    by: By = None,
 ) -> None:
     """Let an intent that was set aside be moved again, and move what waits if Redis answers."""
     with _spool() as (wooshq, folder):
-        tried = retry_and_move(wooshq, folder, aside_id, may_double=may_double)
+        tried = retry_and_move(wooshq, folder, aside_id, may_double=may_double, why=why, by=by)
     say(f"{aside_id}: {tried.says}")
     if tried.moved.accepted + tried.moved.set_aside > 1:
         _say_moved(tried.moved)
@@ -148,8 +156,8 @@ def retry(
 
 
 @app.command(cls=Command, epilog=examples(f"wooshq spool discard {EXAMPLE_ID}"))
-def discard(aside_id: AsideId) -> None:
+def discard(aside_id: AsideId, why: Why = "", by: By = None) -> None:
     """Delete what was set aside for good: it will not be sent."""
     with _spool() as (_, folder):
-        discard_aside(folder, aside_id)
+        discard_aside(folder, aside_id, why=why, by=by)
         say(f"{aside_id} was discarded.")
