@@ -16,7 +16,9 @@ from wooshq.letters.find import find_letter, list_letters
 from wooshq.letters.groups import count_letters, group_letters, show_cause
 from wooshq.letters.letter import Group, Letter, WholeLetter
 from wooshq.letters.replays import calls
+from wooshq.letters.replays.examples import Example
 from wooshq.letters.replays.ledger import ReplayLedger
+from wooshq.letters.replays.preview import Preview, examples_of, preview_letters
 from wooshq.letters.replays.rules import Brakes, Recipe, ReplayRules
 from wooshq.letters.replays.show import OUTCOME_NAMES, LetterOutcome, Replay, list_replays, outcomes_page, show_replay
 from wooshq.letters.replays.start import Replayed, replay_letters
@@ -111,6 +113,24 @@ class DeadLetters:
         rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by)
         return self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
 
+    def preview(
+        self,
+        *ids: str,
+        to_application: str | None = None,
+        to_lane: str | None = None,
+        to_token: str | None = None,
+        patch: Mapping[str, Any] | None = None,
+        in_doubt: bool | None = None,
+        **conditions: Unpack[Conditions],
+    ) -> Preview:
+        """
+        What a replay with this recipe would do to the newest 250 letters of a selection, with the letters that differ most. Nothing is kept.
+
+        `replay(dry_run=True)` looks at every letter. Raises ValueError for a recipe that cannot be one, IntentInvalid if the patch cannot.
+        """
+        recipe = Recipe(to_application, to_lane, patch, to_token)
+        return self._w.do(preview_letters(self._w.ledger.keys, self._w.settings, ids, conditions, recipe, in_doubt))
+
     def discard(
         self, *ids: str, why: str = "", by: str | None = None, dry_run: bool = False, **conditions: Unpack[Conditions]
     ) -> Discarded:
@@ -144,6 +164,10 @@ class Replays:
         while start is not None:
             page, start = self._w.do(outcomes_page(self._w.ledger.keys, replay_id, outcome, start))
             yield from page
+
+    def examples(self, replay_id: str) -> tuple[Example, ...]:
+        """The letters of a replay that differ most, before and after its recipe; none without a recipe. Raises ReplayUnknown."""
+        return self._w.do(examples_of(self._w.ledger.keys, self._w.settings, replay_id))
 
     def start(self, replay_id: str, *, by: str | None = None) -> Replay:
         """Start a replay that is planned, with just the letters of its plan. Raises ReplayUnknown, ValueError if it is not planned."""
@@ -255,6 +279,24 @@ class AsyncDeadLetters:
         rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by)
         return await self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
 
+    async def preview(
+        self,
+        *ids: str,
+        to_application: str | None = None,
+        to_lane: str | None = None,
+        to_token: str | None = None,
+        patch: Mapping[str, Any] | None = None,
+        in_doubt: bool | None = None,
+        **conditions: Unpack[Conditions],
+    ) -> Preview:
+        """
+        What a replay with this recipe would do to the newest 250 letters of a selection, with the letters that differ most. Nothing is kept.
+
+        `replay(dry_run=True)` looks at every letter. Raises ValueError for a recipe that cannot be one, IntentInvalid if the patch cannot.
+        """
+        recipe = Recipe(to_application, to_lane, patch, to_token)
+        return await self._w.do(preview_letters(self._w.ledger.keys, self._w.settings, ids, conditions, recipe, in_doubt))
+
     async def discard(
         self, *ids: str, why: str = "", by: str | None = None, dry_run: bool = False, **conditions: Unpack[Conditions]
     ) -> Discarded:
@@ -289,6 +331,10 @@ class AsyncReplays:
             page, start = await self._w.do(outcomes_page(self._w.ledger.keys, replay_id, outcome, start))
             for one in page:
                 yield one
+
+    async def examples(self, replay_id: str) -> tuple[Example, ...]:
+        """The letters of a replay that differ most, before and after its recipe; none without a recipe. Raises ReplayUnknown."""
+        return await self._w.do(examples_of(self._w.ledger.keys, self._w.settings, replay_id))
 
     async def start(self, replay_id: str, *, by: str | None = None) -> Replay:
         """Start a replay that is planned, with just the letters of its plan. Raises ReplayUnknown, ValueError if it is not planned."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -36,6 +36,32 @@ def _index_of(keys: Keys, wanted: Selection) -> Steps[str]:
     if (cause := wanted.one_cause) is not None and (yield from are_all_counted(keys)):
         return keys.cause_part(cause, "letters")
     return keys.fixed("letters")
+
+
+@dataclass(slots=True)
+class Reads:
+    """
+    How many letters may be read, so that a look for something rare ends. beyond: it reads on until behind this letter (when it was filed, ms; its
+    id). stopped_at: the last letter that was read, if it ended so.
+    """
+
+    left: int
+    beyond: tuple[int, str] | None = None
+    stopped_at: tuple[int, str] | None = None
+
+
+def look_for(
+    keys: Keys, conditions: ConditionsAndIds, *, most: int, after: tuple[int, str] | None = None, reads: int
+) -> Steps[tuple[list[Letter], tuple[int, str] | None]]:
+    """
+    A page of letters, the newest first, at most `most`, and behind which letter the next page begins; None after the last one. No more than about
+    `reads` letters are read: a page of something rare may be empty, and is not the last one.
+    """
+    may = Reads(reads, after)
+    found = yield from find(keys, (yield from selection(conditions)), most=most + 1, after=after, reads=may)
+    if len(found) > most:
+        return found[:most], (found[most - 1].filed_ms, found[most - 1].id)
+    return found, may.stopped_at
 
 
 def find_letter(keys: Keys, letter_id: str) -> Flow[WholeLetter]:
@@ -79,7 +105,9 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
     )
 
 
-def find(keys: Keys, wanted: Selection, *, most: int | None = None, after: tuple[int, str] | None = None) -> Steps[list[Letter]]:
+def find(
+    keys: Keys, wanted: Selection, *, most: int | None = None, after: tuple[int, str] | None = None, reads: Reads | None = None
+) -> Steps[list[Letter]]:
     """Letters of the selection, the newest first, at most `most`. Memory grows with the letters that are found, not with those that are kept."""
     found: list[Letter] = []
     if after is not None:
@@ -89,12 +117,18 @@ def find(keys: Keys, wanted: Selection, *, most: int | None = None, after: tuple
         found.extend(read.letter for read in letters if after is None or (read.letter.filed_ms, read.letter.id) < after)
         return most is not None and len(found) >= most
 
-    yield from each_page(keys, wanted, take)
+    yield from each_page(keys, wanted, take, reads=reads)
     return found[:most]
 
 
 def each_page(
-    keys: Keys, wanted: Selection, take: Callable[[Sequence[ReadLetter]], bool], *, oldest_first: bool = False, bodies: bool = False
+    keys: Keys,
+    wanted: Selection,
+    take: Callable[[Sequence[ReadLetter]], bool],
+    *,
+    oldest_first: bool = False,
+    bodies: bool = False,
+    reads: Reads | None = None,
 ) -> Steps[None]:
     """
     Give `take` the letters of the selection, page by page, until it returns True. bodies: with the intents that replays would send.
@@ -127,6 +161,12 @@ def each_page(
         if take(_fitting((yield from read_letters(keys, [i for i, _ in scored], bodies=bodies)), tree)):
             return
         newest = scored[-1][1]
+        if reads is not None:
+            reads.left -= len(scored)
+            last_read = (int(newest), scored[-1][0])
+            if reads.left <= 0 and len(scored) == _PAGE and (reads.beyond is None or last_read < reads.beyond):
+                reads.stopped_at = last_read
+                return
         at = sum(score == newest for _, score in scored) + (at if scored[0][1] == newest else 0)
         first = int(newest)
 

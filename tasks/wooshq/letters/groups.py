@@ -43,8 +43,8 @@ def group_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None 
 def count_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None = None) -> Steps[int]:
     """See `DeadLetters.count`."""
     wanted = yield from selection(conditions, only_open=True)
-    if wanted.is_about_causes and (yield from are_all_counted(keys)):
-        return sum(cause.open for cause in (yield from _counted(keys, wanted, None)))
+    if (counted := (yield from count_at_once(keys, conditions))) is not None:
+        return counted if most is None else min(counted, most)
     n = 0
 
     def take(letters: Sequence[ReadLetter]) -> bool:
@@ -54,6 +54,14 @@ def count_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None 
 
     yield from each_page(keys, wanted, take)
     return n if most is None else min(n, most)
+
+
+def count_at_once(keys: Keys, conditions: ConditionsAndIds) -> Steps[int | None]:
+    """How many open letters meet the conditions, if the ledger has counted them; None if each would have to be read."""
+    wanted = yield from selection(conditions, only_open=True)
+    if not (wanted.is_about_causes and (yield from are_all_counted(keys))):
+        return None
+    return sum(cause.open for cause in (yield from _counted(keys, wanted, None)))
 
 
 def show_cause(keys: Keys, cause: str) -> Steps[Group]:

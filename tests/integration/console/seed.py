@@ -80,4 +80,5 @@ def seed(rig: Rig, api: StandIn, words: Words = plain) -> Seeded:
     wooshq.limits.set("rate", 50, why=words("why"), by="ana@ops-1")
     wooshq.shut_gate("circuit", "CCCCC-DDDDD", words("why"), by="ana@ops-1")
     wooshq.enqueue(intent(f"{words('user')}-later", expires_at="2099-01-01T00:00:00Z", application="CCCCC-DDDDD"))
-    return Seeded(rig, sent, bad[1], job.id, replay.id)
+    of_pages = {"cause": {"cause": wooshq.dead_letters.groups()[0].cause}}
+    return Seeded(rig, sent, bad[1], job.id, replay.id, dict(of_pages))

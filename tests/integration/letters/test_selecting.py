@@ -11,8 +11,9 @@ import pytest
 
 from tests.integration.letters.dead_letters import letters_of, users
 from tests.rig import APPLICATION, Rig
-from wooshq import QueryInvalid, Wooshq
+from wooshq import QueryInvalid, ReplayUnknown, Wooshq
 from wooshq.ledger.states import Reason
+from wooshq.letters.find import look_for
 
 
 def of_an_order(user: str) -> dict[str, Any]:
@@ -23,6 +24,48 @@ def of_an_order(user: str) -> dict[str, Any]:
         "campaign": "SALE",
         "application": APPLICATION,
     }
+
+
+class WhenSomethingRareIsLookedFor:
+    @pytest.mark.parametrize("reads", [1, 500, 1200])
+    def test_pages_that_end_early_give_every_letter_once(self, wooshq: Wooshq, reads: int) -> None:
+        rare = [letters_of(wooshq, users(1), detail="rare")[0] for _ in range(3)]
+        letters_of(wooshq, users(1100), detail="usual")
+        rare += letters_of(wooshq, users(2), detail="rare")
+        keys, found, after, pages = wooshq.ledger.keys, [], None, 0
+        while pages == 0 or after is not None:
+            page, after = wooshq.do(look_for(keys, {"where": "detail:rare", "state": "open"}, most=2, after=after, reads=reads))
+            found += [one.id for one in page]
+            pages += 1
+            assert pages < 20
+        assert (len(found), set(found)) == (5, set(rare))
+
+
+class WhenARecipeIsTried:
+    def test_it_is_shown_on_letters_that_differ_before_and_after_the_plan(self, wooshq: Wooshq) -> None:
+        letters_of(wooshq, users(3))
+        letters_of(wooshq, users(3), of_an_order)
+        letters_of(wooshq, users(2), reason=Reason.UNKNOWN)
+        patch = {"message": {"push": None, "preset": "SALE-2"}}
+        tried = wooshq.dead_letters.preview(where="app:AAAAA-BBBBB", patch=patch)
+        assert (tried.looked, tried.ready, tried.left_out) == (8, 6, {"in_doubt": 2})
+        assert {one.after["message"]["preset"] for one in tried.examples} == {"SALE-2"}
+        assert [one.payload_before is not None for one in tried.examples] == [True] * len(tried.examples)
+        planned = wooshq.dead_letters.replay(where="app:AAAAA-BBBBB", patch=patch, start=False)
+        assert planned.id is not None
+        assert {one.id for one in wooshq.replays.examples(planned.id)} <= {one.id for one in wooshq.dead_letters.list()}
+        assert len(wooshq.replays.examples(planned.id)) == len(planned.examples) >= 2
+        kept = wooshq.replays.show(planned.id)
+        assert (kept.left_out_for, kept.takes_s) == ({"in_doubt": 2}, planned.takes_s)
+
+    def test_without_a_recipe_there_is_nothing_to_show(self, wooshq: Wooshq) -> None:
+        letters_of(wooshq, users(1))
+        assert wooshq.dead_letters.preview(reason="rejected").examples == ()
+        planned = wooshq.dead_letters.replay(reason="rejected", start=False)
+        assert planned.id is not None
+        assert wooshq.replays.examples(planned.id) == ()
+        with pytest.raises(ReplayUnknown):
+            wooshq.replays.examples("no-such-replay")
 
 
 class WhenLettersAreListed:

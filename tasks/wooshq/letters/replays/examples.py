@@ -35,10 +35,14 @@ class Example(Result):
 
 
 class Examples:
-    """Looks at every letter, and remembers one of each kind. rendered: makes the request of an intent, or None if it is not valid."""
+    """
+    Looks at every letter, and remembers one of each kind. rendered: makes the request of an intent, or None if it is not valid. exact: gives an
+    intent as a replay keeps it, so that only what the recipe changes differs.
+    """
 
-    def __init__(self, rendered: Callable[[Any], Any]) -> None:
+    def __init__(self, rendered: Callable[[Any], Any], exact: Callable[[Any], Any]) -> None:
         self._rendered = rendered
+        self._exact = exact
         self._kinds: dict[frozenset[str], tuple[str, Any, Any]] = {}
         self._looked: Counter[object] = Counter()
 
@@ -69,7 +73,8 @@ class Examples:
             far = max(rest, key=lambda features: min(_distance(features, other) for other, _ in taken))
             taken.append((far, rest.pop(far)))
         return tuple(
-            Example(letter_id, before, after, self._rendered(before), self._rendered(after)) for _, (letter_id, before, after) in taken
+            Example(letter_id, self._exact(before), after, self._rendered(before), self._rendered(after))
+            for _, (letter_id, before, after) in taken
         )
 
 

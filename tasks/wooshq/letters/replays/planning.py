@@ -129,6 +129,13 @@ class Planner:
         except IntentInvalid:
             return None
 
+    def exact(self, intent: Any) -> Any:
+        """An intent in its exact form; as it is if it is not valid."""
+        try:
+            return json.loads(checked(intent, self.settings).to_json())
+        except IntentInvalid:
+            return intent
+
     def _by_its_state(self, letter: Letter, kept: Kept | None) -> LeftOut | None:
         if letter.state != LetterState.OPEN:
             return LeftOut(LeftOutFor(letter.state), f"is {letter.state}")

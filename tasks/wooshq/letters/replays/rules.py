@@ -18,6 +18,10 @@ OF_ONE_SENDING: Final = ("id", "idempotency_key")
 """Fields that a replay does not take over."""
 
 
+TYPED_ABOVE: Final = 1000
+"""A person who starts a replay of more letters types how many."""
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 

@@ -56,6 +56,10 @@ class Replay(Result):
     calls_planned: int = field(default=0, metadata={"shown": False})
     in_first_slice: bool = field(default=False, metadata={"shown": False})
     """It sends its first letters, and the rest waits for their outcomes."""
+    takes_s: float = field(default=0.0, metadata={"shown": False})
+    """As it was planned, see `Replayed`."""
+    left_out_for: dict[str, int] = field(default_factory=dict, metadata={"shown": False})
+    """Why → how many letters were left out when it was planned."""
 
     @property
     def is_at_rest(self) -> bool:
@@ -174,4 +178,6 @@ def _replay(replay_id: str, row: Mapping[str, str]) -> Replay:
         note=row.get("note", ""),
         calls_planned=n("calls_planned"),
         in_first_slice=row["state"] == ReplayState.RUNNING and "allow" in row,
+        takes_s=float(row.get("takes_s") or 0),
+        left_out_for=json.loads(row.get("left_out_for") or "{}"),
     )

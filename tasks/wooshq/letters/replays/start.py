@@ -18,7 +18,7 @@ from wooshq.ledger.intents import ring
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, ms, text, text_or_none
 from wooshq.ledger.states import ReplayState
-from wooshq.ledger.steps import Ask, Flow, Ring, Steps
+from wooshq.ledger.steps import Ask, Flow, Ring, Steps, as_json
 from wooshq.letters.filter import Conditions, Selection, selection
 from wooshq.letters.find import each_page
 from wooshq.letters.read import ReadLetter
@@ -81,7 +81,12 @@ def replay_letters(
     plan = _as_planned(chosen, examples, settings, rules.brakes, limits)
     if rules.dry_run or not plan.replayed:
         return plan
-    fields = {**_row(rules, why, by), "selection": wanted.in_words, "calls_planned": plan.calls}
+    planned: dict[str, str | int | float | None] = {
+        "calls_planned": plan.calls,
+        "takes_s": plan.takes_s,
+        "left_out_for": as_json(plan.left_out),
+    }
+    fields = {**_row(rules, why, by), "selection": wanted.in_words, **planned}
     with accepting(settings, n=plan.replayed) as span:
         replay_id = yield from _keep(ledger, chosen, {**fields, "trace": span.trace or None})
         span.note(replay_id=replay_id)
@@ -111,7 +116,7 @@ def _choose(keys: Keys, settings: Settings, wanted: Selection, rules: ReplayRule
         in_doubt=rules.in_doubt,
         wanted=wanted,
     )
-    examples = Examples(planner.rendered)
+    examples = Examples(planner.rendered, planner.exact)
 
     def take(letters: Sequence[ReadLetter]) -> bool:
         for read in letters:

@@ -16,6 +16,7 @@ from wooshq_worker.console.pages import (
     overview,
     settings,
 )
+from wooshq_worker.console.pages.letters import causes, letter, lists, recipe, replay, replays
 from wooshq_worker.console.pages.shell.registry import Page
 
 PAGES: Final[Sequence[Page]] = (
@@ -23,6 +24,14 @@ PAGES: Final[Sequence[Page]] = (
     overview.page,
     messages.page,
     life.page,
+    causes.page,
+    lists.letters,
+    lists.cause,
+    letter.page,
+    replays.page,
+    recipe.page,
+    replay.page,
+    replay.outcomes,
     jobs.page,
     job.page,
     doubles.page,

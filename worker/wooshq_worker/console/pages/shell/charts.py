@@ -43,6 +43,22 @@ def bars(values: Sequence[float], label: str, *, width: int = 240, height: int =
     ).format(w=width, h=height, label=label, tone=tone, base=base, drawn=Markup("").join(drawn))
 
 
+def strip(values: Sequence[float], label: str, *, width: int = 192, height: int = 32) -> Markup:
+    """Bars as one shape, for a list of many charts: `bars` makes an element for each value."""
+    most = max(values, default=0) or 1
+    step = width / max(1, len(values))
+    wide = max(0.5, step - 1)
+    drawn = "".join(
+        f"M{place * step:g} {height}v-{max(1.5, value / most * (height - 1)):.4g}h{wide:g}v{max(1.5, value / most * (height - 1)):.4g}z"
+        for place, value in enumerate(values)
+        if value > 0
+    )
+    return Markup(
+        '<svg class="bars" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{label}" preserveAspectRatio="none">'
+        '<line x1="0" x2="{w}" y1="{base}" y2="{base}"/><path d="{drawn}"/></svg>'
+    ).format(w=width, h=height, label=label, base=height - 0.5, drawn=drawn)
+
+
 def parts(counts: Sequence[tuple[str, float, str]], label: str, *, width: int = 400, height: int = 8) -> Markup:
     """One bar of parts. counts: (what, how many, tone), in order; those of none are left out."""
     total = sum(count for _, count, _ in counts)

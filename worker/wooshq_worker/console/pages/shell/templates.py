@@ -62,6 +62,7 @@ class Templates:
             plural=words.plural,
             sparkline=charts.sparkline,
             bars=charts.bars,
+            strip=charts.strip,
             parts=charts.parts,
             live=lambda name: Markup('id="live-{}" data-live').format(name),
         )

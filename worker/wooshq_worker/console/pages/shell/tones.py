@@ -38,6 +38,10 @@ LOOKS: Final[Mapping[str, Look]] = {
     "replaying": _RUNS,
     "closed": _GOOD,
     "discarded": _OVER,
+    # causes of letters
+    "ignored": _OVER,
+    "back again": Look("bad", "again"),
+    "empty": _GOOD,
     # jobs, chunks, recipients, replays and their letters
     "running": _RUNS,
     "paused": _HELD,

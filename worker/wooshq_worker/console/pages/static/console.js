@@ -53,7 +53,7 @@
     if (!list.length) return;
     const at = list.findIndex((row) => row.contains(document.activeElement));
     const next = list[Math.min(list.length - 1, Math.max(0, at < 0 ? (step > 0 ? 0 : list.length - 1) : at + step))];
-    (next.matches("a, button, [tabindex]") ? next : one("a, button, input, [tabindex]", next) || next).focus();
+    (next.matches("a, button, [tabindex]") ? next : one("a", next) || one("button, input, [tabindex]", next) || next).focus();
     next.scrollIntoView({ block: "nearest" });
   }
 
@@ -92,13 +92,17 @@
         case "k": move(-1); break;
         case "x": one("input[type=checkbox]", row || document.createElement("i"))?.click(); break;
         case "Enter": {
-          const link = row && !target.matches("a, button, input, summary") ? one("a", row) : null;
+          const link = row && !target.matches("a, button, summary") ? one("a", row) : null;
           if (!link) return;
           link.click();
           break;
         }
         case "Escape": all("details.menu[open], details.sure[open]").forEach((open) => { open.open = false; }); return;
-        default: return;
+        default: {
+          const named = all("main [data-key]").find((element) => element.dataset.key === event.key);
+          if (!named) return;
+          named.click();
+        }
       }
       event.preventDefault();
     });

@@ -1,0 +1,269 @@
+"""From a cause to a running replay: by mouse in five clicks, by the keyboard alone, without scripts; and what stops one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.integration.console.browser import window
+from tests.integration.console.conftest import logged_in
+from tests.integration.letters.dead_letters import letters_of, users
+from tests.integration.worker.console.served import SECRET, served
+from tests.rig import APPLICATION, Rig, wait_until
+from tests.stand_in import Call, Reply, StandIn, refusal
+from wooshq.letters.causes import CauseState
+from wooshq.letters.filter import cause_of
+from wooshq.letters.replays.rules import TYPED_ABOVE
+
+DETAIL = "payload.preset: the preset WRONG is not known"
+CAUSE = cause_of("rejected", DETAIL, APPLICATION)
+PATCH = '{"message": {"preset": "SALE-2"}}'
+
+
+@dataclass
+class Desk:
+    """A console on an installation of its own, in which letters have one cause. The API takes what has another preset."""
+
+    rig: Rig
+    api: StandIn
+    url: str
+
+    def letters(self, n: int, detail: str = DETAIL) -> list[str]:
+        return letters_of(self.rig.wooshq, users(n), detail=detail)
+
+    @property
+    def newest(self) -> Any:
+        return self.rig.wooshq.replays.list(most=1)[0]
+
+    def ended(self, state: str = "done") -> None:
+        wait_until(lambda: self.newest.state == state, saw=lambda: self.newest.to_json())
+
+
+@pytest.fixture
+def desk(rig: Rig, api: StandIn) -> Iterator[Desk]:
+    def answer(call: Call, n: int) -> Reply | None:
+        return refusal(400, 3, DETAIL) if "WRONG" in str(call.body) else None
+
+    api.answer = answer
+    while rig.wooshq.do(rig.wooshq.ledger.letters.count(50)):
+        pass
+    rig.start_worker()
+    with served(rig.wooshq.settings) as client:
+        yield Desk(rig, api, str(client.base_url))
+
+
+@pytest.fixture
+def visitor(desk: Desk) -> Iterator[httpx.Client]:
+    """A browser without scripts: forms and links alone."""
+    with httpx.Client(base_url=desk.url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60) as client:
+        yield logged_in(client, SECRET)
+
+
+class WhenAPersonReplaysACause:
+    def test_four_clicks_lead_from_the_causes_to_a_running_replay_and_one_pauses_it(self, browser: Browser, desk: Desk) -> None:
+        desk.letters(150)
+        with window(browser, desk.url, SECRET) as shown:
+            page = shown.open("/")
+            page.get_by_role("link", name="Causes").first.click()  # 1
+            page.get_by_role("link", name="Fix and replay").first.click()  # 2
+            page.get_by_label("Recipe").fill(PATCH)
+            page.get_by_label("Why").fill("INC-7: wrong preset")
+            page.get_by_label("Rate").fill("20")
+            page.get_by_role("button", name="Plan it").click()  # 3
+            expect(page.locator("main")).to_contain_text("Nothing is sent yet")
+            expect(page.locator(".diff-line[data-sign='+']").first).to_contain_text("SALE-2")
+            assert desk.api.calls == []
+            page.get_by_role("button", name="Start").click()  # 4
+            expect(page.locator("main")).to_contain_text("running")
+            page.get_by_role("button", name="Pause").click()  # one to stop
+            expect(page.locator("main")).to_contain_text("Paused: paused in the console")
+            assert desk.newest.state == "paused"
+            page.get_by_role("button", name="Resume").click()
+            expect(page.locator("main")).to_contain_text("done", timeout=60_000)  # live
+            assert shown.faults() == []
+        assert (desk.newest.sent, desk.newest.why, desk.newest.by) == (150, "INC-7: wrong preset", "ana")
+
+    def test_the_keyboard_alone_is_enough(self, browser: Browser, desk: Desk) -> None:
+        desk.letters(3)
+        with window(browser, desk.url, SECRET) as shown:
+            page = shown.open("/audit")
+            keys = page.keyboard
+            for key in ("g", "c"):
+                keys.press(key)
+            page.wait_for_url("**/causes")
+            for key in ("j", "Enter"):
+                keys.press(key)
+            page.wait_for_url(f"**/causes/{CAUSE}")
+            for key in ("j", "x", "j", "x"):
+                keys.press(key)
+            assert page.locator("input[name=id]:checked").count() == 2
+            keys.press("f")
+            page.wait_for_url("**/replays/new?*")
+            self._tab_to(page, "textarea[name=patch]")
+            keys.type(PATCH)
+            self._tab_to(page, "input[name=why]")
+            keys.type("INC-7")
+            keys.press("Enter")
+            page.wait_for_url(re.compile(r"/replays/[0-9a-f-]{36}\?"))
+            self._tab_to(page, "form.start button")
+            keys.press("Enter")
+            expect(page.locator("main")).to_contain_text("done", timeout=60_000)
+            assert shown.faults() == []
+        assert (desk.newest.sent, desk.newest.total) == (2, 2)
+
+    def test_it_works_without_scripts(self, browser: Browser, desk: Desk) -> None:
+        desk.letters(4)
+        with window(browser, desk.url, SECRET, java_script_enabled=False) as shown:
+            page = shown.open(f"/causes/{CAUSE}")
+            page.get_by_label("All 4 that match").check()
+            page.get_by_role("button", name="Fix and replay").click()
+            page.get_by_label("Recipe").fill(PATCH)
+            page.get_by_role("button", name="Show what changes").click()
+            expect(page.locator(".diff-line[data-sign='+']").first).to_contain_text("SALE-2")
+            page.get_by_label("Why").fill("INC-7")
+            page.get_by_role("button", name="Plan it").click()
+            page.get_by_role("button", name="Start").click()
+            desk.ended()
+            page.reload()
+            expect(page.locator("main")).to_contain_text("done")
+
+    @staticmethod
+    def _tab_to(page: Page, selector: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+                return
+        raise AssertionError(f"the keyboard does not reach {selector}")
+
+
+class WhenAPlanIsMade:
+    def test_a_recipe_is_undone_before_anything_is_sent(self, visitor: httpx.Client, desk: Desk) -> None:
+        desk.letters(2)
+        form = {"q": f"cause:{CAUSE}", "patch": PATCH, "why": "INC-7", "rate": "5"}
+        plan = visitor.post("/replays/new/plan", data=form).headers["location"]
+        text = visitor.get(plan).text
+        assert "Start: send 2 letters" in text
+        back = re.search(r'name="back" value="([^"]*)"', text)
+        assert back is not None
+        answer = visitor.post(f"{plan.partition('?')[0]}/undo", data={"back": back[1].replace("&amp;", "&")})
+        again = visitor.get(answer.headers["location"])
+        assert all(word in again.text for word in ("SALE-2", "INC-7", f"cause:{CAUSE}", 'value="5"'))
+        assert (desk.newest.state, desk.api.calls) == ("cancelled", [])
+
+    def test_letters_that_come_or_go_meanwhile_change_nothing_of_what_was_planned(self, visitor: httpx.Client, desk: Desk) -> None:
+        ids = desk.letters(5)
+        form = {"q": f"cause:{CAUSE}", "patch": PATCH, "why": "INC-7"}
+        plan = visitor.post("/replays/new/plan", data=form).headers["location"].partition("?")[0]
+        desk.letters(3)
+        desk.rig.wooshq.dead_letters.discard(ids[0], why="a test")
+        assert visitor.post(f"{plan}/start", data={"typed": ""}).status_code == 303
+        desk.ended()
+        assert (desk.newest.sent, desk.newest.left_out, desk.newest.total) == (4, 1, 5)
+        left_out = visitor.get(f"{plan}/letters?outcome=left_out").text
+        assert "it is discarded by now" in left_out
+        assert "discarded" in visitor.get(f"/letters/{ids[0]}").text
+
+    def test_above_a_thousand_the_number_is_typed(self, visitor: httpx.Client, desk: Desk) -> None:
+        desk.letters(TYPED_ABOVE + 1)
+        desk.rig.wooshq.pause(APPLICATION, why="a test")  # nothing needs to be sent here
+        form = {"q": f"cause:{CAUSE}", "patch": PATCH, "why": "INC-7"}
+        plan = visitor.post("/replays/new/plan", data=form).headers["location"].partition("?")[0]
+        for typed in ("", "1000"):
+            refused = visitor.post(f"{plan}/start", data={"typed": typed})
+            assert (refused.status_code, "Type 1001" in refused.text) == (422, True)
+        assert desk.newest.state == "planned"
+        assert visitor.post(f"{plan}/start", data={"typed": "1 001"}).status_code == 303
+        assert desk.newest.state == "running"
+
+    def test_what_is_wrong_is_said_at_its_field_and_nothing_is_planned(self, visitor: httpx.Client, desk: Desk) -> None:
+        desk.letters(1)
+        good = {"q": f"cause:{CAUSE}", "why": "INC-7"}
+        for wrong, says in (
+            ({"why": ""}, "Say why"),
+            ({"patch": "{"}, "It is not JSON"),
+            ({"patch": '{"id": "x"}'}, "cannot be changed by a recipe"),
+            ({"rate": "many"}, "It is not a number"),
+            ({"rate": "-1"}, "must be more than 0"),
+            ({"stop_at": "200"}, "must be between 0 and 1"),
+            ({"to_lane": "fast"}, "must be one of"),
+            ({"q": "nonsense"}, "column 1"),
+            ({"q": ""}, "Say which letters"),
+            ({"patch": '{"message": {"push": {"titel": "x"}}}'}, "none would be sent"),
+            ({"q": "reason:poison"}, "none would be sent"),
+            ({"q": "state:discarded"}, "an empty filter"),
+        ):
+            answer = visitor.post("/replays/new/plan", data={**good, **wrong})
+            assert (answer.status_code, says in answer.text) == (422, True), wrong
+        assert desk.rig.wooshq.replays.list() == []
+
+
+class WhenTheApiStillRefuses:
+    def test_the_replay_stops_after_its_first_slice_and_the_page_says_so(self, browser: Browser, desk: Desk) -> None:
+        desk.letters(60)
+        with window(browser, desk.url, SECRET) as shown:
+            page = shown.open(f"/replays/new?q=cause:{CAUSE}")
+            page.get_by_label("First slice").fill("10")
+            page.get_by_label("Why").fill("INC-7")
+            page.get_by_role("button", name="Plan it").click()
+            page.get_by_role("button", name="Start").click()
+            expect(page.locator("main")).to_contain_text("It has stopped itself", timeout=60_000)
+            expect(page.locator("main")).to_contain_text("50 letters spared")
+            assert page.get_by_role("button", name="Resume").is_visible()
+            assert shown.axe() == []
+        assert len(desk.api.calls) == 10
+
+
+class WhenACauseIsLookedAt:
+    def test_it_is_ignored_and_comes_back(self, visitor: httpx.Client, desk: Desk) -> None:
+        ids = desk.letters(2)
+        data = {"cause": CAUSE, "until": "12h", "why": "known", "stay": "1"}
+        assert visitor.post("/causes/ignore", data=data).headers["location"] == f"/causes/{CAUSE}"
+        assert "known" in visitor.get(f"/causes/{CAUSE}").text
+        assert DETAIL not in visitor.get("/causes").text
+        assert DETAIL in visitor.get(f"/causes?state={CauseState.IGNORED}").text
+        assert visitor.post("/causes/reopen", data={"cause": CAUSE}).headers["location"] == "/causes"
+        desk.rig.wooshq.dead_letters.discard(*ids)
+        desk.letters(1)
+        assert "back again" in visitor.get("/causes").text
+
+    def test_all_that_match_means_the_query_and_not_the_page(self, visitor: httpx.Client, desk: Desk) -> None:
+        desk.letters(55)
+        page = visitor.get(f"/causes/{CAUSE}").text
+        assert page.count('name="id"') == 50
+        assert "All 55 that match" in page
+        older = re.search(r'href="([^"]*after=[^"]*)"', page)
+        assert older is not None
+        assert visitor.get(older[1].replace("&amp;", "&")).text.count('name="id"') == 5
+        to = f"/replays/new?q=cause%3A{CAUSE}&all=1&id={desk.rig.wooshq.dead_letters.list(most=1)[0].id}"
+        assert "55 open letters match now" in visitor.get(to).text
+        answer = visitor.post("/letters/discard", data={"q": f"cause:{CAUSE}", "all": "1", "why": "a test"})
+        assert answer.status_code == 303
+        assert desk.rig.wooshq.dead_letters.count() == 0
+
+    def test_one_letter_is_edited_and_discarded(self, visitor: httpx.Client, desk: Desk) -> None:
+        (letter,) = desk.letters(1)
+        for patch, says in (("{", "It is not JSON"), ("[]", "is an object"), ('{"message": {"titel": "x"}}', "titel")):
+            answer = visitor.post(f"/letters/{letter}/edit", data={"patch": patch})
+            assert (answer.status_code, says in answer.text) == (422, True)
+        assert visitor.post(f"/letters/{letter}/edit", data={"patch": PATCH, "why": "INC-7"}).status_code == 303
+        assert "SALE-2" in visitor.get(f"/letters/{letter}").text
+        assert visitor.post(f"/letters/{letter}/discard", data={"why": "INC-7"}).status_code == 303
+        assert desk.rig.wooshq.dead_letters.show(letter).state == "discarded"
+
+    def test_who_may_only_read_sees_everything_and_no_button(self, desk: Desk) -> None:
+        (letter,) = desk.letters(1)
+        secret = desk.rig.wooshq.tokens.make("reader", ["read"]).secret
+        with httpx.Client(base_url=desk.url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60) as client:
+            reader = logged_in(client, secret)
+            for path in ("/causes", f"/causes/{CAUSE}", f"/letters/{letter}", "/letters", f"/replays/new?q=cause:{CAUSE}", "/replays"):
+                text = reader.get(path).text
+                assert text.count('method="post"') == 1, path
+                assert 'formmethod="post"' not in text, path
+            for act in ("/causes/ignore", "/letters/discard", "/replays/new/plan", f"/letters/{letter}/edit"):
+                assert reader.post(act, data={"cause": CAUSE}).status_code == 403, act
