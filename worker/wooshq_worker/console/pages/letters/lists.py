@@ -18,7 +18,7 @@ from wooshq_worker.console.pages.shell.visit import Form, Visit
 from wooshq_worker.console.pages.shell.words import number, plural
 
 PAGE: Final = 50
-_READS: Final = 5000
+_READS: Final = 3000
 """Letters that are read for a page of something rare; then the page says how far it looked."""
 
 

@@ -44,6 +44,15 @@
     });
   }
 
+  // An act that takes a while says so: a plan looks at every letter
+  function acting() {
+    document.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      if (button) setTimeout(() => { button.dataset.busy = ""; }, 0);
+    });
+    window.addEventListener("pageshow", () => all("[data-busy]").forEach((button) => { delete button.dataset.busy; }));
+  }
+
   // Keys
   const isTyping = (element) => element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
   const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null || row.getClientRects().length);
@@ -290,6 +299,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     themeSwitch();
     copying();
+    acting();
     keys();
     completion();
     const tick = ages();
