@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +38,8 @@ _FIELDS: Final = {
 """Keyword → the field of a query that it means."""
 _OF_THE_INTENT: Final = (*IN_CONTENT, Field.STATUS)
 """Fields that need the intent of a letter."""
+_PRIMES: Final = (16777213, 16777199)
+"""As in causes.lua."""
 _OF_THE_CAUSE: Final = (Field.CAUSE, Field.REASON, Field.DETAIL, Field.APP)
 """Fields that all letters of a cause have in common, as far as they tell causes apart."""
 _IS_OPEN: Final = Is(Field.STATE, LetterState.OPEN)
@@ -295,4 +296,5 @@ def _of_one_answer(found: re.Match[str]) -> str:
 def cause_of(reason: str, detail: str, application: str | None) -> str:
     """The cause of a letter: 12 hexadecimal digits that stand for its reason, its comparable detail and its application."""
     said = f"{reason}\n{application or ''}\n{comparable(detail)}"
-    return hashlib.sha1(said.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:12]
+    number = int.from_bytes(said.encode("utf-8", "surrogatepass"), "big")
+    return "".join(f"{number % prime:06x}" for prime in _PRIMES)

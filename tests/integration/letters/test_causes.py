@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -14,12 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.integration.letters.dead_letters import letters_of, users
-from tests.rig import APPLICATION, Rig, wait_until
+from tests.rig import APPLICATION, Rig, some_settings, wait_until
 from wooshq import CauseUnknown, Wooshq
+from wooshq.installation.memory.ledger import MemoryLedger
 from wooshq.ledger import scripts
+from wooshq.ledger.letters import LetterLedger
+from wooshq.ledger.run import carry_out
 from wooshq.ledger.states import Reason
+from wooshq.ledger.steps import Steps
 from wooshq.letters.causes import HALF_HOUR_MS, LINE, estimate, later, line_of, read_causes
 from wooshq.letters.filter import cause_of, comparable
+from wooshq.letters.groups import group_letters
 from wooshq.letters.letter import Group
 
 SOON = timedelta(hours=1)
@@ -242,3 +248,19 @@ def test_a_line_has_the_last_day() -> None:
 )
 def test_a_time_to_come_is_read(given: str, meant: str) -> None:
     assert later(given, datetime(2026, 5, 1, 12, tzinfo=UTC)).isoformat() == meant
+
+
+class WhenTheLedgerIsInMemory:
+    def test_letters_are_counted_there_too(self) -> None:
+        ledger, settings = MemoryLedger(), some_settings()
+        letters = LetterLedger(settings)
+
+        def do(steps: Steps[Any]) -> Any:
+            return carry_out(steps, ledger.ask)
+
+        for n, body in enumerate(("not JSON", '{"to": {"users": ["u1", "u2"]}}')):
+            assert do(letters.file(f"letter-{n}", body, Reason.INVALID, "is not valid [3]", lane="bulk"))
+        while do(letters.count(10)):
+            pass
+        (group,) = do(group_letters(letters.keys, {}))
+        assert (group.count, group.people, group.detail) == (2, 2, "is not valid [n]")

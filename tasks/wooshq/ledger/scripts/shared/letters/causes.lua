@@ -1,5 +1,5 @@
 -- causes: open letters by their cause, counted in the step that files, opens or closes one. A cause is a reason, what was said (without what
--- differs from answer to answer), and an application; its id is the start of a SHA-1 of the three.
+-- differs from answer to answer), and an application; its id is two remainders of the three texts, see remainders.
 -- Keys, all built here: causes (zset: cause → open letters), cause:<cause> (hash: reason, detail, app; back, when letters came after there was
 -- none, ms; until, noted, by, why, of somebody who ignores it; looked, see tidy.lua), and of each cause: its open letters (…:letters, zset like `letters`), how many were
 -- filed in each half hour (…:line, hash: half hour since the epoch → letters), and registers that say roughly how many people they
@@ -7,6 +7,7 @@
 -- uses row
 local HALF_HOUR, LINE = 1800000, 48
 local REGISTERS = 2048
+local PRIME_A, PRIME_B = 16777213, 16777199
 local LISTS, KINDS = {'users', 'hwids', 'push_tokens', 'test_devices'}, {'transactional', 'segment'}
 local causes_known = {}
 
@@ -35,12 +36,23 @@ local function comparable(detail)
   end))
 end
 
+-- A text as a number, divided by two primes. No SHA-1: a Redis in memory has none for scripts.
+local function remainders(text)
+  local a, b = 0, 0
+  for at = 1, #text, 64 do
+    for _, byte in ipairs({string.byte(text, at, at + 63)}) do
+      a, b = (a * 256 + byte) % PRIME_A, (b * 256 + byte) % PRIME_B
+    end
+  end
+  return a, b
+end
+
 local function cause_of(reason, detail, app)
   local key = reason .. '\n' .. app .. '\n' .. detail
   local found = causes_known[key]
   if not found then
     local said = comparable(detail)
-    found = {id = string.sub(redis.sha1hex(reason .. '\n' .. app .. '\n' .. said), 1, 12), said = said}
+    found = {id = string.format('%06x%06x', remainders(reason .. '\n' .. app .. '\n' .. said)), said = said}
     causes_known[key] = found
   end
   return found.id, found.said
@@ -69,13 +81,20 @@ local function people_in(body)
   return found
 end
 
+-- The fifth power, which makes numbers that follow each other look like chance. No two numbers have the same.
+local function mixed(x, prime)
+  local square = (x * x) % prime
+  return (square * square) % prime * x % prime
+end
+
 -- Counts people roughly in constant memory, and keeps nothing that names them (HyperLogLog, Flajolet et al. 2007; own registers, because a user
 -- of Redis with the rights of the docs may not use PFADD). A register has one byte: 'a' is 1.
 local function add_people(key, people)
   for _, one in ipairs(people) do
-    local digest = redis.sha1hex(one)
-    local place = tonumber(string.sub(digest, 1, 3), 16) % REGISTERS
-    local rest, rank = tonumber(string.sub(digest, 4, 9), 16), 1
+    local a, b = remainders(one)
+    a, b = mixed(a, PRIME_A), mixed(b, PRIME_B)
+    local place = mixed((a + b) % PRIME_A, PRIME_A) % REGISTERS
+    local rest, rank = mixed((b + 7 * a) % PRIME_B, PRIME_B), 1
     while rank < 25 and rest < 2 ^ (24 - rank) do rank = rank + 1 end
     local before = redis.call('GETRANGE', key, place, place)
     local now = string.char(96 + rank)
