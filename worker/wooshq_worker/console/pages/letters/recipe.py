@@ -143,8 +143,8 @@ async def _preview(visit: Visit, asked: Asked, said: _Said) -> Preview | None:
     except QueryInvalid as error:
         said.problems.setdefault("q", str(error))
     except ValueError as error:
-        name, _, problem = str(error).partition(": ")
-        said.problems.setdefault(_FIELD_OF.get(name, ""), problem or str(error))
+        name, problem = _told(error)
+        said.problems.setdefault(name, problem)
     return None
 
 
@@ -156,6 +156,12 @@ _FIELD_OF: Final = {
     "stop_at": "stop_at",
     "why": "why",
 }
+
+
+def _told(error: ValueError) -> tuple[str, str]:
+    """The field that a rule names in front, and what is wrong; "" and the whole if it names none of the form."""
+    name, _, problem = str(error).partition(": ")
+    return (_FIELD_OF[name], problem) if name in _FIELD_OF and problem else ("", str(error))
 
 
 async def _count(visit: Visit, asked: Asked) -> int | None:
@@ -185,8 +191,7 @@ async def plan(visit: Visit, form: Form) -> Done | Shown:
     except IntentInvalid as error:
         return await _shown(visit, asked, problems={"patch": "; ".join(map(str, error.problems))}, status=422)
     except ValueError as error:
-        name, _, problem = str(error).partition(": ")
-        return await _shown(visit, asked, problems={_FIELD_OF.get(name, ""): problem or str(error)}, status=422)
+        return await _shown(visit, asked, problems=dict([_told(error)]), status=422)
     if made.id is None:
         reasons = ", ".join(f"{count} {words}" for _, words, count in left_out_for(made.left_out))
         says = f"{plural(made.selected, 'letter')} match, and none would be sent" + (f": {reasons}." if reasons else ".")
