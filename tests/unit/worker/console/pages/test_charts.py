@@ -53,3 +53,18 @@ def test_parts_of_a_whole_leave_out_what_is_none() -> None:
 
 def test_labels_are_escaped() -> None:
     assert "<script>" not in charts.bars([1], '"><script>', titles=["<script>"])
+
+
+def test_a_strip_has_a_bar_for_each_value_that_is_not_zero() -> None:
+    assert str(charts.strip([0, 3, 0, 1], "Letters")).count("M") == 2
+    assert 'd=""' in str(charts.strip([0, 0], "Letters"))
+    assert "<svg" in str(charts.strip([], "Letters"))
+
+
+def test_the_largest_value_of_a_strip_is_the_tallest_bar() -> None:
+    assert "h9v31z" in charts.strip([4, 2], "Letters", width=20, height=32)
+    assert "h9v15.5z" in charts.strip([4, 2], "Letters", width=20, height=32)
+
+
+def test_the_label_of_a_strip_is_text() -> None:
+    assert "&lt;script&gt;" in charts.strip([1], "<script>")
