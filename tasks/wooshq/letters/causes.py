@@ -178,7 +178,7 @@ def _cause(cause: str, now: int, flat: Any, count: int, oldest: Any, newest: Any
         oldest=int(float(first[0][1])) if first else 0,
         newest=int(float(last[0][1])) if last else 0,
         example=text(last[0][0]) if last else "",
-        people=estimate(seen),
+        people=min(estimate(seen), at("named")),  # the same identifier twice is one of the estimate
         line=line_of({int(slot): int(n) for slot, n in as_row(line).items()}, now),
         back=at("back"),
         until=at("until"),

@@ -83,6 +83,10 @@ class WhenLettersAreFiledAndClosed:
         assert (group.count, group.state, group.act) == (80, "open", "fix and replay")
         assert group.people is not None
         assert abs(group.people - 40) <= 3
+        letters_of(wooshq, users(1500), detail="gone")
+        many = a_cause(wooshq, "gone").people
+        assert many is not None
+        assert 1380 <= many <= 1500, "roughly, and never more than the letters name"
         assert (len(group.line), sum(group.line), sum(group.line[-2:])) == (LINE, 80, 80)
 
     @pytest.mark.usefixtures("ledger")

@@ -1,9 +1,9 @@
 -- causes: open letters by their cause, counted in the step that files, opens or closes one. A cause is a reason, what was said (without what
 -- differs from answer to answer), and an application; its id is two remainders of the three texts, see remainders.
--- Keys, all built here: causes (zset: cause → open letters), cause:<cause> (hash: reason, detail, app; back, when letters came after there was
--- none, ms; until, noted, by, why, of somebody who ignores it; looked, see tidy.lua), and of each cause: its open letters (…:letters, zset like `letters`), how many were
--- filed in each half hour (…:line, hash: half hour since the epoch → letters), and registers that say roughly how many people they
--- concern (…:people, see add_people).
+-- Keys, all built here: causes (zset: cause → open letters), cause:<cause> (hash: reason, detail, app; named, how many identifiers its letters
+-- have; back, when letters came after there was none, ms; until, noted, by, why, of somebody who ignores it; looked, see tidy.lua), and of each
+-- cause: its open letters (…:letters, zset like `letters`), how many were filed in each half hour (…:line, hash: half hour since the epoch →
+-- letters), and registers that say roughly how many people they concern (…:people, see add_people).
 -- uses row
 local HALF_HOUR, LINE = 1800000, 48
 local REGISTERS = 2048
@@ -137,12 +137,14 @@ local function count_open(prefix, letter, v, filed, keep_ms, now)
   if not is_known then
     redis.call('HSET', key, 'reason', v[1] or '', 'detail', said, 'app', v[3] or '')
   elseif now and open == 1 then
-    redis.call('HSET', key, 'back', filed)
+    redis.call('HSET', key, 'back', filed, 'named', 0)
     redis.call('DEL', key .. ':people')
   end
   if now then
     note_filed(key, filed, now)
-    add_people(key .. ':people', people_in(read_row(prefix .. 'intent:' .. letter).body))
+    local people = people_in(read_row(prefix .. 'intent:' .. letter).body)
+    redis.call('HINCRBY', key, 'named', #people)
+    add_people(key .. ':people', people)
   end
   keep_cause(key, keep_ms)
 end
