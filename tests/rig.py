@@ -21,6 +21,7 @@ import redis
 from wooshq import Settings, Wooshq
 from wooshq.intents.status import Status
 from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import as_row
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.settings import variables
 from wooshq.settings.redis_url import is_redis_url
@@ -187,3 +188,39 @@ def _a_redis(names: Mapping[str, Any]) -> dict[str, Any]:
     """The embedded Redis, unless the settings name another one."""
     named = names.get("redis_url") or is_redis_url(names.get("broker_url") or "")
     return {} if named else {"redis_url": EMBEDDED}
+
+
+# ── Rows of intents, whichever form they have; see row.lua ──────────────────────────────────────────────────────────────────────────────
+
+
+def read_row(server: redis.Redis, key: str) -> dict[str, str]:
+    """A row's fields; {} if it is not there."""
+    text = packed(server, key)
+    return as_row(server.hgetall(key) if text is None else [text])
+
+
+def packed(server: redis.Redis, key: str) -> str | None:
+    """A row that is one text."""
+    answers: Any = server.mget(key)
+    return None if answers[0] is None else answers[0].decode()
+
+
+def change_moments(server: redis.Redis, key: str, *, at: int | None = None, expires: int | None = None) -> None:
+    """Another moment at which the intent was accepted, or expires. The row keeps its form."""
+    wanted = {name: value for name, value in (("at", at), ("expires", expires)) if value is not None}
+    text = packed(server, key)
+    if text is None:
+        server.hset(key, mapping=wanted)  # type: ignore[arg-type]
+        return
+    moments, _, rest = text.partition("\n")
+    kept = {**dict(zip(("at", "expires"), moments.split(" "), strict=True)), **wanted}
+    server.set(key, f"{kept['at']} {kept['expires']}\n{rest}", keepttl=True)
+
+
+def with_fields(server: redis.Redis, key: str, **more: str | int) -> None:
+    """A row that is one text gets fields, as all rows had before; and some more of them."""
+    row = {**read_row(server, key), **more}
+    body = str(row.pop("body"))
+    pieces = {str(n): body[at : at + 64] for n, at in enumerate(range(0, len(body), 64))} if len(body) <= 64 * 24 else {"body": body}
+    server.delete(key)
+    server.hset(key, mapping={**row, **pieces})  # type: ignore[arg-type]

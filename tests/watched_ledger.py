@@ -12,6 +12,7 @@ import redis
 
 from tests.script_headers import Header, Move, header_of
 from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import as_row
 from wooshq.ledger.scripts import source_of
 from wooshq.ledger.states import FINAL, MACHINES, Outcome
 from wooshq.ledger.steps import RunScript, Steps, Together
@@ -72,7 +73,8 @@ class WatchedLedger:
     def contents(self) -> Contents:
         """Everything that is in the ledger."""
         keys = sorted(self.redis.keys(f"{self._prefix}*"))
-        unknown = [key for key in keys if key not in self._kinds]
+        rows = f"{self._prefix}intent:".encode()
+        unknown = [key for key in keys if key not in self._kinds or key.startswith(rows)]  # an intent's row has one of two forms
         pipe = self.redis.pipeline(transaction=False)
         for key in unknown:
             pipe.execute_command("TYPE", key)
@@ -83,7 +85,7 @@ class WatchedLedger:
             pipe.execute_command("PTTL", key)
         read = pipe.execute()
         return {
-            key.decode().removeprefix(self._prefix): (content, ttl >= 0)
+            key.decode().removeprefix(self._prefix): (_as_fields(content) if key.startswith(rows) else content, ttl >= 0)
             for key, content, ttl in zip(keys, read[::2], read[1::2], strict=True)
         }
 
@@ -161,6 +163,12 @@ class WatchedLedger:
             named = [m for m in header.moves if (m.machine, m.source, m.target) == (machine, source, target)]
             assert len(named) == 1, f"{header.name} moves a {machine} {source!r} → {target!r}, and its header does not say so"
             self.made.setdefault(header.name, set()).update(named)
+
+
+def _as_fields(row: Any) -> dict[bytes, bytes]:
+    """An intent's row, whichever form it has: the form is no change. See row.lua."""
+    fields = as_row([row] if isinstance(row, bytes) else row)
+    return {name.encode(): value.encode() for name, value in fields.items()}
 
 
 def _moved(before: Contents, after: Contents) -> set[tuple[str, Any, Any]]:

@@ -23,7 +23,7 @@ import redis
 import sqlalchemy
 
 from tests.databases import a_database
-from tests.rig import Rig, an_intent, wait_until
+from tests.rig import Rig, an_intent, read_row, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 from wooshq.history.record import Record
 from wooshq.history.store import History, open_history
@@ -216,7 +216,7 @@ class Run:
         self.age_events()
         with self.rig.redis() as server:
             return not server.xlen(KEYS.fixed("events")) and not any(
-                server.hget(key, "state") in (b"sent", b"expired", b"cancelled") for key in server.keys(KEYS.intent("*"))
+                read_row(server, key.decode()).get("state") in ("sent", "expired", "cancelled") for key in server.keys(KEYS.intent("*"))
             )
 
     def records(self, history: History) -> dict[str, Record]:

@@ -21,6 +21,7 @@ from wooshq.history.record import Record
 from wooshq.intents.find import status_of_record
 from wooshq.intents.late import TRIED_AGAIN
 from wooshq.intents.status import Status, statuses_of
+from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, as_row, moment, text
 from wooshq.ledger.steps import Ask, Flow, in_history
@@ -119,7 +120,7 @@ def _intents(keys: Keys, doubts: Mapping[str, tuple[int, list[str]]], *, ask_his
     known = _Known(keys, ask_history)
     yield from known.load(list(doubts))
     families = yield from known.families(list(doubts))
-    bodies = dict(zip(doubts, (yield Ask([("HGETALL", keys.intent(i)) for i in doubts])), strict=True))
+    rows = dict(zip(doubts, (yield from read_rows(keys, list(doubts))).rows, strict=True))
     found = []
     for intent_id, (at, causes) in doubts.items():
         status = known.statuses.get(intent_id)
@@ -130,7 +131,7 @@ def _intents(keys: Keys, doubts: Mapping[str, tuple[int, list[str]]], *, ask_his
         if status is not None and reached < 2:
             continue
         record = known.records.get(intent_id)
-        recipients = record.recipients if record is not None else Content(as_row(bodies[intent_id]).get("body", "")).recipients
+        recipients = record.recipients if record is not None else Content(rows[intent_id].get("body", "")).recipients
         found.append(
             Double(
                 kind="intent",

@@ -63,8 +63,8 @@ def _not_in_ledger(keys: Keys, records: Sequence[Record], with_dead: bool) -> St
     if not wanted:
         return []
     key = {"intent": keys.intent, "letter": keys.letter, "job": keys.job}
-    there = yield Ask([("HGET", key[one.kind](one.id), "state") for one in wanted])
-    return [one for one, state in zip(wanted, there, strict=True) if state is None]
+    there = yield Ask([("EXISTS", key[one.kind](one.id)) for one in wanted])
+    return [one for one, is_there in zip(wanted, there, strict=True) if not is_there]
 
 
 def place_of(record: Record) -> Place:

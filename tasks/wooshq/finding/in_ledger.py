@@ -11,8 +11,9 @@ from wooshq.history.record import Kind
 from wooshq.intents.status import statuses_of
 from wooshq.jobs.show import read_jobs
 from wooshq.ledger.gates import read as read_gates
+from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import LANES, Keys
-from wooshq.ledger.replies import as_row, moment, ms, text
+from wooshq.ledger.replies import moment, text
 from wooshq.ledger.states import HELD, State
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters.filter import Selection
@@ -128,11 +129,10 @@ def _look(keys: Keys, ids: Sequence[str], tree: Tree, take: Take) -> Steps[None]
     """Decide for these intents. One that is dead is found as its letter."""
     if not ids:
         return
-    *rows, time, shut = yield Ask([*(("HGETALL", keys.intent(i)) for i in ids), ("TIME",), ("HGETALL", keys.fixed("gates"))])
-    gates = read_gates(as_row(shut), ms(time))
+    read = yield from read_rows(keys, ids)
+    gates = read_gates(read.gates, read.now_ms)
     found = []
-    for intent_id, flat in zip(ids, rows, strict=True):
-        row = as_row(flat)
+    for intent_id, row in zip(ids, read.rows, strict=True):
         if row and row.get("state") not in (None, State.DEAD) and intent_fits(intent_id, row, gates, tree):
             found.append(Place.of("intent", intent_id, at_ms(row)))
     take(found)

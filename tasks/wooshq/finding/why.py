@@ -13,9 +13,9 @@ from wooshq.intents.find import whereabouts
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.intents.status import Status
 from wooshq.ledger.gates import EVERY, Gate, GateName, holds, read, waits_for_slot
-from wooshq.ledger.intents import IntentLedger
+from wooshq.ledger.intents import IntentLedger, read_rows
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import Result, as_row, moment, ms, text_or_none
+from wooshq.ledger.replies import Result, moment, text_or_none
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, Flow, Steps
 from wooshq.overview.facts import read_pulse
@@ -119,11 +119,9 @@ class _Seen:
 
 def _look(keys: Keys, found: Status) -> Steps[_Seen | None]:
     lane, application, intent_id = found.lane, found.application or "", found.id
-    flat, time, gates, bells, keeper, lease, suspect, before, asked = yield Ask(
+    read_now = yield from read_rows(keys, [intent_id])
+    bells, keeper, lease, suspect, before, asked = yield Ask(
         [
-            ("HGETALL", keys.intent(intent_id)),
-            ("TIME",),
-            ("HGETALL", keys.fixed("gates")),
             ("HMGET", keys.fixed("bells"), lane, f"{lane}:rung"),
             ("EXISTS", keys.fixed("keeper")),
             ("ZSCORE", keys.fixed("leases"), intent_id),
@@ -132,7 +130,7 @@ def _look(keys: Keys, found: Status) -> Steps[_Seen | None]:
             ("HGET", keys.pace(application), "asked"),
         ]
     )
-    row, now_ms = as_row(flat) if flat else {}, ms(time)
+    (row,), now_ms = read_now.rows, read_now.now_ms
     if "state" not in row:
         return None
     out, rung = (text_or_none(one) for one in bells)
@@ -140,7 +138,7 @@ def _look(keys: Keys, found: Status) -> Steps[_Seen | None]:
         now_ms,
         State(row["state"]),
         row,
-        read(gates, now_ms),
+        read(read_now.gates, now_ms),
         (out == "1", int(float(rung or 0))),
         bool(keeper),
         None if lease is None else int(float(lease)),

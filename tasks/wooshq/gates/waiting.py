@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from wooshq.ledger.gates import Gate, GateName, holds, read, waits_for_slot
+from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import LANES, Keys
 from wooshq.ledger.replies import as_pairs, ms, text, text_or_none
 from wooshq.ledger.steps import Ask, Steps
@@ -127,10 +128,10 @@ def _queues(keys: Keys, queues: Sequence[tuple[str, str]], gates: Sequence[Gate]
 def _since(keys: Keys, heads: Sequence[Sequence[str]]) -> Steps[list[int | None]]:
     """Since when the one of each queue's first intents waits that has waited longest: when it was queued again, or accepted."""
     ids = [i for some in heads for i in some]
-    rows = iter((yield Ask([("HMGET", keys.intent(i), "queued_at", "at") for i in ids])) if ids else ())
+    rows = iter((yield from read_rows(keys, ids)).rows if ids else ())
     found: list[int | None] = []
     for some in heads:
-        moments = [float(text(queued or at)) for queued, at in (next(rows) for _ in some) if queued or at]
+        moments = [float(since) for row in (next(rows) for _ in some) if (since := row.get("queued_at") or row.get("at"))]
         found.append(int(min(moments)) if moments else None)
     return found
 
@@ -147,9 +148,9 @@ def _overdue(keys: Keys, heads: Sequence[Any], now_ms: int) -> Steps[dict[str, i
     passed = [(text(pair[0]), at) for head in heads for pair in as_pairs(head) if (at := int(float(pair[1]))) < now_ms]
     if not passed:
         return {}
-    lanes = yield Ask([("HGET", keys.intent(i), "lane") for i, _ in passed])
+    rows = (yield from read_rows(keys, [i for i, _ in passed])).rows
     found: dict[str, int] = {}
-    for lane, (_, at) in zip(lanes, passed, strict=True):
-        if (name := text_or_none(lane)) is not None:
-            found[name] = min(at, found.get(name, at))
+    for row, (_, at) in zip(rows, passed, strict=True):
+        if (lane := row.get("lane")) is not None:
+            found[lane] = min(at, found.get(lane, at))
     return found

@@ -9,10 +9,9 @@ import json
 
 from wooshq.gates.who import said
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
-from wooshq.ledger.intents import IntentLedger
-from wooshq.ledger.replies import as_row, ms
+from wooshq.ledger.intents import IntentLedger, read_rows
 from wooshq.ledger.states import State
-from wooshq.ledger.steps import Ask, Flow, Steps, in_history
+from wooshq.ledger.steps import Flow, Steps, in_history
 
 CANCELLING = "cancelling"
 """What `cancel` returns if the API must be asked. It is no state: the intent stays `sent`."""
@@ -32,11 +31,11 @@ def cancel_intent(ledger: IntentLedger, intent_id: str, why: str, by: str | None
 
 def _cancel_sent(ledger: IntentLedger, intent_id: str, why: str, by: str) -> Steps[str]:
     """The API is asked by a worker, or by `wooshq cancel`: a web app has neither its token nor an HTTP client."""
-    flat, time = yield Ask([("HGETALL", ledger.keys.intent(intent_id)), ("TIME",)])
-    row = as_row(flat)
+    found = yield from read_rows(ledger.keys, [intent_id])
+    (row,) = found.rows
     body, ended = row.get("body"), row.get("ended")
     held = held_by_pushwoosh(schedule_in(json.loads(body)), int(ended)) if body and ended else None
-    if held is None or held.until_ms <= ms(time):
+    if held is None or held.until_ms <= found.now_ms:
         return State.SENT
     answer = yield from ledger.ask_cancel(intent_id, held.until_ms, why, by)
     return CANCELLING if answer == "asked" else answer

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
 from wooshq.errors import LedgerUnavailable
 from wooshq.intents.status import Status, statuses_of
+from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import as_row, text, text_or_none
+from wooshq.ledger.replies import as_row, text
 from wooshq.ledger.states import FINAL, HELD, State
 from wooshq.ledger.steps import Ask, AskHistory, FindInSpool, Flow, Steps, in_history
 from wooshq.search.tree import And, Field, Is, Tree
@@ -148,8 +148,8 @@ def _in_state(keys: Keys, state: str) -> Steps[set[str]]:
     cursor: object = 0
     while True:
         cursor, page = (yield Ask([("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)]))[0]
-        names = [text(name) for name in page]
-        states: Sequence[object] = (yield Ask([("HGET", name, "state") for name in names])) if names else ()
-        ids.update(name.removeprefix(prefix) for name, found in zip(names, states, strict=True) if text_or_none(found) == state)
+        names = [text(name).removeprefix(prefix) for name in page]
+        rows = (yield from read_rows(keys, names)).rows
+        ids.update(name for name, row in zip(names, rows, strict=True) if row.get("state") == state)
         if int(text(cursor)) == 0:
             return ids

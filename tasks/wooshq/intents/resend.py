@@ -11,10 +11,9 @@ from typing import Any
 from wooshq.errors import IntentInvalid, Problem, WooshqError
 from wooshq.gates.who import said
 from wooshq.intents.entry import entry_of_model, new_id
-from wooshq.ledger.intents import IntentLedger, ring
-from wooshq.ledger.replies import as_row, ms
+from wooshq.ledger.intents import IntentLedger, read_rows, ring
 from wooshq.ledger.states import State
-from wooshq.ledger.steps import Ask, AskHistory, Flow, Ring, in_history
+from wooshq.ledger.steps import AskHistory, Flow, Ring, in_history
 from wooshq.settings import Settings
 from wooshq.tracing import accepting
 from wooshq_schemas import MODEL_VERSION, NewerModel, parse_intent_json
@@ -31,8 +30,8 @@ def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why:
     why, who = said(why, by)
     if not why.strip():
         raise ValueError("why: must say why it is sent again. The recipient may get it twice")
-    flat, time = yield Ask([("HGETALL", ledger.keys.intent(intent_id)), ("TIME",)])
-    row, record = as_row(flat), None
+    found = yield from read_rows(ledger.keys, [intent_id])
+    row, record = found.rows[0], None
     if not row:
         record = (yield from in_history([intent_id])).get(intent_id)
         row = {} if record is None else _row_of(record)
@@ -48,7 +47,7 @@ def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why:
     raw = json.dumps(data, ensure_ascii=False)
     intent = parse_intent_json(raw, application=settings.application, list_limit=settings.list_limit, platforms=settings.platform_table)
     expires = intent.expires_at_dt
-    if expires is not None and expires <= datetime.fromtimestamp(ms(time) / 1000, UTC):
+    if expires is not None and expires <= datetime.fromtimestamp(found.now_ms / 1000, UTC):
         raise _refused("has expired, and nothing is sent after its expires_at", "Enqueue a new intent instead")
     with accepting(settings, intent.lane, after=row.get("traced", "")) as span:
         new = replace(entry_of_model(intent, settings), intent_id=new_id(), trace=span.trace)
@@ -59,7 +58,7 @@ def resend_intent(ledger: IntentLedger, settings: Settings, intent_id: str, why:
     if answer != "resent":
         _check_state(answer)
     if record is not None:
-        yield from _note_in_history(record, new.intent_id, ms(time))
+        yield from _note_in_history(record, new.intent_id, found.now_ms)
     for lane in (yield from ring(ledger.keys, settings)):
         yield Ring(lane)
     return new.intent_id

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.gates import Gate, holds, read, waits_for_slot
+from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import Result, as_row, moment, read_kept, text_or_none
-from wooshq.ledger.replies import ms as _ms
+from wooshq.ledger.replies import Result, moment, read_kept, text_or_none
 from wooshq.ledger.states import HELD, State
 from wooshq.ledger.steps import Ask, Steps
 
@@ -51,11 +51,10 @@ class Status(Result):
 
 def statuses_of(keys: Keys, ids: Sequence[str]) -> Steps[list[Status | None]]:
     """The status of each intent, in at most two round trips. None for an unknown id."""
-    *flats, time, gates = yield Ask([*(("HGETALL", keys.intent(i)) for i in ids), ("TIME",), ("HGETALL", keys.fixed("gates"))])
-    now_ms = _ms(time)
-    rows = [as_row(flat) if flat else None for flat in flats]
-    holding = _Holding(read(gates, now_ms), (yield from _without_slot(keys, [row for row in rows if row is not None], now_ms)))
-    return [None if row is None else _status(i, row, holding, now_ms) for i, row in zip(ids, rows, strict=True)]
+    found = yield from read_rows(keys, ids)
+    now_ms = found.now_ms
+    holding = _Holding(read(found.gates, now_ms), (yield from _without_slot(keys, [row for row in found.rows if row], now_ms)))
+    return [_status(i, row, holding, now_ms) if row else None for i, row in zip(ids, found.rows, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+from wooshq_schemas import MODEL_VERSION
+
+_MOST_PACKED: Final = 2048
+"""A longer body has a row with fields, see row.lua: a text is copied at each step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +26,10 @@ class Entry:
     ttl_ms: int | None = None
     trace: str = ""
     """The context of the producer's span, see `wooshq.tracing`; "" for none."""
+
+    def as_text(self) -> str:
+        """As accept.lua reads it."""
+        ends = f"t{self.ttl_ms}" if self.ttl_ms is not None else "" if self.expires_at_ms is None else f"e{self.expires_at_ms}"
+        fits = len(self.body) <= _MOST_PACKED and self.body[-1:] == "}" and "\n" not in self.body and not self.trace
+        flags = f"{ends}{'' if fits else 'h'}{'' if self.idempotency_key is None else 'i'}{self.trace and ' '}{self.trace}"
+        return f"{flags}\n{self.lane}\n{self.application}\n{MODEL_VERSION}\n{self.digest}\n{self.body}"

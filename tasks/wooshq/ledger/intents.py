@@ -15,7 +15,7 @@ from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.replies import as_kept, as_row
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import Event, Reason
-from wooshq.ledger.steps import Ask, RunScript, Steps, as_json
+from wooshq.ledger.steps import Ask, RunScript, Steps, Together, as_json
 from wooshq.settings import Settings
 from wooshq_schemas import MODEL_VERSION
 
@@ -117,9 +117,9 @@ class Settlement:
         """As settle.lua reads it. retention_ms: how long an ended intent is kept."""
         attempts = [as_kept(attempt) for attempt in self.attempts]
         claim = f"{self.claim.intent_id}\n{self.claim.token}\n"
-        has_more = self.unknown_identifiers or self.held_ms or self.doubt or self.trace or not re.match("[^{\\n]+$", self.message_code)
+        has_more = self.unknown_identifiers or self.held_ms or self.doubt or self.trace or not re.fullmatch(r"[^{\s]\S*", self.message_code)
         if self.event is Event.ACCEPTED and len(attempts) == 1 and not has_more:
-            return f"{claim}{self.message_code}\n{attempts[0]}"  # nearly all of them
+            return f"{claim}{self.message_code} {attempts[0]}"  # nearly all of them
         return claim + self._as_json(attempts, retention_ms)
 
     def _as_json(self, attempts: list[str], retention_ms: int) -> str:
@@ -210,16 +210,10 @@ class IntentLedger:
 
     def accept(self, entries: Sequence[Entry]) -> Steps[Accepted]:
         """Take entries into the ledger; one round trip. If two entries share an idempotency key, the first one counts."""
-        keys: list[str] = [*self._accept]
-        args: list[str | int] = [self._retention_ms, MODEL_VERSION]
-        for e in entries:
-            row = self.keys.intent(e.intent_id)
-            keys += (row, self.keys.idempotency(e.application, e.idempotency_key) if e.idempotency_key is not None else row)
-            expires = "" if e.expires_at_ms is None else e.expires_at_ms
-            ttl = "" if e.ttl_ms is None else e.ttl_ms
-            args.append(f"{e.intent_id}\n{e.digest}\n{e.lane}\n{e.application}\n{expires}\n{ttl}\n{e.body}")
-        if any(e.trace for e in entries):
-            args.append("\n".join(e.trace for e in entries))
+        rows = [self.keys.intent(e.intent_id) for e in entries]
+        named = [self.keys.idempotency(e.application, e.idempotency_key) for e in entries if e.idempotency_key is not None]
+        keys = (*self._accept, *rows, *named)
+        args: list[str | int] = [self._retention_ms, *(e.as_text() for e in entries)]
         bells, *answers = yield RunScript("intents/accept", keys, args)
         return Accepted([_accepted(e, a) for e, a in zip(entries, answers, strict=True)], _text(bells).split())
 
@@ -237,8 +231,8 @@ class IntentLedger:
         k = self.keys
         rules = as_json({**self._take_rules, "token": token, "lane": lane, "most": most, "suspects": suspects, "woken": woken})
         keys = (*self._take, k.ring(lane), k.suspects(lane), k.took(taker), k.fixed("limits"))
-        now, more, again, waiting, ring, expired, *rows = yield RunScript("intents/take", keys, (rules,))
-        claims = [_claim(row, token, lane) for row in rows]
+        now, more, again, waiting, ring, expired, heads, *rows = yield RunScript("intents/take", keys, (rules,))
+        claims = [_claim(head, row, token) for head, row in zip(_text(heads).split("\n") if rows else (), rows, strict=True)]
         return Taken(int(now), claims, bool(more), None if int(again) < 0 else int(again), int(waiting), bool(ring), _text(expired).split())
 
     def note(self, claim: Claim, attempts: Sequence[Mapping[str, Any]], *, waits: bool) -> Steps[bool]:
@@ -308,17 +302,9 @@ class IntentLedger:
         yield RunScript("intents/take_in", (before, *map(k.intent, ids)), (self._s.suspect_after, *ids))
         return len(ids)
 
-    def fields(self, ids: Sequence[str], *names: str) -> Steps[list[list[str | None]]]:
-        """Fields of several rows, None for a missing one; one round trip."""
-        if not ids:
-            return []
-        answer = yield Ask([("HMGET", self.keys.intent(i), *names) for i in ids])
-        return [[None if v is None else _text(v) for v in row] for row in answer]
-
     def bodies(self, ids: Sequence[str]) -> Steps[list[str | None]]:
         """The bodies of several intents, None for a missing one; one round trip."""
-        rows = (yield Ask([("HGETALL", self.keys.intent(i)) for i in ids])) if ids else ()
-        return [as_row(flat).get("body") if flat else None for flat in rows]
+        return [row.get("body") for row in (yield from read_rows(self.keys, ids)).rows]
 
     # What a caller does
 
@@ -402,36 +388,60 @@ def _accepted(entry: Entry, raw: Any) -> AcceptOutcome:
     return AcceptOutcome(answer, new=False)
 
 
-def _claim(told: Any, token: str, lane: str) -> Claim:
-    i, version, application, at, expires, fence, lost, attempts, rounds, doubts, failed_at, waited_ms, leaves_ms, probe, body = _text(
-        told
-    ).split("\n", 14)
-    application, _, token_of = application.partition(" ")
-    trace = traced = ""
-    if "\t" in i:
-        i, trace, traced = i.split("\t")
+#: What a row says that has no fields: it was never taken.
+_FRESH: Final = ("1", "0", "0", "0", "0", "-", "0", "-")
+
+
+def _claim(head: str, row: Any, token: str) -> Claim:
+    moments, lane, application, version, _, body = _text(row).split("\n", 5)
+    at, expires = moments.split(" ")
+    head, *traces = head.split("\t")
+    intent_id, leaves_ms, probe, *more = head.split(" ")
+    fence, lost, attempts, rounds, doubts, failed_at, waited_ms, token_of = more or _FRESH
     return Claim(
-        i,
+        intent_id,
         token,
         body,
         int(version),
         lane,
         application,
         int(at),
-        int(float(expires)) if expires else None,
+        None if expires == "-" else int(float(expires)),
         int(fence),
         int(lost),
         int(attempts),
         int(rounds),
         int(doubts),
-        int(failed_at) if failed_at else None,
+        None if failed_at == "-" else int(failed_at),
         int(waited_ms),
         int(leaves_ms),
         probe == "1",
-        token_of,
-        trace,
-        traced,
+        "" if token_of == "-" else token_of,
+        *traces,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of intents as they were read, {} for one that is not there; the gates and the time at that moment, ms."""
+
+    rows: list[dict[str, str]]
+    gates: dict[str, str]
+    now_ms: int
+
+
+_READ: Final = 16
+"""Rows in one run of read.lua: Redis serves no other client while a script runs."""
+
+
+def read_rows(keys: Keys, ids: Sequence[str]) -> Steps[Rows]:
+    """The rows of several intents, in one round trip. Everything outside of scripts that reads a row reads it here."""
+    gates = keys.fixed("gates")
+    pages = [ids[at : at + _READ] for at in range(0, len(ids), _READ)] or [()]
+    answers = yield Together([RunScript("intents/read", (gates, *map(keys.intent, page))) for page in pages])
+    rows = [as_row(row) for _, _, *found in answers for row in found]
+    now_ms, flat, *_ = answers[-1]
+    return Rows(rows, as_row(flat), int(now_ms))
 
 
 def ring(keys: Keys, settings: Settings) -> Steps[list[str]]:

@@ -23,7 +23,12 @@ def ms(time: Sequence[Any]) -> int:
 
 
 def as_row(flat: Any) -> dict[str, str]:
-    """The reply of HGETALL (a dict or a flat list, bytes or text) as texts. A body that is kept in pieces (see row.lua) is whole."""
+    """
+    The reply of HGETALL (a dict or a flat list, bytes or text) as texts. Of an intent's row (see row.lua), a body that is kept in pieces is whole,
+    and a list of one text is a row that is one text.
+    """
+    if isinstance(flat, list) and len(flat) == 1:
+        return _unpacked(text(flat[0]))
     items = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
     row = {text(name): value for name, value in items}
     if (first := row.pop("0", None)) is not None:
@@ -33,6 +38,23 @@ def as_row(flat: Any) -> dict[str, str]:
         row["body"] += piece
         n += 1
     return {name: text(value) for name, value in row.items()}
+
+
+def _unpacked(row: str) -> dict[str, str]:
+    """The fields that a row means which is one text, as `unpacked` of row.lua has them."""
+    moments, lane, application, version, digest, body, *last = row.split("\n", 6)
+    at, expires = moments.split(" ")
+    found = {"state": "queued", "lane": lane, "app": application, "at": at, "v": version, "body": body}
+    if digest:
+        found["digest"] = digest
+    if expires != "-":
+        found["expires"] = expires
+    if last:
+        lease, begun, *sent = last[0].split(" ", 4)
+        found |= {"state": "sending", "lease": lease, "begun": begun, "fence": "1"}
+        if sent:
+            found |= {"state": "sent", "ended": sent[0], "code": sent[1], "a:1": sent[2], "n": "1"}
+    return found
 
 
 def as_pairs(flat: Any) -> list[tuple[Any, Any]]:

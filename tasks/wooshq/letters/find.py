@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from wooshq.errors import LetterUnknown
 from wooshq.intents.status import attempts_of
+from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_pairs, as_row, text
 from wooshq.ledger.steps import Ask, Flow, Steps, in_history
@@ -67,7 +68,7 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
         )
     letter = letter_of(row)
     lineage = [letter_id, *letter.replays]
-    rows = [as_row(flat) for flat in (yield Ask([("HGETALL", keys.intent(i)) for i in lineage]))]
+    rows = (yield from read_rows(keys, lineage)).rows
     body = row.get("edited") or next((r["body"] for i, r in zip(lineage, rows, strict=True) if i == letter.intent_id and r), None)
     shown = {**letter, "attempts": [attempt for r in rows for attempt in attempts_of(r)]}
     return WholeLetter(
@@ -137,8 +138,8 @@ def _fitting(letters: Sequence[ReadLetter | None], tree: Tree | None) -> list[Re
 
 def _letter_ids(keys: Keys, ids: Sequence[str]) -> Steps[list[str]]:
     """Letters' ids. The id of an intent becomes that of its letter: its own, or the one that it is a replay of."""
-    answer = yield Ask([("HGET", keys.intent(i), "letter") for i in ids])
-    return [i if letter is None else text(letter) for i, letter in zip(ids, answer, strict=True)]
+    rows = (yield from read_rows(keys, ids)).rows
+    return [row.get("letter", i) for i, row in zip(ids, rows, strict=True)]
 
 
 def json_or_text(body: str | None) -> Any:

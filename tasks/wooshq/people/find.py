@@ -11,7 +11,7 @@ from wooshq.history.acts import KeptAct
 from wooshq.history.person import Person
 from wooshq.jobs.units import Unit, pack, unpack
 from wooshq.ledger.chunks import ChunkName
-from wooshq.ledger.intents import IntentLedger
+from wooshq.ledger.intents import IntentLedger, read_rows
 from wooshq.ledger.replies import as_row, text, text_or_none
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, Steps
@@ -20,6 +20,7 @@ from wooshq.settings import Settings
 
 _PAGE: Final = 500
 _CHUNKS: Final = 20
+_Read: TypeAlias = Callable[[Sequence[str]], Steps[list[dict[str, str]]]]
 _Look: TypeAlias = Callable[[str, Mapping[str, str]], Steps[None]]
 
 
@@ -57,8 +58,8 @@ class Finder:
     def round(self) -> Steps[Round]:
         """Go through the ledger once."""
         self._round = Round()
-        yield from self._through(self._keys.intent(""), self._intent)
-        yield from self._through(self._keys.letter(""), self._letter)
+        yield from self._through(self._keys.intent(""), self._read_intents, self._intent)
+        yield from self._through(self._keys.letter(""), self._read_letters, self._letter)
         yield from self._causes()
         jobs = [text(one) for one in (yield Ask([("ZRANGE", self._keys.fixed("jobs"), 0, -1)]))[0]]
         for job_id in jobs:
@@ -66,17 +67,22 @@ class Finder:
         yield from self._acts()
         return self._round
 
-    def _through(self, prefix: str, look: _Look) -> Steps[None]:
+    def _read_intents(self, ids: Sequence[str]) -> Steps[list[dict[str, str]]]:
+        return (yield from read_rows(self._keys, ids)).rows
+
+    def _read_letters(self, ids: Sequence[str]) -> Steps[list[dict[str, str]]]:
+        flats = (yield Ask([("HGETALL", self._keys.letter(i)) for i in ids])) if ids else ()
+        return [as_row(flat) for flat in flats]
+
+    def _through(self, prefix: str, read: _Read, look: _Look) -> Steps[None]:
         pattern = "".join(f"\\{char}" if char in "\\*?[]" else char for char in prefix) + "*"
         cursor: object = 0
         while True:
             cursor, page = (yield Ask([("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)]))[0]
-            names = [text(name) for name in page]
-            flats: Sequence[object] = (yield Ask([("HGETALL", name) for name in names])) if names else ()
-            for name, flat in zip(names, flats, strict=True):
-                row = as_row(flat)
+            names = [text(name).removeprefix(prefix) for name in page]
+            for name, row in zip(names, (yield from read(names)), strict=True):
                 if row.get("state"):
-                    yield from look(name.removeprefix(prefix), row)
+                    yield from look(name, row)
             if int(text(cursor)) == 0:
                 return
 

@@ -92,7 +92,8 @@ class Recorder:
         """An intent that was refused has no row, and one that was accepted before is known."""
         if intent_id in self._known:
             return
-        row = as_row(self._client.hgetall(key))
+        (text,) = self._client.mget(key)
+        row = as_row(self._client.hgetall(key) if text is None else [text])
         if "body" in row:
             self._known.add(intent_id)
             self._found.append(Enqueued(intent_id, json.loads(row["body"]), row["lane"], row["app"]))

@@ -76,7 +76,7 @@ def a_person_is_taken_out_of_letters(walk: Walker) -> None:
     _, together = walk.replayed_together()
     found = forgotten(walk, "u1")
     assert found.busy > 0
-    assert walk.watched.redis.hget(walk.keys.intent(together), "share")
+    assert walk.row(together)["share"]
     assert not walk.watched.redis.exists(walk.keys.intent(busy)), "its replay was cancelled first"
 
 

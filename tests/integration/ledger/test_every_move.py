@@ -10,7 +10,7 @@ import redis
 
 from tests.integration.ledger import operators, replays
 from tests.integration.ledger.walker import ATTEMPT, HOUR_MS, Walker, a_dead_recipient
-from tests.rig import APPLICATION
+from tests.rig import APPLICATION, change_moments
 from tests.script_headers import header_of, table_moves
 from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import new_id
@@ -97,7 +97,7 @@ def a_settlement_is_late(walk: Walker) -> None:
 def an_intent_expires_before_it_is_taken(walk: Walker) -> None:
     for accepted in (lambda: walk.accepted(ttl_s=100), walk.replayed):
         intent_id = accepted()
-        walk.watched.redis.hset(walk.keys.intent(intent_id), "expires", 1)
+        change_moments(walk.watched.redis, walk.keys.intent(intent_id), expires=1)
         assert walk.taken_now(intent_id) is None
         assert walk.do(walk.ledger.cancel(intent_id)) == "expired"
 

@@ -21,11 +21,10 @@ from hypothesis.stateful import (
 )
 
 from tests.integration.ledger.replays import replay_one
-from tests.rig import APPLICATION, an_intent, some_settings
+from tests.rig import APPLICATION, an_intent, change_moments, read_row, some_settings
 from tests.watched_ledger import WatchedLedger
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import Claim, IntentLedger, Settlement
-from wooshq.ledger.replies import as_row
 from wooshq.ledger.states import FINAL, MOVES, Event, LetterState, Reason, State
 from wooshq.ledger.steps import Steps
 from wooshq.letters.replays.ledger import ReplayLedger
@@ -98,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         """Let them stand in their queue in an order that does not depend on the clock, so that hypothesis can make a run again."""
         for intent_id in ids:
             self.n += 1
-            self.redis.hset(self.ledger.keys.intent(intent_id), "at", self.n)
+            change_moments(self.redis, self.ledger.keys.intent(intent_id), at=self.n)
             self.redis.zadd(self.ledger.keys.queue(lane, APPLICATION), {intent_id: self.n}, xx=True)
 
     # Producers
@@ -144,18 +143,18 @@ class Machine(RuleBasedStateMachine):
         holds = known.claim == claim
         attempt = {"at": "2026-05-01T09:00:00.000Z", "outcome": "retry"}
         settlement = Settlement(claim, event, [attempt] * calls, message_code="M-1", reason=Reason.REJECTED, detail="no", wait_ms=HOUR_MS)
-        before = self.redis.hgetall(self.ledger.keys.intent(claim.intent_id))
+        before = read_row(self.redis, self.ledger.keys.intent(claim.intent_id))
         settled = self.do(self.ledger.settle([settlement]))
         if holds:
             assert settled == [True]
             known.calls += calls
             assert self.move(claim.intent_id, event)
         if twice:
-            after = self.redis.hgetall(self.ledger.keys.intent(claim.intent_id))
+            after = read_row(self.redis, self.ledger.keys.intent(claim.intent_id))
             assert self.do(self.ledger.settle([settlement])) == settled
-            assert self.redis.hgetall(self.ledger.keys.intent(claim.intent_id)) == after
+            assert read_row(self.redis, self.ledger.keys.intent(claim.intent_id)) == after
         if settled == [False]:
-            assert self.redis.hgetall(self.ledger.keys.intent(claim.intent_id)) == before
+            assert read_row(self.redis, self.ledger.keys.intent(claim.intent_id)) == before
 
     @rule(target=stale, lane=LANES, event=HOW_IT_ENDED)
     def a_worker_s_round(self, lane: str, event: Event) -> Any:
@@ -174,7 +173,7 @@ class Machine(RuleBasedStateMachine):
         if known.state is not State.SENDING:
             return
         self.redis.zadd(self.ledger.keys.fixed("leases"), {intent_id: 1})
-        lost = int(self.redis.hget(self.ledger.keys.intent(intent_id), "lost") or 0) + 1
+        lost = int(read_row(self.redis, self.ledger.keys.intent(intent_id)).get("lost", 0)) + 1
         doubts = self.redis.xlen(self.ledger.keys.fixed("doubts"))
         taken = self.do(self.ledger.take_over([intent_id], {}))
         assert self.redis.xlen(self.ledger.keys.fixed("doubts")) == doubts + known.begun, "a call that may have left is in doubt"
@@ -246,7 +245,7 @@ class Machine(RuleBasedStateMachine):
             assert members == {i for i, known in self.known.items() if known.state is state}
         assert not self.members(keys.fixed("expiry")) & {i for i, known in self.known.items() if known.state in FINAL}
         for intent_id, known in self.known.items():
-            row = as_row(self.redis.hgetall(keys.intent(intent_id)))
+            row = read_row(self.redis, keys.intent(intent_id))
             assert row["state"] == known.state
             assert int(row.get("n", 0)) == known.calls == sum(name.startswith("a:") for name in row)
             assert (self.redis.pttl(keys.intent(intent_id)) > 0) is (known.state in FINAL), "kept until it ends, and then for a time"

@@ -85,7 +85,7 @@ def test_a_slot_costs_neither_and_the_status_says_so(walk: Walker) -> None:
     walk.claimed(first)
     assert walk.taken_now(second) is None
     assert "slot" in walk.do(statuses_of(walk.keys, [second]))[0].waiting_for
-    assert walk.watched.redis.hget(walk.keys.intent(second), "rounds") is None
+    assert "rounds" not in walk.row(second)
 
 
 @pytest.mark.parametrize("event", [Event.GIVEN_UP, Event.HANDED_BACK])

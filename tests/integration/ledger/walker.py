@@ -12,7 +12,7 @@ from wooshq.intents.entry import entry_of, new_id
 from wooshq.jobs.packing import Unit, pack
 from wooshq.ledger.chunks import ChunkName, ChunkRecord, DeadRecipient, TakenChunk
 from wooshq.ledger.entry import Entry
-from wooshq.ledger.intents import Claim, IntentLedger, Settlement
+from wooshq.ledger.intents import Claim, IntentLedger, Settlement, read_rows
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.states import Event, Mark, Reason
 from wooshq.letters.replays.ledger import NewIntent, NextLetters, ReplayedLetter, ReplayLedger
@@ -51,9 +51,13 @@ class Walker:
     def accepted(self, **fields: Any) -> str:
         return str(self.do(self.ledger.accept([entry_of(an_intent(**fields), self.settings)])).outcomes[0].intent_id)
 
+    def row(self, intent_id: str) -> dict[str, str]:
+        return self.do(read_rows(self.keys, [intent_id])).rows[0]  # type: ignore[no-any-return]
+
     def first_in_line(self, intent_id: str) -> str:
         """Let this intent be the next one that is taken. Returns its lane."""
-        lane, application = (text.decode() for text in self.watched.redis.hmget(self.keys.intent(intent_id), "lane", "app"))
+        row = self.row(intent_id)
+        lane, application = row["lane"], row["app"]
         self._first -= 1
         self.watched.redis.zadd(self.keys.queue(lane, application), {intent_id: self._first}, xx=True)
         self.watched.redis.zadd(self.keys.suspects(lane), {intent_id: self._first}, xx=True)

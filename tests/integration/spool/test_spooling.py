@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.installation.servers import Server
-from tests.rig import an_intent, wait_until
+from tests.rig import an_intent, read_row, wait_until
 from wooshq import Conflict, IntentInvalid, LedgerUnavailable, NotAccepted, Settings, Wooshq
 from wooshq.aio import AsyncWooshq
 from wooshq.errors import FolderUnusable
@@ -149,7 +149,7 @@ class WhenRedisIsAway:
         folder.append([Record(entry, half_an_hour_ago, maybe_done=False).to_line()])
         moved(settings)
         with server.client() as client:
-            expires_ms = int(client.hget(shop.ledger.keys.intent(entry.intent_id), "expires"))  # type: ignore[arg-type]
+            expires_ms = int(read_row(client, shop.ledger.keys.intent(entry.intent_id))["expires"])
         assert expires_ms < (time.time() + 2700) * 1000
 
     def test_without_a_folder_it_is_as_before(self, settings: Settings, server: Server) -> None:

@@ -11,7 +11,7 @@ from tests.rig import an_intent, some_settings
 from wooshq.installation.memory.ledger import MemoryLedger
 from wooshq.intents.accept import accept_one
 from wooshq.intents.entry import entry_of
-from wooshq.ledger.intents import IntentLedger
+from wooshq.ledger.intents import IntentLedger, read_rows
 from wooshq.ledger.replies import ms
 from wooshq.ledger.run import carry_out
 from wooshq.ledger.steps import Ask
@@ -24,8 +24,9 @@ class WhenTheClockIsMoved:
         memory, ledger = MemoryLedger(), IntentLedger(settings := some_settings())
         memory.advance(DAY_S)
         intent_id = carry_out(accept_one(ledger, entry_of(an_intent(), settings)), memory.ask).intent_id
-        (at,), time_ = memory.ask(Ask([("HMGET", ledger.keys.intent(intent_id), "at"), ("TIME",)]))
-        for seen_ms in (int(at), ms(time_)):
+        read = carry_out(read_rows(ledger.keys, [intent_id]), memory.ask)
+        (time_,) = memory.ask(Ask([("TIME",)]))
+        for seen_ms in (int(read.rows[0]["at"]), read.now_ms, ms(time_)):
             assert DAY_S - 1 < seen_ms / 1000 - time.time() < DAY_S + 300
 
     def test_keys_whose_time_is_over_are_gone_and_the_others_have_less_left(self) -> None:

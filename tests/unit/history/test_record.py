@@ -13,11 +13,17 @@ from tests.strategies import json_values
 from tests.unit.history.records import AT, a_record, a_row, an_id
 from wooshq import Wooshq
 from wooshq.history.record import Record, intent_record, job_record, letter_record
+from wooshq.ledger.intents import read_rows
+from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_row
 from wooshq.ledger.steps import Ask, Steps
 
 
 def row_at(key: str) -> Steps[dict[str, str]]:
+    """Of an intent, a letter or a job."""
+    intent = key.partition(":intent:")[2]
+    if intent:
+        return (yield from read_rows(Keys(key.partition(":")[0]), [intent])).rows[0]
     return as_row((yield Ask([("HGETALL", key)]))[0])
 
 

@@ -15,6 +15,7 @@ from wooshq_worker.doctor.finding import Finding
 _SHA: Final = "0" * 40
 
 _OF_THE_LEDGER: Final[tuple[tuple[Any, ...], ...]] = (
+    ("APPEND", "KEY", "v"),
     ("BLPOP", "KEY", 1),
     ("DEL", "KEY"),
     ("EVAL", "return 1", 1, "KEY"),
@@ -36,6 +37,8 @@ _OF_THE_LEDGER: Final[tuple[tuple[Any, ...], ...]] = (
     ("LRANGE", "KEY", 0, 0),
     ("LREM", "KEY", 0, "v"),
     ("LTRIM", "KEY", 0, 0),
+    ("MGET", "KEY"),
+    ("MSETNX", "KEY", "v"),
     ("PERSIST", "KEY"),
     ("PEXPIRE", "KEY", 1),
     ("PTTL", "KEY"),

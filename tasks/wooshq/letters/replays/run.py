@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_row, ms, text
 from wooshq.ledger.states import Outcome, ReplayState
@@ -226,8 +227,8 @@ def _let_follow(ledger: ReplayLedger, replay_id: str) -> Steps[bool]:
         return False
     intent_id = text(first[0])
     fields = ("state", "reason", "detail", "unknown", "body")
-    flat, seen = yield Ask([("HGETALL", keys.intent(intent_id)), ("LLEN", keys.replay_of(replay_id, intent_id))])
-    row = as_row(flat)
+    (row,) = (yield from read_rows(keys, [intent_id])).rows
+    (seen,) = yield Ask([("LLEN", keys.replay_of(replay_id, intent_id))])
     state, reason, detail, unknown, body = (row.get(name) or "" for name in fields)
     left = seen
     if state == "dead" and reason in ("rejected", "too_large") and seen > 1:

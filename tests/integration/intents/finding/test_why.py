@@ -13,6 +13,7 @@ from tests.stand_in import Reply, StandIn
 from wooshq import Wooshq
 from wooshq.finding.why import Explained, NotYet
 from wooshq.ledger.gates import Heard, Shut
+from wooshq.ledger.intents import read_rows
 from wooshq.ledger.steps import Ask
 
 UNAVAILABLE = Reply(503, {"code": 14, "message": "try later", "status": "UNAVAILABLE"})
@@ -32,6 +33,14 @@ def write(wooshq: Wooshq, *command: Any) -> Any:
         return (yield Ask([command]))[0]
 
     return wooshq.do(steps())
+
+
+def changed(wooshq: Wooshq, intent_id: str, **fields: str) -> None:
+    """The intent's row with other fields."""
+    keys = wooshq.ledger.keys
+    row = wooshq.do(read_rows(keys, [intent_id])).rows[0] | fields
+    write(wooshq, "DEL", keys.intent(intent_id))
+    write(wooshq, "HSET", keys.intent(intent_id), *(part for pair in row.items() for part in pair))
 
 
 def a_worker_is_there(wooshq: Wooshq) -> None:
@@ -120,7 +129,7 @@ class WhenSomethingHoldsIt:
         intent_id, keys = wooshq.enqueue(an_intent()), wooshq.ledger.keys
         write(wooshq, "ZREM", keys.queue("transactional", APPLICATION), intent_id)
         write(wooshq, "ZADD", keys.suspects("transactional"), 1, intent_id)
-        write(wooshq, "HSET", keys.intent(intent_id), "lost", "2")
+        changed(wooshq, intent_id, lost="2")
         found = explained(wooshq, intent_id)
         assert found.reason == NotYet.SUSPECT
         assert found.sentence.startswith("2 workers were lost")
@@ -139,7 +148,7 @@ class WhenItIsUnderWay:
         wait_until(lambda: rig.wooshq.overview().workers)
         (worker,) = rig.wooshq.overview().workers
         assert explained(rig.wooshq, intent_id).sentence.startswith(f"The worker {worker.pid} on {worker.host} holds it")
-        write(rig.wooshq, "HSET", rig.wooshq.ledger.keys.intent(intent_id), "begun", 1000)
+        changed(rig.wooshq, intent_id, begun="1000")
         late = explained(rig.wooshq, intent_id)
         assert late.reason == NotYet.UNDER_WAY
         assert "when the lease ends" in late.sentence

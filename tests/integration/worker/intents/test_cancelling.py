@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.rig import APPLICATION, TOKEN, Rig, an_intent, wait_until
+from tests.rig import APPLICATION, TOKEN, Rig, an_intent, read_row, wait_until
 from wooshq_worker.sandbox import SandboxThread
 
 
@@ -176,7 +176,7 @@ class WhenThePersonAtTheCommandLineCancelsIt:
         rig.wooshq.cancel(intent_id)
         rig.start_worker()
         with rig.redis() as server:
-            wait_until(lambda: server.hexists(rig.wooshq.ledger.keys.intent(intent_id), "cancel_token"))
+            wait_until(lambda: "cancel_token" in read_row(server, rig.wooshq.ledger.keys.intent(intent_id)))
         done = rig.cli("cancel", intent_id)
         assert (done.returncode, done.stdout.decode()) == (0, f"{intent_id} cancelled\n")
         assert len(sandbox.cancels) == 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rig import Rig, an_intent, wait_until
+from tests.rig import Rig, an_intent, read_row, wait_until
 from tests.stand_in import Reply, StandIn, refusal
 
 REFUSED = refusal(503, 14, "unavailable", Retry_After="20")
 
 
 def row_of(rig: Rig, intent_id: str) -> dict[str, str]:
-    return {k.decode(): v.decode() for k, v in rig.redis().hgetall(rig.wooshq.ledger.keys.intent(intent_id)).items()}
+    return read_row(rig.redis(), rig.wooshq.ledger.keys.intent(intent_id))
 
 
 @pytest.mark.settings(lease_s=120.0, short_retry_s=30.0, short_tries=3, on_unknown="dead_letter", suspect_after=4)

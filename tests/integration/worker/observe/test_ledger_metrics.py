@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
-from tests.rig import APPLICATION, Rig, an_intent, wait_until
+from tests.rig import APPLICATION, Rig, an_intent, change_moments, read_row, wait_until
 from tests.stand_in import StandIn, refusal
 from wooshq import Wooshq
 from wooshq.gates.waiting import MOST_QUEUES
@@ -52,9 +52,9 @@ def server(redis_url: str) -> Any:
 def waits_since(server: redis.Redis, wooshq: Wooshq, intent_id: str, ms: int) -> None:
     """It was accepted so long ago."""
     keys = wooshq.ledger.keys
-    server.hincrby(keys.intent(intent_id), "at", -ms)
-    lane, application = (part.decode() for part in server.hmget(keys.intent(intent_id), "lane", "app"))
-    server.zincrby(keys.queue(lane, application), -ms, intent_id)
+    row = read_row(server, keys.intent(intent_id))
+    change_moments(server, keys.intent(intent_id), at=int(row["at"]) - ms)
+    server.zincrby(keys.queue(row["lane"], row["app"]), -ms, intent_id)
 
 
 def take(wooshq: Wooshq, lane: str, most: int = 1) -> Any:

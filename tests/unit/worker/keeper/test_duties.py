@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import redis
 
-from tests.rig import APPLICATION, an_intent, some_settings
+from tests.rig import APPLICATION, an_intent, change_moments, some_settings, with_fields
 from wooshq.intents.entry import entry_of, new_id
-from wooshq.ledger.intents import Claim, IntentLedger, Settlement
+from wooshq.ledger.intents import Claim, IntentLedger, Settlement, read_rows
 from wooshq.ledger.jobs import JobLedger, NewJob
 from wooshq.ledger.replies import ms
 from wooshq.ledger.run import run
@@ -86,7 +86,7 @@ class World:
         self.redis.zadd(self.ledger.keys.suspects("transactional"), dict.fromkeys(ids, 1))
 
     def states(self, ids: list[str]) -> list[str | None]:
-        return [state for (state,) in self.do(self.ledger.fields(ids, "state"))]
+        return [row.get("state") for row in self.do(read_rows(self.ledger.keys, ids)).rows]
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ class WhenTheTimeOfAnIntentHasCome:
     async def test_an_intent_whose_time_is_over_expires(self, world: World) -> None:
         over, other = world.accepted(2, ttl_s=3600)
         world.redis.zadd(world.ledger.keys.fixed("expiry"), {over: 1})
-        world.redis.hset(world.ledger.keys.intent(over), "expires", 1)
+        change_moments(world.redis, world.ledger.keys.intent(over), expires=1)
         await expire_intents(world.context)
         assert world.states([over, other]) == ["expired", "queued"]
 
@@ -237,7 +237,8 @@ class WhenTheLedgerIsOfTheVersionBefore:
             keys.queue("bulk", APPLICATION), keys.queue("transactional", APPLICATION), keys.ring("bulk"), keys.ring("transactional")
         )
         world.redis.zadd(keys.before_queues("queued:bulk"), {queued: 1})
-        world.redis.hset(keys.intent(held), mapping={"state": "held", "gate": "hand", "held_at": 1})
+        with_fields(world.redis, keys.intent(held), state="held", gate="hand", held_at=1)
+        with_fields(world.redis, keys.intent(queued))
         world.redis.zadd(keys.before_queues(f"held:{APPLICATION}"), {held: 1})
         world.redis.sadd(keys.before_queues("held_applications"), APPLICATION)
         await take_in_old_intents(world.context)

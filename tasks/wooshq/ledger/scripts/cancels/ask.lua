@@ -3,7 +3,9 @@
 -- uses clock
 -- uses history
 -- uses events/ended
--- KEYS[1]   intent:<id>  hash
+-- uses full
+-- uses row
+-- KEYS[1]   intent:<id>
 -- KEYS[2]   cancels      zset
 -- KEYS[3]   changes      stream
 -- ARGV      id, until when Pushwoosh holds the message ms, how long an ended intent is kept ms, why or '', by whom or '' (then it is not noted)
@@ -12,12 +14,14 @@
 -- cost      O(log cancels)
 -- moves     none
 -- again     same answer, changes nothing
--- memory    refused by a full Redis: the first write is HSET
-local v = redis.call('HMGET', KEYS[1], 'state', 'cancel')
+-- memory    works in a full Redis: the first write is DEL or HDEL
+local v = fields_of(KEYS[1], 'state', 'cancel')
 if not v[1] then return 'gone' end
 if v[1] ~= 'sent' then return v[1] end
 if v[2] == 'asked' or v[2] == 'cancelled' then return v[2] end
 local now = now_ms()
+spread(KEYS[1])
+free_first(KEYS[1])
 redis.call('HSET', KEYS[1], 'cancel', 'asked', 'cancel_asked', now, 'cancel_until', ARGV[2])
 -- If an earlier request may have cancelled the message, a refusal of the next one is no proof that it was not.
 if v[2] ~= 'unknown' then redis.call('HDEL', KEYS[1], 'cancel_lost') end

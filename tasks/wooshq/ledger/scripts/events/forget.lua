@@ -23,7 +23,10 @@ local gone, marked = 0, false
 free_first(KEYS[2])
 
 -- Notes that the history has a row as it is now.
-local function note(key, changed) redis.call('HSET', key, 'told', changed) end
+local function note(key, changed)
+  spread(key)
+  redis.call('HSET', key, 'told', changed)
+end
 
 local function forget_ended(key, changed)
   local v = redis.call('HMGET', key, 'changed', 'ended', 'filed')
@@ -32,7 +35,7 @@ end
 
 local function forget_intent(id, changed, till)
   local key = prefix .. 'intent:' .. id
-  local v = redis.call('HMGET', key, 'state', 'changed', 'ended', 'cancel', 'letter', 'share', 'digest')
+  local v = fields_of(key, 'state', 'changed', 'ended', 'cancel', 'letter', 'share', 'digest')
   if not v[1] or not FINAL[v[1]] or (v[2] or v[3]) ~= changed then return end
   local left = redis.call('PTTL', key)
   if v[1] == 'dead' or v[4] == 'asked' or v[5] or v[6] or left < 0 then return note(key, changed) end

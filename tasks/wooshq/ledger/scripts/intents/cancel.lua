@@ -3,7 +3,8 @@
 -- uses letters
 -- uses queue
 -- uses history
--- KEYS[1]   intent:<id>  hash
+-- uses row
+-- KEYS[1]   intent:<id>
 -- KEYS[2]   due          zset
 -- KEYS[3]   expiry       zset
 -- KEYS[4]   counts       hash
@@ -16,10 +17,11 @@
 -- moves     intent queued | retrying → cancelled (cancel); letter replaying → open (unsent); outcome begun → cancelled (cancel)
 -- again     same answer, changes nothing
 -- memory    works in a full Redis: the first write is ZREM
-local v = redis.call('HMGET', KEYS[1], 'state', 'lane', 'app')
+local v = fields_of(KEYS[1], 'state', 'lane', 'app')
 if not v[1] then return 'gone' end
 if v[1] ~= 'queued' and v[1] ~= 'retrying' then return v[1] end
 redis.call('ZREM', KEYS[2], ARGV[1])
+spread(KEYS[1])
 unqueue(KEYS[1], ARGV[1], v[2], v[3])
 finish(KEYS[1], ARGV[1], 'cancelled', now_ms(), ARGV[2], KEYS[3], KEYS[4], {})
 reopen_letter(KEYS[1], ARGV[1], 'cancelled', ARGV[3])

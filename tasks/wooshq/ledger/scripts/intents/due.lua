@@ -1,8 +1,9 @@
 -- due.lua: puts retries whose time has come back into their lanes.
 -- uses clock
 -- uses queue
+-- uses row
 -- KEYS[1]   due          zset
--- KEYS[2…]  intent:<id>  hash, one per intent
+-- KEYS[2…]  intent:<id>, one per intent
 -- ARGV      from how many lost workers on an intent is a suspect, then one id per intent
 -- derived   queue:<lane>, ring:<lane>, suspects:<lane>
 -- returns   {<id> *}, those that are queued now
@@ -15,7 +16,7 @@ local out = {}
 for i = 2, #ARGV do
   local id, row = ARGV[i], KEYS[i]
   local at = redis.call('ZSCORE', KEYS[1], id)
-  local v = redis.call('HMGET', row, 'state', 'lane', 'app', 'at', 'doubts', 'lost')
+  local v = fields_of(row, 'state', 'lane', 'app', 'at', 'doubts', 'lost')
   if at and tonumber(at) <= now then
     redis.call('ZREM', KEYS[1], id)
     if v[1] == 'retrying' then

@@ -3,11 +3,12 @@
 -- uses letters
 -- uses queue
 -- uses gates
+-- uses row
 -- KEYS[1]   expiry       zset
 -- KEYS[2]   due          zset
 -- KEYS[3]   counts       hash
 -- KEYS[4]   gates        hash
--- KEYS[5…]  intent:<id>  hash, one per intent
+-- KEYS[5…]  intent:<id>, one per intent
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, then one id per intent
 -- derived   events, telling, causes, cause:<cause>, queue:<lane>, suspects:<lane>, letter:<letter> (of an intent that is a replay),
 --           replay:<replay> (of such a letter)
@@ -23,9 +24,10 @@ for i = 3, #ARGV do
   local id, row = ARGV[i], KEYS[2 + i]
   local at = redis.call('ZSCORE', KEYS[1], id)
   if at and tonumber(at) <= now then
-    local v = redis.call('HMGET', row, 'state', 'lane', 'app')
+    local v = fields_of(row, 'state', 'lane', 'app')
     if v[1] == 'queued' or v[1] == 'retrying' then
       redis.call('ZREM', KEYS[2], id)
+      spread(row)
       unqueue(row, id, v[2], v[3])
       local shut = (gates['*'] or gates[v[3]] or {})[1]
       finish_expired(row, id, v[1], now, ARGV[1], KEYS[1], KEYS[3], {}, shut and shut.name)

@@ -4,7 +4,7 @@
 -- uses events/ended
 -- uses queue
 -- uses row
--- KEYS[1]   intent:<id>  hash    the one that was sent
+-- KEYS[1]   intent:<id>          the one that was sent
 -- KEYS[2]   intent:<id>  hash    the new one
 -- KEYS[3]   expiry       zset
 -- KEYS[4]   counts       hash
@@ -18,7 +18,7 @@
 -- again     same answer, changes nothing: the new id is the token
 -- memory    refused by a full Redis: the first write is HSET
 local a = cjson.decode(ARGV[1])
-local v = redis.call('HMGET', KEYS[1], 'state', 'replays', 'traced')
+local v = fields_of(KEYS[1], 'state', 'replays', 'traced')
 if not v[1] and not a.was_sent then return 'gone' end
 local ledger = string.match(KEYS[1], '^[^}]*}:')
 if redis.call('EXISTS', KEYS[2]) == 1 or digest_of_gone(ledger, a.id) then return 'resent' end
@@ -35,6 +35,7 @@ if expires then
   redis.call('ZADD', KEYS[3], expires, a.id)
 end
 if v[1] then
+  spread(KEYS[1])
   redis.call('HSET', KEYS[1], 'replays', (v[2] and v[2] .. ' ' or '') .. a.id)
   tell_again(KEYS[1], 'sent', a.old, now)
 end

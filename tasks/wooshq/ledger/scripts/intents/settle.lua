@@ -13,11 +13,12 @@
 -- KEYS[5]   doubts       stream
 -- KEYS[6]   counts       hash
 -- KEYS[7]   gates        hash
--- KEYS[8…]  intent:<id>  hash, one per intent
+-- KEYS[8…]  intent:<id>, one per intent
 -- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, from how many lost workers on an intent is a suspect, then one
---           text per intent. If the API accepted its only call, four lines: id, token, message code, attempt. Otherwise three: id, token, and
---           a JSON object: {event, attempts: [text…], doubt?, code?, unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, trace? (of this
---           send), waits_for? (it did not fail, and waits for this), unsent? (no call was made: its slot is given back)}
+--           text per intent, three lines: id, token, and how it ended. If the API accepted its only call, that is the message code, a blank
+--           and the attempt, as they become a part of the row's text. Otherwise it is a JSON object: {event, attempts: [text…], doubt?, code?,
+--           unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, trace? (of this send), waits_for? (it did not fail, and waits for
+--           this), unsent? (no call was made: its slot is given back)}
 -- derived   events, telling, causes, cause:<cause>, gone:<time>, pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies),
 --           replay:<replay> (of a letter that is replayed), job:<job> (of such a letter)
 -- returns   {'settled' (now or before: the history may have it already) | 'lost' (another worker has it, or it is final) *}, one per intent
@@ -80,13 +81,13 @@ local function unsent(s, row, v)
 end
 
 local function settle(s, row, v)
+  if s.trace then redis.call('HSET', row, 'traced', s.trace) end
   if s.unsent then give_back(prefix_of(row, s.id) .. 'pace:' .. v.app, KEYS[7], v.app, s.unsent) end
   if s.doubt then
     doubt(KEYS[5], row, s.id, now, ARGV[2], s.doubt)
     redis.call('HINCRBY', row, 'doubts', 1)
     count('unknown')
   end
-  if s.trace then redis.call('HSET', row, 'traced', s.trace) end
   if s.event == 'accepted' then return sent(s, row, v) end
   for n = tonumber(v.noted or 0) + 1, #s.attempts do remember(row, s.attempts[n]) end
   redis.call('HDEL', row, 'noted', 'begun')
@@ -100,33 +101,38 @@ local function settle(s, row, v)
   end
 end
 
--- Nearly all: the API accepted the only call of an intent that waits for nothing else.
-local function sent_at_once(row, id, code, attempt)
-  redis.call('HSET', row, 'state', 'sent', 'ended', now_text, 'code', code, 'a:1', attempt, 'n', '1')
-  redis.call('PEXPIRE', row, ARGV[1])
+-- Nearly all: the API accepted the only call of an intent whose row is one text. said: message code and attempt.
+local function sent_at_once(row, id, text, said)
+  redis.call('SET', row, text .. ' ' .. now_text .. ' ' .. said, 'PX', ARGV[1])
+  if expires_of(text) then redis.call('ZREM', KEYS[3], id) end
   tell('sent', id)
   count('sent')
 end
 
-local FIELDS = {'lane', 'app', 'at', 'doubts', 'lost'}
+local FIELDS = {'lane', 'app', 'at', 'doubts', 'lost', 'n', 'noted', 'expires', 'letter'}
 free_first(KEYS[6])
+local texts = redis.call('MGET', unpack(KEYS, 8))
 for i = 4, #ARGV do
-  local row = KEYS[4 + i]
+  local row, text = KEYS[4 + i], texts[i - 3]
   local id, token, said = string.match(ARGV[i], '^([^\n]*)\n([^\n]*)\n(.*)$')
-  local kept = redis.call('HMGET', row, 'state', 'lease', 'n', 'noted', 'expires', 'letter')
-  local is_over = not kept[1] and digest_of_gone(string.sub(KEYS[1], 1, -7), id)
-  out[i - 3] = (kept[2] == token or is_over) and 'settled' or 'lost'
-  if out[i - 3] == 'lost' then
-    count('late')
-  elseif kept[1] == 'sending' then
+  local is_plain = string.byte(said, -1) == ENDS_SENT
+  if text and is_plain and string.sub(text, -15 - #token, -14) == '\n' .. token .. ' ' then -- its last line: the token, and 13 digits
     over[#over + 1] = id
-    local code, attempt = string.match(said, '^([^{\n][^\n]*)\n(.*)$')
-    if code and not (kept[3] or kept[4] or kept[5] or kept[6]) then
-      sent_at_once(row, id, code, attempt)
-    else
-      local s = code and {event = 'accepted', code = code, attempts = {attempt}} or cjson.decode(said)
-      local v = {n = kept[3] or nil, noted = kept[4] or nil, expires = kept[5] or nil, letter = kept[6] or nil}
+    sent_at_once(row, id, text, said)
+    out[i - 3] = 'settled'
+  else
+    local kept = fields_of(row, 'state', 'lease')
+    local is_over = not kept[1] and digest_of_gone(string.sub(KEYS[1], 1, -7), id)
+    out[i - 3] = (kept[2] == token or is_over) and 'settled' or 'lost'
+    if out[i - 3] == 'lost' then
+      count('late')
+    elseif kept[1] == 'sending' then
+      over[#over + 1] = id
+      spread(row)
+      local v = {}
       for n, value in ipairs(redis.call('HMGET', row, unpack(FIELDS))) do v[FIELDS[n]] = value or nil end
+      local code, attempt = string.match(said, '^(%S+) (.*)$')
+      local s = is_plain and {event = 'accepted', code = code, attempts = {attempt}} or cjson.decode(said)
       s.id = id
       settle(s, row, v)
     end

@@ -27,10 +27,10 @@
 --           replay:<replay> (of such a letter)
 -- returns   {<now, ms>, <1: more may leave now>, <in how many ms something may leave that may not leave now, or -1>, <suspects whose turn it is>,
 --            <1: the caller must ring for others>, <ids that expired, separated by blanks>,
---            <one text per intent, fifteen lines: id (and, if there is one, after a tab the trace of its producer or '', after another that of its last
---             send or ''), v, application (and, after a blank, the one whose token is used instead), accepted ms, expires ms or '', fence, lost, attempts, rounds, calls
---             without an answer, when it first failed ms or '', how long it has waited since ms, leaves in so many ms, 1: its answer may
---             open a gate, body> *}
+--            <a line per intent: id, leaves in so many ms, 1 if its answer may open a gate (else 0); if its row has fields also fence, lost,
+--             attempts, rounds, calls without an answer, when it first failed ms or '-', how long it has waited since ms, the application
+--             whose token is used instead or '-'; then, if there is one, after a tab the trace of its producer or '', and after another that of its
+--             last send or ''>, <its row, as a text that says that it waits> *}
 -- cost      O(intents × log queue + gates + applications, 64 at most)
 -- moves     intent queued → sending (taken), expired (expire); letter replaying → open (unsent); outcome begun → expired (expire)
 -- again     same answer but the time, changes nothing: took:<taker> has the token, and what was taken
@@ -40,13 +40,14 @@ local now_text = string.format('%.0f', now)
 local a = cjson.decode(ARGV[1])
 local prefix = string.sub(KEYS[1], 1, -7)
 
--- As the caller gets it: one text costs both sides less than fifteen values.
-local function told(id, v, leaves_ms, probe)
-  local app = v.token_of and v.app .. ' ' .. v.token_of or v.app
-  if v.trace or v.traced then id = id .. '\t' .. (v.trace or '') .. '\t' .. (v.traced or '') end
-  return id .. '\n' .. v.v .. '\n' .. app .. '\n' .. v.at .. '\n' .. (v.expires or '') .. '\n' .. (v.fence or '0') .. '\n' .. (v.lost or '0') .. '\n' ..
-    (v.n or '0') .. '\n' .. (v.rounds or '0') .. '\n' .. (v.doubts or '0') .. '\n' .. (v.failed_at or '') .. '\n' .. (v.waited_ms or '0') .. '\n' ..
-    leaves_ms .. '\n' .. probe .. '\n' .. v.body
+-- A row that has fields as a text, and what the text does not say.
+local function as_text(v)
+  return v.at .. ' ' .. (v.expires or '-') .. '\n' .. v.lane .. '\n' .. v.app .. '\n' .. v.v .. '\n' .. (v.digest or '') .. '\n' .. v.body
+end
+local function more_of(v)
+  local traces = (v.trace or v.traced) and '\t' .. (v.trace or '') .. '\t' .. (v.traced or '') or ''
+  return table.concat({'', v.fence or '0', v.lost or '0', v.n or '0', v.rounds or '0', v.doubts or '0', v.failed_at or '-', v.waited_ms or '0',
+    v.token_of or '-'}, ' ') .. traces
 end
 
 -- This call ran before, and its answer was lost.
@@ -54,12 +55,17 @@ local kept = redis.call('GET', KEYS[8])
 if kept then
   local first = cjson.decode(kept)
   if first.token == a.token then
-    local out = {now, first.more, first.again, first.suspects, first.ring, first.expired}
-    for id, leaves, probe in string.gmatch(first.taken, '(%S+) (%S+) (%S+)') do
-      local v = read_row(prefix .. 'intent:' .. id)
-      if v.state == 'sending' and v.lease == a.token then out[#out + 1] = told(id, v, leaves, probe) end
+    local heads, texts = {}, {}
+    for head, id in string.gmatch(first.taken, '((%S+) %S+ %S+)[^\n]*') do
+      local row = prefix .. 'intent:' .. id
+      local is_text = packed(row)
+      local v = is_text and unpacked(is_text) or read_fields(row)
+      if v.state == 'sending' and v.lease == a.token then
+        heads[#heads + 1] = is_text and head or head .. more_of(v)
+        texts[#texts + 1] = as_text(v)
+      end
     end
-    return out
+    return {now, first.more, first.again, first.suspects, first.ring, first.expired, table.concat(heads, '\n'), unpack(texts)}
   end
 end
 
@@ -83,6 +89,7 @@ local function application(app)
   local known = applications[app]
   if known then return known end
   known = {app = app, probe = (every or gates[app]) and 1 or 0}
+  known.probe_text = ' ' .. known.probe
   known.is_gated = known.probe == 1 or gates['*/' .. a.lane] or gates[app .. '/' .. a.lane]
   applications[app] = known
   for _, list in ipairs({every or {}, gates[app] or {}}) do
@@ -105,12 +112,20 @@ local function is_shut(known)
   return true
 end
 
--- Takes one intent if it may leave. Returns 'taken', 'gone' (it does not wait any more), or what holds it: 'bytes', 'gate' or 'slot'.
-local function take(id, known)
-  local row = prefix .. 'intent:' .. id
-  local v = read_row(row)
-  if v.state ~= 'queued' then return 'gone' end
-  if v.expires and tonumber(v.expires) <= now then
+local held = '\n' .. a.token .. ' ' .. now_text
+
+-- Takes one intent if it may leave. text: its row, if that is one text. Returns 'taken', 'gone' (it does not wait any more), or what holds
+-- it: 'bytes', 'gate' or 'slot'.
+local function take(id, row, known, text)
+  local v = not text and read_fields(row)
+  if text then
+    if string.byte(text, -1) ~= ENDS_QUEUED then return 'gone' end
+  elseif v.state ~= 'queued' then
+    return 'gone'
+  end
+  local expires = text and expires_of(text) or v and v.expires
+  if expires and tonumber(expires) <= now then
+    if text then spread(row) end
     finish_expired(row, id, 'queued', now, a.keep_ms, KEYS[2], KEYS[3], {})
     reopen_letter(row, id, 'expired', a.letter_ms)
     expired[#expired + 1] = id
@@ -123,24 +138,31 @@ local function take(id, known)
     comes(math.ceil(later))
     return 'slot'
   end
-  leaves = math.floor(leaves)
-  v.fence = tostring(tonumber(v.fence or 0) + 1)
-  if v.failed_at then
-    v.waited_ms = tostring(tonumber(v.waited_ms or 0) + math.max(0, now - tonumber(v.queued_at or now)))
-    redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v.fence, 'begun', now_text, 'waited_ms', v.waited_ms)
+  local head = id .. (leaves < 1 and ' 0' or ' ' .. math.floor(leaves)) .. known.probe_text
+  if text then
+    redis.call('APPEND', row, held)
+    bytes = bytes - #text
+    rows[#rows + 1] = text
   else
-    redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v.fence, 'begun', now_text)
+    v.fence = tostring(tonumber(v.fence or 0) + 1)
+    if v.failed_at then
+      v.waited_ms = tostring(tonumber(v.waited_ms or 0) + math.max(0, now - tonumber(v.queued_at or now)))
+      redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v.fence, 'begun', now_text, 'waited_ms', v.waited_ms)
+    else
+      redis.call('HSET', row, 'state', 'sending', 'lease', a.token, 'fence', v.fence, 'begun', now_text)
+    end
+    bytes = bytes - #v.body
+    head = head .. more_of(v)
+    rows[#rows + 1] = as_text(v)
   end
   if known.probe == 1 then
     count_probe(KEYS[4], every, now, a.probe_ms)
     count_probe(KEYS[4], gates[known.app], now, a.probe_ms)
   end
-  bytes = bytes - #v.body
   room = room - 1
   leases[#leases + 1] = lease_ends
   leases[#leases + 1] = id
-  taken[#taken + 1] = id .. ' ' .. leaves .. ' ' .. known.probe
-  rows[#rows + 1] = told(id, v, leaves, known.probe)
+  taken[#taken + 1] = head
   return 'taken'
 end
 
@@ -181,14 +203,19 @@ local function turn(app, most)
   local known = application(app)
   if known.is_gated and is_shut(known) then return false end
   local queue = prefix .. 'queue:' .. a.lane .. ':' .. app
-  local ids = next_ids(queue, app, known, most)
-  local done, outcome = {}, nil
-  for _, id in ipairs(ids) do
-    outcome = take(id, known)
-    if outcome ~= 'taken' and outcome ~= 'gone' then break end
-    done[#done + 1] = id
+  local ids, outcome = next_ids(queue, app, known, most), nil
+  if #ids > 0 then
+    local keys, done = {}, {}
+    for i, id in ipairs(ids) do keys[i] = prefix .. 'intent:' .. id end
+    -- Under a ceiling only a few of them may have a slot.
+    local found = not known.pace.limit and redis.call('MGET', unpack(keys))
+    for i, id in ipairs(ids) do
+      outcome = take(id, keys[i], known, found and found[i] or not found and packed(keys[i]))
+      if outcome ~= 'taken' and outcome ~= 'gone' then break end
+      done[i] = id
+    end
+    if #done > 0 then redis.call('ZREM', queue, unpack(done)) end
   end
-  if #done > 0 then redis.call('ZREM', queue, unpack(done)) end
   if redis.call('EXISTS', queue) == 0 then
     redis.call('ZREM', KEYS[6], app)
     return false
@@ -221,12 +248,13 @@ local function take_suspects()
   local size
   local done = {}
   for _, id in ipairs(ids) do
-    local v = redis.call('HMGET', prefix .. 'intent:' .. id, 'app', 'lost')
+    local row = prefix .. 'intent:' .. id
+    local v = fields_of(row, 'app', 'lost')
     local own = math.min(16, 4 ^ math.max(0, a.poison_after - 2 - tonumber(v[2] or 0)))
     size = size or own
     local known = application(v[1] or '')
     if own == size and #taken < size and room > 0 then
-      local outcome = take(id, known)
+      local outcome = take(id, row, known, packed(row))
       if outcome == 'taken' or outcome == 'gone' then done[#done + 1] = id end
     end
   end
@@ -258,9 +286,7 @@ if not a.suspects then
     ring = ring_for_others(KEYS[5], a.lane, now) and 1 or 0
   end
 end
-local first = {token = a.token, more = more, again = again, suspects = suspects, ring = ring, expired = table.concat(expired, ' '), taken = table.concat(taken, ' ')}
+local first = {token = a.token, more = more, again = again, suspects = suspects, ring = ring, expired = table.concat(expired, ' '), taken = table.concat(taken, '\n')}
 redis.call('SET', KEYS[8], cjson.encode(first), 'PX', a.lease_ms)
 tell_all(now_text)
-local out = {now, more, again, suspects, ring, first.expired}
-for _, row in ipairs(rows) do out[#out + 1] = row end
-return out
+return {now, more, again, suspects, ring, first.expired, first.taken, unpack(rows)}

@@ -3,12 +3,13 @@
 -- uses letters
 -- uses history
 -- uses queue
+-- uses row
 -- KEYS[1]   leases       zset
 -- KEYS[2]   letters      zset
 -- KEYS[3]   expiry       zset
 -- KEYS[4]   doubts       stream
 -- KEYS[5]   counts       hash
--- KEYS[6…]  intent:<id>  hash, one per intent
+-- KEYS[6…]  intent:<id>, one per intent
 -- ARGV      from how many lost workers on an intent is a suspect, and poison, how long a letter is kept ms, for how long a suspect is left
 --           alone ms (doubled with each further lost worker: many workers that are lost for another reason must not make it poison), then
 --           two per intent: id, on_unknown
@@ -28,9 +29,10 @@ for i = 0, (#ARGV - 4) / 2 - 1 do
   local ends = redis.call('ZSCORE', KEYS[1], id)
   if ends and tonumber(ends) <= now then
     redis.call('ZREM', KEYS[1], id)
-    local v = redis.call('HMGET', row, 'state', 'lane', 'begun', 'lost', 'app', 'at', 'doubts')
+    local v = fields_of(row, 'state', 'lane', 'begun', 'lost', 'app', 'at', 'doubts')
     if v[1] == 'sending' then
       local lost = tonumber(v[4] or 0) + 1
+      spread(row)
       redis.call('HDEL', row, 'noted')
       redis.call('HSET', row, 'lost', lost)
       if v[3] then

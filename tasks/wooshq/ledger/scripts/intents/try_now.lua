@@ -1,7 +1,8 @@
 -- try_now.lua: an operator ends the wait of a retry: its time has come. What a gate, a pause or a slot holds back stays held back.
 -- uses clock
 -- uses history
--- KEYS[1]   intent:<id>  hash
+-- uses row
+-- KEYS[1]   intent:<id>
 -- KEYS[2]   due          zset
 -- KEYS[3]   changes      stream
 -- ARGV      id, why or '', by whom
@@ -11,7 +12,7 @@
 -- moves     none
 -- again     same answer, changes nothing: its time has come already
 -- memory    refused by a full Redis: the first write is HSET
-local state = redis.call('HGET', KEYS[1], 'state')
+local state = fields_of(KEYS[1], 'state')[1]
 if not state then return 'gone' end
 local now = now_ms()
 local due = redis.call('ZSCORE', KEYS[2], ARGV[1])

@@ -1,6 +1,6 @@
 -- forget_intent.lua: takes a person out of an intent's row, or removes the row if it is about this person alone.
 -- uses row
--- KEYS[1]   intent:<id>  hash
+-- KEYS[1]   intent:<id>
 -- ARGV      '1' (remove the row; it has ended) | '0' (change it), its state and its number of attempts ('' for none) as they were read, the body
 --           without the person, then pairs of other fields that change
 -- returns   'done' (also if the row is gone) | 'busy' (it has moved since then, a worker holds it, or letters still have to follow it)
@@ -8,7 +8,7 @@
 -- moves     none
 -- again     same answer, changes nothing: it writes the same
 -- memory    works in a full Redis: the first write is DEL or HDEL
-local v = redis.call('HMGET', KEYS[1], 'state', 'n', 'share')
+local v = fields_of(KEYS[1], 'state', 'n', 'share')
 if not v[1] then return 'done' end
 if v[1] ~= ARGV[2] or (v[2] or '') ~= ARGV[3] or v[1] == 'sending' then return 'busy' end
 if v[3] and redis.call('PTTL', KEYS[1]) < 0 then return 'busy' end
@@ -17,6 +17,7 @@ if ARGV[1] == '1' then
   redis.call('DEL', KEYS[1])
   return 'done'
 end
+spread(KEYS[1])
 redis.call('HDEL', KEYS[1], unpack(PIECES))
 local fields = {}
 add_body(fields, ARGV[4])

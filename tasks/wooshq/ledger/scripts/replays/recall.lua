@@ -2,6 +2,7 @@
 -- uses clock
 -- uses letters
 -- uses queue
+-- uses row
 -- KEYS[1]   replay:<replay>         hash
 -- KEYS[2]   replay:<replay>:flying  set
 -- KEYS[3]   replay:<replay>:again   list
@@ -49,7 +50,7 @@ end
 for i = 4, #ARGV do
   local id = ARGV[i]
   local row = prefix .. 'intent:' .. id
-  local v = redis.call('HMGET', row, 'state', 'lane', 'app', 'letter', 'share')
+  local v = fields_of(row, 'state', 'lane', 'app', 'letter', 'share')
   if v[1] == 'queued' or v[1] == 'retrying' then take_back(id, row, v) end
 end
 tell_all(now)

@@ -1,5 +1,13 @@
--- row: the body in an intent's row. Redis keeps a hash in a third of the memory if no value has more than 64 bytes (hash-max-listpack-value), so
--- a small body is kept in pieces: `0`, `1`, `2` and so on (a number is the shortest name). A larger body is one field, `body`.
+-- row: an intent's row, in one of two forms.
+-- One text (a string): of nearly all intents, from accept to their end: of one that no worker has failed to send. Its lines: when it was accepted
+-- and when it expires or '-'; lane; application; version; digest; body, a JSON object without line ends; of one that was taken also the token and
+-- when it was taken; of one that was sent in the same line also when, the message code, and the attempt, a JSON list. A text only grows at its end:
+-- what Lua does not make again costs nothing (it hashes every byte of a text that it makes).
+-- Fields (a hash): of every other intent. A script that must write more than the last line makes fields of a text first, see spread.
+local ENDS_QUEUED, ENDS_SENT = 125, 93 -- the last byte: of the body, of the attempt
+
+-- Redis keeps a hash in a third of the memory if no value has more than 64 bytes (hash-max-listpack-value), so a small body is kept in pieces: `0`,
+-- `1`, `2` and so on (a number is the shortest name). A larger body is one field, `body`.
 local PIECE = 64
 local PIECES = {'1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23'}
 
@@ -15,8 +23,31 @@ local function add_body(list, body)
   end
 end
 
--- A row as a table of its fields, with the whole body.
-local function read_row(key)
+-- A row that is one text, or false: then it has fields, or is not there. (GET is an error if the row has fields; MGET is not.)
+local function packed(key)
+  return redis.call('MGET', key)[1]
+end
+
+-- The fields that a text means.
+local function unpacked(text)
+  local at, expires, lane, app, v, digest, body, last =
+    string.match(text, '^(%d+) (%S+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n?([^\n]*)$')
+  local row = {state = 'queued', lane = lane, app = app, at = at, v = v, body = body}
+  if digest ~= '' then row.digest = digest end
+  if expires ~= '-' then row.expires = expires end
+  if last ~= '' then
+    local lease, begun, ended, code, attempt = string.match(last, '^(%S+) (%d+) ?(%d*) ?(%S*) ?(.*)$')
+    row.state, row.lease, row.begun, row.fence = 'sending', lease, begun, '1'
+    if ended ~= '' then row.state, row.ended, row.code, row['a:1'], row.n = 'sent', ended, code, attempt, '1' end
+  end
+  return row
+end
+
+-- When a row that is one text expires, or nil.
+local function expires_of(text) return string.match(text, '^%d+ (%d+)') end
+
+-- A row that has fields, as a table, with the whole body.
+local function read_fields(key)
   local flat, row = redis.call('HGETALL', key), {}
   for i = 1, #flat, 2 do row[flat[i]] = flat[i + 1] end
   if row['0'] or row.b1 or row['1'] then -- before: `body` and b1, b2…, or `body` and 1, 2…
@@ -28,6 +59,34 @@ local function read_row(key)
     row.body = table.concat(pieces)
   end
   return row
+end
+
+-- A row as a table of its fields, with the whole body.
+local function read_row(key)
+  local text = packed(key)
+  return text and unpacked(text) or read_fields(key)
+end
+
+-- Some fields of a row, as HMGET gives them; none of them is the body.
+local function fields_of(key, ...)
+  local text = packed(key)
+  if not text then return redis.call('HMGET', key, ...) end
+  local row, values = unpacked(text), {}
+  for i, name in ipairs({...}) do values[i] = row[name] or false end
+  return values
+end
+
+-- Makes fields of a row that is one text. Its first write is DEL.
+local function spread(key)
+  local text = packed(key)
+  if not text then return end
+  local row, fields, left = unpacked(text), {}, redis.call('PTTL', key)
+  add_body(fields, row.body)
+  row.body = nil
+  for name, value in pairs(row) do fields[#fields + 1], fields[#fields + 2] = name, value end
+  redis.call('DEL', key)
+  redis.call('HSET', key, unpack(fields))
+  if left > 0 then redis.call('PEXPIRE', key, left) end
 end
 
 -- What is left of a row that the history has: its digest, under the rest of its id in a hash of ids that were made at about the same time.
