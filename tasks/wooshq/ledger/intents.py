@@ -113,14 +113,13 @@ class Settlement:
     span: object = None  #: the worker's own note of it; the ledger does not read it
     waits_for: str = ""  #: of `failed`: it did not fail, and waits for this; then it costs neither a round of the backoff nor age
 
-    def as_text(self, retention_ms: int) -> str:
-        """As settle.lua reads it. retention_ms: how long an ended intent is kept."""
+    def how(self, retention_ms: int) -> str:
+        """How it ended, as settle.lua reads it. retention_ms: how long an ended intent is kept."""
         attempts = [as_kept(attempt) for attempt in self.attempts]
-        claim = f"{self.claim.intent_id}\n{self.claim.token}\n"
         has_more = self.unknown_identifiers or self.held_ms or self.doubt or self.trace or not re.fullmatch(r"[^{\s]\S*", self.message_code)
         if self.event is Event.ACCEPTED and len(attempts) == 1 and not has_more:
-            return f"{claim}{self.message_code} {attempts[0]}"  # nearly all of them
-        return claim + self._as_json(attempts, retention_ms)
+            return f"{self.message_code} {attempts[0]}"  # nearly all of them
+        return self._as_json(attempts, retention_ms)
 
     def _as_json(self, attempts: list[str], retention_ms: int) -> str:
         out: dict[str, Any] = {"event": self.event.value, "attempts": attempts}
@@ -250,7 +249,7 @@ class IntentLedger:
         args: list[str | int] = [self._retention_ms, self._dead_ms, self._s.suspect_after]
         for s in settlements:
             keys.append(self.keys.intent(s.claim.intent_id))
-            args.append(s.as_text(self._retention_ms))
+            args += (s.claim.token, s.how(self._retention_ms))
         answer = yield RunScript("intents/settle", keys, args)
         return [_text(a) == "settled" for a in answer]
 

@@ -25,7 +25,7 @@ class Keys:
         return f"{self.namespace}:{{{self.shard}}}:"
 
     def intent(self, intent_id: str) -> str:
-        """hash: an intent's row."""
+        """string or hash: an intent's row, see row.lua."""
         return f"{self.prefix}intent:{intent_id}"
 
     def letter(self, letter_id: str) -> str:
@@ -60,7 +60,7 @@ class Keys:
         return f"{self.prefix}suspects:{lane}"
 
     def took(self, taker: str) -> str:
-        """string: the last answer of take.lua to a taker, JSON."""
+        """string: the last answer of take.lua to a taker, see there."""
         return f"{self.prefix}took:{taker}"
 
     def pace(self, application: str) -> str:

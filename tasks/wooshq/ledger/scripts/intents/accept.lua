@@ -29,7 +29,7 @@ local ids, lanes, apps, digests, flags, texts, expiries = {}, {}, {}, {}, {}, {}
 -- The rows that may be written together, if nothing speaks against it: one command costs less than many.
 local function has_fields(flag) return string.find(flag, '^[et]?%d*h') end
 local rows, some_apart = {}, #KEYS > 3 + n
-local seen = {}
+local last_id, in_order = '', true
 local never = now_text .. ' -'
 for i = 1, n do
   local row, said = KEYS[3 + i], ARGV[1 + i]
@@ -43,9 +43,14 @@ for i = 1, n do
     expiries[i] = ms
     texts[i] = now_text .. ' ' .. (ms or '-') .. string.sub(said, #flag + 1)
   end
-  some_apart = some_apart or seen[row] or has_fields(flag) or (some_gone and digest_of_gone(ledger, ids[i]))
-  seen[row] = true
+  in_order = in_order and last_id < ids[i]
+  some_apart = some_apart or has_fields(flag) or (some_gone and digest_of_gone(ledger, ids[i]))
+  last_id = ids[i]
   rows[2 * i - 1], rows[2 * i] = row, texts[i]
+end
+if not in_order then -- otherwise they are all different
+  local seen = {}
+  for _, id in ipairs(ids) do some_apart, seen[id] = some_apart or seen[id], true end
 end
 local all_new = not some_apart and redis.call('MSETNX', unpack(rows)) == 1
 
@@ -92,14 +97,17 @@ for i = 1, n do
     if expiries[i] then redis.call('ZADD', KEYS[1], expiries[i], id) end
     if last.lane ~= lane or last.app ~= app then
       local name = lane .. ':' .. app
-      queues[name] = queues[name] or {lane = lane, app = app, places = {}, after = 0, last = ''}
+      queues[name] = queues[name] or {lane = lane, app = app, places = {}, after = 0, last = '', rank = now_text}
       last = queues[name]
     end
     -- In this order, although all were accepted in the same ms: of equal ranks, the lower id comes first.
-    if id <= last.last then last.after = last.after + 1 end
+    if id <= last.last then
+      last.after = last.after + 1
+      last.rank = string.format('%.3f', now + last.after / 1000)
+    end
     last.last = id
     local places = last.places
-    places[#places + 1] = last.after == 0 and now_text or now + last.after / 1024
+    places[#places + 1] = last.rank
     places[#places + 1] = id
     accepted = accepted + 1
   end

@@ -14,11 +14,11 @@
 -- KEYS[6]   counts       hash
 -- KEYS[7]   gates        hash
 -- KEYS[8…]  intent:<id>, one per intent
--- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, from how many lost workers on an intent is a suspect, then one
---           text per intent, three lines: id, token, and how it ended. If the API accepted its only call, that is the message code, a blank
---           and the attempt, as they become a part of the row's text. Otherwise it is a JSON object: {event, attempts: [text…], doubt?, code?,
---           unknown?, keep_ms?, reason?, detail?, payload?, wait_ms?, trace? (of this send), waits_for? (it did not fail, and waits for
---           this), unsent? (no call was made: its slot is given back)}
+-- ARGV      how long an ended intent is kept ms, how long a letter is kept ms, from how many lost workers on an intent is a suspect, then two
+--           per intent: the token, and how it ended. If the API accepted its only call, that is the message code, a blank and the attempt, as
+--           they become a part of the row's text. Otherwise it is a JSON object: {event, attempts: [text…], doubt?, code?, unknown?,
+--           keep_ms?, reason?, detail?, payload?, wait_ms?, trace? (of this send), waits_for? (it did not fail, and waits for this), unsent?
+--           (no call was made: its slot is given back)}
 -- derived   events, telling, causes, cause:<cause>, gone:<time>, pace:<application>, queue:<lane>, ring:<lane>, suspects:<lane>, letter:<letter> (its own, or the one that it replays), intent:<letter> (the first intent of a replay that dies),
 --           replay:<replay> (of a letter that is replayed), job:<job> (of such a letter)
 -- returns   {'settled' (now or before: the history may have it already) | 'lost' (another worker has it, or it is final) *}, one per intent
@@ -112,19 +112,25 @@ end
 local FIELDS = {'lane', 'app', 'at', 'doubts', 'lost', 'n', 'noted', 'expires', 'letter'}
 free_first(KEYS[6])
 local texts = redis.call('MGET', unpack(KEYS, 8))
-for i = 4, #ARGV do
-  local row, text = KEYS[4 + i], texts[i - 3]
-  local id, token, said = string.match(ARGV[i], '^([^\n]*)\n([^\n]*)\n(.*)$')
+local id_from, ending = #KEYS[1] + 2, {}
+for i = 1, #texts do
+  local row, text = KEYS[7 + i], texts[i]
+  local id, token, said = string.sub(row, id_from), ARGV[2 + 2 * i], ARGV[3 + 2 * i]
+  local held = ending[token]
+  if not held then
+    held = '\n' .. token .. ' '
+    ending[token] = held
+  end
   local is_plain = string.byte(said, -1) == ENDS_SENT
-  if text and is_plain and string.sub(text, -15 - #token, -14) == '\n' .. token .. ' ' then -- its last line: the token, and 13 digits
+  if text and is_plain and string.sub(text, -13 - #held, -14) == held then -- its last line: the token, and 13 digits
     over[#over + 1] = id
     sent_at_once(row, id, text, said)
-    out[i - 3] = 'settled'
+    out[i] = 'settled'
   else
     local kept = fields_of(row, 'state', 'lease')
     local is_over = not kept[1] and digest_of_gone(string.sub(KEYS[1], 1, -7), id)
-    out[i - 3] = (kept[2] == token or is_over) and 'settled' or 'lost'
-    if out[i - 3] == 'lost' then
+    out[i] = (kept[2] == token or is_over) and 'settled' or 'lost'
+    if out[i] == 'lost' then
       count('late')
     elseif kept[1] == 'sending' then
       over[#over + 1] = id

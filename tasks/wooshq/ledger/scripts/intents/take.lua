@@ -51,22 +51,20 @@ local function more_of(v)
 end
 
 -- This call ran before, and its answer was lost.
-local kept = redis.call('GET', KEYS[8])
-if kept then
-  local first = cjson.decode(kept)
-  if first.token == a.token then
-    local heads, texts = {}, {}
-    for head, id in string.gmatch(first.taken, '((%S+) %S+ %S+)[^\n]*') do
-      local row = prefix .. 'intent:' .. id
-      local is_text = packed(row)
-      local v = is_text and unpacked(is_text) or read_fields(row)
-      if v.state == 'sending' and v.lease == a.token then
-        heads[#heads + 1] = is_text and head or head .. more_of(v)
-        texts[#texts + 1] = as_text(v)
-      end
+if redis.call('GETRANGE', KEYS[8], 0, #a.token - 1) == a.token then
+  local more, again, suspects, ring, ended, lines =
+    string.match(redis.call('GET', KEYS[8]), '^%S+ (%d+) (%S+) (%d+) (%d+)\n([^\n]*)\n(.*)$')
+  local heads, texts = {}, {}
+  for head, id in string.gmatch(lines, '((%S+) %S+ %S+)[^\n]*') do
+    local row = prefix .. 'intent:' .. id
+    local is_text = packed(row)
+    local v = is_text and unpacked(is_text) or read_fields(row)
+    if v.state == 'sending' and v.lease == a.token then
+      heads[#heads + 1] = is_text and head or head .. more_of(v)
+      texts[#texts + 1] = as_text(v)
     end
-    return {now, first.more, first.again, first.suspects, first.ring, first.expired, table.concat(heads, '\n'), unpack(texts)}
   end
+  return {now, tonumber(more), tonumber(again), tonumber(suspects), tonumber(ring), ended, table.concat(heads, '\n'), unpack(texts)}
 end
 
 free_first(KEYS[3])
@@ -286,7 +284,7 @@ if not a.suspects then
     ring = ring_for_others(KEYS[5], a.lane, now) and 1 or 0
   end
 end
-local first = {token = a.token, more = more, again = again, suspects = suspects, ring = ring, expired = table.concat(expired, ' '), taken = table.concat(taken, '\n')}
-redis.call('SET', KEYS[8], cjson.encode(first), 'PX', a.lease_ms)
+local ended, heads = table.concat(expired, ' '), table.concat(taken, '\n')
+redis.call('SET', KEYS[8], table.concat({a.token, more, again, suspects, ring}, ' ') .. '\n' .. ended .. '\n' .. heads, 'PX', a.lease_ms)
 tell_all(now_text)
-return {now, more, again, suspects, ring, first.expired, first.taken, unpack(rows)}
+return {now, more, again, suspects, ring, ended, heads, unpack(rows)}
