@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from wooshq.errors import LedgerUnavailable
 from wooshq.ledger.intents import Claim, IntentLedger, Settlement
 from wooshq.ledger.states import Event
 from wooshq.settings import Settings
+from wooshq_worker.intents import settler as settler_module
 from wooshq_worker.intents.settler import Settler
 from wooshq_worker.observe.sentry import silent
 
@@ -20,6 +23,8 @@ class Ledger:
 
     def __init__(self, away: int = 0) -> None:
         self.ran: list[tuple[str, list[Any]]] = []
+        self.settled: list[list[str]] = []
+        """Ids of each group that was settled."""
         self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -34,11 +39,14 @@ class Ledger:
             raise LedgerUnavailable("gone", maybe_done=False)
         if wanted.script == "gates/report" and any("cursed" in str(arg) for arg in wanted.args):
             raise ValueError("a bug")
-        if wanted.script == "intents/settle" and any("cursed" in str(arg) for arg in wanted.args):
+        ids = [key.partition(":intent:")[2] for key in wanted.keys if ":intent:" in key]
+        if wanted.script == "intents/settle" and "cursed" in ids:
             raise ValueError("a bug")
         self.ran.append((wanted.script, list(wanted.args)))
+        if wanted.script == "intents/settle":
+            self.settled.append(ids)
         try:
-            steps.send([b"settled"] * (len(wanted.args) - 3) if wanted.script == "intents/settle" else [])
+            steps.send([b"settled"] * len(ids))
         except StopIteration as done:
             return done.value
 
@@ -112,5 +120,49 @@ async def test_one_that_cannot_be_written_is_dropped_and_stops_no_other() -> Non
         settler.add(a_settlement(intent_id))
     await settle_all(settler)
     assert settler.unsettled == 0
-    written = [arg.partition("\n")[0] for _, args in ledger.ran for arg in args[3:]]
-    assert written == ["a", "b"]
+    assert ledger.settled == [["a"], ["b"]]
+
+
+class Gathering:
+    """A settler whose time for gathering ends when the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, calls_in_progress: int) -> None:
+        self.ledger = Ledger()
+        self.settler = a_settler(self.ledger)
+        self.settler.calls_in_progress = lambda: calls_in_progress
+        self.begun, self.is_over = asyncio.Event(), asyncio.Event()
+        self._sleep = asyncio.sleep
+        monkeypatch.setattr(asyncio, "sleep", self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds != settler_module._GATHER_S:
+            return await self._sleep(seconds)
+        self.begun.set()
+        await self.is_over.wait()
+
+
+async def test_while_many_calls_are_in_progress_an_answer_waits_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathering = Gathering(monkeypatch, calls_in_progress=33)
+    task = asyncio.create_task(gathering.settler.run())
+    gathering.settler.add(a_settlement("0"))
+    await asyncio.wait_for(gathering.begun.wait(), GENEROUS_S)
+    for n in range(1, 10):
+        gathering.settler.add(a_settlement(str(n)))
+        await asyncio.sleep(0)
+    assert gathering.ledger.settled == []
+    gathering.is_over.set()
+    assert await gathering.settler.settled(GENEROUS_S)
+    task.cancel()
+    assert gathering.ledger.settled == [[str(n) for n in range(10)]]
+
+
+@pytest.mark.parametrize(("waiting", "calls_in_progress"), [(1, 32), (32, 33)])
+async def test_an_answer_waits_for_nothing_while_few_calls_are_in_progress_or_many_answers_wait(
+    monkeypatch: pytest.MonkeyPatch, waiting: int, calls_in_progress: int
+) -> None:
+    gathering = Gathering(monkeypatch, calls_in_progress)
+    for n in range(waiting):
+        gathering.settler.add(a_settlement(str(n)))
+    await settle_all(gathering.settler)
+    assert not gathering.begun.is_set()
+    assert gathering.ledger.settled == [[str(n) for n in range(waiting)]]
