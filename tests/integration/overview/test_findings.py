@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.rig import APPLICATION, Rig, an_intent, wait_until
+from tests.rig import APPLICATION, Rig, an_intent, change_moments, read_row, wait_until
 from tests.stand_in import StandIn, refusal
 from wooshq import Wooshq
 from wooshq.overview.finding import Finding
@@ -56,7 +56,8 @@ def an_hour_passes(rig: Rig, *intents: str) -> None:
     """These intents were accepted an hour ago."""
     keys, server = rig.wooshq.ledger.keys, rig.redis()
     for intent_id in intents:
-        server.hincrby(keys.intent(intent_id), "at", -LONG_MS)
+        at = int(read_row(server, keys.intent(intent_id))["at"])
+        change_moments(server, keys.intent(intent_id), at=at - LONG_MS)
 
 
 def is_silent_for(rig: Rig, seconds: float) -> None:
