@@ -257,7 +257,7 @@ class IntentLedger:
 
     def be_keeper(self, token: str, for_s: float) -> Steps[bool]:
         """Become the keeper, or stay it. False if another worker is the keeper."""
-        return bool((yield RunScript("intents/be_keeper", (self.keys.fixed("keeper"),), (token, int(for_s * 1000)))))
+        return bool((yield RunScript("workers/be_keeper", (self.keys.fixed("keeper"),), (token, int(for_s * 1000)))))
 
     def has_keeper(self) -> Steps[bool]:
         """Whether a worker is running. Every worker runs a keeper, and one of them holds this lock; it ends three seconds after that worker."""
