@@ -3,9 +3,10 @@
 -- uses clock
 -- uses full
 -- uses history
+-- uses row
 -- KEYS[1]   counts       hash; only for the first write
 -- KEYS[2]   doubts       stream
--- KEYS[3…]  intent:<id>  hash, one for each intent
+-- KEYS[3…]  intent:<id>, one for each intent
 -- ARGV      how long what is in doubt is kept ms, then for each intent: its id, the cause
 -- returns   <how many were noted>
 -- cost      O(intents); the caller bounds how many
@@ -16,11 +17,12 @@ free_first(KEYS[1])
 local now, n = now_ms(), 0
 for i = 3, #KEYS do
   local id, cause = ARGV[2 * (i - 2)], ARGV[2 * (i - 2) + 1]
-  local row = redis.call('HMGET', KEYS[i], 'state', 'causes')
+  local row = fields_of(KEYS[i], 'state', 'causes')
   if not row[1] then
     redis.call('XADD', KEYS[2], 'MINID', '~', now - ARGV[1], '*', 'id', id, 'at', now, 'cause', cause)
     n = n + 1
   elseif not string.find('\n' .. (row[2] or '') .. '\n', '\n' .. cause .. '\n', 1, true) then
+    spread(KEYS[i])
     doubt(KEYS[2], KEYS[i], id, now, ARGV[1], cause)
     n = n + 1
   end
