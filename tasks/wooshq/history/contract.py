@@ -8,6 +8,7 @@ from typing import Protocol
 
 from wooshq.errors import WooshqError
 from wooshq.history.record import Kind, Record
+from wooshq.history.sent import SentIntent
 from wooshq.search.tree import Tree
 
 
@@ -49,7 +50,7 @@ class History(Protocol):
         """The database as it may be shown: without user and password."""
         ...
 
-    def write(self, records: Iterable[Record]) -> None:
+    def write(self, records: Iterable[Record | SentIntent]) -> None:
         """
         Write records by kind and id; they are durable when it returns. Any record may come twice and in any order: the one with the newest
         `changed_ms` stays. What the settings do not allow to be kept is left out, and so is who was forgotten.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 
 from wooshq.history.record import Record
+from wooshq.history.sent import SentIntent
 from wooshq.ledger.states import State
 from wooshq.letters.filter import cause_of, comparable
 from wooshq.search.tree import Field
@@ -35,6 +36,17 @@ class Marks:
                 found.add(self.mark(Field.CAUSE, cause_of(record.reason, detail, record.app)))
         if record.letter and record.letter != record.id:
             found.add(self.mark(Field.ID, record.letter))
+        return sorted(found)
+
+    def of_sent(self, sent: SentIntent) -> list[int]:
+        """`of` its record, without making it."""
+        content = sent.content
+        found = {self.mark(Field.RECIPIENT, one) for one in content.recipients}
+        found |= {self.mark(Field.TAG, value, name) for name, value in content.tags}
+        if key := content.key:
+            found.add(self.mark(Field.KEY, key))
+        if campaign := content.campaign or sent.row.get("campaign"):
+            found.add(self.mark(Field.CAMPAIGN, campaign))
         return sorted(found)
 
     def mark(self, field: Field, value: str, name: str = "") -> int:

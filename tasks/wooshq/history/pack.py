@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from wooshq.history.record import Record
+from wooshq.history.sent import SentIntent
 from wooshq.ledger.replies import moment
 from wooshq.ledger.states import State
 
@@ -61,6 +62,40 @@ def pack(record: Record, *, bare: bool = False, recipients: int | None = None) -
     kept = {name: value for name, value in parts.items() if value or value == 0}
     if record.letter != _own_letter(record):
         kept["l"] = record.letter
+    return _packed(kept)
+
+
+def pack_sent(sent: SentIntent, *, bare: bool) -> bytes:
+    """`pack` of its record, without making it."""
+    content = sent.content
+    kept: dict[str, Any] = {}
+    if campaign := content.campaign or sent.row.get("campaign"):
+        kept["c"] = campaign
+    if tags := content.tags:
+        kept["g"] = tags
+    recipients = content.recipients
+    if bare:
+        kept["r"] = len(recipients)
+    else:
+        if content.key:
+            kept["k"] = content.key
+        if recipients:
+            kept["r"] = recipients
+        if body := sent.row.get("body"):
+            kept["b"] = body
+    if sent.accepted_ms:
+        kept["t"] = sent.ended_ms - sent.accepted_ms
+    shown: dict[str, Any] = {}
+    if code := sent.row.get("code"):
+        shown["m"] = [code]
+    if sent.attempts:
+        shown["a"] = [_kept_attempt_packed(one, sent.ended_ms) for one in sent.attempts]
+    if shown:
+        kept["s"] = shown
+    return _packed(kept)
+
+
+def _packed(kept: dict[str, Any]) -> bytes:
     raw = _as_json(kept).encode("utf-8", "surrogatepass")
     if len(raw) < _WORTH_IT:
         return _PLAIN + raw
@@ -173,6 +208,14 @@ def _attempt_packed(attempt: Mapping[str, Any], ended_ms: int) -> Any:
         return attempt
     values = list(attempt.values())
     values[0] = _before(values[0], ended_ms)
+    while values and (values[-1] is None or values[-1] is False):
+        values.pop()
+    return values
+
+
+def _kept_attempt_packed(kept: Sequence[Any], ended_ms: int) -> list[Any]:
+    """`_attempt_packed` of an attempt as the ledger keeps it, see `as_kept`."""
+    values = [_before(kept[0], ended_ms), *kept[1:]]
     while values and (values[-1] is None or values[-1] is False):
         values.pop()
     return values

@@ -108,7 +108,7 @@ class Keys:
         return f"{self.prefix}replay:{replay_id}:of:{intent_id}"
 
     def gone(self, time: str) -> str:
-        """hash: rest of an intent id → digest of its body; of rows that the history has. time: the first 36 bits of the ids, and their last four."""
+        """set: numbers of the ids of rows that the history has, see row.lua. time: the first 32 bits of the ids, then letters if there are many."""
         return f"{self.prefix}gone:{time}"
 
     def before_queues(self, name: str) -> str:

@@ -49,7 +49,7 @@ class Content:
             case _:
                 return False
 
-    @property
+    @cached_property
     def campaign(self) -> str | None:
         """Its campaign; None without one."""
         request = self._data.get("request")
@@ -63,12 +63,12 @@ class Content:
         key = self._data.get("idempotency_key")
         return key if isinstance(key, str) else ""
 
-    @property
+    @cached_property
     def recipients(self) -> tuple[str, ...]:
         """Every identifier, each once, sorted."""
         return tuple(sorted(recipients_in_intent(self._data)))
 
-    @property
+    @cached_property
     def tags(self) -> tuple[tuple[str, str], ...]:
         """(name, value) of each tag, sorted."""
         tags = self._data.get("tags")

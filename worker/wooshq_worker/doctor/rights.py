@@ -40,10 +40,12 @@ _OF_THE_LEDGER: Final[tuple[tuple[Any, ...], ...]] = (
     ("RPUSH", "KEY", "v"),
     ("SADD", "KEY", "m"),
     ("SCAN", 0, "COUNT", 1),
+    ("SCARD", "KEY"),
     ("SELECT", 0),
     ("SET", "KEY", "v"),
     ("SETRANGE", "KEY", 0, "v"),
     ("SMEMBERS", "KEY"),
+    ("SMISMEMBER", "KEY", 1),
     ("SREM", "KEY", "m"),
     ("TIME",),
     ("XACK", "KEY", "g", "1-1"),
@@ -94,6 +96,7 @@ _OF_UNACKNOWLEDGED: Final[tuple[tuple[Any, ...], ...]] = (
     ("EVALSHA", _SHA, 1, Channel.unacked_mutex_key),
     ("SCRIPT LOAD", "return 1"),
     ("PING",),
+    ("SCARD", "KEY"),
     ("SELECT", 0),
 )
 """What kombu's transport uses beside the queues."""

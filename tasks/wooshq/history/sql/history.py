@@ -13,9 +13,10 @@ from wooshq.history.marks import Marks
 from wooshq.history.pack import count_recipients
 from wooshq.history.person import Person
 from wooshq.history.record import Kind, Record
+from wooshq.history.sent import SentIntent
 from wooshq.history.sql.database import Database, Writer
 from wooshq.history.sql.refs import ref_of
-from wooshq.history.sql.rows import newest, record_of, row_of
+from wooshq.history.sql.rows import Row, newest, record_of, row_of, row_of_sent
 from wooshq.history.sql.tables import ended
 from wooshq.history.sql.where import IN_DOUBT, where
 from wooshq.search.tree import Field, Tree
@@ -34,19 +35,24 @@ class SqlHistory:
         self._database = database
         self._keep_bodies = keep_bodies
 
-    def write(self, records: Iterable[Record]) -> None:
+    def write(self, records: Iterable[Record | SentIntent]) -> None:
         """See `History.write`."""
-        marks = Marks(self._database.secret)
-        marked = [(record, marks.of(record)) for record in records]
-        if not marked:
+        marks, given = Marks(self._database.secret), list(records)
+        if not given:
             return
-        rows = newest(row_of(record, found, keep_bodies=self._keep_bodies) for record, found in marked)
+        rows = newest(self._row(one, marks) for one in given)
         with self._database.writing() as writer:
             gone = writer.forgotten([mark for row in rows for mark in row.marks])
             if gone:
-                left = (self._left(record, gone, marks) for record, _ in marked)
-                rows = newest(row_of(record, marks.of(record), keep_bodies=self._keep_bodies) for record in left if record is not None)
+                whole = [one if isinstance(one, Record) else one.record() for one in given]
+                left = (self._left(record, gone, marks) for record in whole)
+                rows = newest(self._row(record, marks) for record in left if record is not None)
             writer.upsert(rows)
+
+    def _row(self, one: Record | SentIntent, marks: Marks) -> Row:
+        if isinstance(one, Record):
+            return row_of(one, marks.of(one), keep_bodies=self._keep_bodies)
+        return row_of_sent(one, marks.of_sent(one), keep_bodies=self._keep_bodies)
 
     def _left(self, record: Record, gone: dict[int, int], marks: Marks) -> Record | None:
         """What may be written of a record. None if everyone whom it is about was forgotten after it was accepted."""

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wooshq.history.pack import pack, unpack
+from wooshq.history.pack import pack, pack_sent, unpack
 from wooshq.history.record import Record
+from wooshq.history.sent import SentIntent
 from wooshq.history.sql.refs import kind_and_id, ref_of
 from wooshq.history.sql.tables import NAMES, ORDER
 from wooshq.history.sql.where import folded
@@ -50,6 +51,29 @@ def row_of(record: Record, marks: Sequence[int], *, keep_bodies: bool, recipient
         _clean(record.lane),
         texts,
         pack(record, bare=not keep_bodies, recipients=recipients),
+    )
+    return Row(ref, values, marks)
+
+
+def row_of_sent(sent: SentIntent, marks: Sequence[int], *, keep_bodies: bool) -> Row:
+    """`row_of` its record, without making it."""
+    last = sent.attempts[-1] if sent.attempts else []
+    errors = "\n".join(dict.fromkeys(one[5] for one in sent.attempts if len(one) > 5 and one[5]))
+    texts = "\n".join(sent.content.texts()) if keep_bodies else ""
+    ref = ref_of("intent", sent.id)
+    values = (
+        ref,
+        sent.ended_ms,
+        sent.changed_ms,
+        int((last[2] if len(last) > 2 else 0) or 0),
+        0,
+        str(State.SENT),
+        "",
+        _clean((last[3] if len(last) > 3 else "") or ""),
+        _clean(sent.row.get("app", "")),
+        _clean(sent.row.get("lane", "")),
+        folded(f"{texts}\n{errors}".strip("\n") if keep_bodies else errors),
+        pack_sent(sent, bare=not keep_bodies),
     )
     return Row(ref, values, marks)
 

@@ -18,8 +18,10 @@ from wooshq.history.sql.tables import NAMES, ORDER, SQLITE, ended, marks, statem
 
 _WAITS_S: Final = 30.0
 """For how long a writer waits for another one."""
-_CACHE_KB: Final = 16 * 1024
-"""Of each connection. The marks of a batch are all over their table."""
+_CACHE_KB: Final = 64 * 1024
+"""Of each connection, at most. The marks of a batch are all over their table."""
+_CHECKPOINT_PAGES: Final = 20_000
+"""How long the write-ahead log becomes (80 MB) before it goes into the file: a page that many batches change is then written once."""
 
 _INSERT: Final = f"INSERT INTO wooshq_history (n, {', '.join(NAMES)}) VALUES ({', '.join('?' * (len(NAMES) + 1))})"
 _TEXTS: Final = "INSERT INTO wooshq_history_texts (rowid, texts) VALUES (?, ?)"
@@ -154,7 +156,12 @@ def _engine(url: URL, file: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _options(connection: Any, _: Any) -> None:
         # FULL: a row leaves Redis when this has it, so it must survive a power cut.
-        for option in ("journal_mode = WAL", "synchronous = FULL", f"cache_size = -{_CACHE_KB}"):
+        for option in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            f"cache_size = -{_CACHE_KB}",
+            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+        ):
             connection.execute(f"PRAGMA {option}")
 
     return engine

@@ -163,6 +163,27 @@ class WhenAnIntentHasEnded:
                 desk.wooshq.enqueue(other)
         assert not desk.rows()
 
+    async def test_thousands_of_ids_stay_as_numbers_and_each_is_recognised(self, desk: Desk) -> None:
+        desk.listen()
+        first = new_id()[:8]
+        mine = [f"{first}{new_id()[8:]}" for _ in range(1200)]
+        desk.wooshq.enqueue_many(an_intent(one, id=one) for one in mine)
+        while claims := desk.wooshq.do(desk.ledger.take("transactional", 500, token=new_id(), taker="a")).claims:
+            desk.wooshq.do(desk.ledger.settle([Settlement(one, Event.ACCEPTED, [ATTEMPT], message_code="M-1") for one in claims]))
+        await desk.consumed(lambda: not desk.rows())
+        sets = desk.redis.keys(f"{KEYS.prefix}gone:*")
+        assert 10 < len(sets) < 20
+        assert {desk.redis.object("encoding", one) for one in sets} == {b"intset"}
+        assert all(desk.redis.pttl(one) > 0 for one in sets)
+        assert [desk.wooshq.enqueue(an_intent(one, id=one)) for one in mine[::50]] == mine[::50]
+        for one, other in zip(mine[::300], mine[1::300], strict=False):
+            with pytest.raises(Conflict):
+                desk.wooshq.enqueue(an_intent(other, id=one))
+        assert not desk.rows()
+        new = [new_id() for _ in range(20)]
+        desk.wooshq.enqueue_many(an_intent(one, id=f"{first}{one[8:]}") for one in new)
+        assert len(desk.rows()) == 20, "others are not taken for them"
+
     async def test_it_can_be_sent_again(self, desk: Desk) -> None:
         desk.listen()
         (sent,) = desk.settled()

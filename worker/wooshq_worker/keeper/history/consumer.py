@@ -15,6 +15,7 @@ import structlog
 from wooshq.errors import LedgerUnavailable
 from wooshq.history.contract import History, HistoryAway, HistoryNewer
 from wooshq.history.record import Record
+from wooshq.history.sent import SentIntent
 from wooshq.settings import Settings
 from wooshq_worker.keeper.history.ledger import LOST_AFTER_MS, Ended, Entry, EventLedger, Kept
 from wooshq_worker.keeper.history.records import record_of
@@ -50,7 +51,7 @@ class _Stopped(Exception):
 class _Read:
     """Records of one group, and what the ledger may forget when the history has them."""
 
-    records: list[Record]
+    records: list[Record | SentIntent]
     kept: list[Kept]
 
 
@@ -194,7 +195,7 @@ class Consumer:
             await self._forget(some, [])
         self._said.note(len(kept))
 
-    async def _written(self, records: Sequence[Record], kept: Sequence[Kept]) -> list[Kept]:
+    async def _written(self, records: Sequence[Record | SentIntent], kept: Sequence[Kept]) -> list[Kept]:
         """Write until it succeeds. What the database never takes, by a bug, is left out."""
         wait_s = _AWAY_FIRST_S
         while True:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from wooshq.history.record import Record, intent_record, job_record, letter_record
+from wooshq.history.sent import SentIntent, sent_intent
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.ledger.states import FINAL, LetterState, State
 from wooshq_worker.keeper.history.ledger import Ended, Kept
@@ -15,7 +16,7 @@ _LATE_MS: Final = 60_000
 """A message that Pushwoosh holds can be cancelled until then, by the clock of whoever asks."""
 
 
-def record_of(ended: Ended, rows: Sequence[Mapping[str, str]]) -> tuple[Record, Kept] | None:
+def record_of(ended: Ended, rows: Sequence[Mapping[str, str]]) -> tuple[Record | SentIntent, Kept] | None:
     """The record of one end, and what the ledger is told about it. None if the row is gone or has not ended. rows: as `EventLedger.read` gives them."""
     row, *others = rows
     changed = row.get("changed") or row.get("ended") or row.get("filed")
@@ -32,8 +33,11 @@ def record_of(ended: Ended, rows: Sequence[Mapping[str, str]]) -> tuple[Record, 
         case _:
             if row["state"] not in FINAL:
                 return None
+            kept = Kept(ended, changed, _held_until(row))
+            if (sent := sent_intent(ended.id, row, changed_ms=changed_ms)) is not None:
+                return sent, kept
             doubts = row.get("causes", "").splitlines()
-            return intent_record(ended.id, row, changed_ms=changed_ms, doubts=doubts), Kept(ended, changed, _held_until(row))
+            return intent_record(ended.id, row, changed_ms=changed_ms, doubts=doubts), kept
 
 
 def _held_until(row: Mapping[str, str]) -> int:

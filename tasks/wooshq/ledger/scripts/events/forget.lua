@@ -19,8 +19,25 @@ local now = now_ms()
 local prefix = string.match(KEYS[1], '^[^}]*}:')
 local keep_ms, n = tonumber(ARGV[1]), tonumber(ARGV[2])
 local FINAL = {sent = true, dead = true, expired = true, cancelled = true}
-local gone, marked = 0, false
+local gone, newest = 0, nil
+local is_full, is_kept = {}, {}
 free_first(KEYS[2])
+
+-- Keeps an id, see row.lua.
+local function keep_id(id, digest)
+  local set, plain, with, both = prefix .. 'gone:' .. string.sub(id, 1, 8), numbers_of(id, digest)
+  local depth = 36
+  while true do
+    if is_full[set] == nil then is_full[set] = redis.call('SCARD', set) >= GONE_FULL end
+    if not is_full[set] or depth < 25 then break end
+    is_kept[set] = true
+    set, depth = set .. string.sub(id, depth, depth), depth - 1
+  end
+  local n = both and redis.call('SADD', set, with, both) or redis.call('SADD', set, plain)
+  if n > 0 then is_full[set] = redis.call('SCARD', set) >= GONE_FULL end
+  is_kept[set] = true
+  if string.sub(id, 15, 15) == '7' and (not newest or id > newest) then newest = id end
+end
 
 -- Notes that the history has a row as it is now.
 local function note(key, changed) redis.call('HSET', key, 'told', changed) end
@@ -36,10 +53,7 @@ local function forget_intent(id, changed, till)
   if not v[1] or not FINAL[v[1]] or (v[2] or v[3]) ~= changed then return end
   local left = redis.call('PTTL', key)
   if v[1] == 'dead' or v[4] == 'asked' or v[5] or v[6] or left < 0 then return note(key, changed) end
-  local place, field = gone_place(prefix, id)
-  redis.call('HSET', place, field, v[7] or '')
-  redis.call('PEXPIRE', place, keep_ms)
-  marked = true
+  keep_id(id, v[7] or nil)
   if till > now then
     note(key, changed)
     redis.call('PEXPIRE', key, math.min(left, till - now))
@@ -57,7 +71,12 @@ for i = n + 3, #ARGV do
     forget_intent(id, changed, tonumber(till))
   end
 end
-if marked then redis.call('HSET', KEYS[2], 'gone_till', now + keep_ms) end
+if next(is_kept) then
+  for set in pairs(is_kept) do redis.call('PEXPIRE', set, keep_ms) end
+  redis.call('HSET', KEYS[2], 'gone_till', now + keep_ms)
+  local before = redis.call('HGET', KEYS[2], 'gone_newest')
+  if newest and (not before or newest > before) then redis.call('HSET', KEYS[2], 'gone_newest', newest) end
+end
 
 local names = {}
 for i = 3, n + 2 do names[#names + 1] = ARGV[i] end

@@ -47,8 +47,8 @@ for i = 1, n do
       local known = redis.call('HMGET', row, 'state', 'digest')
       if known[1] then earlier = known[2] == digest and id or '!' .. id end
     end
-    local gone = not earlier and some_gone and digest_of_gone(ledger, id)
-    if gone then earlier = (gone == '' or digest == '' or gone == digest) and id or '!' .. id end
+    local gone = not earlier and some_gone and digest_of_gone(ledger, id, digest)
+    if gone then earlier = gone == digest and id or '!' .. id end
   end
   if earlier then
     out[i + 1] = earlier

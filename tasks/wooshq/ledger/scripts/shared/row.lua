@@ -30,18 +30,48 @@ local function read_row(key)
   return row
 end
 
--- What is left of a row that the history has: its digest, under the rest of its id in a hash of ids that were made at about the same time.
-local function gone_place(prefix, id)
-  return prefix .. 'gone:' .. string.sub(id, 1, 8) .. string.sub(id, 10, 10) .. string.sub(id, 36, 36), string.sub(id, 11, 35)
+-- What is left of a row that the history has: its id, as a number in a set. Redis keeps a set of numbers in eight bytes each, up to 512 of them
+-- (set-max-intset-entries). So the ids of some 65 seconds (their first eight letters) have a set; when it is full, the next ones go to one of sixteen
+-- behind it, by the last letter of the id, then by the one before it, and so on. An id with a digest has a second number, for both together.
+local GONE_FULL = 500
+local gone_newest
+
+-- A number below 2^63 as Redis reads it. hi: below 2^31, lo: below 2^32.
+local function whole(hi, lo)
+  local top, low = math.floor(hi / 1e9), hi % 1e9
+  for _, part in ipairs({math.floor(lo / 65536), lo % 65536}) do
+    low = low * 65536 + part
+    top, low = top * 65536 + math.floor(low / 1e9), low % 1e9
+  end
+  return top > 0 and string.format('%.0f%09.0f', top, low) or string.format('%.0f', low)
 end
 
--- The digest of a row that the history has ('' if it had none), or nil.
-local function digest_of_gone(prefix, id)
-  return redis.call('HGET', gone_place(prefix, id)) or nil
+-- The number of an id, the one of an id that has a digest, and the one of both. They have the last 62 bits of the id, which are random; a set has few.
+local function numbers_of(id, digest)
+  local hi, lo = tonumber(string.sub(id, 20, 23) .. string.sub(id, 25, 28), 16) % 2 ^ 30, tonumber(string.sub(id, 29, 36), 16)
+  if not digest or digest == '' then return whole(hi, lo), whole(hi + 2 ^ 30, lo), nil end
+  local d_hi, d_lo = tonumber(string.sub(digest, 1, 8), 16), tonumber(string.sub(digest, 9, 16), 16)
+  return whole(hi, lo), whole(hi + 2 ^ 30, lo), whole(bit.bxor(hi, d_hi) % 2 ^ 30, bit.bxor(lo, d_lo) % 2 ^ 32)
+end
+
+-- The digest of a row that the history has, or nil: `digest` itself if it has that one or none, or '!' if it has another one.
+local function digest_of_gone(prefix, id, digest)
+  gone_newest = gone_newest or redis.call('HGET', prefix .. 'telling', 'gone_newest') or ''
+  if string.sub(id, 15, 15) == '7' and id > gone_newest then return nil end -- nearly always: such an id begins with its time
+  local set, plain, with, both = prefix .. 'gone:' .. string.sub(id, 1, 8), numbers_of(id, digest)
+  for depth = 36, 25, -1 do
+    local has = redis.call('SMISMEMBER', set, plain, with, both or with)
+    if has[1] == 1 then return digest or '' end
+    if has[2] == 1 then return (not both or has[3] == 1) and (digest or '') or '!' end
+    if redis.call('SCARD', set) < GONE_FULL then return nil end
+    set = set .. string.sub(id, depth, depth)
+  end
+  return nil
 end
 
 -- Whether rows may be in the history that the ledger must still recognise.
 local function some_are_gone(prefix, now)
-  local till = redis.call('HGET', prefix .. 'telling', 'gone_till')
-  return till and tonumber(till) > tonumber(now)
+  local v = redis.call('HMGET', prefix .. 'telling', 'gone_till', 'gone_newest')
+  gone_newest = v[2] or ''
+  return v[1] and tonumber(v[1]) > tonumber(now)
 end
