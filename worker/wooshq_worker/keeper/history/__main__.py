@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -44,6 +46,10 @@ def main() -> int:
     logs.set_up(given.log_level, settings.log_format, tokens)
     report = sentry.set_up(settings)
     os.nice(_NICE)
+    with contextlib.suppress(
+        OSError
+    ):  # where Linux shares the CPU by sessions, this process, which has one of its own, is compared by this
+        Path("/proc/self/autogroup").write_text(str(_NICE))
     try:
         history = open_history(settings)
     except SettingsInvalid as error:
