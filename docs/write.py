@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/architecture.md and docs/metrics.md: `make docs`. A test checks that they are current."""
+"""Writes the generated parts of docs/architecture.md, docs/events.md and docs/metrics.md: `make docs`. A test checks that they are current."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from wooshq.events.event import KINDS
 from wooshq.ledger.states import MACHINES, Mark, Outcome
 from wooshq_worker.observe.metrics import names
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "architecture.md"
 METRICS: Final = ROOT / "docs" / "metrics.md"
+EVENTS: Final = ROOT / "docs" / "events.md"
 LAYERS: Final = ("schemas/wooshq_schemas", "tasks/wooshq", "worker/wooshq_worker")
 
 
@@ -26,6 +28,20 @@ def page(text: str) -> str:
 def metrics_page(text: str) -> str:
     """docs/metrics.md with its tables written anew."""
     return _written(text, {"worker": table_of_metrics(names.OF_A_WORKER), "ledger": table_of_metrics(names.OF_THE_LEDGER)})
+
+
+def events_page(text: str) -> str:
+    """docs/events.md with its table written anew."""
+    return _written(text, {"events": table_of_events()})
+
+
+def table_of_events() -> str:
+    """Every event: its name, version, what its data has, and when it comes."""
+    lines = ["| type | version | `data` | when |", "| --- | --- | --- | --- |"]
+    for name, kind in KINDS.items():
+        fields = ", ".join(f"`{field}`" for field in kind.body.model_fields)
+        lines.append(f"| `{name}` | {kind.version} | {fields} | {kind.means} |")
+    return "\n".join([*lines, ""])
 
 
 def _written(text: str, parts: Mapping[str, str]) -> str:
@@ -99,4 +115,5 @@ def _sentence(folder: Path) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    EVENTS.write_text(events_page(EVENTS.read_text(encoding="utf-8")), encoding="utf-8")
     METRICS.write_text(metrics_page(METRICS.read_text(encoding="utf-8")), encoding="utf-8")

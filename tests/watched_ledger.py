@@ -193,11 +193,22 @@ def _told_what_ended(header: Header, before: Contents, after: Contents) -> None:
     earlier = {name for name, _ in before["events"][0]} if "events" in before else set()
     new = [fields for name, fields in after["events"][0] if name not in earlier]
     told = {f"{kind.decode()} {one}" for fields in new for kind, ids in fields.items() for one in ids.decode().split()}
+    again = {one.removeprefix("again ") for one in told if one.startswith("again ")}
+    gates = {"|".join(one.split("|")[:3]) for one in told if one.startswith("gate ")}
+    told = {one for one in told if not one.startswith(("again ", "gate "))}
     ended = set(_ended(after))
+    assert again <= {one.partition(" ")[2] for one in told}, f"{header.name} tells again what it does not tell"
+    assert gates == _gates_moved(before, after), f"{header.name}: gates are told as they move"
     missing = ended - set(_ended(before)) - told
     counted = _untold(after) - _untold(before)  # if the stream is full
     assert not missing or len(missing) <= counted, f"{header.name} ends {sorted(missing)}, and does not tell it"
     assert told <= ended, f"{header.name} tells {sorted(told - ended)}, which has not ended"
+
+
+def _gates_moved(before: Contents, after: Contents) -> set[str]:
+    """The gates that were open and are shut, or the other way round."""
+    was, now = (set(contents.get("gates", ({}, False))[0]) for contents in (before, after))
+    return {f"gate {did}|{field.decode()}" for did, fields in (("shut", now - was), ("opened", was - now)) for field in fields}
 
 
 def _untold(contents: Contents) -> int:
@@ -210,5 +221,5 @@ def _ended(contents: Contents) -> Iterator[str]:
         room, _, name = key.partition(":")
         if room in ("intent", "letter") and (state := content[b"state"].decode()) in (*FINAL, "closed", "discarded"):
             yield f"{state if room == 'intent' else room} {name}"
-        elif room == "job" and ":" not in name and b"ended" in content:
-            yield f"job {name}"
+        elif room in ("job", "replay") and ":" not in name and b"ended" in content:
+            yield f"{room} {name}"

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, Problem
+from wooshq.events.faces import AsyncWebhooks
 from wooshq.finding.faces import AsyncFindCalls
 from wooshq.gates.faces import AsyncLimits
 from wooshq.history.reading import AskHistory, Reading
@@ -59,6 +60,7 @@ class AsyncWooshq(AsyncFindCalls, AsyncOverviewCalls, AsyncPeopleCalls):
         self.fan_out = self.bulk.fan_out
         self.limits = AsyncLimits(self)
         self.tokens = AsyncTokens(self)
+        self.webhooks = AsyncWebhooks(self)
         self._spooling = Spooling(self.installation, self._mover_client)
         self._reading = Reading(lambda: self.settings)
         self._moves: Wooshq | None = None

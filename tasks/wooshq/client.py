@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import redis
 
 from wooshq.errors import LedgerUnavailable, Problem
+from wooshq.events.faces import Webhooks
 from wooshq.finding.faces import FindCalls
 from wooshq.gates.faces import Limits
 from wooshq.history.reading import Reading
@@ -78,6 +79,7 @@ class Wooshq(FindCalls, OverviewCalls, PeopleCalls):
         self.fan_out = self.bulk.fan_out
         self.limits = Limits(self)
         self.tokens = Tokens(self)
+        self.webhooks = Webhooks(self)
         self._spooling = Spooling(self.installation, lambda: self)
         self._reading = Reading(lambda: self.settings)
         self._ledger: IntentLedger | None = None

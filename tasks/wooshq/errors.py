@@ -10,6 +10,7 @@ The errors that a caller can meet: one class for each thing that the caller can 
     ├── LetterUnknown          check the id of the dead letter
     ├── CauseUnknown           check the id of the cause
     ├── JobUnknown             check the id of the job
+    ├── WebhookUnknown         check the name of the webhook
     ├── JobRefused             fix the recipients or the template, or allow the job
     ├── RecipientsChanged      give the same recipients, in the same order
     ├── FeedInterrupted        give the same recipients again, with `resume`
@@ -46,6 +47,7 @@ __all__ = [
     "RecipientsChanged",
     "RecipientsUnreadable",
     "SettingsInvalid",
+    "WebhookUnknown",
     "WooshqError",
     "explain_settings",
 ]
@@ -166,6 +168,10 @@ class FeedInterrupted(WooshqError):
     def __init__(self, message: str, *, job_id: str) -> None:
         super().__init__(message)
         self.job_id = job_id
+
+
+class WebhookUnknown(WooshqError):
+    """No webhook has this name."""
 
 
 class ReplayUnknown(WooshqError):

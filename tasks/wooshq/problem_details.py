@@ -22,6 +22,7 @@ from wooshq.errors import (
     RecipientsChanged,
     RecipientsUnreadable,
     ReplayUnknown,
+    WebhookUnknown,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -39,6 +40,7 @@ EXPLAINED: Final[tuple[type[Exception], ...]] = (
     CauseUnknown,
     LetterUnknown,
     ReplayUnknown,
+    WebhookUnknown,
     FeedInterrupted,
     RecipientsChanged,
     RecipientsUnreadable,
@@ -77,7 +79,7 @@ def problem_details(error: Exception) -> ProblemDetails:
             return _answer(422, "conflict", title, error, accepted_id=error.accepted_id, fields=list(error.fields))
         case RecipientsChanged() | RecipientsUnreadable():
             return _answer(422, "recipients", "These recipients cannot be used", error)
-        case CauseUnknown() | JobUnknown() | LetterUnknown() | ReplayUnknown():
+        case CauseUnknown() | JobUnknown() | LetterUnknown() | ReplayUnknown() | WebhookUnknown():
             return _answer(404, "unknown-id", "Nothing has this id", error)
         case NotAccepted():
             more = {"id": error.intent_id, "ids": list(error.intent_ids), "maybe_done": error.maybe_done}

@@ -77,7 +77,7 @@ class Gateway:
 
 def _writes_history(pid: int) -> bool:
     try:
-        return "wooshq_worker.keeper.history" in Path(f"/proc/{pid}/cmdline").read_text()
+        return "wooshq_worker.beside" in Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:  # it has ended
         return False
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from docs.write import LAYERS, METRICS, PAGE, ROOT, diagram, metrics_page, page
+from docs.write import EVENTS, LAYERS, METRICS, PAGE, ROOT, diagram, events_page, metrics_page, page
 
 from wooshq.ledger.states import MACHINES
 
@@ -16,6 +16,7 @@ PAGES = [
         "CONTRIBUTING.md",
         "docs/architecture.md",
         "docs/django.md",
+        "docs/events.md",
         "docs/history.md",
         "docs/http-api.md",
         "docs/metrics.md",
@@ -45,6 +46,10 @@ class WhenThePagesAreRead:
     def test_the_tables_of_metrics_are_current(self) -> None:
         text = METRICS.read_text(encoding="utf-8")
         assert metrics_page(text) == text, "run make docs"
+
+    def test_the_table_of_events_is_current(self) -> None:
+        text = EVENTS.read_text(encoding="utf-8")
+        assert events_page(text) == text, "run make docs"
 
     @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
     def test_every_file_that_is_named_exists(self, path: Path) -> None:

@@ -12,6 +12,7 @@ import wooshq
 import wooshq.aio
 from wooshq.aio import AsyncDeadLetters, AsyncJobHandle, AsyncJobs, AsyncWooshq
 from wooshq.client import DeadLetters, JobHandle, Jobs, Wooshq
+from wooshq.events.faces import AsyncWebhooks, Webhooks
 from wooshq.finding.faces import AsyncFindCalls, FindCalls
 from wooshq.gates.faces import AsyncGateCalls, AsyncLimits, GateCalls, Limits
 from wooshq.letters.filter import Conditions, ConditionsAndIds
@@ -30,6 +31,7 @@ PAIRS = [
     (PeopleCalls, AsyncPeopleCalls),
     (Limits, AsyncLimits),
     (Tokens, AsyncTokens),
+    (Webhooks, AsyncWebhooks),
 ]
 #: How a context manager is opened and closed has other names in asyncio.
 ASYNC_NAME = {"__enter__": "__aenter__", "__exit__": "__aexit__"}

@@ -30,6 +30,9 @@ _DID: Final = {
     "try_now": "hastened",
     "retry": "retried",
     "export": "exported",
+    "add": "added",
+    "remove": "removed",
+    "rotate": "rotated",
 }
 
 

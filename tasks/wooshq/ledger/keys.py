@@ -111,6 +111,18 @@ class Keys:
         """hash: rest of an intent id → digest of its body; of rows that the history has. time: the first 36 bits of the ids, and their last four."""
         return f"{self.prefix}gone:{time}"
 
+    # Events for the world outside
+
+    def subscriber(self, name: str) -> str:
+        """hash: who receives events: `webhook/<name>` or `hook/<name>`; its settings, its state, and what was counted."""
+        return f"{self.prefix}subscriber:{name}"
+
+    def subscriber_part(self, name: str, part: str) -> str:
+        """One of SUBSCRIBER_PARTS of a subscriber."""
+        if part not in SUBSCRIBER_PARTS:
+            raise KeyError(part)
+        return f"{self.prefix}subscriber:{name}:{part}"
+
     def before_queues(self, name: str) -> str:
         """A key of the version before: zset `queued:<lane>` or `held:<application>`, set `held_applications`. See take_in.lua."""
         return f"{self.prefix}{name}"
@@ -142,6 +154,9 @@ FIXED: Mapping[str, str] = {
     "outbox": "channel: after a commit an app tells the relays of its outbox that rows wait; messages have no content",
     "events": "stream: what has ended and the history does not have yet; see ended.lua. There only while somebody keeps a history",
     "telling": "hash: whether ends are told, how full `events` is, what was not told, and which acts the history has; see ended.lua, row.lua, history.lua",
+    "outward": "stream: events for webhooks, hooks and open streams, one an entry: its type → its text without the id; the newest of a few days",
+    "outward_state": "hash: bytes (of `outward`), begins (the place after which all events are there), tag (of their ids), streams_till (streams are open until then, ms)",
+    "subscribers": "zset: subscriber → when it was added, or a hook was seen last, ms",
     "keeper": "string: token of the worker that is the keeper",
     "workers": "zset: id of a worker → when it gave its last sign of life, ms",
     "minutes": "hash: what ended in the last minutes, by lane; see tell.lua",
@@ -169,6 +184,12 @@ JOB_PARTS: Mapping[str, str] = {
     "unknown": "list: identifiers that the API does not know",
     "doubts": "stream: every call that is in doubt, with its recipients' identifiers",
     "room": "list: a token per chunk that ended, for the producer that waits until fewer chunks are open",
+}
+
+SUBSCRIBER_PARTS: Mapping[str, str] = {
+    "due": "zset: place of an event in `outward` → when it may be delivered, ms",
+    "tries": "hash: place of an event → deliveries that failed; of those that wait for another one",
+    "log": "list: the last deliveries, JSON, the newest first",
 }
 
 REPLAY_PARTS: Mapping[str, str] = {

@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from wooshq.settings.allowed import Allowed
 from wooshq.settings.defaults import Defaults
 from wooshq.settings.history_url import check_history_url
 from wooshq.settings.listen import listen_on
@@ -203,6 +204,16 @@ class Settings(BaseSettings):
     events_max_bytes: Annotated[int, Field(ge=64 * 1024)] = 64 * 1024 * 1024
     """Maximum size of the events in Redis that the history has not taken yet, about 45 bytes each. Above it ends wait in the ledger until it is swept for them."""
 
+    # Events for the world outside
+    webhooks_allow: str | None = None
+    """Networks and hosts that webhooks may call although they are private, separated by commas: `10.0.0.0/8,hooks.internal`. Plain http is allowed only to these."""
+    webhooks_timeout_s: Annotated[float, Field(gt=0, le=30)] = 15.0
+    """How long a receiver of a webhook may take to answer."""
+    webhooks_retry_s: Annotated[float, Field(ge=60, le=30 * 86400)] = 3 * 86400.0
+    """How long events are kept, and delivered again to a receiver that fails. After that they are dropped, and counted."""
+    webhooks_max_bytes: Annotated[int, Field(ge=64 * 1024)] = 64 * 1024 * 1024
+    """Maximum size of the events that are kept in Redis for webhooks, hooks and open streams. Above it the oldest are dropped, and counted."""
+
     # The console and the HTTP API (`wooshq console`)
     environment: Annotated[str | None, Field(min_length=1, max_length=32)] = None
     """Name of this installation on every page of the console, such as `production`."""
@@ -216,6 +227,9 @@ class Settings(BaseSettings):
     """Maximum size of a body of lines (NDJSON). It is never in memory as a whole."""
     console_rate_per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 5000.0
     """Maximum requests per second that one token may make at one server. More of them get 429."""
+
+    console_streams: Count = 50
+    """Maximum number of streams of events that are open at the same time at one server. More of them get 503."""
 
     # Seeing
     target_transactional_s: Seconds = 10.0
@@ -267,6 +281,7 @@ class Settings(BaseSettings):
         "metrics_address",
         "history_url",
         "environment",
+        "webhooks_allow",
         mode="before",
     )
     @classmethod
@@ -314,6 +329,12 @@ class Settings(BaseSettings):
     @classmethod
     def _names_a_history(cls, value: SecretStr | None) -> SecretStr | None:
         return value if value is None else SecretStr(check_history_url(value.get_secret_value()))
+
+    @field_validator("webhooks_allow")
+    @classmethod
+    def _names_networks(cls, value: str | None) -> str | None:
+        Allowed.read(value or "")
+        return value
 
     @field_validator("api_token", "api_tokens")
     @classmethod

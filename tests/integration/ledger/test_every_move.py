@@ -10,6 +10,7 @@ import redis
 
 from tests.integration.ledger import operators, replays
 from tests.integration.ledger.walker import ATTEMPT, HOUR_MS, Walker, a_dead_recipient
+from tests.integration.worker.events import walks as subscribers
 from tests.rig import APPLICATION
 from tests.script_headers import header_of, table_moves
 from tests.watched_ledger import WatchedLedger
@@ -464,6 +465,7 @@ WALKS: list[Callable[[Walker], None]] = [
     a_roll_out_goes_from_step_to_step,
     a_roll_out_stops,
     *replays.WALKS,
+    *subscribers.WALKS,
 ]
 
 

@@ -46,6 +46,10 @@ class Walker:
         """The time of a member of `leases`, `due`, `expiry` and the like comes."""
         self.watched.redis.zadd(self.keys.fixed(name), {member: 1})
 
+    def time_comes_for(self, subscriber: str, entry: str) -> None:
+        """The time of a delivery to a subscriber comes."""
+        self.watched.redis.zadd(self.keys.subscriber_part(subscriber, "due"), {entry: 1})
+
     # Intents
 
     def accepted(self, **fields: Any) -> str:

@@ -18,6 +18,7 @@ from wooshq.gates.waiting import Why
 from wooshq.ledger.gates import GateName
 from wooshq.ledger.states import Event, Reason
 from wooshq_worker.cli import app as command_line
+from wooshq_worker.observe.metrics.events import STATES
 from wooshq_worker.observe.metrics.ledger import DOUBLES, EVENTS
 from wooshq_worker.observe.metrics.names import OF_A_WORKER, OF_THE_LEDGER
 
@@ -37,7 +38,7 @@ VALUES: dict[str, set[str]] = {
     "lane": {"transactional", "bulk"},
     "event": {*EVENTS, *Event},
     "cause": set(DOUBLES.values()),
-    "state": {"feeding", "running", "paused", "stopped", "waiting", "set_aside", "parked"},
+    "state": {"feeding", "running", "paused", "stopped", "waiting", "set_aside", "parked", *STATES},
     "verdict": {"sent", "retry", "dead", "hold", "unknown"},
     "outcome": {"left", "sent", "dead", "expired", "cancelled", "unknown_identifiers"},
 }
@@ -132,6 +133,8 @@ class WhenTheDashboardIsOpened:
             "wooshq_worker_history_starts_total",
             "wooshq_history_waiting",
             "wooshq_history_untold",
+            "wooshq_webhook_oldest_seconds",
+            "wooshq_event_deliveries_total",
         }
 
 

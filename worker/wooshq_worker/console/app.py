@@ -23,13 +23,27 @@ from wooshq_worker.console.api.openapi import document
 from wooshq_worker.console.api.problems import of_the_framework
 from wooshq_worker.console.calls import fan_out, find, gates, intents, letters, metrics, overview, people, replays
 from wooshq_worker.console.calls.accepting import Accepting
+from wooshq_worker.console.events import live, webhooks
+from wooshq_worker.console.events.streams import Streams
 from wooshq_worker.console.pages import PAGES
 from wooshq_worker.console.pages.shell.routes import Console
 
 if TYPE_CHECKING:
     from wooshq_worker.observe.tracing.requests import RequestSpans
 
-ROOMS: Final = (overview.room, intents.room, find.room, fan_out.room, letters.room, replays.room, gates.room, people.room, metrics.room)
+ROOMS: Final = (
+    overview.room,
+    intents.room,
+    find.room,
+    fan_out.room,
+    letters.room,
+    replays.room,
+    gates.room,
+    people.room,
+    webhooks.room,
+    live.room,
+    metrics.room,
+)
 
 
 def make_app(settings: Settings, fixed: Sequence[Token] = (), spans: RequestSpans | None = None) -> Calls:
@@ -50,6 +64,8 @@ def make_app(settings: Settings, fixed: Sequence[Token] = (), spans: RequestSpan
     app = FastAPI(title="wooshq", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     named = (fixed_token("environment", settings.console_token.get_secret_value()),) if settings.console_token is not None else ()
     callers = Callers(client, (*named, *fixed), rate_per_s=settings.console_rate_per_s)
+    app.state.callers = callers
+    app.state.streams = Streams(settings, client)
     app.state.accepting = Accepting(client)
     app.state.metrics = metrics.LedgerMetrics(settings)
     app.state.most_stream_bytes = settings.console_stream_bytes

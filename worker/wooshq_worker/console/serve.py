@@ -79,6 +79,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.app.state.console.live.end()
+        self._app.app.state.streams.end()
         await super().shutdown(sockets)
 
 

@@ -1,4 +1,4 @@
-"""Is a worker running, and what waits?"""
+"""Is a worker running, what waits, and are events delivered?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from wooshq.client import Wooshq
+from wooshq.events.ledger import Figures, SubscriberLedger
+from wooshq.events.webhook import Webhook
 from wooshq.ledger.gates import EVERY, holds, read
 from wooshq.ledger.keys import LANES, Keys
 from wooshq.ledger.replies import ms, text
@@ -28,6 +30,38 @@ def check(wooshq: Wooshq) -> Iterator[Finding]:
         application = "every application" if gate.application == EVERY else gate.application
         says = f"{gate.gate} is {gate.state} for {application} since {gate.since}: {gate.why}"
         yield Finding("gate", "warn", says, f"Fix the cause. To open it at once: wooshq gates open {gate.gate}")
+    yield from of_webhooks(wooshq.webhooks.list(), wooshq.do(SubscriberLedger(wooshq.settings).figures()))
+
+
+def of_webhooks(webhooks: Sequence[Webhook], figures: Figures) -> Iterator[Finding]:
+    """Nothing if nobody wants events."""
+    well = 0
+    for one in webhooks:
+        waits = f"; {one.waiting} events wait" if one.waiting else ""
+        named = f"the {one.kind} {one.name}"
+        if one.state == "paused":
+            yield Finding("webhook", "warn", f"{named} is paused: {one.why_paused}{waits}", f"Resume it: wooshq webhooks resume {one.name}")
+        elif one.is_failing:
+            yield Finding(
+                "webhook",
+                "warn",
+                f"{named} fails since {one.failing_since}: {one.failing_why}{waits}",
+                f"See why: wooshq webhooks show {one.name}",
+            )
+        else:
+            well += 1
+    if well:
+        yield Finding("webhook", "ok", f"{well} {'gets' if well == 1 else 'get'} events")
+    if webhooks and figures.lag_s > _WAITS_LONG_S:
+        says = f"what ended {figures.lag_s:.0f} s ago was not passed on yet"
+        yield Finding("webhook", "warn", says, "A process beside each worker does it. Start a worker, or see its log")
+    if figures.missed:
+        yield Finding(
+            "webhook",
+            "warn",
+            f"{figures.missed} ends were not told, because the stream of events was full",
+            "Raise WOOSHQ_EVENTS_MAX_BYTES",
+        )
 
 
 def backlog(counts: Mapping[str, int], longest_s: float) -> Finding:

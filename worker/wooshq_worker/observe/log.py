@@ -24,12 +24,13 @@ _USERINFO: Final = re.compile(r"(\w[\w+.-]*://)[^\s\"'<>]*@")
 _NAMED: Final = re.compile(
     r"(?i)\b((?:api_)?token|password|passwd|secret|authorization|dsn)(['\"]?\s*[=:]\s*['\"]?)(?:(?:token|bearer|basic)\s+)?[^\s,;&'\"]+"
 )
+_WEBHOOK: Final = re.compile(r"whsec_[A-Za-z0-9+/=]+")
 _SECRET_FIELDS: Final = frozenset({"token", "api_token", "password", "secret", "authorization", "dsn"})
 _CONTENT: Final = re.compile(r"(?is)\b(body|args|kwargs|payload)(\s*(?:was)?\s*[:=]).*")
 """Here Celery and kombu begin to quote a message that they cannot handle. It may contain recipients and texts."""
 _FOREIGN_LIMIT: Final = 2000
 
-QUIET: Final = ("amqp", "asyncio", "httpx", "kombu", "urllib3")
+QUIET: Final = ("amqp", "asyncio", "httpcore", "httpx", "kombu", "urllib3")
 """Loggers whose events below WARNING are dropped."""
 
 SAFE: Final = (OSError, ImportError, AttributeError, NameError, NotImplementedError, MemoryError, RecursionError, AssertionError)
@@ -107,6 +108,8 @@ class Masked:
                 text = text.replace(secret, MASK)
         if "://" in text:
             text = _USERINFO.sub(rf"\1{MASK}@", text)
+        if "whsec_" in text:
+            text = _WEBHOOK.sub(MASK, text)
         return _NAMED.sub(rf"\1\2{MASK}", text)
 
     def _value(self, name: str, value: Any, depth: int) -> Any:

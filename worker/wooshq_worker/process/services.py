@@ -88,9 +88,9 @@ class Services:
             self.runner.run(),
             *(self.dispatcher.run_lane(name) for name in most),
         ]
-        self.history = None if history_url(settings) == OFF else HistoryProcess(settings, self._client)
-        if self.history is not None:
-            forever.append(self.history.run())
+        self._beside = HistoryProcess(settings, self._client)
+        self.history = None if history_url(settings) == OFF else self._beside
+        forever.append(self._beside.run())
         self._background = [asyncio.create_task(work) for work in forever]
 
     def submit(self, submitted: Submitted, ack: Callable[[], None]) -> None:
@@ -156,8 +156,7 @@ class Services:
                 await self.dispatcher.go_to_sleep()
         self._settler.log_settled()
         self._job_log.write()
-        if self.history is not None:
-            await self.history.stop()
+        await self._beside.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

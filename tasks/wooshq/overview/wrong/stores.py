@@ -66,8 +66,8 @@ def redis(seen: Seen) -> Iterator[Finding]:
 def history(seen: Seen) -> Iterator[Finding]:
     """What has ended waits in Redis for the history."""
     telling = seen.facts.telling
-    if "most" not in telling:
-        return
+    if "most" not in telling or ("heard|outward" in telling and "heard|history" not in telling):
+        return  # nobody keeps one; perhaps webhooks alone are told
     most, used, untold = (int(float(telling.get(name) or 0)) for name in ("most", "bytes", "untold"))
     since_ms = seen.facts.stream_since_ms
     lag_s = 0.0 if since_ms is None else seen.ago_s(since_ms)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from prometheus_client.core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from pydantic import SecretStr
 from sqlalchemy import create_engine
@@ -21,20 +22,27 @@ from wooshq.ledger.intents import Settlement
 from wooshq.ledger.states import Event, Reason
 from wooshq.outbox.table import ddl
 from wooshq.overview.facts import read_facts
+from wooshq_worker.doctor.work import check
 from wooshq_worker.keeper.history.ledger import EventLedger
 from wooshq_worker.observe.metrics import names
 from wooshq_worker.observe.metrics.families import exposition
 from wooshq_worker.observe.metrics.ledger import ledger_metrics
-from wooshq_worker.observe.metrics.truths import Truths
+from wooshq_worker.observe.metrics.truths import Truths, of_events
 
 MINUTE_MS = 60_000
+
+
+def every(wooshq: Wooshq) -> list[Family]:
+    """All metrics of the ledger, as they are now."""
+    facts = wooshq.do(read_facts(wooshq.ledger.keys))
+    return [*ledger_metrics(facts), *of_events(wooshq, facts.backlog.now_ms)]
 
 
 class Said:
     """What the ledger says now."""
 
     def __init__(self, wooshq: Wooshq) -> None:
-        families = ledger_metrics(wooshq.do(read_facts(wooshq.ledger.keys)))
+        families = every(wooshq)
         self.text = exposition(families)[0].decode()
         self.samples = [sample for family in read_text(self.text) for sample in family.samples]
 
@@ -80,7 +88,7 @@ class WhenTheLedgerIsWell:
         known = {metric.name.removesuffix("_total"): metric for metric in names.OF_THE_LEDGER}
         wooshq.enqueue(an_intent())
         wooshq.shut_gate("circuit", why="a test")
-        for family in ledger_metrics(wooshq.do(read_facts(wooshq.ledger.keys))):
+        for family in every(wooshq):
             metric = known[family.name]
             assert (family.type, family.documentation) == (metric.kind, metric.help)
             assert {name for sample in family.samples for name in sample.labels} <= set(metric.labels)
@@ -302,3 +310,24 @@ class WhenWorkersServe:
             return next((s.value for s in samples if s.name == "wooshq_dead_total" and s.labels["reason"] == "rejected"), 0.0)
 
         wait_until(lambda: dead() == 1, saw=rig.logs)
+
+
+class WhenEventsAreWanted:
+    def test_who_is_paused_how_old_the_oldest_is_and_the_lag_are_metrics(self, wooshq: Wooshq, server: redis.Redis) -> None:
+        said = Said(wooshq)
+        assert said.of("wooshq_webhooks") == {("active",): 0, ("failing",): 0, ("paused",): 0}
+        for name in ("a", "b"):
+            wooshq.webhooks.add(name, "https://shop.example/hook")
+        wooshq.webhooks.test("a")
+        wooshq.webhooks.pause("b")
+        wooshq.cancel(wooshq.enqueue(an_intent()))
+        said = Said(wooshq)
+        assert said.of("wooshq_webhooks") == {("active",): 1, ("failing",): 0, ("paused",): 1}
+        assert 0 <= said.of("wooshq_webhook_oldest_seconds")[()] < 60
+        assert 0 <= said.of("wooshq_events_lag_seconds")[()] < 60
+        assert said.of("wooshq_event_deliveries_total") == {("delivered",): 0, ("failed",): 0, ("dropped",): 0}
+        assert said.of("wooshq_history_lag_seconds") == {}, "nobody keeps a history"
+        server.hset("wq:{0}:subscriber:webhook/a", mapping={"failing_since": 1000, "failing_why": "HTTP 500"})
+        assert Said(wooshq).of("wooshq_webhooks")[("failing",)] == 1
+        found = {finding.level: finding.says for finding in check(wooshq) if finding.what == "webhook"}
+        assert "HTTP 500" in found["warn"] or "paused" in found["warn"]

@@ -30,6 +30,8 @@ HELP_BYTES: Final = 1024 * 1024
 """From so many bytes of events on, about 25,000 ends, all readers of a group work, and not one alone."""
 SWEEP_EVERY_MS: Final = 6 * 3600 * 1000
 """How often the ledger is swept although everything was told: a worker of the version before tells nothing."""
+_MOVES: Final = ("gate", "replay")
+"""Kinds that the history does not keep."""
 _SWEEPER_LOST_MS: Final = 60_000
 
 
@@ -46,10 +48,15 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the stream, and what it tells."""
+    """
+    One entry of the stream. told: what has ended or has changed since, of which there are rows. again: ids of those that had ended before. moves:
+    gates that moved, and replays that ended.
+    """
 
     name: str
     told: Sequence[Ended]
+    again: frozenset[str] = frozenset()
+    moves: Sequence[Ended] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +182,10 @@ def _name(key: str) -> str | None:
 
 
 def _entry(name: str, flat: Sequence[Any]) -> Entry:
-    pairs = zip(flat[::2], flat[1::2], strict=True)
-    return Entry(name, [Ended(text(kind), one) for kind, ids in pairs for one in text(ids).split()])
+    by_kind = {text(kind): text(ids).split() for kind, ids in zip(flat[::2], flat[1::2], strict=True)}
+    again = frozenset(by_kind.pop("again", ()))
+    moves = [Ended(kind, one) for kind in _MOVES for one in by_kind.pop(kind, ())]
+    return Entry(name, [Ended(kind, one) for kind, ids in by_kind.items() for one in ids], again, moves)
 
 
 def _telling(row: Mapping[str, str], group: str) -> Telling:

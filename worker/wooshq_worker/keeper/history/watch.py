@@ -1,5 +1,6 @@
 """
-The process that writes the history: a worker starts it, watches it, starts it again if it dies, and ends it.
+The process that writes the history, and delivers events to the world outside (`wooshq_worker/beside`): a worker starts it, watches it, starts it
+again if it dies, and ends it. Without a history it is started when somebody wants events.
 
 It is a process of its own because sending needs the worker's interpreter for itself. Its standard input is a pipe from the worker: first the
 settings, then nothing. When the pipe ends, the worker has ended, however that happened, and the process ends, too.
@@ -18,21 +19,26 @@ import sys
 import time
 import uuid
 from dataclasses import dataclass
+from importlib import metadata
 from typing import IO, Final
 
 import structlog
 
 from wooshq.errors import LedgerUnavailable
+from wooshq.events.ledger import HOOKS, SubscriberLedger
+from wooshq.history.store import history_url
 from wooshq.settings import Settings
+from wooshq.settings.history_url import OFF
 from wooshq_worker.keeper.history.ledger import EventLedger
 from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.history")
 
-COMMAND: Final = (sys.executable, "-m", "wooshq_worker.keeper.history")
+COMMAND: Final = (sys.executable, "-m", "wooshq_worker.beside")
 _FIRST_AFTER_S: Final = 2.0
 """After the worker's start. Ends are told from its start on; a worker that ends soon needs no second process."""
 _LOOK_EVERY_S: Final = 0.5
+_WANTED_EVERY_S: Final = 2.0
 _AGAIN_FIRST_S: Final = 1.0
 _AGAIN_MOST_S: Final = 30.0
 _RAN_WELL_S: Final = 60.0
@@ -66,8 +72,11 @@ class HistoryProcess:
 
     async def run(self) -> None:
         """Until `stop`, or until it is cancelled."""
-        await self._listen()
-        await self._wait(_FIRST_AFTER_S)
+        if history_url(self._given.settings) == OFF:
+            await self._until_wanted()
+        else:
+            await self._listen()
+            await self._wait(_FIRST_AFTER_S)
         again_s = _AGAIN_FIRST_S
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -87,6 +96,16 @@ class HistoryProcess:
                 log.error("history_process_died", process=self._process.pid, status=self._process.returncode, again_in_s=again_s)
             await self._wait(again_s)
             again_s = min(2 * again_s, _AGAIN_MOST_S)
+
+    async def _until_wanted(self) -> None:
+        """Until somebody wants events."""
+        ledger = SubscriberLedger(self._given.settings)
+        hooks = [point.name for point in metadata.entry_points(group=HOOKS)]
+        while not self._stopping.is_set():
+            with contextlib.suppress(LedgerUnavailable):
+                if hooks or (await self._client.do(ledger.want()))[0]:
+                    return
+            await self._wait(_WANTED_EVERY_S)
 
     async def _listen(self) -> None:
         """Have ends told from the worker's start on. If Redis is away, the process does it."""

@@ -89,7 +89,7 @@ def _jobs(jobs: Sequence[Running]) -> Iterator[Family]:
 def _history(ledger: Facts) -> Iterator[Family]:
     """Nothing if nobody keeps a history."""
     telling = ledger.telling
-    if "most" not in telling:
+    if "heard|history" not in telling:
         return
     since_ms = ledger.stream_since_ms
     yield one(names.HISTORY_LAG, 0.0 if since_ms is None else max(0.0, (ledger.backlog.now_ms - since_ms) / 1000))

@@ -166,6 +166,26 @@ HISTORY_LAG: Final = Metric(
 )
 HISTORY_WAITING: Final = Metric("wooshq_history_waiting", "gauge", "Entries of the event stream that the history does not have yet.")
 HISTORY_UNTOLD: Final = Metric("wooshq_history_untold", "gauge", "Ends that were not told because the stream was full. A sweep finds them.")
+WEBHOOKS: Final = Metric(
+    "wooshq_webhooks", "gauge", "Webhooks, and hooks of apps: active, failing (nothing came since a failure) or paused.", ("state",)
+)
+WEBHOOK_OLDEST: Final = Metric(
+    "wooshq_webhook_oldest_seconds",
+    "gauge",
+    "Age of the oldest event that was not delivered, of those that are not paused; 0 if there is none.",
+)
+DELIVERIES: Final = Metric(
+    "wooshq_event_deliveries_total",
+    "counter",
+    "Deliveries of events: delivered, failed (attempts, which are made again), dropped (given up: too old, or too many).",
+    ("result",),
+)
+EVENTS_LAG: Final = Metric(
+    "wooshq_events_lag_seconds", "gauge", "Age of the oldest end that was not passed on as an event yet; 0 if nobody wants events."
+)
+EVENTS_MISSED: Final = Metric(
+    "wooshq_events_missed_total", "counter", "Ends that nobody was told of, because the stream of events was full."
+)
 REDIS_MEMORY: Final = Metric("wooshq_redis_memory_bytes", "gauge", "Memory that the ledger's Redis uses. Missing if it does not show it.")
 REDIS_MEMORY_LIMIT: Final = Metric(
     "wooshq_redis_memory_limit_bytes",
@@ -195,6 +215,11 @@ OF_THE_LEDGER: Final = (
     HISTORY_LAG,
     HISTORY_WAITING,
     HISTORY_UNTOLD,
+    WEBHOOKS,
+    WEBHOOK_OLDEST,
+    DELIVERIES,
+    EVENTS_LAG,
+    EVENTS_MISSED,
     REDIS_MEMORY,
     REDIS_MEMORY_LIMIT,
     OUTBOX_ROWS,

@@ -13,12 +13,14 @@ from redis.exceptions import ResponseError
 
 from wooshq.client import Wooshq
 from wooshq.errors import LedgerUnavailable, WooshqError
+from wooshq.events.ledger import SubscriberLedger
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.outbox.database import Database
 from wooshq.outbox.opening import open_outbox
 from wooshq.outbox.operate import OutboxRows
 from wooshq.overview.facts import read_facts
 from wooshq_worker.observe.metrics import names
+from wooshq_worker.observe.metrics.events import event_metrics
 from wooshq_worker.observe.metrics.families import exposition, one, values
 from wooshq_worker.observe.metrics.ledger import ledger_metrics
 
@@ -61,7 +63,7 @@ class Truths:
     def read(self) -> list[Family]:
         """The metrics, read now. Raises LedgerUnavailable."""
         ledger = self._wooshq.do(read_facts(self._wooshq.ledger.keys))
-        return [*ledger_metrics(ledger), *self._of_redis(), *self._of_the_outbox()]
+        return [*ledger_metrics(ledger), *of_events(self._wooshq, ledger.backlog.now_ms), *self._of_redis(), *self._of_the_outbox()]
 
     def _of_redis(self) -> Iterator[Family]:
         """Nothing if Redis does not show it to this user, as managed ones often do not: it is asked once."""
@@ -94,6 +96,11 @@ class Truths:
         self._outbox_is_away = False
         yield values(names.OUTBOX_ROWS, {("waiting",): depth.waiting, ("set_aside",): depth.set_aside, ("parked",): depth.parked})
         yield one(names.OUTBOX_LAG, depth.oldest_s or 0.0)
+
+
+def of_events(wooshq: Wooshq, now_ms: int) -> Iterator[Family]:
+    """Events for the world outside. Raises LedgerUnavailable."""
+    return event_metrics(wooshq.webhooks.list(), wooshq.do(SubscriberLedger(wooshq.settings).figures()), now_ms)
 
 
 def _memory() -> Steps[Mapping[str, Any]]:

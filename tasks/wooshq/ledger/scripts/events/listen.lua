@@ -14,10 +14,12 @@ local now = now_ms()
 free_first(KEYS[1])
 local is_there = redis.call('EXISTS', KEYS[2]) == 1
 if not is_there or not groups_of(KEYS[2])[ARGV[2]] then
-  redis.call('XGROUP', 'CREATE', KEYS[2], ARGV[2], '0', 'MKSTREAM')
-  -- What ended before was not told to this group.
-  redis.call('HINCRBY', KEYS[1], 'untold', 1)
-  redis.call('HSETNX', KEYS[1], 'untold_at', now)
+  redis.call('XGROUP', 'CREATE', KEYS[2], ARGV[2], ARGV[2] == HISTORY and '0' or '$', 'MKSTREAM')
+  -- What ended before was not told. Only the history wants that, too.
+  if ARGV[2] == HISTORY then
+    redis.call('HINCRBY', KEYS[1], 'untold', 1)
+    redis.call('HSETNX', KEYS[1], 'untold_at', now)
+  end
 end
 if not is_there then redis.call('HSET', KEYS[1], 'bytes', 0) end
 redis.call('HSET', KEYS[1], 'most', ARGV[1], 'heard|' .. ARGV[2], now)

@@ -2,6 +2,7 @@
 -- uses clock
 -- uses full
 -- uses learned_rate
+-- uses events/ended
 -- KEYS[1]   gates               hash
 -- KEYS[2]   failures            hash
 -- KEYS[3]   pace:<application>  hash
@@ -13,10 +14,11 @@
 --           limited_ms (the first wait after an answer 429 that asks for none),
 --           slower, answers_slower (how many times longer the waits may be when a probe may leave somebody in doubt)},
 --           then three per gate that an answer shuts: gate, not before ms from now (0: the wait decides), why
+-- derived   events, telling
 -- returns   {'opened <gate>' | 'shut <gate>' *}, one per event
 -- cost      O(gates)
 -- moves     none
--- again     another answer, changes only gates, failures, limited and pace:<application>: failures count twice, so a gate may shut early, never late
+-- again     another answer, changes only gates, failures, limited, pace:<application>, events and telling: failures count twice, so a gate may shut early, never late
 -- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
 local r = cjson.decode(ARGV[1])
@@ -52,6 +54,7 @@ local function shut(gate, not_before, why, slower, last_ms)
   redis.call('HSET', KEYS[1], field, cjson.encode({why = why, since_ms = g and g.since_ms or now, wait_ms = wait, until_ms = until_ms,
     probes = slower and 1 or nil}))
   out[#out + 1] = 'shut ' .. gate
+  if not g then tell_gate('shut', gate, app, false, until_ms) end
   return wait, until_ms, not g
 end
 
@@ -68,6 +71,7 @@ if r.well > 0 then
     if g and g.testing and not g.by_hand then
       redis.call('HDEL', KEYS[1], gate .. '|' .. app)
       out[#out + 1] = 'opened ' .. gate
+      tell_gate('opened', gate, app, false, 0)
       if seen and gate == 'answers' then
         seen.at = now
         redis.call('HSET', KEYS[2], 'answers|' .. app, cjson.encode(seen))
@@ -105,4 +109,5 @@ for i = 2, #ARGV, 3 do
     redis.call('SADD', KEYS[4], app)
   end
 end
+tell_all(now)
 return out

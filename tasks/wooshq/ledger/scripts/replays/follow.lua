@@ -69,7 +69,7 @@ if left == 0 then
   if redis.call('LRANGE', KEYS[4], 0, 0)[1] == ARGV[2] then redis.call('LTRIM', KEYS[4], 1, -1) end
   -- A dead letter shows the intent that died last, so that one is kept as long.
   redis.call('PEXPIRE', KEYS[6], v.state == 'dead' and ARGV[6] or ARGV[5])
-  tell(v.state, ARGV[2])
+  tell_changed(v.state, ARGV[2])
 end
 tell_all(now)
 return left

@@ -2,8 +2,10 @@
 --            after that every `window` letters.
 -- uses clock
 -- uses full
+-- uses events/ended
 -- KEYS[1]   replay:<replay>  hash
 -- ARGV      none
+-- derived   events, telling
 -- returns   'gone' | <the state that the replay is in now>
 -- cost      O(1)
 -- moves     replay running → done (ended), stopped (stop), paused | stopped → done (ended)
@@ -19,7 +21,10 @@ if v.begun == 0 and v.total == v.left_out + v.sent + v.dead + v.expired + v.canc
   free_first(KEYS[1])
   state = state == 'cancelled' and state or 'done'
   redis.call('HDEL', KEYS[1], 'allow')
-  redis.call('HSET', KEYS[1], 'state', state, 'ended', now_ms())
+  local now = now_ms()
+  redis.call('HSET', KEYS[1], 'state', state, 'ended', now)
+  tell('replay', string.match(KEYS[1], 'replay:(.*)$'))
+  tell_all(now)
   return state
 end
 if state ~= 'running' then return state end

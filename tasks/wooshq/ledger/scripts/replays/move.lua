@@ -1,13 +1,14 @@
 -- move.lua: a caller starts, pauses, resumes or cancels a replay.
 -- uses clock
 -- uses history
+-- uses events/ended
 -- KEYS[1]   replay:<replay>           hash
 -- KEYS[2]   replay:<replay>:outcomes  string
 -- KEYS[3]   replaying                 zset
 -- KEYS[4]   changes                   stream
 -- KEYS[5…]  replay:<replay>:letters list, and the other parts of the replay
 -- ARGV      replay, 'start' | 'pause' | 'resume' | 'cancel', why or '', by whom
--- derived   telling
+-- derived   events, telling
 -- returns   {'gone' | <the state that the replay is in now>, 1 (this call moved it) | 0}
 -- cost      O(letters) for a cancel, O(log replays) otherwise
 -- moves     replay planned → running (start), cancelled (cancel), running → paused (pause), paused | stopped → running (resume),
@@ -51,8 +52,12 @@ elseif ARGV[2] == 'cancel' and state ~= 'cancelled' and state ~= 'done' then
   if n > 0 then redis.call('SET', KEYS[2], outcomes, 'KEEPTTL') end
   redis.call('HINCRBY', KEYS[1], 'cancelled', n)
   redis.call('HSET', KEYS[1], 'state', 'cancelled', 'note', ARGV[3])
-  if state == 'planned' then redis.call('HSET', KEYS[1], 'ended', now) end
+  if state == 'planned' then
+    redis.call('HSET', KEYS[1], 'ended', now)
+    tell('replay', ARGV[1])
+  end
 end
+tell_all(now)
 local v = redis.call('HMGET', KEYS[1], 'state', 'total', 'left_out', 'selection', 'why')
 if moved == 1 then
   local why = ARGV[2] == 'start' and ARGV[3] == '' and v[5] or ARGV[3]

@@ -48,7 +48,7 @@ local function trim(events, telling, most)
     local ends = 0
     for i, text in ipairs(entry[2]) do
       bytes = bytes + #text
-      if i % 2 == 0 then ends = ends + select(2, string.gsub(text, '%S+', '')) end
+      if i % 2 == 0 and entry[2][i - 1] ~= 'again' then ends = ends + select(2, string.gsub(text, '%S+', '')) end
     end
     for group, first in pairs(groups) do
       if not is_before(entry[1], first) then missed[group] = (missed[group] or 0) + ends end

@@ -1,4 +1,4 @@
-"""The process that writes the history, see `watch.py`. A worker starts it; nobody else has the pipe that it needs."""
+"""The process beside a worker, see `wooshq_worker/keeper/history/watch.py`. A worker starts it; nobody else has the pipe that it needs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from wooshq import Wooshq
 from wooshq.errors import SettingsInvalid
 from wooshq.history.contract import History
 from wooshq.history.store import open_history
+from wooshq_worker.events.outward import Outward
 from wooshq_worker.keeper.history.consumer import Consumer
 from wooshq_worker.keeper.history.watch import Given, read_given
 from wooshq_worker.ledger_client import LedgerClient
@@ -49,28 +50,34 @@ def main() -> int:
     except SettingsInvalid as error:
         log.critical("history_cannot_be_used", why=str(error))
         return _USED_WRONGLY
-    if history is None:
-        return 0
     wooshq = Wooshq(settings)
     try:
-        asyncio.run(_consume(given, wooshq, history))
+        asyncio.run(_work(given, wooshq, history))
     finally:
         wooshq.close()
         report.flush()
     return 0
 
 
-async def _consume(given: Given, wooshq: Wooshq, history: History) -> None:
+async def _work(given: Given, wooshq: Wooshq, history: History | None) -> None:
     places = wooshq.installation.places
     client = LedgerClient(places.redis_url, places.where, places.does_not_answer)
-    consumer = Consumer(given.settings, client, history, given.name)
+    outward = Outward(given.settings, client, history, given.name)
+    consumer = None if history is None else Consumer(given.settings, client, history, given.name)
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, consumer.stop)
-    threading.Thread(target=_end_with_the_worker, args=(lambda: loop.call_soon_threadsafe(consumer.stop),), daemon=True).start()
+
+    def stop() -> None:
+        outward.stop()
+        if consumer is not None:
+            consumer.stop()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    threading.Thread(target=_end_with_the_worker, args=(lambda: loop.call_soon_threadsafe(stop),), daemon=True).start()
     try:
-        await consumer.run()
+        await asyncio.gather(outward.run(), *([] if consumer is None else [consumer.run()]))
     finally:
-        consumer.close()
+        if consumer is not None:
+            consumer.close()
         await client.close()
 
 

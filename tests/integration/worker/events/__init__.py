@@ -1,0 +1,1 @@
+"""Events for the world outside: real receivers, a real ledger, real signatures."""

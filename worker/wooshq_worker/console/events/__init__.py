@@ -1,0 +1,1 @@
+"""The calls about events: webhooks, and the stream of events as they happen."""
