@@ -8,7 +8,21 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-FOLDERS = ("intents", "cancels", "letters", "replays", "gates", "jobs", "chunks", "events", "events/subscribers", "people", "tokens", "workers", "doubts")
+FOLDERS = (
+    "intents",
+    "cancels",
+    "letters",
+    "replays",
+    "gates",
+    "jobs",
+    "chunks",
+    "events",
+    "events/subscribers",
+    "people",
+    "tokens",
+    "workers",
+    "doubts",
+)
 """The folders with scripts, one for each noun. `shared` holds the parts that scripts use."""
 _HERE = files(__name__)
 _USES = re.compile(r"^-- uses ([\w/]+)$", re.MULTILINE)
