@@ -59,8 +59,7 @@ class AsyncWooshq(AsyncFindCalls, AsyncOverviewCalls, AsyncPeopleCalls):
         self.bulk = AsyncJobs(self)
         self.fan_out = self.bulk.fan_out
         self.limits = AsyncLimits(self)
-        self.tokens = AsyncTokens(self)
-        self.webhooks = AsyncWebhooks(self)
+        self.tokens, self.webhooks = AsyncTokens(self), AsyncWebhooks(self)
         self._spooling = Spooling(self.installation, self._mover_client)
         self._reading = Reading(lambda: self.settings)
         self._moves: Wooshq | None = None

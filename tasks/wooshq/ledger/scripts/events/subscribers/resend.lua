@@ -11,7 +11,7 @@
 -- returns   'queued' | 'unknown' (no webhook has this name) | 'gone' (the event is not kept any more)
 -- cost      O(log events)
 -- moves     none
--- again     same answer, changes only subscriber:<subscriber>:due and changes: it is due already
+-- again     same answer, changes only subscriber:<subscriber>:due, changes and telling: it is due already
 -- memory    works in a full Redis: the first write is HDEL
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
 if #redis.call('XRANGE', KEYS[4], ARGV[2], ARGV[2]) == 0 then return 'gone' end
