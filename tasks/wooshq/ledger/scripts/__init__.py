@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-FOLDERS = ("intents", "cancels", "letters", "replays", "gates", "jobs", "chunks", "events", "subscribers", "people", "tokens", "workers")
+FOLDERS = ("intents", "acts", "letters", "replays", "gates", "jobs", "chunks", "events", "subscribers", "people", "tokens", "workers")
 """The folders with scripts, one for each noun. `shared` holds the parts that scripts use."""
 _HERE = files(__name__)
 _USES = re.compile(r"^-- uses ([\w/]+)$", re.MULTILINE)

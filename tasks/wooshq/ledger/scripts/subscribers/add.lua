@@ -7,6 +7,7 @@
 -- KEYS[4]   changes                  stream
 -- ARGV      subscriber ('webhook/<name>'), url, types that it wants separated by blanks ('' for all), secret, why, by whom, how many there may be,
 --           a tag for the ids of events, if there is none yet
+-- derived   telling
 -- returns   <the time when it was added, ms> | 0 (another one has this name) | 'full'
 -- cost      O(log subscribers)
 -- moves     none

@@ -1,4 +1,5 @@
 -- facts.lua: what an event says of messages and letters that have ended. Nothing of it is personal.
+-- uses row
 -- KEYS[1]   subscribers  zset; only for the names of other keys
 -- ARGV      'intent' | 'letter', then ids
 -- derived   intent:<id>, letter:<letter>
@@ -10,7 +11,7 @@
 local prefix = string.match(KEYS[1], '^[^}]*}:')
 local out = {}
 for i = 2, #ARGV do
-  local v = redis.call('HMGET', prefix .. ARGV[1] .. ':' .. ARGV[i], 'state', 'app', 'lane', 'reason', ARGV[1] == 'intent' and 'ended' or 'changed')
+  local v = fields_of(prefix .. ARGV[1] .. ':' .. ARGV[i], 'state', 'app', 'lane', 'reason', ARGV[1] == 'intent' and 'ended' or 'changed')
   local row = {}
   for k = 1, 5 do row[k] = v[k] or '' end
   out[i - 1] = row

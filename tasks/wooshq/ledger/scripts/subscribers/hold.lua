@@ -4,6 +4,7 @@
 -- KEYS[1]   subscriber:<subscriber>  hash
 -- KEYS[2]   changes                  stream
 -- ARGV      subscriber, 'pause' | 'resume', why, by whom
+-- derived   telling
 -- returns   'gone' | {<its state now>, 1 (this call moved it) | 0}
 -- cost      O(1)
 -- moves     none

@@ -9,6 +9,7 @@
 -- KEYS[5]   subscriber:<subscriber>:log    list
 -- KEYS[6]   changes                        stream
 -- ARGV      subscriber, why, by whom
+-- derived   telling
 -- returns   1 | 0 (no webhook has this name)
 -- cost      O(events that wait for it)
 -- moves     none

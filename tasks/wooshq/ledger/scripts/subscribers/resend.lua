@@ -7,10 +7,11 @@
 -- KEYS[4]   outward                        stream
 -- KEYS[5]   changes                        stream
 -- ARGV      subscriber, place of the event in the stream, its id, why, by whom
+-- derived   telling
 -- returns   'queued' | 'unknown' (no webhook has this name) | 'gone' (the event is not kept any more)
 -- cost      O(log events)
 -- moves     none
--- again     same answer, changes only subscriber:<subscriber>:due and changes: it is due already
+-- again     same answer, changes only subscriber:<subscriber>:due, changes and telling: it is due already
 -- memory    works in a full Redis: the first write is HDEL
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
 if #redis.call('XRANGE', KEYS[4], ARGV[2], ARGV[2]) == 0 then return 'gone' end

@@ -4,6 +4,7 @@
 -- KEYS[1]   subscriber:<subscriber>  hash
 -- KEYS[2]   changes                  stream
 -- ARGV      subscriber, the new secret, how long the one before still signs ms, why, by whom
+-- derived   telling
 -- returns   1 | 0 (no webhook has this name)
 -- cost      O(1)
 -- moves     none
