@@ -34,6 +34,7 @@ def test_a_header_has_every_part_and_names_keys_that_exist(name: str) -> None:
             "intent",
             "letter",
             "cause",
+            "subscriber",
             "idem",
             "queue",
             "ring",
