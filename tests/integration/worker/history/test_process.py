@@ -77,7 +77,7 @@ class WhenAWorkerEnds:
         worker = rig.start_worker()
         process = process_of(rig)
         rig.kill(worker)
-        wait_until(lambda: not is_there(process), within_s=15)
+        wait_until(lambda: not is_there(process))
 
 
 def test_without_a_history_there_is_no_such_process(tmp_path: Path, api: StandIn) -> None:

@@ -120,6 +120,7 @@ class HistoryProcess:
         if process is None or process.poll() is not None:
             return
         self._close_pipe()
+        process.terminate()  # while it still starts, it does not read its pipe, and holds nothing
         ends = time.monotonic() + _END_WITHIN_S
         while process.poll() is None:
             if time.monotonic() > ends:
