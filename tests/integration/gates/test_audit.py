@@ -46,7 +46,7 @@ class WhenAnOperatorActs:
             (ANA, "resumed", f"replay {done.id}", "", 3, "running"),
             (ANA, "cancelled", f"replay {done.id}", "never mind", 3, "cancelled"),
             (ANA, "cancelled", f"intent {intent_id}", "wrong text", 1, "cancelled"),
-            (who(), "cancelled", f"job {job.id}", "never mind", None, "cancelled"),
+            (who(), "cancelled", f"job {job.id}", "never mind", 2, "cancelled"),
             (ANA, "set", "the rate of every application", "", None, "none → 50"),
         ]
         assert [one.selection for one in wooshq.audit().found if one.what.startswith("replay")] == ["reason:rejected"] * 4

@@ -102,7 +102,6 @@ _OF_UNACKNOWLEDGED: Final[tuple[tuple[Any, ...], ...]] = (
     ("EVALSHA", _SHA, 1, Channel.unacked_mutex_key),
     ("SCRIPT LOAD", "return 1"),
     ("PING",),
-    ("SCARD", "KEY"),
     ("SELECT", 0),
 )
 """What kombu's transport uses beside the queues."""

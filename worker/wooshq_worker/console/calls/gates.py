@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, WithJsonSchema, create_model
 from starlette.responses import Response
 
 from wooshq.gates.audit import Act
@@ -56,7 +56,7 @@ class WhichActs(Paged):
 
     by: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Only acts of this person, or of this token."""
-    what: Kind | None = None
+    what: Annotated[Kind, WithJsonSchema({"type": "string", "enum": list(KINDS)})] | None = None
     """Only acts on such a thing."""
     id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """Only acts that name this id: of an intent, a letter, a job, a replay; or the name of a token."""

@@ -115,6 +115,7 @@ end
 
 -- The digest of a row that the history has, or nil: `digest` itself if it has that one or none, or '!' if it has another one.
 local function digest_of_gone(prefix, id, digest)
+  if #id ~= 36 then return nil end -- ids of ours are UUIDs
   gone_newest = gone_newest or redis.call('HGET', prefix .. 'telling', 'gone_newest') or ''
   if string.sub(id, 15, 15) == '7' and id > gone_newest then return nil end -- nearly always: such an id begins with its time
   local set, plain, with, both = prefix .. 'gone:' .. string.sub(id, 1, 8), numbers_of(id, digest)
