@@ -13,62 +13,23 @@ from wooshq.intents.status import attempts_of
 from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_pairs, as_row, text
-from wooshq.ledger.states import LetterState
-from wooshq.ledger.steps import Ask, AskHistory, Flow, Steps, in_history
+from wooshq.ledger.steps import Ask, Flow, Steps, in_history
 from wooshq.letters.causes import are_all_counted
 from wooshq.letters.filter import ConditionsAndIds, Selection, letter_fits, selection
 from wooshq.letters.letter import Letter, WholeLetter
 from wooshq.letters.read import ReadLetter, letter_of, pages, read_letters
 from wooshq.search.narrow import Span, one_of, span
-from wooshq.search.tree import And, Field, Is, Or, Tree
+from wooshq.search.tree import Field, Tree
 
 _PAGE: Final = 500
 """Letters that are read in one round trip."""
-_LEAVE: Final = frozenset({str(LetterState.CLOSED), str(LetterState.DISCARDED)})
-"""The states in which a letter leaves the ledger, as soon as the history has it."""
 
 
-def list_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None, after: tuple[int, str] | None = None) -> Flow[list[Letter]]:
-    """
-    See `DeadLetters.list`. after: only those behind this letter (when it was filed, ms; its id), for the next page of a list.
-
-    Letters that are closed or discarded leave the ledger for the history: it is asked if only they are wanted, or letters by their ids.
-    """
-    wanted = yield from selection(conditions)
-    found = yield from find(keys, wanted, most=most, after=after)
-    if (tree := _of_history(wanted)) is not None:
-        there = {letter.id for letter in found}
-        kept = (yield AskHistory(lambda history: _letters_in(history, tree, most))) or []
-        found += [one for one in kept if one.id not in there and (after is None or (one.filed_ms, one.id) < after)]
-        found.sort(key=lambda one: (one.filed_ms, one.id), reverse=True)
-    return found[:most]
-
-
-def _of_history(wanted: Selection) -> Tree | None:
-    """What the history is asked for; None if it need not be asked."""
-    left = Or(tuple(Is(Field.STATE, state) for state in _LEAVE))
-    named = Or(tuple(Is(Field.ID, one) for one in wanted.ids)) if wanted.ids else None
-    states = None if wanted.whole is None else one_of(wanted.whole, Field.STATE)
-    if named is None and (states is None or not states <= _LEAVE):
-        return None
-    return And(tuple(one for one in (left, named, wanted.whole) if one is not None))
-
-
-def _letters_in(history: Any, tree: Tree, most: int | None) -> list[Letter]:
-    """At least the `most` that were filed last. Records come by their end, which is after that."""
-    found: list[Letter] = []
-    last: Any = None
-    while page := history.find(tree, limit=_PAGE, after=last):
-        last = page[-1]
-        found += [_letter_of_record(record) for record in page if record.kind == "letter"]
-        if most is not None and sum(one.filed_ms >= last.ended_ms for one in found) >= most:
-            break
-    return found
-
-
-def _letter_of_record(record: Any) -> Letter:
-    shown = {name: record.shown[name] for name in Letter._names()}
-    return Letter(**{**shown, "attempts": len(shown["attempts"])}, filed_ms=record.accepted_ms, code=record.code)
+def list_letters(
+    keys: Keys, conditions: ConditionsAndIds, *, most: int | None, after: tuple[int, str] | None = None
+) -> Steps[list[Letter]]:
+    """See `DeadLetters.list`. after: only those behind this letter (when it was filed, ms; its id), for the next page of a list."""
+    return (yield from find(keys, (yield from selection(conditions)), most=most, after=after))
 
 
 def _index_of(keys: Keys, wanted: Selection) -> Steps[str]:

@@ -210,45 +210,6 @@ class WhenAnIntentHasEnded:
         history.close()
 
 
-class WhenALetterIsClosedOrDiscarded:
-    async def test_it_leaves_with_the_rows_of_its_intent_and_its_replays(self, desk: Desk) -> None:
-        desk.listen()
-        closed, discarded, still_open = desk.settled(Event.GIVEN_UP, n=3)
-        (replay,) = desk.wooshq.dead_letters.replay(closed).ids.values()
-        claims = desk.wooshq.do(desk.ledger.take("transactional", 1, token=new_id(), taker="a")).claims
-        assert all(desk.wooshq.do(desk.ledger.settle([Settlement(claims[0], Event.ACCEPTED, [ATTEMPT], message_code="M-1")])))
-        desk.wooshq.dead_letters.discard(discarded, why="a test")
-        shown = [desk.wooshq.dead_letters.show(one) for one in (closed, discarded)]
-        listed = {one.id: one for one in desk.wooshq.dead_letters.list()}
-        assert [one.state for one in shown] == ["closed", "discarded"]
-        await desk.consumed(lambda: desk.rows() == [still_open])
-        assert [key.decode().rpartition(":")[2] for key in desk.redis.keys(KEYS.letter("*"))] == [still_open]
-        assert [one.decode() for one in desk.redis.zrange(KEYS.fixed("letters"), 0, -1)] == [still_open]
-        assert [desk.wooshq.dead_letters.show(one) for one in (closed, discarded)] == shown
-        assert desk.wooshq.dead_letters.show(replay) == shown[0], "by any id of its history"
-        for state, letter in (("closed", closed), ("discarded", discarded)):
-            assert [dict(one) for one in desk.wooshq.dead_letters.list(state=state)] == [dict(listed[letter])]
-        assert desk.wooshq.dead_letters.list(ids=[closed], where="reason:rejected")[0].id == closed
-        assert [one.id for one in desk.wooshq.dead_letters.list(state="open")] == [still_open]
-        assert (desk.status(closed).state, desk.status(replay).state) == ("dead", "sent")
-        assert desk.wooshq.resend(replay, "she asked", by="ana") is not None
-        assert desk.wooshq.replays.list()[0].sent == 1
-
-    async def test_one_whose_replay_pushwoosh_still_holds_stays(self, desk: Desk) -> None:
-        desk.listen()
-        (dead,) = desk.settled(Event.GIVEN_UP, schedule={"at": "2099-01-01T00:00:00Z"})
-        desk.wooshq.dead_letters.replay(dead)
-        claims = desk.wooshq.do(desk.ledger.take("transactional", 1, token=new_id(), taker="a")).claims
-        settlement = Settlement(claims[0], Event.ACCEPTED, [ATTEMPT], message_code="M-1", held_ms=10**9)
-        assert all(desk.wooshq.do(desk.ledger.settle([settlement])))
-        history = open_history(desk.settings)
-        assert history is not None
-        await desk.consumed(lambda: history.read(dead, "letter") is not None and not desk.redis.xlen(KEYS.fixed("events")))
-        history.close()
-        assert sorted(desk.rows()) == sorted([dead, claims[0].intent_id])
-        assert desk.wooshq.cancel(claims[0].intent_id) == "cancelling"
-
-
 class WhenTheLedgerKeepsALetterOrAJobNoLonger:
     async def test_the_history_shows_it(self, desk: Desk) -> None:
         desk.listen()

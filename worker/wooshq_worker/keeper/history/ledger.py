@@ -141,15 +141,7 @@ class EventLedger:
 
     def forget(self, entries: Sequence[str], kept: Sequence[Kept]) -> Steps[int]:
         """The history has these rows: forget them; and it has done these entries. Returns how many rows have gone."""
-        return int(
-            (
-                yield RunScript(
-                    "events/forget",
-                    (*self._both, self.keys.fixed("letters")),
-                    (self._retention_ms, len(entries), *entries, *map(str, kept)),
-                )
-            )
-        )
+        return int((yield RunScript("events/forget", self._both, (self._retention_ms, len(entries), *entries, *map(str, kept)))))
 
     def sweep(self, token: str, step: Literal["begin", "go on", "end"], untold: int = 0) -> Steps[tuple[bool, int]]:
         """Whether this consumer may begin a sweep, or still makes it; and how many ends were not told. untold: at its end, what `begin` gave."""

@@ -1,19 +1,17 @@
 -- forget.lua: the history has these rows, so the ledger forgets them, and it has done the events that told of them. A row that has changed since stays: an
--- event of its change comes. A row that somebody may still need stays until its time is over: of a letter that is open, of a message
--- that Pushwoosh holds, and of a job. A letter that is closed or discarded goes together with the rows of its intent and of its replays, as soon as
--- the history has all of them.
+-- event of its change comes. A row that somebody may still need stays until its time is over: of a dead letter and its replays, of a message
+-- that Pushwoosh holds, and of a job.
 -- uses clock
 -- uses full
 -- uses row
 -- uses events/trim
 -- KEYS[1]   events   stream
 -- KEYS[2]   telling  hash
--- KEYS[3]   letters  zset
 -- ARGV      how long an id is recognised after its row has gone ms, how many events, then one entry each, then '<kind> <id> <changed> <until ms>' for each
 --           row: when it had changed (or else ended, or was filed) as the history has it, and until when it is needed anyway
 -- derived   intent:<id>, letter:<letter>, job:<job>, gone:<time>
 -- returns   <rows that have gone>
--- cost      O((rows + replays of letters) × log letters + events); the caller bounds how many
+-- cost      O(rows + events); the caller bounds how many
 -- moves     none
 -- again     another answer, changes only telling: what is forgotten is not there any more
 -- memory    works in a full Redis: the first write is HDEL
@@ -47,40 +45,6 @@ local function note(key, changed)
   redis.call('HSET', key, 'told', changed)
 end
 
--- Whether the history has a row of a letter's intents as it is now, and nothing more is to become of it.
-local function is_told(row)
-  local v = fields_of(row, 'state', 'told', 'changed', 'ended', 'cancel', 'needed')
-  if not v[1] then return true end
-  if not FINAL[v[1]] or v[2] ~= (v[3] or v[4]) or v[5] == 'asked' or tonumber(v[6] or 0) > now then return false end
-  return redis.call('PTTL', row) >= 0
-end
-
--- A letter leaves. A message that was sent for many letters stays: the others may not have ended. So does a discarded letter of a recipient of a job
--- who is in doubt: it says that the recipient was not sent to again.
-local function leave_letter(letter)
-  local key = prefix .. 'letter:' .. letter
-  local v = redis.call('HMGET', key, 'state', 'told', 'changed', 'replays', 'bulk', 'reason')
-  if (v[1] ~= 'closed' and v[1] ~= 'discarded') or not v[2] or v[2] ~= v[3] then return end
-  if v[1] == 'discarded' and (v[5] or '') ~= '' and (v[6] == 'unknown' or v[6] == 'poison') then return end
-  local ids = {letter}
-  for id in string.gmatch(v[4] or '', '%S+') do ids[#ids + 1] = id end
-  for _, id in ipairs(ids) do
-    if not is_told(prefix .. 'intent:' .. id) then return end
-  end
-  for _, id in ipairs(ids) do
-    local row = prefix .. 'intent:' .. id
-    local kept = fields_of(row, 'state', 'digest', 'share')
-    if kept[1] and not kept[3] then
-      keep_id(id, kept[2] or nil)
-      redis.call('DEL', row)
-      gone = gone + 1
-    end
-  end
-  redis.call('DEL', key)
-  redis.call('ZREM', KEYS[3], letter)
-  gone = gone + 1
-end
-
 local function forget_ended(key, changed)
   local v = redis.call('HMGET', key, 'changed', 'ended', 'filed')
   if (v[1] or v[2] or v[3]) == changed then note(key, changed) end
@@ -91,12 +55,7 @@ local function forget_intent(id, changed, till)
   local v = fields_of(key, 'state', 'changed', 'ended', 'cancel', 'letter', 'share', 'digest')
   if not v[1] or not FINAL[v[1]] or (v[2] or v[3]) ~= changed then return end
   local left = redis.call('PTTL', key)
-  if v[1] == 'dead' or v[4] == 'asked' or v[5] or v[6] or left < 0 then
-    note(key, changed)
-    if till > now then redis.call('HSET', key, 'needed', string.format('%.0f', till)) end
-    if v[1] == 'dead' or v[5] then leave_letter(v[5] or id) end
-    return
-  end
+  if v[1] == 'dead' or v[4] == 'asked' or v[5] or v[6] or left < 0 then return note(key, changed) end
   keep_id(id, v[7] or nil)
   if till > now then
     note(key, changed)
@@ -111,7 +70,6 @@ for i = n + 3, #ARGV do
   local kind, id, changed, till = string.match(ARGV[i], '^(%S+) (%S+) (%S+) (%S+)$')
   if kind == 'job' or kind == 'letter' then
     forget_ended(prefix .. kind .. ':' .. id, changed)
-    if kind == 'letter' then leave_letter(id) end
   else
     forget_intent(id, changed, tonumber(till))
   end
