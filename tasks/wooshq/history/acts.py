@@ -76,8 +76,12 @@ class KeptAct:
 
     def without(self, person: Person) -> KeptAct | None:
         """The act without a person; None if it does not name the person."""
-        row = {name: person.scrubbed(text) for name, text in self.row.items()}
+        row = {name: text if name in _NUMBERS else person.scrubbed(text) for name, text in self.row.items()}
         return None if row == self.row else KeptAct(self.place, {**row, "was": str(self.place)})
+
+
+_NUMBERS: Final = frozenset(("at", "did", "n", "was"))
+"""Fields in which nobody wrote anything. An identifier such as `0` is a part of many numbers, and the act would be written again for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class WhenAnActIsPressed:
             row.get_by_role("button", name="Open it").click()
             expect(page.get_by_role("status")).to_have_text("The gate is open. The API's next answers may shut it again.")
             expect(page.locator(".finding", has_text="GGGGG-HHHHH")).to_have_count(0)
-        act = console.rig.wooshq.audit(most=1)[0]
+        act = console.rig.wooshq.audit(most=1).found[0]
         assert (act.did, act.by, act.why) == ("opened", "ana", "the drill is over")
         assert "GGGGG-HHHHH" in act.what
 

@@ -122,3 +122,10 @@ def test_what_workers_sent_and_brought_to_the_history_is_forgotten(rig: Rig, his
     assert ANN.encode() not in everything_in(rig)
     assert [record.id for record in history.find(Is(Field.RECIPIENT, "bob"), limit=9)] == [ids[2], ids[1]]
     assert ANN not in repr(history.find(None, limit=9))
+
+
+def test_an_identifier_that_is_a_part_of_numbers_is_forgotten_once(wooshq: Wooshq) -> None:
+    wooshq.enqueue(an_intent("0"))
+    wooshq.pause("CCCCC-DDDDD", why="0 asked for it", by="ana")
+    assert wooshq.forget("0").acts == 1
+    assert wooshq.forget("0").acts == 0
