@@ -10,6 +10,7 @@ import pytest
 
 from tests.rig import Rig, an_intent, wait_until
 from tests.unit.history.records import a_record, act_row, an_id
+from wooshq import Wooshq
 from wooshq.history.acts import ActPlace, KeptAct
 from wooshq.history.contract import History
 from wooshq.history.store import open_history
