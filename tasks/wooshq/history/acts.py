@@ -80,8 +80,8 @@ class KeptAct:
         return None if row == self.row else KeptAct(self.place, {**row, "was": str(self.place)})
 
 
-_NUMBERS: Final = frozenset(("at", "did", "n", "was"))
-"""Fields in which nobody wrote anything. An identifier such as `0` is a part of many numbers, and the act would be written again for ever."""
+_NUMBERS: Final = frozenset(("at", "before", "did", "n", "result", "value", "was"))
+"""Fields in which nobody wrote anything (a result says how many, or a state). An identifier such as `0` is a part of many numbers, and the act would be written again for ever."""
 
 
 @dataclass(frozen=True, slots=True)
