@@ -376,11 +376,12 @@ class WhenTheEventsHaveAnotherReader:
                 ids += desk.settled()
                 await until(lambda: not desk.rows())
         telling = desk.wooshq.do(others.state())
-        assert (telling.untold, telling.missed) == (0, 1), "the oldest one has left without it; all were told"
+        assert telling.untold == 0
+        assert telling.missed >= 1, "the oldest ones have left without it"
         assert telling.now_bytes <= most
         assert sorted(desk.in_history()) == sorted(ids)
         entries = desk.wooshq.do(others.take("a", 1000)) or []
-        assert [one.id for entry in entries for one in entry.told] == ids[1:]
+        assert [one.id for entry in entries for one in entry.told] == ids[telling.missed :]
         desk.wooshq.do(others.done([entry.name for entry in entries]))
         assert desk.redis.xlen(stream) == 0
 
