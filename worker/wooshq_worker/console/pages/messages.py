@@ -15,6 +15,7 @@ from wooshq.finding.found import Found, FoundPage
 from wooshq.intents.status import Status
 from wooshq_worker.console.pages.shell.registry import Page, Shown
 from wooshq_worker.console.pages.shell.visit import Visit
+from wooshq_worker.console.pages.shell.words import number
 
 _MOST: Final = 50
 _WITHIN_S: Final = 20.0
@@ -136,7 +137,7 @@ def _row_of(one: Found) -> Row:
     shown = one.shown
     attempts = shown.get("attempts")
     if one.kind == "job":
-        says = f"{shown.get('sent', 0):,} of {shown.get('total', 0):,} sent".replace(",", "\u202f")
+        says = f"{number(shown.get('sent', 0))} of {number(shown.get('total', 0))} sent"
         href = f"/jobs/{one.id}"
     else:
         parts = (shown.get("reason"), shown.get("detail") or shown.get("waiting_for"))

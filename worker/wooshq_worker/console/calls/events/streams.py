@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Send
 
 from wooshq.aio import AsyncWooshq
 from wooshq.errors import LedgerUnavailable
@@ -18,6 +17,7 @@ from wooshq.events.ledger import SubscriberLedger
 from wooshq.events.stored import Stored, entry_of
 from wooshq.settings import Settings
 from wooshq_worker.console.access.refused import Refused
+from wooshq_worker.console.api.server_sent import ServerSent
 
 BEAT_S: Final = 15.0
 """A quiet stream says so often that it is alive: proxies close one that says nothing."""
@@ -65,7 +65,7 @@ class Streams:
         except BaseException:
             self._open -= 1
             raise
-        return _Answer(functools.partial(self._run, frozenset(types), place, is_still_in), self._left)
+        return ServerSent(functools.partial(self._run, frozenset(types), place, is_still_in), left=self._left)
 
     def _left(self) -> None:
         self._open -= 1
@@ -127,31 +127,6 @@ class Streams:
                 self._newest = await self._client.do(self._ledger.newest())
                 self._looked_at = time.monotonic()
             return self._newest
-
-
-class _Answer(Response):
-    """Starlette's own streaming answer would wait for its next piece before it sees that the client has left."""
-
-    def __init__(self, run: Callable[[asyncio.Task[None], Send], Awaitable[None]], left: Callable[[], None]) -> None:
-        super().__init__(None, 200, {"X-Accel-Buffering": "no"}, "text/event-stream")
-        del self.headers["content-length"]
-        self._run = run
-        self._left = left
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.create_task(_wait_until_gone(receive))
-        try:
-            with contextlib.suppress(OSError):  # the client has left
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                await self._run(gone, send)
-        finally:
-            gone.cancel()
-            self._left()
-
-
-async def _wait_until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def written(event: Stored) -> str:

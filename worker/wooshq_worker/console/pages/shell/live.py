@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Send
 
 from wooshq_worker.console.access.refused import Refused
+from wooshq_worker.console.api.server_sent import ServerSent
 from wooshq_worker.console.pages.shell.errors import told
 from wooshq_worker.console.pages.shell.headers import OF_A_PAGE
 from wooshq_worker.console.pages.shell.registry import Page
@@ -50,7 +51,7 @@ class Live:
         """A stream. It ends when the token is revoked. Raises Refused (503) if there are too many."""
         if self.open >= self._most or self._ends.is_set():
             raise Refused(503, "too-many-streams", "No stream is free", "This page polls instead", headers={"Retry-After": "30"})
-        return _Stream(functools.partial(self._run, page, visit, is_still_in))
+        return ServerSent(functools.partial(self._run, page, visit, is_still_in), OF_A_PAGE)
 
     async def _run(
         self, page: Page, visit: Visit, is_still_in: Callable[[], Awaitable[bool]], gone: asyncio.Task[None], send: Send
@@ -85,30 +86,6 @@ class Live:
         sent.update(changed)
         beat = _event(datetime.now(UTC).isoformat(timespec="seconds"), "beat")  # also keeps proxies from closing a quiet stream
         return (_event(_partials(changed)) if changed else "") + beat, page.every_s
-
-
-class _Stream(Response):
-    """Starlette's own streaming answer would wait for its next piece before it sees that the client has left."""
-
-    def __init__(self, run: Callable[[asyncio.Task[None], Send], Awaitable[None]]) -> None:
-        super().__init__(None, 200, {**OF_A_PAGE, "X-Accel-Buffering": "no"}, "text/event-stream")
-        del self.headers["content-length"]
-        self._run = run
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        gone = asyncio.create_task(_left(receive))
-        try:
-            await self._run(gone, send)
-        except OSError:  # the client has left
-            pass
-        finally:
-            gone.cancel()
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _partials(parts: dict[str, str]) -> str:
