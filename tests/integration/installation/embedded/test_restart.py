@@ -60,7 +60,6 @@ def test_a_worker_starts_it_without_being_asked_and_sends_what_waits(rig: Rig, a
     killed = kill_server(folder)
     wait_until(lambda: servers(folder) not in ([], [killed]), saw=rig.logs)
     assert "embedded_redis_restarted" in rig.logs()
-    wait_until(lambda: rig.events("ledger_back"), saw=rig.logs)
     rig.ended([rig.wooshq.enqueue(an_intent("u2"))])
     assert api.accepted == {"u1": 1, "u2": 1}
 
