@@ -24,6 +24,9 @@ from wooshq_worker.observe.few import few
 #: A Redis 6.2 or later instead of the embedded one. Its databases 0 and 1 are EMPTIED before each test that uses them.
 OTHER_REDIS = "WOOSHQ_TEST_REDIS_URL"
 
+_COMPILED = Path(__file__).parent.parent / ".pytest_cache" / "compiled"
+"""Compiled code of processes that tests start, where the environment says that none may be kept beside the sources."""
+
 
 def pytest_configure() -> None:
     """Before any test is imported: the user who runs the tests may have a token, or a Redis that matters, in the environment."""
@@ -33,6 +36,9 @@ def pytest_configure() -> None:
     # A limit of 200 ms for each example depends on the speed of the machine.
     hypothesis.settings.register_profile("wooshq", deadline=None)
     hypothesis.settings.load_profile("wooshq")
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+        # Every process that a test starts would compile all of wooshq again: half a second of CPU, more than a thousand times.
+        os.environ["PYTHONPYCACHEPREFIX"] = str(_COMPILED)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell that runs the tests in the background (`make test &`) has Ctrl-C ignored, and every process that they start inherits it.
         signal.signal(signal.SIGINT, signal.default_int_handler)

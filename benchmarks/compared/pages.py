@@ -75,6 +75,9 @@ def _filled(wooshq: Wooshq, waiting: int, letters: int) -> dict[str, str]:
         ]
         wooshq.do(wooshq.ledger.settle(ended))
         letter = claims[0].intent_id
+    while wooshq.do(wooshq.ledger.letters.count(_TAKE)):  # as the keeper of every worker does
+        pass
+    (cause,) = wooshq.dead_letters.groups(most=1)
     replay = wooshq.dead_letters.replay(letter, dry_run=False, why="a benchmark")
     jobs = [
         wooshq.fan_out({"message": {"push": {"title": "Sale {n}"}}}, [{"user": f"u{n}", "n": str(n)} for n in range(10_000)])
@@ -82,7 +85,7 @@ def _filled(wooshq: Wooshq, waiting: int, letters: int) -> dict[str, str]:
     ]
     wooshq.enqueue_many(intents("waits-", waiting))
     (waits,) = wooshq.find("state:queued", most=1).found
-    return {"waits": waits.id, "letter": letter, "job": jobs[0].id, "replay": replay.id or "", "message": letter}
+    return {"waits": waits.id, "letter": letter, "job": jobs[0].id, "replay": replay.id or "", "cause": cause.cause}
 
 
 def _detail(intent_id: str) -> str:
@@ -103,8 +106,8 @@ def _log_in(browser: httpx.Client) -> None:
 
 
 def _parameters(name: str, path: str, ids: Mapping[str, str]) -> dict[str, str]:
-    """What stands in a page's path: the id of a job, a replay, or otherwise of a message that is dead."""
-    kind = next((kind for kind in ("job", "replay") if kind in f"{name} {path}"), "letter")
+    """What stands in a page's path: the id of a job, a replay, a cause, or otherwise of a message that is dead."""
+    kind = next((kind for kind in ("job", "replay", "cause") if kind in f"{name} {path}"), "letter")
     return {parameter: ids.get(parameter, ids[kind]) for parameter in re.findall(r"\{(\w+)", path)}
 
 
