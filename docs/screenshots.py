@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
@@ -17,14 +18,16 @@ from sqlalchemy.orm import Session
 
 from tests.integration.console.browser import NO_BROWSER, chromium, window
 from tests.integration.console.seed import Seeded, seed
+from tests.integration.letters.dead_letters import letters_of, users
 from tests.integration.worker.console.served import SECRET, serving
+from tests.integration.worker.events.receiver import Receiver
 from tests.rig import Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 from wooshq import Wooshq
 from wooshq.outbox import enqueue_in, outbox_table
 
 FOLDER: Final = Path(__file__).parent / "console"
-NARROW: Final = frozenset({"overview", "life", "causes", "settings"})
+NARROW: Final = frozenset({"overview", "life", "causes", "replay", "webhooks", "settings"})
 """Pages that are also shown as on a telephone."""
 _MESSAGE: Final = {"push": {"title": "Your order is on its way", "body": "Order 77 left our store."}}
 _REFUSALS: Final = (
@@ -56,8 +59,10 @@ def a_day(rig: Rig, api: StandIn) -> Seeded:
     api.answer = TheApi()
     wooshq = rig.wooshq
     kinds = {"": 160, "long-title-": 14, "no-such-code-": 37, "answered-late-": 5}
-    users = [f"customer-{kind}{1000 + n}" for kind, many in kinds.items() for n in range(many)]
-    ids = [wooshq.enqueue({"to": {"users": [user]}, "message": _MESSAGE, "tags": {"order": str(7000 + n)}}) for n, user in enumerate(users)]
+    people = [f"customer-{kind}{1000 + n}" for kind, many in kinds.items() for n in range(many)]
+    ids = [
+        wooshq.enqueue({"to": {"users": [user]}, "message": _MESSAGE, "tags": {"order": str(7000 + n)}}) for n, user in enumerate(people)
+    ]
     ids += [wooshq.enqueue({"to": {"users": [f"customer-lost-{n}"]}, "message": _MESSAGE, "on_unknown": "dead_letter"}) for n in range(3)]
     for n, campaign in enumerate(("SALE1-24NOV", "CODES-00012", "NEWS1-00048")):
         template = {"message": {"push": {"title": "Sale", "body": "Free delivery in {city}"}}, "campaign": campaign}
@@ -73,7 +78,40 @@ def a_day(rig: Rig, api: StandIn) -> Seeded:
         wooshq.enqueue({"to": {"users": [f"customer-overloaded-{n}"]}, "message": _MESSAGE})
     for n in range(30):
         wooshq.enqueue({"to": {"users": [f"customer-{2000 + n}"]}, "message": _MESSAGE, "application": "CCCCC-DDDDD", "lane": "bulk"})
+    receivers_of(rig, wooshq)
+    letters_of(wooshq, users(1204), detail="message.preset: the preset WINTER-24 does not exist")
+    cause = next(group.cause for group in wooshq.dead_letters.groups() if group.count == 1204)
+    a_replay(wooshq, f"cause:{cause}", seeded)
     return seeded
+
+
+def receivers_of(rig: Rig, wooshq: Wooshq) -> None:
+    """Three webhooks: one is well, one is gone, one fails. They lead to this machine, and are then shown as what they might be."""
+    answers: dict[str, Any] = {"orders": None, "oncall": 410, "crm": 503}
+    with contextlib.ExitStack() as open_:
+        for name, answer in answers.items():
+            receiver = open_.enter_context(Receiver(lambda got, n, answer=answer: answer))
+            wooshq.webhooks.add(
+                name, receiver.url, ["messages.dead", "messages.sent"] if name == "orders" else (), by="ana@ops-1", why="INC-7"
+            )
+        for n in range(4):
+            rig.ended([wooshq.enqueue({"to": {"users": [f"customer-{n}"]}, "message": _MESSAGE})])
+        found = wooshq.webhooks
+        wait_until(lambda: found.show("orders").delivered > 3 and found.show("crm").failed > 2 and found.show("oncall").state == "paused")
+    keys = wooshq.ledger.keys
+    for name in answers:
+        rig.redis().hset(keys.subscriber(f"webhook/{name}"), "url", f"https://{name}.example/hooks/wooshq")
+    failing = keys.subscriber("webhook/crm")
+    rig.redis().hset(failing, "failing_since", float(rig.redis().hget(failing, "failing_since") or 0) - 840_000)
+
+
+def a_replay(wooshq: Wooshq, query: str, seeded: Seeded) -> None:
+    """A replay that is in the middle of its letters while pictures are taken."""
+    patch = {"message": {"preset": "SUMMER-25"}}
+    plan = wooshq.dead_letters.replay(where=query, patch=patch, rate=6, first=50, why="INC-7: the preset was renamed", by="ana@ops-1")
+    assert plan.id is not None
+    seeded.replay = plan.id
+    wait_until(lambda: wooshq.replays.show(seeded.replay).sent > 100, within_s=120)
 
 
 def an_outbox(url: str, wooshq: Wooshq) -> None:
@@ -93,7 +131,7 @@ def a_console() -> Iterator[tuple[str, Seeded]]:
     """A server of the console on such an installation."""
     with tempfile.TemporaryDirectory(prefix="wq-") as folder, StandIn(latency_s=0.02) as api:
         outbox = f"sqlite:///{folder}/app.db"
-        rig = Rig(Path(folder), api.url, environment="production")
+        rig = Rig(Path(folder), api.url, environment="production", webhooks_allow="127.0.0.0/8")
         try:
             seeded = a_day(rig, api)
             an_outbox(outbox, rig.wooshq)

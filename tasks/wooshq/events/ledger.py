@@ -33,6 +33,8 @@ _TAG: Final = string.ascii_lowercase + string.digits
 
 Result: TypeAlias = Literal["delivered", "failed", "dropped"]
 RESULTS: Final = ("delivered", "failed", "dropped")
+Row: TypeAlias = tuple[str, Mapping[str, str], int, int | None]
+"""A subscriber: its name, its row, how many events wait for it, and since when the oldest waits, ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +153,20 @@ class SubscriberLedger:
         args = (came.result, came.wait_ms, *limits, came.pause, came.pause_after_ms or 1 << 60, LOG_KEEPS, came.error, *pairs)
         return text((yield RunScript("subscribers/record", keys, args)))
 
-    def rows(self, only: str | None = None) -> Steps[list[tuple[str, Mapping[str, str], int, int | None]]]:
-        """Every subscriber: its name, its row, how many events wait for it, and since when the oldest waits, ms. only: this one."""
+    def rows(self, only: str | None = None) -> Steps[list[Row]]:
+        """Every subscriber. only: this one."""
+        every = (yield Ask([("ZRANGE", self.keys.fixed("subscribers"), 0, -1)]))[0] if only is None else [only]
+        return (yield from self.rows_of([text(name) for name in every]))
+
+    def rows_of(self, names: Sequence[str]) -> Steps[list[Row]]:
+        """These subscribers, without those that are gone."""
         k = self.keys
-        every = (yield Ask([("ZRANGE", k.fixed("subscribers"), 0, -1)]))[0] if only is None else [only]
-        names = [text(name) for name in every]
         commands: list[tuple[Any, ...]] = []
         for name in names:
             due = k.subscriber_part(name, "due")
             commands += [("HGETALL", k.subscriber(name)), ("ZCARD", due), ("ZRANGE", due, 0, 0)]
         answers = (yield Ask(commands)) if commands else []
-        found: list[tuple[str, Mapping[str, str], int, int | None]] = []
+        found: list[Row] = []
         for n, name in enumerate(names):
             row, waiting, first = answers[3 * n : 3 * n + 3]
             if row:

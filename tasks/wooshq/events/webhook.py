@@ -16,10 +16,11 @@ from wooshq.ledger.replies import Result, moment
 class Webhook(Result):
     """
     Who receives events. kind: `webhook`, or `hook` (a function of an app, see docs/events.md). url: without the values of its query. types: None
-    for all. state: `active` or `paused`; why_paused: by a person, or by wooshq.
+    for all. state: `active` or `paused`; why_paused, paused_at: by a person (paused_by), or by wooshq (None).
 
     waiting: events that are not delivered yet; the oldest of them is of `oldest_at`. delivered, failed, dropped: deliveries that came, attempts
-    that failed, and events that were given up. failing_since, failing_why: since the last success. old_secret_until: both secrets sign.
+    that failed, and events that were given up, the last of them at `dropped_at`. failing_since, failing_why: since the last success.
+    old_secret_until: both secrets sign.
     """
 
     name: str
@@ -40,6 +41,9 @@ class Webhook(Result):
     made_at: str | None
     by: str
     why: str
+    paused_at: str | None = None
+    paused_by: str | None = None
+    dropped_at: str | None = None
 
     @property
     def is_failing(self) -> bool:
@@ -78,6 +82,7 @@ class Delivery(Result):
 def webhook_of(name: str, row: Mapping[str, str], waiting: int, oldest_ms: int | None, now_ms: int) -> Webhook:
     """From a row of the ledger."""
     kind, _, called = name.partition("/")
+    is_paused = row["state"] == "paused"
     types = row.get("types", "").split()
     till = int(float(row.get("before_till") or 0))
     return Webhook(
@@ -86,7 +91,7 @@ def webhook_of(name: str, row: Mapping[str, str], waiting: int, oldest_ms: int |
         url=shown(row["url"]) if "url" in row else None,
         types=types or None,
         state=row["state"],
-        why_paused=row.get("held_why") if row["state"] == "paused" else None,
+        why_paused=row.get("held_why") if is_paused else None,
         waiting=waiting,
         oldest_at=moment(oldest_ms),
         delivered=int(row.get("delivered") or 0),
@@ -99,6 +104,9 @@ def webhook_of(name: str, row: Mapping[str, str], waiting: int, oldest_ms: int |
         made_at=moment(row.get("made")),
         by=row.get("by", ""),
         why=row.get("why", ""),
+        paused_at=moment(row.get("held_at")) if is_paused else None,
+        paused_by=(row.get("held_by") or None) if is_paused else None,
+        dropped_at=moment(row.get("dropped_at")),
     )
 
 

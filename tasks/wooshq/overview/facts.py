@@ -10,6 +10,8 @@ from typing import Any, Final
 from redis.exceptions import ResponseError
 
 from wooshq.errors import LedgerUnavailable
+from wooshq.events.ledger import SubscriberLedger
+from wooshq.events.webhook import Webhook, webhook_of
 from wooshq.gates.waiting import Backlog, read_backlog
 from wooshq.jobs.running import Running, read_running
 from wooshq.ledger.gates import Gate, read
@@ -19,6 +21,7 @@ from wooshq.ledger.replies import as_pairs, as_row, ms, text, text_or_none
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.overview.rates import Rates, read_rates
 from wooshq.overview.workers import Worker, read_workers
+from wooshq.settings import Settings
 
 MOST_WORKERS: Final = 200
 """Workers that are shown: those that gave a sign of life last."""
@@ -41,12 +44,24 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What workers and relays told. outboxes: as their relays saw them last, with `at` (ms). limits: as people set them."""
+    """
+    What workers and relays told. outboxes: as their relays saw them last, with `at` (ms). limits: as people set them. subscribers: names of
+    webhooks and hooks.
+    """
 
     workers: Sequence[Worker]
     rates: Mapping[str, Rates]
     outboxes: Sequence[Mapping[str, Any]]
     limits: Mapping[str, str]
+    subscribers: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Who receives events: webhooks, and hooks of apps. lag_s: age of the oldest end that was not made into an event for them."""
+
+    webhooks: Sequence[Webhook] = ()
+    lag_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +110,13 @@ def _first_ms(first: Any) -> int | None:
 
 def read_pulse(keys: Keys, now_ms: int) -> Steps[Pulse]:
     """Two round trips, and some 60 bytes for each minute of a lane."""
-    minutes, tens, seen, limits, beats = yield Ask(
+    minutes, tens, seen, limits, subscribers, beats = yield Ask(
         [
             ("HGETALL", keys.fixed("minutes")),
             ("HGETALL", keys.fixed("tens")),
             ("HGETALL", keys.fixed("seen")),
             ("HGETALL", keys.fixed("limits")),
+            ("ZRANGE", keys.fixed("subscribers"), 0, -1),
             ("ZREVRANGE", keys.fixed("workers"), 0, MOST_WORKERS - 1, "WITHSCORES"),
         ]
     )
@@ -108,7 +124,19 @@ def read_pulse(keys: Keys, now_ms: int) -> Steps[Pulse]:
     cards = (yield Ask([("HGET", keys.worker(worker), "card") for worker, _ in known])) if known else ()
     told = [(worker, at, raw) for (worker, at), card in zip(known, cards, strict=True) if (raw := text_or_none(card))]
     outboxes = [json.loads(raw) for name, raw in sorted(as_row(seen).items()) if name.startswith("outbox ")]
-    return Pulse(read_workers(told, now_ms), read_rates(minutes, tens, now_ms), outboxes, as_row(limits))
+    return Pulse(
+        read_workers(told, now_ms), read_rates(minutes, tens, now_ms), outboxes, as_row(limits), [text(one) for one in subscribers]
+    )
+
+
+def read_receivers(settings: Settings, names: Sequence[str], now_ms: int) -> Steps[Receivers]:
+    """Two round trips, three commands for each of at most 50 receivers; none without a receiver."""
+    if not names:
+        return Receivers()
+    ledger = SubscriberLedger(settings)
+    rows = yield from ledger.rows_of(names)
+    figures = yield from ledger.figures()
+    return Receivers([webhook_of(*row, now_ms) for row in rows if row[1].get("state")], figures.lag_s)
 
 
 def read_redis() -> Steps[RedisState]:

@@ -26,6 +26,10 @@ class Kind(StrEnum):
     REDIS_NOT_DURABLE = "redis_not_durable"  #: it keeps nothing on disk, or cannot write it
     PAUSED = "paused"  #: a person paused an application, a lane or a job
     JOB_STOPPED = "job_stopped"  #: a job stopped by itself
+    WEBHOOK_PAUSED = "webhook_paused"  #: a webhook gets no events: wooshq paused it, or a person
+    WEBHOOK_FAILING = "webhook_failing"  #: a webhook or a hook of an app takes no events
+    WEBHOOK_BEHIND = "webhook_behind"  #: events wait for a webhook or a hook, or are not made at all
+    EVENTS_MISSED = "events_missed"  #: what has ended was not told to somebody, and will not be
     KEEPER_LATE = "keeper_late"  #: nobody queues retries that are due, and takes over from lost workers
     CEILING = "ceiling"  #: messages wait because their application may make no more calls a second
 
@@ -47,6 +51,7 @@ class Does(StrEnum):
     OPEN_GATE = "open_gate"  #: gate, application
     RESUME = "resume"  #: application, lane
     RESUME_JOB = "resume_job"  #: job
+    RESUME_WEBHOOK = "resume_webhook"  #: webhook
 
 
 @dataclass(frozen=True)

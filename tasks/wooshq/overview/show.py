@@ -15,12 +15,12 @@ from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.replies import Result, moment
 from wooshq.ledger.steps import Steps
-from wooshq.overview.facts import RedisState, read_facts, read_pulse, read_redis
+from wooshq.overview.facts import RedisState, read_facts, read_pulse, read_receivers, read_redis
 from wooshq.overview.finding import Finding, Severity
 from wooshq.overview.lanes import LaneNow, lane_now
 from wooshq.overview.words import duration, several
 from wooshq.overview.workers import Worker, WorkerState
-from wooshq.overview.wrong import held_back, stores, work
+from wooshq.overview.wrong import held_back, outward, stores, work
 from wooshq.overview.wrong.seen import Seen
 from wooshq.settings import Settings
 
@@ -40,6 +40,8 @@ _RULES: Final = (
     stores.outboxes,
     stores.spools,
     stores.history,
+    outward.webhooks,
+    outward.missed,
     work.keeper_late,
     held_back.jobs_stopped,
     held_back.ceilings,
@@ -116,7 +118,7 @@ def read_overview(ledger: IntentLedger, settings: Settings, kept: Kept) -> Steps
 
 
 def read_all(ledger: IntentLedger, settings: Settings, kept: Kept) -> Steps[Seen]:
-    """Nine round trips; their number does not depend on how much there is."""
+    """Nine round trips, and two more if anybody receives events; their number does not depend on how much there is."""
     keys = ledger.keys
     facts = yield from read_facts(keys)
     pulse = yield from read_pulse(keys, facts.backlog.now_ms)
@@ -124,9 +126,10 @@ def read_all(ledger: IntentLedger, settings: Settings, kept: Kept) -> Steps[Seen
     jobs = [job for job, _ in (yield from read_jobs(keys, ids)).values() if not job.is_final] if ids else []
     slowed = list(dict.fromkeys(found.application for found in facts.backlog.waiting if found.why is Why.SLOT))[:_MOST_CEILINGS]
     learned = {app: rate for app, (rate, _) in (yield from ledger.gates.learned(slowed)).items()}
+    receivers = yield from read_receivers(settings, pulse.subscribers, facts.backlog.now_ms)
     redis = yield from kept.redis()
     lanes = [lane_now(lane, facts.backlog, facts.jobs, pulse.rates[lane], pulse.workers, settings) for lane in LANES]
-    return Seen(facts, pulse, redis, jobs, lanes, settings, learned)
+    return Seen(facts, pulse, redis, jobs, lanes, settings, learned, receivers)
 
 
 def findings_of(seen: Seen) -> list[Finding]:

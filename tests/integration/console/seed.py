@@ -1,4 +1,4 @@
-"""An installation with something on every page: messages in every state, letters, jobs, replays, gates, limits, acts. Texts are the caller's."""
+"""An installation with something on every page: messages in every state, letters, jobs, replays, gates, limits, webhooks, acts. Texts are the caller's."""
 
 from __future__ import annotations
 
@@ -80,5 +80,6 @@ def seed(rig: Rig, api: StandIn, words: Words = plain) -> Seeded:
     wooshq.limits.set("rate", 50, why=words("why"), by="ana@ops-1")
     wooshq.shut_gate("circuit", "CCCCC-DDDDD", words("why"), by="ana@ops-1")
     wooshq.enqueue(intent(f"{words('user')}-later", expires_at="2099-01-01T00:00:00Z", application="CCCCC-DDDDD"))
-    of_pages = {"cause": {"cause": wooshq.dead_letters.groups()[0].cause}}
+    wooshq.webhooks.add("shop", "https://shop.example/hooks/wooshq", ["replay.ended"], why=words("why"), by="ana@ops-1")
+    of_pages = {"webhook": {"webhook": "shop"}, "cause": {"cause": wooshq.dead_letters.groups()[0].cause}}
     return Seeded(rig, sent, bad[1], job.id, replay.id, dict(of_pages))

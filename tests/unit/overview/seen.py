@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from tests.rig import some_settings
+from wooshq.events.webhook import Webhook, webhook_of
 from wooshq.gates.waiting import Backlog, Waiting, Why
 from wooshq.jobs.show import Job
 from wooshq.ledger.gates import Gate
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.replies import moment
-from wooshq.overview.facts import Facts, Pulse, RedisState
+from wooshq.overview.facts import Facts, Pulse, Receivers, RedisState
 from wooshq.overview.finding import Finding
 from wooshq.overview.lanes import lane_now
 from wooshq.overview.rates import MINUTE_MS, Ends, read_rates
@@ -70,6 +71,17 @@ def a_gate(name: str = "circuit", application: str = APPLICATION, *, since_s: fl
     )
 
 
+def a_webhook(name: str = "webhook/shop", *, waits: int = 0, oldest_s: float = 0.0, **row: Any) -> Webhook:
+    """row: over that of one that is well, as the ledger keeps it."""
+    kept = {"state": "active", "url": "https://shop.example/hook", **{name: str(value) for name, value in row.items()}}
+    return webhook_of(name, kept, waits, int(NOW_MS - oldest_s * 1000) if waits else None, NOW_MS)
+
+
+def before(seconds: float) -> int:
+    """That long ago, as the ledger keeps it."""
+    return int(NOW_MS - seconds * 1000)
+
+
 def waiting(why: Why, n: int, *, lane: str = "transactional", application: str = APPLICATION, for_s: float = 1.0) -> Waiting:
     return Waiting(lane, application, why, n, int(NOW_MS - for_s * 1000))
 
@@ -90,6 +102,8 @@ def seen(
     outboxes: Sequence[Mapping[str, Any]] = (),
     limits: Mapping[str, str] | None = None,
     learned: Mapping[str, float] | None = None,
+    webhooks: Sequence[Webhook] = (),
+    lag_s: float = 0.0,
     **facts: Any,
 ) -> Seen:
     """facts: over those of a ledger that is well."""
@@ -101,7 +115,7 @@ def seen(
     lanes = [lane_now(lane, backlog, (), rates[lane], there, settings) for lane in LANES]
     pulse = Pulse(there, rates, outboxes, limits or {})
     well = RedisState(10**6, 0, "noeviction", True)
-    return Seen(Facts(backlog, (), gates, **known), pulse, redis or well, jobs, lanes, settings, learned or {})
+    return Seen(Facts(backlog, (), gates, **known), pulse, redis or well, jobs, lanes, settings, learned or {}, Receivers(webhooks, lag_s))
 
 
 def found(**what: Any) -> list[tuple[str, str]]:

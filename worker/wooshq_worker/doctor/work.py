@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from wooshq.client import Wooshq
@@ -15,7 +17,9 @@ from wooshq.ledger.steps import Ask, Steps
 from wooshq_worker.doctor.finding import Finding
 
 _WAITS_LONG_S: Final = 60.0
-"""A message that has been queued for longer than this is a warning."""
+"""A message that has been queued for longer than this, or an event that has waited so long, is a warning."""
+_NEWS_S: Final = 86_400.0
+"""For so long it is said that events were given up."""
 
 
 def check(wooshq: Wooshq) -> Iterator[Finding]:
@@ -30,11 +34,11 @@ def check(wooshq: Wooshq) -> Iterator[Finding]:
         application = "every application" if gate.application == EVERY else gate.application
         says = f"{gate.gate} is {gate.state} for {application} since {gate.since}: {gate.why}"
         yield Finding("gate", "warn", says, f"Fix the cause. To open it at once: wooshq gates open {gate.gate}")
-    yield from of_webhooks(wooshq.webhooks.list(), wooshq.do(SubscriberLedger(wooshq.settings).figures()))
+    yield from of_webhooks(wooshq.webhooks.list(), wooshq.do(SubscriberLedger(wooshq.settings).figures()), time.time())
 
 
-def of_webhooks(webhooks: Sequence[Webhook], figures: Figures) -> Iterator[Finding]:
-    """Nothing if nobody wants events."""
+def of_webhooks(webhooks: Sequence[Webhook], figures: Figures, now: float) -> Iterator[Finding]:
+    """Nothing if nobody wants events. now: seconds since the epoch."""
     well = 0
     for one in webhooks:
         waits = f"; {one.waiting} events wait" if one.waiting else ""
@@ -48,8 +52,14 @@ def of_webhooks(webhooks: Sequence[Webhook], figures: Figures) -> Iterator[Findi
                 f"{named} fails since {one.failing_since}: {one.failing_why}{waits}",
                 f"See why: wooshq webhooks show {one.name}",
             )
+        elif (late_s := _seconds_since(one.oldest_at, now)) > _WAITS_LONG_S:
+            says = f"{named} is behind{waits}, the oldest for {late_s:.0f} s"
+            yield Finding("webhook", "warn", says, "Does a worker run? See its log, and: wooshq webhooks")
         else:
             well += 1
+        if one.dropped_at and _seconds_since(one.dropped_at, now) <= _NEWS_S:
+            says = f"{named} did not get {one.dropped} events, which were given up; the last one at {one.dropped_at}"
+            yield Finding("webhook", "warn", says, "They are not delivered any more. See why: wooshq webhooks")
     if well:
         yield Finding("webhook", "ok", f"{well} {'gets' if well == 1 else 'get'} events")
     if webhooks and figures.lag_s > _WAITS_LONG_S:
@@ -62,6 +72,10 @@ def of_webhooks(webhooks: Sequence[Webhook], figures: Figures) -> Iterator[Findi
             f"{figures.missed} ends were not told, because the stream of events was full",
             "Raise WOOSHQ_EVENTS_MAX_BYTES",
         )
+
+
+def _seconds_since(at: str | None, now: float) -> float:
+    return 0.0 if at is None else now - datetime.fromisoformat(at).timestamp()
 
 
 def backlog(counts: Mapping[str, int], longest_s: float) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wooshq.jobs.show import Job
-from wooshq.overview.facts import Facts, Pulse, RedisState
+from wooshq.overview.facts import Facts, Pulse, Receivers, RedisState
 from wooshq.overview.lanes import LaneNow
 from wooshq.settings import Settings
 
@@ -22,6 +22,7 @@ class Seen:
     lanes: Sequence[LaneNow]
     settings: Settings
     learned: Mapping[str, float] = field(default_factory=dict)
+    receivers: Receivers = field(default_factory=Receivers)
 
     @property
     def now_ms(self) -> int:

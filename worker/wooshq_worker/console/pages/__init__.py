@@ -8,19 +8,19 @@ from typing import Final
 from wooshq_worker.console.pages import (
     audit,
     doubles,
-    job,
-    jobs,
     life,
     messages,
     outbox,
     overview,
     settings,
+    webhooks,
 )
+from wooshq_worker.console.pages.jobs import job, listing
 from wooshq_worker.console.pages.letters import causes, letter, lists, recipe, replay, replays
 from wooshq_worker.console.pages.shell.registry import Page
 
 PAGES: Final[Sequence[Page]] = (
-    # In the order of the navigation: overview, messages, life, causes, replays, jobs, doubles, outbox, audit, settings.
+    # In the order of the navigation: overview, messages, life, causes, replays, jobs, doubles, outbox, webhooks, audit, settings.
     overview.page,
     messages.page,
     life.page,
@@ -32,10 +32,12 @@ PAGES: Final[Sequence[Page]] = (
     recipe.page,
     replay.page,
     replay.outcomes,
-    jobs.page,
+    listing.page,
     job.page,
     doubles.page,
     outbox.page,
+    webhooks.page,
+    webhooks.webhook,
     audit.page,
     settings.page,
 )

@@ -72,6 +72,12 @@ async def resume_job(visit: Visit, form: Form) -> Done:
     return Done("/", f"The job {job.id[:13]} is {job.state}.")
 
 
+async def resume_webhook(visit: Visit, form: Form) -> Done:
+    """Let a webhook go on."""
+    found = await visit.client.webhooks.resume(form["webhook"], why=form["why"], by=visit.by)
+    return Done("/", f"The webhook {found.name} goes on.")
+
+
 page = Page(
     "overview",
     "/",
@@ -80,5 +86,11 @@ page = Page(
     "overview.html",
     letter="o",
     live=("state", "transactional", "bulk", "gates", "workers", "jobs", "stores"),
-    acts=(Act("open-gate", open_gate), Act("shut-gate", shut_gate), Act("resume", resume), Act("resume-job", resume_job)),
+    acts=(
+        Act("open-gate", open_gate),
+        Act("shut-gate", shut_gate),
+        Act("resume", resume),
+        Act("resume-job", resume_job),
+        Act("resume-webhook", resume_webhook),
+    ),
 )

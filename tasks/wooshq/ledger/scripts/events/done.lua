@@ -1,4 +1,5 @@
 -- done.lua: a group has done these entries. They leave the stream when every other group has done them, too.
+-- uses clock
 -- uses full
 -- uses events/trim
 -- KEYS[1]   events   stream

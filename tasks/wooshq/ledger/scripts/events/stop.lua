@@ -27,7 +27,7 @@ if #given_up == 0 then return given_up end
 free_first(KEYS[1])
 for _, group in ipairs(given_up) do
   redis.call('XGROUP', 'DESTROY', KEYS[2], group)
-  redis.call('HDEL', KEYS[1], 'heard|' .. group, 'missed|' .. group, 'lead|' .. group)
+  redis.call('HDEL', KEYS[1], 'heard|' .. group, 'missed|' .. group, 'missed_at|' .. group, 'lead|' .. group)
   if group == 'history' then redis.call('HDEL', KEYS[1], 'acts_bytes', 'acts_kept') end
 end
 if stay == 0 then

@@ -27,6 +27,7 @@ for _, entry in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT'
     redis.call('ZREM', KEYS[2], entry)
     redis.call('HDEL', KEYS[3], entry)
     redis.call('HINCRBY', KEYS[1], 'dropped', 1)
+    redis.call('HSET', KEYS[1], 'dropped_at', now)
     redis.call('HINCRBY', KEYS[5], 'dropped', 1)
   end
 end

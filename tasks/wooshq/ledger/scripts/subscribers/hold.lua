@@ -15,8 +15,8 @@ if not state then return 'gone' end
 local wanted = ARGV[2] == 'pause' and 'paused' or 'active'
 if state == wanted then return {state, 0} end
 local now = now_ms()
-redis.call('HDEL', KEYS[1], 'streak', 'quiet_till', 'failing_since', 'held_why', 'held_at')
+redis.call('HDEL', KEYS[1], 'streak', 'quiet_till', 'failing_since', 'held_why', 'held_at', 'held_by')
 redis.call('HSET', KEYS[1], 'state', wanted)
-if wanted == 'paused' then redis.call('HSET', KEYS[1], 'held_why', ARGV[3], 'held_at', now) end
+if wanted == 'paused' then redis.call('HSET', KEYS[1], 'held_why', ARGV[3], 'held_at', now, 'held_by', ARGV[4]) end
 note_change(KEYS[2], now, ARGV[2], string.gsub(ARGV[1], '/', ' ', 1), ARGV[3], ARGV[4], '', '', {result = wanted})
 return {wanted, 1}

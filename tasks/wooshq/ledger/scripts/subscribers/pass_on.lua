@@ -59,6 +59,7 @@ local function leave(entry, size)
     if redis.call('ZREM', one.key .. ':due', entry) == 1 then
       redis.call('HDEL', one.key .. ':tries', entry)
       redis.call('HINCRBY', one.key, 'dropped', 1)
+      redis.call('HSET', one.key, 'dropped_at', now)
       redis.call('HINCRBY', KEYS[4], 'dropped', 1)
     end
   end

@@ -35,6 +35,7 @@ redis.call('LTRIM', KEYS[4], 0, ARGV[8] - 1)
 if counted > 0 then
   redis.call('HINCRBY', KEYS[1], ARGV[1], counted)
   redis.call('HINCRBY', KEYS[5], ARGV[1], counted)
+  if ARGV[1] == 'dropped' then redis.call('HSET', KEYS[1], 'dropped_at', now) end
 end
 if ARGV[1] == 'delivered' then
   redis.call('HDEL', KEYS[1], 'streak', 'quiet_till', 'failing_since', 'failing_why')

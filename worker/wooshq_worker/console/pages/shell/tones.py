@@ -82,6 +82,12 @@ LOOKS: Final[Mapping[str, Look]] = {
     "application": _BAD,
     "not_before": _HELD,
     "answers": _BAD,
+    # webhooks and their deliveries
+    "active": _GOOD,
+    "failing": _BAD,
+    "delivered": _GOOD,
+    "failed": Look("bad", "again"),
+    "dropped": Look("bad", "slash"),
     # lanes
     "flowing": _GOOD,
     "idle": Look("quiet", "tick"),

@@ -1,6 +1,6 @@
 -- events/trim: who reads the stream `events`, and when its entries leave. Each reader (the history, …) has a group of its own, and an entry leaves when
 -- every group has done it. Hash telling: heard|<group> (when a reader of the group last spoke, ms), missed|<group> (how many ends left before the
--- group had done them). The history is not made to wait: where it does the events and another group does not, the oldest leave when the stream
+-- group had done them), missed_at|<group> (when the last of them left, ms). It uses clock. The history is not made to wait: where it does the events and another group does not, the oldest leave when the stream
 -- is three quarters full. What the history has not done never leaves: if the stream is full, ends are counted and not told, see ended.lua.
 local HISTORY = 'history'
 local PATIENCE = 0.75
@@ -56,7 +56,10 @@ local function trim(events, telling, most)
   end
   if #names == 0 then return end
   redis.call('XDEL', events, unpack(names))
-  for group, n in pairs(missed) do redis.call('HINCRBY', telling, 'missed|' .. group, n) end
+  for group, n in pairs(missed) do
+    redis.call('HINCRBY', telling, 'missed|' .. group, n)
+    redis.call('HSET', telling, 'missed_at|' .. group, now_ms())
+  end
   if redis.call('XLEN', events) == 0 then
     redis.call('HSET', telling, 'bytes', 0)
   else

@@ -14,7 +14,7 @@ from wooshq.jobs.show import Job
 from wooshq.jobs.unreached_lines import row_of
 from wooshq_worker.console.access.refused import Refused
 from wooshq_worker.console.api.answers import Streamed
-from wooshq_worker.console.pages.jobs import PARTS, bar
+from wooshq_worker.console.pages.jobs.listing import PARTS, bar
 from wooshq_worker.console.pages.shell.registry import Act, Done, File, Page, Shown
 from wooshq_worker.console.pages.shell.visit import Form, Visit
 
