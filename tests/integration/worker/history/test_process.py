@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.rig import Rig, an_intent, wait_until
 from tests.stand_in import StandIn
+from wooshq import Wooshq
 from wooshq.ledger.keys import Keys
 from wooshq_worker.doctor.history import check
+from wooshq_worker.keeper.history import watch
+from wooshq_worker.keeper.history.ledger import EventLedger
+from wooshq_worker.keeper.history.watch import HistoryProcess
+from wooshq_worker.ledger_client import LedgerClient
 
 
 @pytest.fixture
@@ -62,6 +70,34 @@ class WhenAWorkerRuns:
         send(rig)
         (died,) = rig.events("history_process_died")
         assert (died["process"], died["status"]) == (first, -signal.SIGKILL)
+
+
+class WhenItIsStarted:
+    """A worker that ends soon needs no second process, and few ends can wait for one."""
+
+    @pytest.fixture
+    async def given(self, wooshq: Wooshq, redis_url: str) -> AsyncIterator[HistoryProcess]:
+        client = LedgerClient(redis_url, "the test's Redis")
+        await client.do(EventLedger(wooshq.settings).listen(wooshq.settings.events_max_bytes))
+        yield HistoryProcess(wooshq.settings, client)
+        await client.close()
+
+    async def test_it_comes_at_once_if_many_ends_wait(self, given: HistoryProcess, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watch, "_FIRST_AFTER_S", math.inf)
+        with redis.Redis.from_url(redis_url) as server:
+            server.hset(Keys("wq").fixed("telling"), "bytes", 100_000)
+        await given._until_it_pays()  # the test's own timeout ends it
+
+    async def test_few_wait_for_some_time(self, given: HistoryProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watch, "_FIRST_AFTER_S", 0.3)
+        began = time.monotonic()
+        await given._until_it_pays()
+        assert time.monotonic() - began >= 0.3
+
+    async def test_a_worker_that_ends_does_not_wait_for_it(self, given: HistoryProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watch, "_FIRST_AFTER_S", math.inf)
+        await given.stop()
+        await given._until_it_pays()
 
 
 class WhenAWorkerEnds:

@@ -35,8 +35,10 @@ from wooshq_worker.ledger_client import LedgerClient
 log = structlog.get_logger("wooshq.history")
 
 COMMAND: Final = (sys.executable, "-m", "wooshq_worker.beside")
-_FIRST_AFTER_S: Final = 2.0
-"""After the worker's start. Ends are told from its start on; a worker that ends soon needs no second process."""
+_FIRST_AFTER_S: Final = 6.0
+"""After the worker's start, if few ends wait. They are told from its start on; a worker that ends soon needs no second process."""
+_MANY_BYTES: Final = 64 * 1024
+"""Of events that wait: these are not few."""
 _LOOK_EVERY_S: Final = 0.5
 _WANTED_EVERY_S: Final = 2.0
 _AGAIN_FIRST_S: Final = 1.0
@@ -76,7 +78,7 @@ class HistoryProcess:
             await self._until_wanted()
         else:
             await self._listen()
-            await self._wait(_FIRST_AFTER_S)
+            await self._until_it_pays()
         again_s = _AGAIN_FIRST_S
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -106,6 +108,15 @@ class HistoryProcess:
                 if hooks or (await self._client.do(ledger.want()))[0]:
                     return
             await self._wait(_WANTED_EVERY_S)
+
+    async def _until_it_pays(self) -> None:
+        """Until many ends wait, or few have waited for some time."""
+        ledger, ends = EventLedger(self._given.settings), time.monotonic() + _FIRST_AFTER_S
+        while not self._stopping.is_set() and (left_s := ends - time.monotonic()) > 0:
+            with contextlib.suppress(LedgerUnavailable):
+                if (await self._client.do(ledger.state())).now_bytes > _MANY_BYTES:
+                    return
+            await self._wait(min(left_s, _WANTED_EVERY_S))
 
     async def _listen(self) -> None:
         """Have ends told from the worker's start on. If Redis is away, the process does it."""
