@@ -21,7 +21,7 @@ from tests.integration.console.seed import Seeded, seed
 from tests.integration.letters.dead_letters import letters_of, users
 from tests.integration.worker.console.served import SECRET, serving
 from tests.integration.worker.events.receiver import Receiver
-from tests.rig import Rig, wait_until
+from tests.rig import APPLICATION, Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 from wooshq import Wooshq
 from wooshq.outbox import enqueue_in, outbox_table
@@ -74,14 +74,15 @@ def a_day(rig: Rig, api: StandIn) -> Seeded:
     wooshq.pause("CCCCC-DDDDD", lane="bulk", why="until the codes are through", by="ana@ops-1")
     wooshq.fan_out({"message": {"push": {"title": "Spring"}}, "application": "CCCCC-DDDDD"}, [{"user": f"reader-{n}"} for n in range(2400)])
     rig.ended(ids)
-    for n in range(6):
-        wooshq.enqueue({"to": {"users": [f"customer-overloaded-{n}"]}, "message": _MESSAGE})
-    for n in range(30):
-        wooshq.enqueue({"to": {"users": [f"customer-{2000 + n}"]}, "message": _MESSAGE, "application": "CCCCC-DDDDD", "lane": "bulk"})
+    wooshq.open_gate("circuit", APPLICATION)  # the answers that were lost have shut it
     receivers_of(rig, wooshq)
     letters_of(wooshq, users(1204), detail="message.preset: the preset WINTER-24 does not exist")
     cause = next(group.cause for group in wooshq.dead_letters.groups() if group.count == 1204)
     a_replay(wooshq, f"cause:{cause}", seeded)
+    for n in range(6):
+        wooshq.enqueue({"to": {"users": [f"customer-overloaded-{n}"]}, "message": _MESSAGE})
+    for n in range(30):
+        wooshq.enqueue({"to": {"users": [f"customer-{2000 + n}"]}, "message": _MESSAGE, "application": "CCCCC-DDDDD", "lane": "bulk"})
     return seeded
 
 
@@ -97,7 +98,7 @@ def receivers_of(rig: Rig, wooshq: Wooshq) -> None:
         for n in range(4):
             rig.ended([wooshq.enqueue({"to": {"users": [f"customer-{n}"]}, "message": _MESSAGE})])
         found = wooshq.webhooks
-        wait_until(lambda: found.show("orders").delivered > 3 and found.show("crm").failed > 2 and found.show("oncall").state == "paused")
+        wait_until(lambda: found.show("orders").delivered > 1 and found.show("crm").failed > 2 and found.show("oncall").state == "paused")
     keys = wooshq.ledger.keys
     for name in answers:
         rig.redis().hset(keys.subscriber(f"webhook/{name}"), "url", f"https://{name}.example/hooks/wooshq")
@@ -108,7 +109,7 @@ def receivers_of(rig: Rig, wooshq: Wooshq) -> None:
 def a_replay(wooshq: Wooshq, query: str, seeded: Seeded) -> None:
     """A replay that is in the middle of its letters while pictures are taken."""
     patch = {"message": {"preset": "SUMMER-25"}}
-    plan = wooshq.dead_letters.replay(where=query, patch=patch, rate=6, first=50, why="INC-7: the preset was renamed", by="ana@ops-1")
+    plan = wooshq.dead_letters.replay(where=query, patch=patch, rate=20, first=50, why="INC-7: the preset was renamed", by="ana@ops-1")
     assert plan.id is not None
     seeded.replay = plan.id
     wait_until(lambda: wooshq.replays.show(seeded.replay).sent > 100, within_s=120)

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -22,7 +22,10 @@ from benchmarks.report import Figures
 from benchmarks.workload import intents
 from wooshq import Wooshq
 from wooshq.ledger.intents import Settlement
+from wooshq.ledger.keys import LANES
 from wooshq.ledger.states import Event, Reason
+from wooshq.overview.ledger import PulseLedger
+from wooshq.overview.rates import Ends
 from wooshq_worker.console.pages import PAGES
 
 _TOKEN: Final = "bench-" + secrets.token_urlsafe(32)
@@ -35,7 +38,7 @@ _BODY: Final = {"push": {"title": "Your order left", "body": "It arrives tomorro
 
 
 def run(out: Figures, *, quick: bool) -> None:
-    waiting, letters, each, watched_s = (50_000, 5_000, 5, 10) if quick else (1_000_000, 100_000, 20, 60)
+    waiting, letters, each, rounds, turn_s = (50_000, 5_000, 5, 4, 6.0) if quick else (1_000_000, 100_000, 20, 6, 15.0)
     with Bench() as bench:
         ids = _filled(bench.wooshq, waiting, letters)
         settings = {
@@ -57,7 +60,9 @@ def run(out: Figures, *, quick: bool) -> None:
                 _page(out, browser, page.name, page.url(**_parameters(page.name, page.path, ids)), each)
                 if page.name == "life":
                     _page(out, browser, "life of a message that waits", page.url(id=ids["waits"]), each)
-            _open_overview(out, browser, bench.redis, watched_s)
+            _look(out, bench, 300 if quick else 1000)
+            for tabs in (1, 8):
+                _open_overview(out, browser, bench.redis, tabs, rounds, turn_s)
 
 
 def _filled(wooshq: Wooshq, waiting: int, letters: int) -> dict[str, str]:
@@ -84,8 +89,9 @@ def _filled(wooshq: Wooshq, waiting: int, letters: int) -> dict[str, str]:
         for _ in range(_JOBS)
     ]
     wooshq.enqueue_many(intents("waits-", waiting))
+    wooshq.webhooks.add("bench", "https://shop.example/hooks/wooshq", ["webhook.test"])
     (waits,) = wooshq.find("state:queued", most=1).found
-    return {"waits": waits.id, "letter": letter, "job": jobs[0].id, "replay": replay.id or "", "cause": cause.cause}
+    return {"waits": waits.id, "letter": letter, "job": jobs[0].id, "replay": replay.id or "", "cause": cause.cause, "webhook": "bench"}
 
 
 def _detail(intent_id: str) -> str:
@@ -107,7 +113,7 @@ def _log_in(browser: httpx.Client) -> None:
 
 def _parameters(name: str, path: str, ids: Mapping[str, str]) -> dict[str, str]:
     """What stands in a page's path: the id of a job, a replay, a cause, or otherwise of a message that is dead."""
-    kind = next((kind for kind in ("job", "replay", "cause") if kind in f"{name} {path}"), "letter")
+    kind = next((kind for kind in ("job", "replay", "cause", "webhook") if kind in f"{name} {path}"), "letter")
     return {parameter: ids.get(parameter, ids[kind]) for parameter in re.findall(r"\{(\w+)", path)}
 
 
@@ -126,25 +132,60 @@ def _page(out: Figures, browser: httpx.Client, name: str, path: str, each: int) 
     )
 
 
-def _open_overview(out: Figures, browser: httpx.Client, server: redis.Redis, watched_s: float) -> None:
-    """A minute without a tab, then with one, then with eight."""
-    idle_s, idle_n = _cost(server, watched_s / 3)
-    for tabs in (1, 8):
+def _look(out: Figures, bench: Bench, looks: int) -> None:
+    """What one look at the overview, and one telling of a worker, cost: so many in a row, without the wait between them."""
+    bench.wooshq.overview()
+    used_s, _ = _cost_of(bench.redis, lambda: [bench.wooshq.overview() for _ in range(looks)])
+    out.add(
+        "a look at the overview: Redis's CPU, ms",
+        used_s / looks * 1000,
+        note=f"of {looks:,} in a row; an open overview looks once a second",
+    )
+    pulse, card = (
+        PulseLedger(bench.wooshq.ledger.keys),
+        {"host": "web-1", "pid": 4711, "lanes": list(LANES), "busy": {lane: [3, 256] for lane in LANES}},
+    )
+    ended = {lane: Ends(sent=1000, dead=3) for lane in LANES}
+    used_s, _ = _cost_of(bench.redis, lambda: [bench.wooshq.do(pulse.tell("bench", n, card, ended)) for n in range(1, looks + 1)])
+    bench.wooshq.do(pulse.tell("bench", looks + 1, None, {}))
+    out.add(
+        "a telling of a worker: Redis's CPU, ms", used_s / looks * 1000, note=f"of {looks:,} in a row; a worker tells every two seconds"
+    )
+
+
+def _open_overview(out: Figures, browser: httpx.Client, server: redis.Redis, tabs: int, rounds: int, turn_s: float) -> None:
+    """Without and with open tabs, in turns: what else happens on the machine is in both of them."""
+    idle, more, commands = [], [], []
+    for _ in range(rounds):
+        before, n_before = _cost(server, turn_s)
         with _tabs(browser, tabs):
             time.sleep(2)
-            used_s, commands = _cost(server, watched_s)
-        share = used_s - idle_s
-        note = f"{commands - idle_n:,.0f} commands a second; {idle_s:.2%} before"
-        what = "an open overview" if tabs == 1 else f"{tabs} open overviews"
-        out.add(f"{what}: Redis's CPU, % of one core", share * 100, goal="< 1", note=note)
+            used, n = _cost(server, turn_s)
+        idle.append(before)
+        more.append((used - before) * 100)
+        commands.append(n - n_before)
+    note = (
+        f"median of {rounds} turns of {turn_s:g} s, {min(more):.2f}–{max(more):.2f}; {statistics.median(idle):.2%} without one; "
+        f"{statistics.median(commands):,.0f} commands a second"
+    )
+    what = "an open overview" if tabs == 1 else f"{tabs} open overviews"
+    out.add(f"{what}: Redis's CPU, % of one core", statistics.median(more), goal="< 1", note=note)
+
+
+def _cost_of(server: redis.Redis, do: Callable[[], object]) -> tuple[float, int]:
+    """Seconds of CPU that Redis used meanwhile, and its commands."""
+    before = _used(server)
+    do()
+    after = _used(server)
+    return after[0] - before[0], after[1] - before[1]
 
 
 def _cost(server: redis.Redis, seconds: float) -> tuple[float, float]:
     """Share of one core that Redis used, and commands a second, those of scripts included."""
-    before, began = _used(server), time.monotonic()
-    time.sleep(seconds)
-    after, lasted = _used(server), time.monotonic() - began
-    return (after[0] - before[0]) / lasted, (after[1] - before[1]) / lasted
+    began = time.monotonic()
+    used_s, commands = _cost_of(server, lambda: time.sleep(seconds))
+    lasted = time.monotonic() - began
+    return used_s / lasted, commands / lasted
 
 
 def _used(server: redis.Redis) -> tuple[float, int]:

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from wooshq.django.models import OutboxRow
+from wooshq.outbox.row import parts_of
 
 
 @admin.register(OutboxRow)
@@ -48,7 +49,7 @@ class OutboxRowAdmin(admin.ModelAdmin):
     def intent(self, row: Any) -> str:
         """What will be enqueued."""
         try:
-            return json.dumps(json.loads(row.body), ensure_ascii=False, indent=2)
+            return json.dumps(json.loads(parts_of(row.body)[0]), ensure_ascii=False, indent=2)
         except (ValueError, RecursionError):
             return "It is not JSON."
 

@@ -18,7 +18,7 @@ from wooshq.intents.entry import IntentLike
 from wooshq.outbox import table
 from wooshq.outbox.bell import bell_of
 from wooshq.outbox.database import DatabaseAway, TableMissing, is_missing_table
-from wooshq.outbox.row import new_row
+from wooshq.outbox.row import new_row, parts_of
 from wooshq.outbox.table import Dialect
 
 
@@ -67,7 +67,7 @@ class _EnqueueNow:
         self.ran = True
         found = OutboxRow.objects.using(self._alias).filter(id=self._row_id)
         for body in found.values_list("body", flat=True):
-            self._owner.enqueue(body)
+            self._owner.enqueue(parts_of(body)[0])
         found.delete()
 
 

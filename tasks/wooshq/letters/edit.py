@@ -13,7 +13,8 @@ from wooshq.ledger.replies import text_or_none
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters.find import show_letter
 from wooshq.settings import Settings
-from wooshq_schemas import Intent, parse_intent_json
+from wooshq_schemas import Intent, parse_intent
+from wooshq_schemas.validation.json_text import loads
 
 _OF_ONE_SENDING = ("id", "idempotency_key")
 
@@ -61,5 +62,9 @@ def checked(data: Any, settings: Settings) -> Intent:
 
     The schedule is not compared with the clock: a schedule in the past means "send at once".
     """
-    raw = json.dumps(data, ensure_ascii=False)
-    return parse_intent_json(raw, application=settings.application, list_limit=settings.list_limit, platforms=settings.platform_table)
+    return checked_values(loads(json.dumps(data, ensure_ascii=False)), settings)
+
+
+def checked_values(data: Any, settings: Settings) -> Intent:
+    """The same for values that `loads` gave: it refuses what JSON parsers disagree about, so they need not be written and read again."""
+    return parse_intent(data, application=settings.application, list_limit=settings.list_limit, platforms=settings.platform_table)

@@ -92,6 +92,7 @@ class DeadLetters:
         start: bool = True,
         why: str = "",
         by: str | None = None,
+        watch: Callable[[int], object] = lambda looked: None,
         **conditions: Unpack[Conditions],
     ) -> Replayed:
         """
@@ -104,13 +105,13 @@ class DeadLetters:
         settings `replay_first` and `replay_stop_at`; 0: no first slice). in_doubt: whether letters are taken whose recipient may have
         received the message (reasons `unknown`, `poison`); None takes those that are named by id or by their reason. dry_run: only say what
         would be done. start: False keeps the plan, to be started by `replays.start` within a day. why, by: kept with the replay; by: None for
-        the user and host.
+        the user and host. watch: called with the number of letters that were checked so far, of thousands again and again.
 
         Raises ValueError if there are neither ids nor conditions, or for a rule out of its range; IntentInvalid if the patch cannot be one.
         """
         settings = self._w.settings
         brakes = Brakes.of(settings, rate, first, stop_at)
-        rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by)
+        rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by, watch)
         return self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
 
     def preview(
@@ -258,6 +259,7 @@ class AsyncDeadLetters:
         start: bool = True,
         why: str = "",
         by: str | None = None,
+        watch: Callable[[int], object] = lambda looked: None,
         **conditions: Unpack[Conditions],
     ) -> Replayed:
         """
@@ -270,13 +272,13 @@ class AsyncDeadLetters:
         settings `replay_first` and `replay_stop_at`; 0: no first slice). in_doubt: whether letters are taken whose recipient may have
         received the message (reasons `unknown`, `poison`); None takes those that are named by id or by their reason. dry_run: only say what
         would be done. start: False keeps the plan, to be started by `replays.start` within a day. why, by: kept with the replay; by: None for
-        the user and host.
+        the user and host. watch: called with the number of letters that were checked so far, of thousands again and again.
 
         Raises ValueError if there are neither ids nor conditions, or for a rule out of its range; IntentInvalid if the patch cannot be one.
         """
         settings = self._w.settings
         brakes = Brakes.of(settings, rate, first, stop_at)
-        rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by)
+        rules = ReplayRules(Recipe(to_application, to_lane, patch, to_token), brakes, dry_run, start, in_doubt, why, by, watch)
         return await self._w.do(replay_letters(ReplayLedger(settings), settings, ids, conditions, rules))
 
     async def preview(

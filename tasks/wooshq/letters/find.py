@@ -22,6 +22,8 @@ from wooshq.search.narrow import Span, one_of, span
 from wooshq.search.tree import Field, Tree
 
 _PAGE: Final = 500
+_PAGE_OF_BODIES: Final = 200
+"""Whoever gets bodies checks each of them, 0.2 ms each: what else this process does waits no longer than for a page."""
 """Letters that are read in one round trip."""
 
 
@@ -153,9 +155,10 @@ def each_page(
     high = "+inf" if time.until_ms is None else f"({time.until_ms}"
     command, first, last = ("ZRANGEBYSCORE", low, high) if oldest_first else ("ZREVRANGEBYSCORE", high, low)
     index = yield from _index_of(keys, wanted)
+    page = _PAGE_OF_BODIES if bodies else _PAGE
     at = 0  #: letters that were filed in the same millisecond as the last one, and came before
     while True:
-        flat = (yield Ask([(command, index, first, last, "WITHSCORES", "LIMIT", at, _PAGE)]))[0]
+        flat = (yield Ask([(command, index, first, last, "WITHSCORES", "LIMIT", at, page)]))[0]
         scored = [(text(i), float(score)) for i, score in as_pairs(flat)]
         if not scored:
             return
@@ -165,7 +168,7 @@ def each_page(
         if reads is not None:
             reads.left -= len(scored)
             last_read = (int(newest), scored[-1][0])
-            if reads.left <= 0 and len(scored) == _PAGE and (reads.beyond is None or last_read < reads.beyond):
+            if reads.left <= 0 and len(scored) == page and (reads.beyond is None or last_read < reads.beyond):
                 reads.stopped_at = last_read
                 return
         at = sum(score == newest for _, score in scored) + (at if scored[0][1] == newest else 0)

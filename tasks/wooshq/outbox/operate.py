@@ -23,7 +23,7 @@ from wooshq.ledger.replies import Result, moment
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.outbox import statements
 from wooshq.outbox.database import Database
-from wooshq.outbox.row import body_of
+from wooshq.outbox.row import body_of, parts_of, traced
 from wooshq.outbox.table import RowState
 from wooshq.settings import Settings
 
@@ -77,6 +77,7 @@ class OutboxRow(Result):
     tries: int
     reason: str | None
     intent: dict[str, Any] | None = field(default=None, metadata={"shown": False})
+    trace: str = field(default="", metadata={"shown": False})
 
     @property
     def was_refused(self) -> bool:
@@ -158,7 +159,8 @@ class OutboxActs(OutboxRows):
         """
         why, who = said(why, by)
         row = self._put_away(row_id)
-        body = body_of(json.loads(edited_entry(intent, row_id, self._settings, mark="tries").body), self._settings)
+        edited = body_of(json.loads(edited_entry(intent, row_id, self._settings, mark="tries").body), self._settings)
+        body = traced(edited, row.trace)
         reason = CHANGED if row.state == RowState.SET_ASIDE else row.reason
         with self._database.transaction() as db:
             if not statements.edit(db, row_id, body, state=row.state, reason=reason, now=time.time_ns() // 1_000_000):
@@ -234,7 +236,7 @@ class OutboxActs(OutboxRows):
         with self._database.transaction() as db:
             if is_alone:
                 return statements.discard(db, row.id, state=row.state)
-            body = body_of(json.loads(person.without(json.dumps(row.intent, ensure_ascii=False))), self._settings)
+            body = traced(body_of(json.loads(person.without(json.dumps(row.intent, ensure_ascii=False))), self._settings), row.trace)
             return statements.edit(db, row.id, body, state=row.state, reason=row.reason, now=time.time_ns() // 1_000_000)
 
     def _note(self, did: str, why: str, by: str, what: str, *, count: int, result: str, selection: str = "") -> None:
@@ -295,7 +297,9 @@ def _ping() -> Steps[None]:
 
 def _shown(row: tuple[Any, ...]) -> OutboxRow:
     row_id, body, created_at, first_tried_at, tries, state, reason = row
+    trace = ""
     try:
+        body, trace = parts_of(body)
         intent = json.loads(body)
     except (ValueError, TypeError, RecursionError):  # somebody has written this row
         intent = None
@@ -310,4 +314,5 @@ def _shown(row: tuple[Any, ...]) -> OutboxRow:
         tries=tries,
         reason=reason,
         intent=known or None,
+        trace=trace,
     )

@@ -22,6 +22,7 @@ from wooshq.intents.late import why_parked, with_rest_of_ttl
 from wooshq.outbox import statements
 from wooshq.outbox.bell import Listening, listen
 from wooshq.outbox.database import Database, DatabaseAway
+from wooshq.outbox.row import parts_of
 from wooshq.outbox.statements import Claimed
 from wooshq.outbox.table import RowState
 from wooshq.overview.ledger import PulseLedger
@@ -249,12 +250,13 @@ def check(row: Claimed, settings: Settings, index: int = 0) -> Checked:
     if created_at is None or (enqueued := _moment(created_at)) is None:
         return _by_hand(index, "created_at", "is not a time in ms since the epoch")
     try:
-        entry = entry_of(row.body, settings, now=enqueued)
+        body, trace = parts_of(row.body)
+        entry = entry_of(body, settings, now=enqueued)
     except IntentInvalid as error:
         return Checked(index, None, error.problems)
     if entry.intent_id != row.id:
         return _by_hand(index, "id", "is not the id of its row")
-    return Checked(index, with_rest_of_ttl(entry, row.now - created_at))
+    return Checked(index, replace(with_rest_of_ttl(entry, row.now - created_at), trace=trace))
 
 
 def _moment(ms: int) -> datetime | None:

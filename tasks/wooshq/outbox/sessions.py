@@ -41,7 +41,7 @@ from wooshq.intents.entry import IntentLike
 from wooshq.outbox import table
 from wooshq.outbox.bell import bell_of
 from wooshq.outbox.database import DatabaseAway, TableMissing, is_missing_table
-from wooshq.outbox.row import NewRow, new_row
+from wooshq.outbox.row import NewRow, new_row, parts_of
 from wooshq.outbox.table import COLUMNS, INDEX, NAME, Dialect
 from wooshq.settings.patience import patience
 
@@ -200,7 +200,7 @@ def _enqueue_without_relay(pending: _Pending) -> None:
     bodies = list(pending.bodies)
     pending.clear()
     for body, owner in bodies:
-        owner.enqueue(body)
+        owner.enqueue(parts_of(body)[0])
 
 
 # The relay's side

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from wooshq.search.tree import And, Condition, Field, Is, Not, Or, Since, Tree, Until, fits
@@ -97,6 +98,7 @@ def asks(tree: Tree, *fields: Field) -> bool:
     return any(isinstance(one, Is) and one.field in fields for one, _ in leaves(tree))
 
 
+@lru_cache(maxsize=64)
 def named(tree: Tree, field: Field) -> frozenset[str]:
     """The values of a field that somebody asks for, not those under NOT."""
     return frozenset(one.value for one, wanted in leaves(tree) if wanted and isinstance(one, Is) and one.field is field)

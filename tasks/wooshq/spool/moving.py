@@ -184,4 +184,4 @@ def _of_this_version(record: Record, settings: Settings) -> Entry:
         return record.entry
     intent = load_stored(record.entry.body, record.version, platforms=settings.platform_table)
     entry = entry_of_model(intent, settings)
-    return replace(entry, intent_id=record.entry.intent_id, digest=entry.digest if record.entry.digest else "")
+    return replace(entry, intent_id=record.entry.intent_id, digest=entry.digest if record.entry.digest else "", trace=record.entry.trace)

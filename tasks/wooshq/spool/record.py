@@ -36,7 +36,8 @@ class Record:
     def to_line(self) -> bytes:
         """The line, with its end. A version that does not know a field would set the line aside."""
         fields = {name: value for name, value in asdict(self).items() if name != "again" or value}
-        del fields["entry"]["trace"]
+        if not self.entry.trace:
+            del fields["entry"]["trace"]
         body = json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
         return b"%s%08x %s\n" % (_FORM, zlib.crc32(body), body)
 

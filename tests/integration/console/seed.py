@@ -81,5 +81,5 @@ def seed(rig: Rig, api: StandIn, words: Words = plain) -> Seeded:
     wooshq.shut_gate("circuit", "CCCCC-DDDDD", words("why"), by="ana@ops-1")
     wooshq.enqueue(intent(f"{words('user')}-later", expires_at="2099-01-01T00:00:00Z", application="CCCCC-DDDDD"))
     wooshq.webhooks.add("shop", "https://shop.example/hooks/wooshq", ["replay.ended"], why=words("why"), by="ana@ops-1")
-    of_pages = {"webhook": {"webhook": "shop"}, "cause": {"cause": wooshq.dead_letters.groups()[0].cause}}
+    of_pages = {"planning": {"work": "none"}, "webhook": {"webhook": "shop"}, "cause": {"cause": wooshq.dead_letters.groups()[0].cause}}
     return Seeded(rig, sent, bad[1], job.id, replay.id, dict(of_pages))

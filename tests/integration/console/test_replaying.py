@@ -13,17 +13,27 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.integration.console.browser import window
 from tests.integration.console.conftest import logged_in
-from tests.integration.letters.dead_letters import letters_of, users
+from tests.integration.letters.dead_letters import letters_of, of_a_wrong_preset, users
 from tests.integration.worker.console.served import SECRET, served
 from tests.rig import APPLICATION, Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 from wooshq.letters.causes import CauseState
 from wooshq.letters.filter import cause_of
 from wooshq.letters.replays.rules import TYPED_ABOVE
+from wooshq_worker.console.pages.letters import recipe
 
 DETAIL = "payload.preset: the preset WRONG is not known"
 CAUSE = cause_of("rejected", DETAIL, APPLICATION)
 PATCH = '{"message": {"preset": "SALE-2"}}'
+_COUNT = (
+    "addEventListener('click', (event) => { if (event.isTrusted) sessionStorage.clicks = Number(sessionStorage.clicks ?? 0) + 1; }, true)"
+)
+"""Every click of a person, over all pages of the window."""
+
+
+def _clicks(page: Page) -> int:
+    found: int = page.evaluate("Number(sessionStorage.clicks ?? 0)")
+    return found
 
 
 @dataclass
@@ -46,7 +56,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(rig: Rig, api: StandIn) -> Iterator[Desk]:
+def desk(rig: Rig, api: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(recipe, "_SOON_S", 60.0)  # a plan leads straight to its page, also on a slow machine
+
     def answer(call: Call, n: int) -> Reply | None:
         return refusal(400, 3, DETAIL) if "WRONG" in str(call.body) else None
 
@@ -66,23 +78,36 @@ def visitor(desk: Desk) -> Iterator[httpx.Client]:
 
 
 class WhenAPersonReplaysACause:
-    def test_four_clicks_lead_from_the_causes_to_a_running_replay_and_one_pauses_it(self, browser: Browser, desk: Desk) -> None:
-        desk.letters(150)
+    def test_five_clicks_lead_from_an_incident_on_the_overview_to_a_running_replay_and_one_pauses_it(
+        self, browser: Browser, desk: Desk
+    ) -> None:
+        wrong = [of_a_wrong_preset(user) for user in users(150)]
+        desk.rig.ended([i for i in desk.rig.wooshq.enqueue_many(wrong).ids if i])
+        wait_until(lambda: desk.rig.wooshq.dead_letters.count() == 150)
+        sent = len(desk.api.calls)
         with window(browser, desk.url, SECRET) as shown:
+            shown.page.add_init_script(_COUNT)
             page = shown.open("/")
-            page.get_by_role("link", name="Causes").first.click()  # 1
-            page.get_by_role("link", name="Fix and replay").first.click()  # 2
-            page.get_by_label("Recipe").fill(PATCH)
-            page.get_by_label("Why").fill("INC-7: wrong preset")
-            page.get_by_label("Rate").fill("20")
-            page.get_by_role("button", name="Plan it").click()  # 3
+            incident = page.locator(".finding[data-kind=dead_rising]")
+            expect(incident).to_contain_text("150 messages died in the last 5 minutes", timeout=60_000)  # live
+            assert _clicks(page) == 0
+            incident.get_by_role("link", name="Look at the causes").click()
+            page.get_by_role("link", name="Fix and replay").click()
+            expect(page.get_by_label("Recipe")).to_be_focused()
+            page.keyboard.type(PATCH)
+            page.get_by_label("Why").click()
+            page.keyboard.type("INC-7: wrong preset")
+            page.get_by_role("button", name="Plan it").click()
             expect(page.locator("main")).to_contain_text("Nothing is sent yet")
             expect(page.locator(".diff-line[data-sign='+']").first).to_contain_text("SALE-2")
-            assert desk.api.calls == []
-            page.get_by_role("button", name="Start").click()  # 4
+            assert len(desk.api.calls) == sent
+            desk.rig.wooshq.limits.set("rate", 20, why="so that it can be stopped in the middle")
+            page.get_by_role("button", name="Start").click()
             expect(page.locator("main")).to_contain_text("running")
-            page.get_by_role("button", name="Pause").click()  # one to stop
+            assert _clicks(page) == 5
+            page.get_by_role("button", name="Pause").click()
             expect(page.locator("main")).to_contain_text("Paused: paused in the console")
+            assert _clicks(page) == 6
             assert desk.newest.state == "paused"
             page.get_by_role("button", name="Resume").click()
             expect(page.locator("main")).to_contain_text("done", timeout=60_000)  # live
@@ -136,9 +161,9 @@ class WhenAPersonReplaysACause:
     @staticmethod
     def _tab_to(page: Page, selector: str) -> None:
         for _ in range(60):
-            page.keyboard.press("Tab")
             if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
                 return
+            page.keyboard.press("Tab")
         raise AssertionError(f"the keyboard does not reach {selector}")
 
 
@@ -201,6 +226,49 @@ class WhenAPlanIsMade:
             answer = visitor.post("/replays/new/plan", data={**good, **wrong})
             assert (answer.status_code, says in answer.text) == (422, True), wrong
         assert desk.rig.wooshq.replays.list() == []
+
+
+class WhenAPlanTakesLong:
+    @pytest.fixture(autouse=True)
+    def at_once(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No request waits for a plan."""
+        monkeypatch.setattr(recipe, "_SOON_S", 0.0)
+
+    def test_the_browser_sees_how_far_it_is_and_comes_to_the_plan_by_itself(self, browser: Browser, desk: Desk) -> None:
+        desk.letters(900)
+        with window(browser, desk.url, SECRET) as shown:
+            page = shown.open(f"/replays/new?q=cause:{CAUSE}")
+            page.get_by_label("Recipe").fill(PATCH)
+            page.get_by_label("Why").fill("INC-7")
+            page.get_by_role("button", name="Plan it").click()
+            page.wait_for_url(re.compile(r"/replays/[0-9a-f-]{36}\?back="))
+            expect(page.get_by_role("button", name="Start: send 900 letters")).to_be_visible()
+            page.get_by_role("button", name="Change the recipe").click()
+            expect(page.get_by_label("Recipe")).to_have_value(PATCH)
+            assert shown.faults() == []
+        assert desk.api.calls == []
+
+    def test_without_scripts_its_page_leads_to_the_plan(self, visitor: httpx.Client, desk: Desk) -> None:
+        desk.letters(900)
+        form = {"q": f"cause:{CAUSE}", "patch": PATCH, "why": "INC-7"}
+        planning = visitor.post("/replays/new/plan", data=form).headers["location"]
+        assert planning.startswith("/replays/planning/")
+        live = visitor.get(f"/poll{planning}").text
+        assert re.search(r"of about 900|data-go", live)
+        wait_until(lambda: visitor.get(planning).status_code == 303)
+        assert "Start: send 900 letters" in visitor.get(visitor.get(planning).headers["location"]).text
+        assert "data-go=" in visitor.get(f"/poll{planning}").text
+
+    def test_what_is_wrong_is_said_there_with_the_way_back_to_the_form(self, visitor: httpx.Client, desk: Desk) -> None:
+        desk.letters(2)
+        wrong = {"q": f"cause:{CAUSE}", "why": "INC-7", "patch": '{"message": {"push": {"titel": "x"}}}'}
+        planning = visitor.post("/replays/new/plan", data=wrong).headers["location"]
+        wait_until(lambda: "none would be sent: 2 not valid today." in visitor.get(planning).text)
+        assert "/replays/new?q=cause" in visitor.get(planning).text
+        assert desk.rig.wooshq.replays.list() == []
+
+    def test_nobody_knows_a_plan_that_this_server_does_not_make(self, visitor: httpx.Client) -> None:
+        assert "This server makes no such plan" in visitor.get("/replays/planning/0123456789abcdef").text
 
 
 class WhenTheApiStillRefuses:

@@ -409,3 +409,13 @@ class WhenThePageIsFollowed:
         said = capsys.readouterr().out.splitlines()
         assert said[0] == "3 3 {}"
         assert said[-1] == "running 0 0"
+
+
+def test_whoever_makes_a_plan_can_say_how_far_it_is(rig: Rig) -> None:
+    letters_of(rig.wooshq, users(450))
+    looked: list[int] = []
+    plan = rig.wooshq.dead_letters.replay(reason="rejected", patch=RECIPE, start=False, watch=looked.append)
+    assert plan.replayed == 450
+    assert looked == sorted(looked)
+    assert len(looked) > 1
+    assert looked[-1] == 450

@@ -26,6 +26,7 @@ from wooshq.outbox import enqueue_in, outbox_table, statements
 from wooshq.outbox.database import DatabaseAway
 from wooshq.outbox.operate import OutboxActs
 from wooshq.outbox.relay import Moved, Relay
+from wooshq.outbox.row import parts_of, traced
 from wooshq.outbox.sessions import SqlAlchemyDatabase
 from wooshq.settings.patience import patience
 
@@ -269,3 +270,10 @@ class WhenAnAppHasMoreThanOneDatabaseOrSchema:
         assert Relay(wooshq, database).move() == Moved(claimed=1, accepted=1)
         database.close()
         engine.dispose()
+
+
+@pytest.mark.parametrize("trace", ["-", f"00-{'a' * 32}-{'b' * 16}-01", f"00-{'a' * 32}-{'b' * 16}-01 vendor=1,other=2"])
+def test_a_context_behind_the_json_is_told_from_json_on_several_lines(trace: str) -> None:
+    for body in ('{"to":{"users":["u1"]}}', '{\n  "to": {"users": ["u1\\n-"]}\n}', "not JSON\n00-no-trace"):
+        assert parts_of(traced(body, trace)) == (body, trace)
+        assert parts_of(traced(body, "")) == (body, "")

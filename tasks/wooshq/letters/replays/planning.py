@@ -15,7 +15,7 @@ from wooshq.intents.entry import entry_of_model, new_id
 from wooshq.ledger.entry import Entry
 from wooshq.ledger.states import LetterState, Reason
 from wooshq.ledger.steps import as_json
-from wooshq.letters.edit import checked
+from wooshq.letters.edit import checked, checked_values
 from wooshq.letters.filter import Selection
 from wooshq.letters.letter import Letter
 from wooshq.letters.read import Kept
@@ -109,7 +109,7 @@ class Planner:
         try:
             data = migrated(loads(kept.body), kept.version)
             after = self.recipe.applied(data) if isinstance(data, dict) else data
-            intent = checked(after, self.settings)
+            intent = checked_values(after, self.settings)
             render(intent, now=self.now, platforms=self.settings.platform_table)
             entry = replace(entry_of_model(intent, self.settings), intent_id=new_id(), digest="")
         except NewerModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from wooshq.ledger.gates import EVERY, check_application
 from wooshq.ledger.keys import LANES
 from wooshq.letters.edit import merge
 from wooshq.settings import Settings
+from wooshq_schemas.validation.json_text import loads
 
 OF_ONE_SENDING: Final = ("id", "idempotency_key")
 """Fields that a replay does not take over."""
@@ -52,6 +53,8 @@ class Recipe:
             return
         if not isinstance(self.patch, Mapping):
             raise IntentInvalid([Problem("", "must be an object", "A merge patch names the fields that change")])
+        # What every letter's text is merged with is read once, as strictly as a text: `checked_values` does not look again.
+        object.__setattr__(self, "patch", loads(json.dumps(self.patch, ensure_ascii=False)))
         forbidden = [name for name in OF_ONE_SENDING if name in self.patch]
         if forbidden:
             raise IntentInvalid([Problem(name, "cannot be changed by a recipe", "Every replay gets its own id") for name in forbidden])
@@ -123,7 +126,7 @@ class ReplayRules:
     How letters are replayed. dry_run: plan, and change nothing. start: False keeps the plan, to be started later.
 
     in_doubt: whether letters are taken whose recipient may have been reached (reasons `unknown` and `poison`); None takes those that are asked
-    for by id or by their reason.
+    by id or by their reason. watch: called with the number of letters that were looked at so far.
     """
 
     recipe: Recipe = Recipe()
@@ -133,3 +136,4 @@ class ReplayRules:
     in_doubt: bool | None = None
     why: str = ""
     by: str | None = None
+    watch: Callable[[int], object] = lambda looked: None

@@ -108,7 +108,7 @@ def _choose(keys: Keys, settings: Settings, wanted: Selection, rules: ReplayRule
     now = datetime.fromtimestamp(ms((yield Ask([("TIME",)]))[0]) / 1000, UTC)
     if not wanted.ids:
         wanted = wanted.until(now + timedelta(milliseconds=1))
-    chosen, held = Chosen(), []
+    chosen, held, looked = Chosen(), [], 0
     planner = Planner(
         settings=settings,
         now=now,
@@ -119,12 +119,15 @@ def _choose(keys: Keys, settings: Settings, wanted: Selection, rules: ReplayRule
     examples = Examples(planner.rendered, planner.exact)
 
     def take(letters: Sequence[ReadLetter]) -> bool:
+        nonlocal looked
         for read in letters:
             planned = planner.plan(read.letter, read.kept)
             chosen.add(read.letter.id, planned)
             examples.look(read.letter, planned)
             if read.letter.held_by:
                 held.append((read.letter.id, read.letter.held_by.partition(" ")[0]))
+        looked += len(letters)
+        rules.watch(looked)
         return False
 
     yield from each_page(keys, wanted, take, oldest_first=True, bodies=True)

@@ -8,18 +8,29 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
+from pydantic import SecretStr
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
+from tests.databases import make_table
 from tests.fan_outs import PERSONAL, TEMPLATE, people, personal
 from tests.integration.worker.console.served import served
 from tests.integration.worker.observe.collector import Collector, Span, sdk_of_the_app
 from tests.rig import APPLICATION, GENEROUS_S, ROOT, TOKEN, Rig, an_intent, wait_until
 from tests.stand_in import Reply, StandIn, refusal
+from wooshq import Wooshq
+from wooshq.outbox import enqueue_in
+from wooshq.outbox.operate import OutboxRows
+from wooshq.outbox.relay import Relay
+from wooshq.outbox.sessions import SqlAlchemyDatabase
+from wooshq.spool.moving import move_spool
 from wooshq_worker.observe.tracing.requests import RequestSpans
 
 pytestmark = [pytest.mark.settings(tracing=True)]
@@ -106,6 +117,49 @@ class WhenOneMessageIsSent:
         raw = traced.redis().hgetall(traced.wooshq.ledger.keys.intent(traced.wooshq.enqueue(an_intent())))
 
         assert raw[b"trace"].startswith(b"00-")  # it is kept in the ledger, and a stand-in sees no such header: see test_answers.py
+
+
+class WhenAMessageWaitsElsewhereFirst:
+    def test_from_the_outbox_it_has_a_link_to_the_transaction_that_enqueued_it(
+        self, traced: Rig, app_sdk: TracerProvider, collector: Collector, tmp_path: Path
+    ) -> None:
+        url = f"sqlite:///{tmp_path}/app.db"
+        make_table(url)
+        engine, database = create_engine(url), SqlAlchemyDatabase(url)
+        with app_sdk.get_tracer("app").start_as_current_span("checkout"), Session(engine) as session, session.begin():
+            intent_id = enqueue_in(session, an_intent("personal-user-1"), wooshq=traced.wooshq)
+        rows = OutboxRows(database, traced.wooshq.settings)
+        assert rows.show(intent_id).intent == {
+            **an_intent("personal-user-1"),
+            "id": intent_id,
+            "application": APPLICATION,
+            "lane": "transactional",
+        }
+        assert Relay(traced.wooshq, database).move().accepted == 1
+        traced.start_worker()
+
+        (process,), (checkout,), (accept,) = (
+            seen(collector, name, 1) for name in ("process transactional", "checkout", "accept transactional")
+        )
+        assert (accept.parent, accept.attributes["messaging.message.id"]) == (checkout.span_id, intent_id)
+        assert process.links == (accept.id,)
+        engine.dispose()
+        database.close()
+
+    def test_from_the_spool_it_has_a_link_to_its_enqueue(self, traced: Rig, collector: Collector, tmp_path: Path) -> None:
+        spooling = Wooshq(
+            traced.wooshq.settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0"), "spool_dir": tmp_path})
+        )
+        intent_id = spooling.enqueue(an_intent("personal-user-1"))
+        spooling.close()
+        (accept,) = seen(collector, "accept transactional", 1)
+        back = Wooshq(traced.wooshq.settings.model_copy(update={"spool_dir": tmp_path}))
+        assert move_spool(back).accepted == 1
+        back.close()
+        traced.start_worker()
+
+        (process,) = seen(collector, "process transactional", 1)
+        assert (process.links, process.attributes["messaging.message.id"]) == ((accept.id,), intent_id)
 
 
 class WhenMessagesAreAcceptedTogether:

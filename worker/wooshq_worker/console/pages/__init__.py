@@ -16,7 +16,7 @@ from wooshq_worker.console.pages import (
     webhooks,
 )
 from wooshq_worker.console.pages.jobs import job, listing
-from wooshq_worker.console.pages.letters import causes, letter, lists, recipe, replay, replays
+from wooshq_worker.console.pages.letters import causes, letter, lists, planning, recipe, replay, replays
 from wooshq_worker.console.pages.shell.registry import Page
 
 PAGES: Final[Sequence[Page]] = (
@@ -30,6 +30,7 @@ PAGES: Final[Sequence[Page]] = (
     letter.page,
     replays.page,
     recipe.page,
+    planning.page,
     replay.page,
     replay.outcomes,
     listing.page,

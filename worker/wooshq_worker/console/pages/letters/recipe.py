@@ -13,12 +13,16 @@ from wooshq.letters.filter import Conditions, ConditionsAndIds
 from wooshq.letters.groups import count_at_once
 from wooshq.letters.replays.planning import MEANS, LeftOutFor
 from wooshq.letters.replays.preview import LOOKED_AT, Preview
+from wooshq.letters.replays.start import Replayed
 from wooshq.settings import Settings
 from wooshq_worker.console.pages.letters.differences import shown_examples
+from wooshq_worker.console.pages.letters.planning import nothing_to_send, plan_url
 from wooshq_worker.console.pages.shell.registry import Act, Done, Page, Shown
+from wooshq_worker.console.pages.shell.shared import Work
 from wooshq_worker.console.pages.shell.visit import Form, Visit
-from wooshq_worker.console.pages.shell.words import plural
 
+_SOON_S: Final = 1.0
+"""A plan that takes longer than this is made behind a page that shows how far it is."""
 _EXAMPLE: Final = '{"message": {"preset": "SALE-2"}}'
 FIELDS: Final = ("q", "patch", "to_application", "to_lane", "to_token", "in_doubt", "rate", "first", "stop_at", "why")
 """Of the form, beside the ids."""
@@ -183,20 +187,39 @@ async def plan(visit: Visit, form: Form) -> Done | Shown:
     if not asked.given["why"]:
         return await _shown(visit, asked, problems={"why": "Say why. It is kept with the replay and in the audit log."}, status=422)
     try:
-        made = await visit.client.dead_letters.replay(
-            *asked.ids, start=False, why=asked.given["why"], by=visit.by, **asked.recipe, **asked.brakes, **asked.selection
-        )
+        made = await _made(visit, asked)
     except _Wrong as error:
         return await _shown(visit, asked, problems={error.field: error.problem}, status=422)
     except IntentInvalid as error:
         return await _shown(visit, asked, problems={"patch": "; ".join(map(str, error.problems))}, status=422)
     except ValueError as error:
         return await _shown(visit, asked, problems=dict([_told(error)]), status=422)
+    if isinstance(made, str):
+        return Done(f"/replays/planning/{made}")
     if made.id is None:
-        reasons = ", ".join(f"{count} {words}" for _, words, count in left_out_for(made.left_out))
-        says = f"{plural(made.selected, 'letter')} match, and none would be sent" + (f": {reasons}." if reasons else ".")
-        return await _shown(visit, asked, problems={"": says}, status=422)
-    return Done(f"/replays/{made.id}?{urlencode({'back': asked.url})}")
+        return await _shown(visit, asked, problems={"": nothing_to_send(made)}, status=422)
+    return Done(plan_url(made, asked.url))
+
+
+async def _made(visit: Visit, asked: Asked) -> Replayed | str:
+    """The plan; the name of the work that makes it, if it takes long. Raises what `replay` raises, and _Wrong."""
+    work = Work(asked.url, len(asked.ids) or await _count(visit, asked))
+    making = visit.client.dead_letters.replay(
+        *asked.ids,
+        start=False,
+        why=asked.given["why"],
+        by=visit.by,
+        watch=work.note,
+        **asked.recipe,
+        **asked.brakes,
+        **asked.selection,
+    )
+    name = visit.everybody.begin(work, making)
+    if not await work.ends(_SOON_S):
+        return name
+    assert work.task is not None
+    made: Replayed = work.task.result()
+    return made
 
 
 def _command(asked: Asked) -> str:

@@ -48,12 +48,11 @@ async def view(visit: Visit) -> Shown:
 async def _shown(visit: Visit, *, problem: str = "", status: int = 200) -> Shown:
     replay_id = visit.parameter("replay").lower()
     replay = await visit.client.replays.show(replay_id)
-    back = visit.asked("back")
     found: Mapping[str, Any] = {
         **_context(replay),
         "examples": shown_examples(await visit.client.replays.examples(replay_id)) if replay.state == ReplayState.PLANNED else [],
         "left_out": left_out_for(replay.left_out_for),
-        "back": back if back.startswith("/replays/new?") else "",
+        "back": _back(visit),
         "problem": problem,
     }
     return Shown(
@@ -65,11 +64,17 @@ async def _shown(visit: Visit, *, problem: str = "", status: int = 200) -> Shown
     )
 
 
+def _back(visit: Visit) -> str:
+    """The form that the plan was asked with; "" if it is not known."""
+    back = visit.asked("back")
+    return back if back.startswith("/replays/new?") else ""
+
+
 async def live(visit: Visit) -> Shown:
     """What changes of it."""
     replay_id = visit.parameter("replay").lower()
     replay = await visit.shared(f"replay {replay_id}", lambda: visit.client.replays.show(replay_id))
-    return Shown({**_context(replay), "problem": "", "back": ""})
+    return Shown({**_context(replay), "problem": "", "back": _back(visit)})
 
 
 async def start(visit: Visit, form: Form) -> Done | Shown:

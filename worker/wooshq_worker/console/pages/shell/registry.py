@@ -22,7 +22,7 @@ class Shown:
     What a view found. context: for the template. command, curl: what this page shows, as a command and as a call of the HTTP API.
 
     title: of this page alone, such as of one message; never personal data. read_at: when the data was read, seconds since the epoch; None for
-    now. template: another one than the page's.
+    now. template: another one than the page's. to: the path where the browser goes instead.
     """
 
     context: Mapping[str, Any] = field(default_factory=dict)
@@ -32,6 +32,7 @@ class Shown:
     status: int = 200
     read_at: float | None = None
     template: str | None = None
+    to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ class Console:
         async def show(request: Request) -> Response:
             visit = await self._visit(request, page)
             shown = await page.view(visit)
+            if shown.to is not None:
+                return RedirectResponse(shown.to, 303, OF_A_PAGE)
             return self._page(page, visit, shown)
 
         async def stream(request: Request) -> Response:

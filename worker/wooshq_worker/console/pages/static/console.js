@@ -231,7 +231,9 @@
     let timer = 0, polls = 0;
     const say = (now) => { state = now; tick(); };
     const away = (text) => { one("[data-away]").hidden = !text; one("[data-away-says]").textContent = text; };
-    const fresh = (at) => { readAt = at; away(""); };
+    const fresh = (at) => { readAt = at; away(""); goOn(); };
+    // What this page waited for is there: [data-go] says where
+    const goOn = () => { const to = one("[data-go]")?.dataset.go; if (to && /^\/[^/]/.test(to)) { close(); location.replace(to); } };
 
     function close() {
       clearTimeout(timer);
