@@ -95,10 +95,11 @@ def receivers_of(rig: Rig, wooshq: Wooshq) -> None:
             wooshq.webhooks.add(
                 name, receiver.url, ["messages.dead", "messages.sent"] if name == "orders" else (), by="ana@ops-1", why="INC-7"
             )
+        found = wooshq.webhooks
         for n in range(4):
             rig.ended([wooshq.enqueue({"to": {"users": [f"customer-{n}"]}, "message": _MESSAGE})])
-        found = wooshq.webhooks
-        wait_until(lambda: found.show("orders").delivered > 1 and found.show("crm").failed > 2 and found.show("oncall").state == "paused")
+            wait_until(lambda n=n: found.show("orders").delivered > n)  # an event for each of them
+        wait_until(lambda: found.show("crm").failed > 2 and found.show("oncall").state == "paused")
     keys = wooshq.ledger.keys
     for name in answers:
         rig.redis().hset(keys.subscriber(f"webhook/{name}"), "url", f"https://{name}.example/hooks/wooshq")

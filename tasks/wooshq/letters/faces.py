@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Unpack
 
@@ -20,7 +20,7 @@ from wooshq.letters.replays.examples import Example
 from wooshq.letters.replays.ledger import ReplayLedger
 from wooshq.letters.replays.preview import Preview, examples_of, preview_letters
 from wooshq.letters.replays.rules import Brakes, Recipe, ReplayRules
-from wooshq.letters.replays.show import OUTCOME_NAMES, LetterOutcome, Replay, list_replays, outcomes_page, show_replay
+from wooshq.letters.replays.show import LetterOutcome, Replay, check_outcomes, list_replays, outcomes_page, show_replay
 from wooshq.letters.replays.start import Replayed, replay_letters
 
 
@@ -157,13 +157,15 @@ class Replays:
         """The state of a replay, with its counters. Raises ReplayUnknown."""
         return self._w.do(show_replay(self._w.ledger.keys, replay_id))
 
-    def outcomes(self, replay_id: str, *, outcome: str | None = None) -> Iterator[LetterOutcome]:
-        """What became of each letter of a replay, in its order. outcome: only these, one of `OUTCOME_NAMES`. Raises ReplayUnknown, ValueError."""
-        if outcome is not None and outcome not in OUTCOME_NAMES:
-            raise ValueError(f"outcome: must be one of {', '.join(OUTCOME_NAMES)}")
+    def outcomes(self, replay_id: str, *, outcome: str | None = None, left_out_for: Collection[str] = ()) -> Iterator[LetterOutcome]:
+        """
+        What became of each letter of a replay, in its order. outcome: only these, one of `OUTCOME_NAMES`. left_out_for: only letters that are left
+        out for one of these, see `LeftOutFor`. Raises ReplayUnknown, ValueError.
+        """
+        check_outcomes(outcome, left_out_for)
         start: int | None = 0
         while start is not None:
-            page, start = self._w.do(outcomes_page(self._w.ledger.keys, replay_id, outcome, start))
+            page, start = self._w.do(outcomes_page(self._w.ledger.keys, replay_id, outcome, start, left_out_for))
             yield from page
 
     def examples(self, replay_id: str) -> tuple[Example, ...]:
@@ -324,13 +326,17 @@ class AsyncReplays:
         """The state of a replay, with its counters. Raises ReplayUnknown."""
         return await self._w.do(show_replay(self._w.ledger.keys, replay_id))
 
-    async def outcomes(self, replay_id: str, *, outcome: str | None = None) -> AsyncIterator[LetterOutcome]:
-        """What became of each letter of a replay, in its order. outcome: only these, one of `OUTCOME_NAMES`. Raises ReplayUnknown, ValueError."""
-        if outcome is not None and outcome not in OUTCOME_NAMES:
-            raise ValueError(f"outcome: must be one of {', '.join(OUTCOME_NAMES)}")
+    async def outcomes(
+        self, replay_id: str, *, outcome: str | None = None, left_out_for: Collection[str] = ()
+    ) -> AsyncIterator[LetterOutcome]:
+        """
+        What became of each letter of a replay, in its order. outcome: only these, one of `OUTCOME_NAMES`. left_out_for: only letters that are left
+        out for one of these, see `LeftOutFor`. Raises ReplayUnknown, ValueError.
+        """
+        check_outcomes(outcome, left_out_for)
         start: int | None = 0
         while start is not None:
-            page, start = await self._w.do(outcomes_page(self._w.ledger.keys, replay_id, outcome, start))
+            page, start = await self._w.do(outcomes_page(self._w.ledger.keys, replay_id, outcome, start, left_out_for))
             for one in page:
                 yield one
 

@@ -17,6 +17,7 @@ from tests.integration.letters.dead_letters import letters_of, of_a_wrong_preset
 from tests.integration.worker.console.served import SECRET, served
 from tests.rig import APPLICATION, Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
+from wooshq.ledger.states import Reason
 from wooshq.letters.causes import CauseState
 from wooshq.letters.filter import cause_of
 from wooshq.letters.replays.rules import TYPED_ABOVE
@@ -193,6 +194,38 @@ class WhenAPlanIsMade:
         left_out = visitor.get(f"{plan}/letters?outcome=left_out").text
         assert "it is discarded by now" in left_out
         assert "discarded" in visitor.get(f"/letters/{ids[0]}").text
+
+    def test_letters_that_are_left_out_are_listed_by_one_reason_or_several(self, visitor: httpx.Client, desk: Desk) -> None:
+        wooshq = desk.rig.wooshq
+        fine = desk.letters(1)
+        expired = letters_of(
+            wooshq, users(3), lambda user: {**of_a_wrong_preset(user), "expires_at": "2020-01-01T00:00:00Z"}, detail=DETAIL
+        )
+        invalid = letters_of(wooshq, users(2), lambda user: {**of_a_wrong_preset(user), "message": {"titel": "x"}}, detail=DETAIL)
+        doubtful = letters_of(wooshq, users(1), reason=Reason.UNKNOWN, detail=DETAIL)
+        form = {"q": f"application:{APPLICATION}", "why": "INC-7"}
+        plan = visitor.post("/replays/new/plan", data=form).headers["location"].partition("?")[0]
+        replay_id = plan.rpartition("/")[2]
+
+        def listed(address: str) -> set[str]:
+            text = visitor.get(address).text
+            return {one for one in (*fine, *expired, *invalid, *doubtful) if one in text}
+
+        left_out = f"{plan}/letters?outcome=left_out"
+        assert f'href="{left_out}&amp;why=expired"' in visitor.get(plan).text
+        assert listed(left_out) == {*expired, *invalid, *doubtful}
+        assert listed(f"{left_out}&why=expired") == {*expired}
+        assert listed(f"{left_out}&why=expired&why=in_doubt&why=nonsense") == {*expired, *doubtful}
+        chips = dict(re.findall(r'<a class="chip"[^>]*>([^<]*) <span class="count">(\d+)</span>', visitor.get(left_out).text))
+        assert chips == {"expired": "3", "not valid today": "2", "in doubt: would perhaps arrive twice": "1"}
+        assert {one.letter for one in wooshq.replays.outcomes(replay_id, left_out_for=["invalid", "in_doubt"])} == {*invalid, *doubtful}
+        with pytest.raises(ValueError, match="must be of invalid, expired"):
+            next(wooshq.replays.outcomes(replay_id, left_out_for=["nonsense"]))
+        api = {"Authorization": f"Bearer {SECRET}"}
+        lines = visitor.get(f"/v1/replays/{replay_id}/outcomes?left_out_for=expired,invalid", headers=api).text
+        assert {one for one in (*fine, *expired, *invalid, *doubtful) if one in lines} == {*expired, *invalid}
+        said = desk.rig.cli("replays", "show", replay_id, "--letters", "--left-out-for", "expired", "--left-out-for", "in_doubt").stdout
+        assert {one for one in (*fine, *expired, *invalid, *doubtful) if one.encode() in said} == {*expired, *doubtful}
 
     def test_above_a_thousand_the_number_is_typed(self, visitor: httpx.Client, desk: Desk) -> None:
         desk.letters(TYPED_ABOVE + 1)

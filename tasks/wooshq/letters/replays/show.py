@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, as_row, moment, text, text_or_none
 from wooshq.ledger.states import Outcome, ReplayState
 from wooshq.ledger.steps import Ask, Steps
-from wooshq.letters.replays.planning import LeftOut
+from wooshq.letters.replays.planning import LeftOut, LeftOutFor
 
 _PAGE: Final = 500
 NO_SUCH_REPLAY: Final = (
@@ -111,8 +111,11 @@ def list_replays(keys: Keys, *, most: int | None) -> Steps[list[Replay]]:
     return found[:most]
 
 
-def outcomes_page(keys: Keys, replay_id: str, outcome: str | None, start: int) -> Steps[tuple[list[LetterOutcome], int | None]]:
+def outcomes_page(
+    keys: Keys, replay_id: str, outcome: str | None, start: int, left_out_for: Collection[str] = ()
+) -> Steps[tuple[list[LetterOutcome], int | None]]:
     """One page of `Replays.outcomes`, and the place where the next one begins; None after the last."""
+    outcome = name_of(Outcome.LEFT_OUT) if left_out_for else outcome
     if start == 0:
         yield from show_replay(keys, replay_id)
     part = [keys.replay_part(replay_id, name) for name in ("letters", "outcomes", "why")]
@@ -125,7 +128,19 @@ def outcomes_page(keys: Keys, replay_id: str, outcome: str | None, start: int) -
         said: Sequence[Any] = (yield Ask([("HMGET", part[2], *left_out)]))[0]
         reasons = {place: text_or_none(one) for place, one in zip(left_out, said, strict=True)}
     items = [_outcome(letter_id, mark, reasons.get(place)) for place, letter_id, mark in wanted]
+    if left_out_for:
+        items = [one for one in items if one.left_out in left_out_for]
     return items, end + 1 if len(ids) == _PAGE else None
+
+
+def check_outcomes(outcome: str | None, left_out_for: Collection[str]) -> None:
+    """Raises ValueError for words that are none."""
+    if outcome is not None and outcome not in OUTCOME_NAMES:
+        raise ValueError(f"outcome: must be one of {', '.join(OUTCOME_NAMES)}")
+    if isinstance(left_out_for, str) or not set(left_out_for) <= set(LeftOutFor):
+        raise ValueError(f"left_out_for: must be of {', '.join(LeftOutFor)}")
+    if left_out_for and outcome not in (None, name_of(Outcome.LEFT_OUT)):
+        raise ValueError("left_out_for: a letter that is left out has no other outcome. Leave out `outcome`")
 
 
 def _is(wanted: str | None, mark: str) -> bool:

@@ -15,7 +15,6 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
-from pydantic import SecretStr
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
@@ -147,9 +146,7 @@ class WhenAMessageWaitsElsewhereFirst:
         database.close()
 
     def test_from_the_spool_it_has_a_link_to_its_enqueue(self, traced: Rig, collector: Collector, tmp_path: Path) -> None:
-        spooling = Wooshq(
-            traced.wooshq.settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0"), "spool_dir": tmp_path})
-        )
+        spooling = Wooshq(traced.wooshq.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0", "spool_dir": tmp_path}))
         intent_id = spooling.enqueue(an_intent("personal-user-1"))
         spooling.close()
         (accept,) = seen(collector, "accept transactional", 1)

@@ -59,6 +59,8 @@ class WhichOutcome(Asked):
 
     outcome: Annotated[str, Field(json_schema_extra={"enum": list(OUTCOME_NAMES)})] | None = None
     """Only letters with this outcome."""
+    left_out_for: Annotated[str, Field(max_length=200)] | None = None
+    """Only letters that are left out for one of these, separated by commas, such as `invalid,expired`."""
 
 
 @room.call(
@@ -124,7 +126,8 @@ async def show(call: Call, replay_id: str) -> Response:
 )
 async def outcomes(call: Call, replay_id: str, wanted: WhichOutcome) -> Response:
     """What became of each letter of a replay, in its order."""
-    return await answers.lines(call.client.replays.outcomes(replay_id, outcome=wanted.outcome))
+    kinds = wanted.left_out_for.split(",") if wanted.left_out_for else ()
+    return await answers.lines(call.client.replays.outcomes(replay_id, outcome=wanted.outcome, left_out_for=kinds))
 
 
 def _verb(verb: Literal["pause", "resume", "cancel"], doc: str) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from wooshq import ReplayUnknown, Wooshq
 from wooshq.ledger.states import ReplayState
+from wooshq.letters.replays.planning import LeftOutFor
 from wooshq.letters.replays.show import OUTCOME_NAMES, Replay
 from wooshq_worker.cli.change_options import By, Why
 from wooshq_worker.cli.commands.letters.watch import sentence, watch_replay
@@ -67,15 +68,25 @@ def show(
     outcome: Annotated[
         str | None, typer.Option(metavar="OUTCOME", help=f"With --letters: only those with this outcome: {', '.join(OUTCOME_NAMES)}.")
     ] = None,
+    left_out_for: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHY",
+            help=f"With --letters: only those that are left out for this. May be repeated. Of {', '.join(LeftOutFor)}.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show a replay: how many letters were sent, how many failed again, and how many are left."""
     if outcome is not None and (not letters or outcome not in OUTCOME_NAMES):
         raise typer.BadParameter(f"needs --letters, and one of {', '.join(OUTCOME_NAMES)}", param_hint="--outcome")
+    if left_out_for and (not letters or outcome is not None or not set(left_out_for) <= set(LeftOutFor)):
+        raise typer.BadParameter(f"needs --letters without --outcome, and must be of {', '.join(LeftOutFor)}", param_hint="--left-out-for")
     with open_wooshq() as wooshq:
         replay = _or_end(wooshq, replay_id)
         if letters:
-            for one in wooshq.replays.outcomes(replay.id, outcome=outcome):
+            for one in wooshq.replays.outcomes(replay.id, outcome=outcome, left_out_for=left_out_for or ()):
                 said = f": {one.why}" if one.why else ""
                 emit(one) if as_json else print_line(f"{one.letter} {one.outcome}{said}")
         elif watch:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from wooshq.ledger.states import ReplayState
+from wooshq.letters.replays.planning import LeftOutFor
 from wooshq.letters.replays.rules import TYPED_ABOVE
 from wooshq.letters.replays.show import OUTCOME_NAMES, LetterOutcome, Replay, outcomes_page
 from wooshq_worker.console.pages.letters.differences import shown_examples
@@ -127,28 +128,53 @@ async def letters_view(visit: Visit) -> Shown:
     replay = await visit.client.replays.show(replay_id)
     outcome = visit.asked("outcome")
     wanted = outcome if outcome in OUTCOME_NAMES else None
+    kinds = _kinds(visit) if wanted == "left_out" else []
     asked = visit.asked("after")
     place: int | None = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else 0
     keys = visit.client.ledger.keys
     letters: Sequence[LetterOutcome] = ()
     while place is not None and not letters:
-        letters, place = await visit.client.do(outcomes_page(keys, replay_id, wanted, place))
+        letters, place = await visit.client.do(outcomes_page(keys, replay_id, wanted, place, kinds))
     counts: dict[str, int] = dict(_context(replay)["outcomes"])
     return Shown(
         {
             "replay": replay,
             "letters": letters,
             "tabs": [
-                ("All", visit.url(outcome=None, after=None), wanted is None, replay.total),
-                *((name.replace("_", " "), visit.url(outcome=name, after=None), wanted == name, n) for name, n in counts.items() if n),
+                ("All", visit.url(outcome=None, after=None, why=None), wanted is None, replay.total),
+                *(
+                    (name.replace("_", " "), visit.url(outcome=name, after=None, why=None), wanted == name, n)
+                    for name, n in counts.items()
+                    if n
+                ),
             ],
+            "reasons": _reasons(visit, replay, kinds) if wanted == "left_out" else [],
             "following": visit.url(after=place) if place is not None else "",
             "first": visit.url(after=None) if asked else "",
         },
-        command=f"wooshq replays show {replay_id} --letters" + (f" --outcome {wanted}" if wanted else ""),
-        curl=visit.curl("GET", f"/v1/replays/{replay_id}/outcomes" + (f"?outcome={wanted}" if wanted else "")),
+        command=f"wooshq replays show {replay_id} --letters"
+        + ("".join(f" --left-out-for {kind}" for kind in kinds) or (f" --outcome {wanted}" if wanted else "")),
+        curl=visit.curl(
+            "GET",
+            f"/v1/replays/{replay_id}/outcomes" + (f"?left_out_for={','.join(kinds)}" if kinds else f"?outcome={wanted}" if wanted else ""),
+        ),
         title="Letters of a replay",
     )
+
+
+def _kinds(visit: Visit) -> list[str]:
+    """Why letters are left out that are wanted; empty for all of them."""
+    return [kind for kind in dict.fromkeys(visit.request.query_params.getlist("why")) if kind in set(LeftOutFor)]
+
+
+def _reasons(visit: Visit, replay: Replay, kinds: Sequence[str]) -> list[tuple[str, str, bool, int | None]]:
+    """Every reason of the plan, to press it on and off: as tabs are."""
+    base = visit.url(outcome="left_out", after=None, why=None)
+    found: list[tuple[str, str, bool, int | None]] = []
+    for kind, words, count in left_out_for(replay.left_out_for):
+        others = [one for one in kinds if one != kind] + ([] if kind in kinds else [kind])
+        found.append((words, base + "".join(f"&why={one}" for one in others), kind in kinds, count))
+    return found
 
 
 page = Page(
