@@ -203,7 +203,7 @@ class WhenAPlanIsMade:
         )
         invalid = letters_of(wooshq, users(2), lambda user: {**of_a_wrong_preset(user), "message": {"titel": "x"}}, detail=DETAIL)
         doubtful = letters_of(wooshq, users(1), reason=Reason.UNKNOWN, detail=DETAIL)
-        form = {"q": f"application:{APPLICATION}", "why": "INC-7"}
+        form = {"q": f"app:{APPLICATION}", "why": "INC-7"}
         plan = visitor.post("/replays/new/plan", data=form).headers["location"].partition("?")[0]
         replay_id = plan.rpartition("/")[2]
 

@@ -39,6 +39,7 @@ def _of_a_start(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "redis", event["redis"]
     yield "broker", event["broker"]
     yield "history", event["history"]
+    yield "tells", event["tells"]
     yield "push goes to", ", ".join(event["push_platforms"])
     yield "is seen at", "   ".join(f"{name} {event[name]}" for name in ("metrics", "tracing", "sentry"))
 

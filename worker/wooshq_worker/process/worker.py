@@ -97,7 +97,7 @@ def run_worker(settings: Settings, options: Sequence[str] = ()) -> int:
         queues_and_more = celery_options.followed(given, app)
         worker = _celery_worker(app, engine, {"loglevel": level, **queues_and_more})
         queues = queues_and_more.get("queues", list(app.amqp.queues))
-        log_start(settings, queues, wooshq.installation.places, history, server.address if server else None)
+        log_start(wooshq, settings, queues, history, server.address if server else None)
         end = _EndSignal(engine, worker, heartbeat)
         Watchdog(engine, every_s=min(5.0, settings.deaf_after_s / 4))
         redis_check = RedisCheck(wooshq)

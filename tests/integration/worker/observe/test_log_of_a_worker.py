@@ -22,6 +22,9 @@ class WhenAWorkerStarts:
     @pytest.mark.settings(rate_per_s=50, environment="staging", metrics_address="0")
     def test_it_says_what_it_is_what_it_uses_and_where_it_is_seen(self, rig: Rig, api: StandIn) -> None:
         rig.env["WOOSHQ_RATES"] = '{"CCCCC-DDDDD": 5}'
+        for name in ("shop", "crm", "oncall"):
+            rig.wooshq.webhooks.add(name, f"https://{name}.example/hook")
+        rig.wooshq.webhooks.pause("oncall", why="it is moved")
         rig.start_worker()
         wait_until(lambda: rig.events("worker_ready"), saw=rig.logs)
 
@@ -31,6 +34,7 @@ class WhenAWorkerStarts:
         assert (started["api"], started["application"], started["concurrency"]) == (api.url, "AAAAA-BBBBB", 256)
         assert (started["rate"], started["rates"]) == (50.0, {"CCCCC-DDDDD": 5.0})
         assert (started["broker"], started["history"].endswith("history.db")) == ("the same Redis, another database", True)
+        assert started["tells"] == "2 webhooks, 1 paused"
         assert (started["tracing"], started["sentry"]) == ("off", "off")
         assert started["metrics"].startswith("http://127.0.0.1:")
         assert started["push_platforms"] == ["IOS", "ANDROID"]
@@ -47,13 +51,14 @@ class WhenAWorkerStarts:
         lines = [" ".join(line.split()) for line in rig.logs().splitlines()]
 
         (title,) = [n for n, line in enumerate(lines) if line.startswith("wooshq ")]
-        assert [line.partition(" ")[0] for line in lines[title + 1 : title + 9]] == [
+        assert [line.partition(" ")[0] for line in lines[title + 1 : title + 10]] == [
             "sends",
             "listens",
             "rate",
             "redis",
             "broker",
             "history",
+            "tells",
             "push",
             "is",
         ]
