@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
@@ -25,11 +28,16 @@ from tests.rig import APPLICATION, Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
 from wooshq import Wooshq
 from wooshq.outbox import enqueue_in, outbox_table
+from wooshq.overview.rates import MINUTE_MS, TEN_MS, Ends
 
 FOLDER: Final = Path(__file__).parent / "console"
-NARROW: Final = frozenset({"overview", "life", "causes", "replay", "webhooks", "settings"})
+NARROW: Final = frozenset({"overview", "life", "causes", "replay", "recipe", "webhooks", "webhook", "settings"})
 """Pages that are also shown as on a telephone."""
 _MESSAGE: Final = {"push": {"title": "Your order is on its way", "body": "Order 77 left our store."}}
+_NOTHING_TO_SEE: Final = frozenset({"planning"})
+"""Pages that are there for a moment."""
+_MOST_HIGH: Final = 6000
+_RECIPE: Final = "/replays/new?q=cause:{cause}&why=INC-7&patch=" + quote('{"message": {"push": {"title": "Your order left"}}}')
 _REFUSALS: Final = (
     ("no-such-code", refusal(400, 3, "campaign: does not exist in this application")),
     ("long-title", refusal(400, 3, "message.push.title: must not be longer than 200 characters")),
@@ -71,13 +79,16 @@ def a_day(rig: Rig, api: StandIn) -> Seeded:
         ]
         job = wooshq.fan_out(template, rows)
         wait_until(lambda job=job: job.show().state != "running")
+        seeded.job = job.id
     wooshq.pause("CCCCC-DDDDD", lane="bulk", why="until the codes are through", by="ana@ops-1")
     wooshq.fan_out({"message": {"push": {"title": "Spring"}}, "application": "CCCCC-DDDDD"}, [{"user": f"reader-{n}"} for n in range(2400)])
     rig.ended(ids)
+    a_day_before(rig)
     wooshq.open_gate("circuit", APPLICATION)  # the answers that were lost have shut it
+    letters_of(wooshq, users(1204), detail="message.preset: the preset SPRING-25 does not exist")
+    letters_of(wooshq, users(200) * 4, detail="message.preset: the preset WINTER-24 does not exist")
+    cause = next(group.cause for group in wooshq.dead_letters.groups() if group.count == 800)
     receivers_of(rig, wooshq)
-    letters_of(wooshq, users(1204), detail="message.preset: the preset WINTER-24 does not exist")
-    cause = next(group.cause for group in wooshq.dead_letters.groups() if group.count == 1204)
     a_replay(wooshq, f"cause:{cause}", seeded)
     for n in range(6):
         wooshq.enqueue({"to": {"users": [f"customer-overloaded-{n}"]}, "message": _MESSAGE})
@@ -87,32 +98,51 @@ def a_day(rig: Rig, api: StandIn) -> Seeded:
 
 
 def receivers_of(rig: Rig, wooshq: Wooshq) -> None:
-    """Three webhooks: one is well, one is gone, one fails. They lead to this machine, and are then shown as what they might be."""
+    """Three webhooks: one is well, one is gone, one fails. They lead to this machine, and are then shown as what they might be, and left alone."""
+    wooshq.webhooks.remove("shop")  # of the seed
     answers: dict[str, Any] = {"orders": None, "oncall": 410, "crm": 503}
     with contextlib.ExitStack() as open_:
         for name, answer in answers.items():
             receiver = open_.enter_context(Receiver(lambda got, n, answer=answer: answer))
-            wooshq.webhooks.add(
-                name, receiver.url, ["messages.dead", "messages.sent"] if name == "orders" else (), by="ana@ops-1", why="INC-7"
-            )
+            wooshq.webhooks.add(name, receiver.url, ["messages.dead"], by="ana@ops-1", why="INC-7")
         found = wooshq.webhooks
         for n in range(4):
-            rig.ended([wooshq.enqueue({"to": {"users": [f"customer-{n}"]}, "message": _MESSAGE})])
+            rig.ended([wooshq.enqueue({"to": {"users": [f"customer-long-title-{n}"]}, "message": _MESSAGE})])
             wait_until(lambda n=n: found.show("orders").delivered > n)  # an event for each of them
         wait_until(lambda: found.show("crm").failed > 2 and found.show("oncall").state == "paused")
-    keys = wooshq.ledger.keys
+    keys, server = wooshq.ledger.keys, rig.redis()
     for name in answers:
-        rig.redis().hset(keys.subscriber(f"webhook/{name}"), "url", f"https://{name}.example/hooks/wooshq")
-    failing = keys.subscriber("webhook/crm")
-    rig.redis().hset(failing, "failing_since", float(rig.redis().hget(failing, "failing_since") or 0) - 840_000)
+        row = keys.subscriber(f"webhook/{name}")
+        server.hset(row, mapping={"url": f"https://{name}.example/hooks/wooshq", "quiet_till": 1 << 50})
+        if name == "orders":  # it has got everything
+            server.hset(row, "types", "job.ended")
+            server.delete(keys.subscriber_part(f"webhook/{name}", "due"))
+        else:
+            server.hset(row, "failing_since", float(server.hget(row, "failing_since") or 0) - 840_000)
+
+
+def a_day_before(rig: Rig) -> None:
+    """What workers told in the hours before: a day that rises and falls, with a few dead."""
+    keys, server, now_ms = rig.wooshq.ledger.keys, rig.redis(), int(time.time() * 1000)
+    for name, slot_ms, slots, a_slot in (("minutes", MINUTE_MS, 59, 1), ("tens", TEN_MS, 143, 10)):
+        for ago in range(2, slots + 2):
+            slot = now_ms // slot_ms - ago
+            daily = (
+                1
+                + 0.6 * math.sin(2 * math.pi * slot * slot_ms / 86_400_000)
+                + (0.25 * math.sin(slot * 1.7) + 0.15 * math.sin(slot * 0.53)) / a_slot
+            )
+            for lane, usual in (("transactional", 190), ("bulk", 640)):
+                ends = Ends(sent=int(a_slot * usual * daily), dead=a_slot * (slot % 11 == 3))
+                server.hset(keys.fixed(name), f"{lane} {slot}", f"{slot} {ends.as_text()}")
 
 
 def a_replay(wooshq: Wooshq, query: str, seeded: Seeded) -> None:
     """A replay that is in the middle of its letters while pictures are taken."""
     patch = {"message": {"preset": "SUMMER-25"}}
-    plan = wooshq.dead_letters.replay(where=query, patch=patch, rate=20, first=50, why="INC-7: the preset was renamed", by="ana@ops-1")
+    plan = wooshq.dead_letters.replay(where=query, patch=patch, rate=4, first=50, why="INC-7: the preset was renamed", by="ana@ops-1")
     assert plan.id is not None
-    seeded.replay = plan.id
+    seeded.replay, seeded.parameters["webhook"] = plan.id, {"webhook": "crm"}
     wait_until(lambda: wooshq.replays.show(seeded.replay).sent > 100, within_s=120)
 
 
@@ -148,13 +178,18 @@ def take(browser: Browser, url: str, seeded: Seeded, folder: Path, only: set[str
     for scheme in ("light", "dark"):
         for width in (1440, 390):
             with window(browser, url, SECRET, width=width, color_scheme=scheme, device_scale_factor=1) as shown:
-                for name, path in seeded.paths().items():
-                    if (only and name not in only) or (width == 390 and name not in NARROW and not only):
+                for name, path in {**seeded.paths(), "recipe": _RECIPE.format(cause=seeded.parameters["cause"]["cause"])}.items():
+                    if (
+                        (only and name not in only)
+                        or (name in _NOTHING_TO_SEE and not only)
+                        or (width == 390 and name not in NARROW and not only)
+                    ):
                         continue
                     page = shown.open(path)
-                    page.wait_for_selector('.age[data-state="live"], .age[data-state="still"]')
+                    page.wait_for_selector('.age[data-streams][data-state="live"], .age:not([data-streams])[data-state="still"]')
                     made = folder / f"{name}-{scheme}{'' if width == 1440 else '-narrow'}.png"
-                    page.screenshot(path=made, full_page=whole)
+                    fits = page.evaluate("document.documentElement.scrollHeight") < _MOST_HIGH
+                    page.screenshot(path=made, full_page=whole and fits)
                     _reduce(made)
                     yield made
 

@@ -38,7 +38,7 @@ _BODY: Final = {"push": {"title": "Your order left", "body": "It arrives tomorro
 
 
 def run(out: Figures, *, quick: bool) -> None:
-    waiting, letters, each, rounds, turn_s = (50_000, 5_000, 5, 4, 6.0) if quick else (1_000_000, 100_000, 20, 6, 15.0)
+    waiting, letters, each, rounds, turn_s = (50_000, 5_000, 4, 3, 5.0) if quick else (1_000_000, 100_000, 20, 6, 15.0)
     with Bench() as bench:
         ids = _filled(bench.wooshq, waiting, letters)
         settings = {

@@ -76,7 +76,7 @@ class RedisState:
 
 
 def read_facts(keys: Keys) -> Steps[Facts]:
-    """Six round trips. Their cost has a bound: 1 ms of Redis's time and 12 ms of this process's with 200 applications in each lane."""
+    """Six round trips. Their cost has a bound, because at most 200 applications of each lane are looked at: see docs/operations.md."""
     backlog = yield from read_backlog(keys)
     jobs = yield from read_running(keys)
     time, gates, counts, letters, keeper_ms, telling, first, length = yield Ask(

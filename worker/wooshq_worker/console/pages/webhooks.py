@@ -11,6 +11,7 @@ from wooshq.events.webhook import MadeWebhook, Webhook
 from wooshq_worker.console.access.refused import Refused
 from wooshq_worker.console.pages.shell.registry import Act, Done, Page, Shown
 from wooshq_worker.console.pages.shell.visit import Form, Visit
+from wooshq_worker.console.pages.shell.words import exact
 
 _MOST: Final = 50
 """Deliveries that are shown."""
@@ -58,11 +59,26 @@ async def _one(visit: Visit, made: MadeWebhook | None) -> Shown:
     except (WebhookUnknown, ValueError):
         raise Refused(404, "not-found", "No webhook has this name", "Somebody may have removed it: see the audit log") from None
     return Shown(
-        {"one": found, "state": state_of(found), "deliveries": deliveries, "most": _MOST, "made": made},
+        {"one": found, "state": state_of(found), "facts": _facts(found), "deliveries": deliveries, "most": _MOST, "made": made},
         command=f"wooshq webhooks show {name}",
         curl=f"{visit.curl('GET', f'/v1/webhooks/{name}')}\n{visit.curl('GET', f'/v1/webhooks/{name}/deliveries')}",
         title=name,
     )
+
+
+def _facts(one: Webhook) -> list[tuple[str, object]]:
+    """What is known of it, in words; times that never were are left out."""
+    times = (
+        ("Last delivery", one.delivered_at),
+        ("Fails since", one.failing_since),
+        ("Paused", one.paused_at),
+        ("Last event given up", one.dropped_at),
+        ("Old secret signs until", one.old_secret_until),
+        ("Added", one.made_at),
+    )
+    gets = ", ".join(one.types) if one.types else "everything"
+    found = [(name, exact(at)) for name, at in times if at is not None]
+    return [("Gets", gets), *found, ("By", one.by or "–"), *([("Why", one.why)] if one.why else [])]
 
 
 async def pause(visit: Visit, form: Form) -> Done:

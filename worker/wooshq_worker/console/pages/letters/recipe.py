@@ -136,6 +136,8 @@ async def _shown(visit: Visit, asked: Asked, *, problems: Mapping[str, str] | No
 
 async def _preview(visit: Visit, asked: Asked, said: _Said) -> Preview | None:
     if not asked.ids and not asked.given["q"]:
+        if visit.request.method == "GET" and not visit.request.query_params:
+            return None  # nobody has written anything yet
         said.problems.setdefault("q", "Say which letters: a query such as reason:rejected since:2h, or select letters in the list.")
         return None
     try:
