@@ -13,10 +13,10 @@ from tests.integration.console.browser import window
 from tests.integration.console.conftest import logged_in
 from tests.integration.worker.console.served import SECRET, serving
 from tests.integration.worker.events.receiver import Receiver
-from tests.rig import Rig, an_intent, wait_until
+from tests.rig import GENEROUS_S, Rig, an_intent, wait_until
 from tests.stand_in import StandIn
 
-SOON_MS = 30_000
+SOON_MS = 1000 * GENEROUS_S
 
 
 @pytest.fixture
