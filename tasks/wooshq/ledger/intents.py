@@ -12,7 +12,7 @@ from wooshq.ledger.entry import Entry
 from wooshq.ledger.gates import SLOTS_AHEAD_MS, GateLedger
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.letters import LetterLedger
-from wooshq.ledger.replies import as_kept, as_row
+from wooshq.ledger.replies import as_kept, as_row, without_letter
 from wooshq.ledger.replies import text as _text
 from wooshq.ledger.states import Event, Reason
 from wooshq.ledger.steps import Ask, RunScript, Steps, Together, as_json
@@ -400,7 +400,7 @@ def _claim(head: str, row: Any, token: str) -> Claim:
     return Claim(
         intent_id,
         token,
-        body,
+        without_letter(body),
         int(version),
         lane,
         application,

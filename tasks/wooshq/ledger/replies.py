@@ -44,7 +44,7 @@ def _unpacked(row: str) -> dict[str, str]:
     """The fields that a row means which is one text, as `unpacked` of row.lua has them."""
     moments, lane, application, version, digest, body, *last = row.split("\n", 6)
     at, expires = moments.split(" ")
-    found = {"state": "queued", "lane": lane, "app": application, "at": at, "v": version, "body": body}
+    found = {"state": "queued", "lane": lane, "app": application, "at": at, "v": version, "body": without_letter(body)}
     if digest:
         found["digest"] = digest
     if expires != "-":
@@ -55,6 +55,11 @@ def _unpacked(row: str) -> dict[str, str]:
         if sent:
             found |= {"state": "sent", "ended": sent[0], "code": sent[1], "a:1": sent[2], "n": "1"}
     return found
+
+
+def without_letter(body: str) -> str:
+    """The body of a row that is one text; the version before wrote no letter behind it, see row.lua."""
+    return body[:-1] if body[-2:-1] == "}" and body[-1].isalpha() else body
 
 
 def as_pairs(flat: Any) -> list[tuple[Any, Any]]:

@@ -10,7 +10,7 @@
 -- ARGV[1]   how long an idempotency key is kept, ms
 -- ARGV[2…]  one per intent, six lines (another argument costs the client more than another line costs here): 'e<expires_at ms>' | 't<ttl ms>' |
 --           '', then 'h' if its row must have fields, then 'i' if it has an idempotency key, then a blank and its trace if it has one (then also
---           'h'); lane, application, model version, digest of the body or '', body. All but the first line become the row's text.
+--           'h'); lane, application, model version, digest of the body or '', body and its letter. All but the first line become the row's text.
 -- derived   queue:<lane>, ring:<lane>, telling, gone:<time>
 -- returns   {<lanes whose bells the caller must ring, separated by blanks>, '' (new) | <id accepted earlier with the same body> |
 --            '!<id accepted earlier with another body>' *}, one per intent after the first

@@ -61,7 +61,7 @@ if redis.call('GETRANGE', KEYS[8], 0, #a.token - 1) == a.token then
     local v = is_text and unpacked(is_text) or read_fields(row)
     if v.state == 'sending' and v.lease == a.token then
       heads[#heads + 1] = is_text and head or head .. more_of(v)
-      texts[#texts + 1] = as_text(v)
+      texts[#texts + 1] = is_text and string.match(is_text, '^(.*)\n') or as_text(v)
     end
   end
   return {now, tonumber(more), tonumber(again), tonumber(suspects), tonumber(ring), ended, table.concat(heads, '\n'), unpack(texts)}
@@ -117,7 +117,7 @@ local held = '\n' .. a.token .. ' ' .. now_text
 local function take(id, row, known, text)
   local v = not text and read_fields(row)
   if text then
-    if string.byte(text, -1) ~= ENDS_QUEUED then return 'gone' end
+    if not is_queued(text) then return 'gone' end
   elseif v.state ~= 'queued' then
     return 'gone'
   end
