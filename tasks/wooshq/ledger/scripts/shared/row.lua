@@ -52,7 +52,11 @@ local function unpacked(text)
 end
 
 -- When a row that is one text expires, or nil.
-local function expires_of(text) return string.match(text, '^%d+ (%d+)') end
+local function expires_of(text)
+  local blank, dash = string.byte(text, 14, 15) -- nearly always `at` has 13 digits, and '-' comes
+  if blank == 32 and dash == 45 then return nil end
+  return string.match(text, '^%d+ (%d+)')
+end
 
 -- A row that has fields, as a table, with the whole body.
 local function read_fields(key)
