@@ -58,7 +58,7 @@ def header_of(name: str) -> Header:
     return Header(
         name,
         tuple(key for key in parts if key.startswith("KEYS")),
-        tuple(re.findall(r"[a-z]+:<\w+>|\bevents\b|\btelling\b|\bcauses\b", parts.get("derived", ""))),
+        tuple(re.findall(r"[a-z]+:<\w+>|\bevents\b|\btelling\b|\bcauses\b|\bletters_gone\b", parts.get("derived", ""))),
         Answer.read(parts["returns"]),
         frozenset(_moves(parts["moves"])),
         again[1],

@@ -11,9 +11,9 @@ from wooshq.finding.in_jobs import marks_of
 from wooshq.jobs.show import InDoubt, Job, in_doubt_page, read_jobs
 from wooshq.jobs.units import letter_id_of
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import text_or_none
 from wooshq.ledger.states import LetterState, Mark
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Steps
+from wooshq.letters.read import ReadLetter, read_letters
 from wooshq.search.narrow import ms_of
 from wooshq_schemas.recipient_lists import LISTS
 
@@ -71,9 +71,10 @@ def _once(keys: Keys, job: Job, identifiers: frozenset[str]) -> Steps[set[str]]:
     rest = sorted(identifiers - once)
     for start in range(0, len(rest), _PAGE):
         some = rest[start : start + _PAGE]
-        states = yield Ask([("HGET", keys.letter(letter_id_of(job.id, kind, who)), "state") for who in some for kind in LISTS])
+        ids = [letter_id_of(job.id, kind, who) for who in some for kind in LISTS]
+        states = [one.letter.state if isinstance(one, ReadLetter) else one for one in (yield from read_letters(keys, ids, bodies=False))]
         for n, who in enumerate(some):
-            found = {text_or_none(state) for state in states[n * len(LISTS) : (n + 1) * len(LISTS)]}
+            found = {*states[n * len(LISTS) : (n + 1) * len(LISTS)]}
             if found & {LetterState.OPEN, LetterState.DISCARDED}:
                 once.add(who)
     return once

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from wooshq.finding.found import Count, Found, FoundPage, Newest, Place
-from wooshq.finding.in_history import AWAY, OFF, SEARCHED, found_of, place_of, search_history
+from wooshq.finding.in_history import AWAY, OFF, SEARCHED, Gone, found_of, place_of, search_history
 from wooshq.finding.in_jobs import Recipients, recipients_of_jobs
 from wooshq.finding.in_ledger import Reading, search, shown
 from wooshq.history.record import Record
@@ -42,8 +42,9 @@ def find(keys: Keys, settings: Settings, query: str, most: int, after: str | Non
         # Letters come newest first: those that are older than all that is wanted need not be read.
         return newest.is_full and bool(places) and places[-1] < newest.places()[-1]
 
-    yield from search(keys, tree, take, reading)
-    things = yield from shown(keys, newest.places())
+    gone = Gone()
+    yield from search(keys, tree, take, reading, gone.read)
+    things = yield from shown(keys, newest.places(), gone.read)
     ended: dict[bytes, Found] = {}
 
     def take_ended(records: Sequence[Record]) -> bool:
@@ -58,7 +59,7 @@ def find(keys: Keys, settings: Settings, query: str, most: int, after: str | Non
     page = FoundPage(
         tuple(things[one.ref] for one in places[:most] if one.ref in things),
         str(places[most - 1]) if len(places) > most else None,
-        not_searched=tuple(_not_searched(settings, tree, now_ms, history, why, reading)),
+        not_searched=tuple(_not_searched(settings, tree, now_ms, history, why, reading, gone)),
         history=history,
     )
     wanted = one_of(tree, Field.RECIPIENT)
@@ -84,7 +85,8 @@ def count(keys: Keys, settings: Settings, query: str, reading: Reading) -> Flow[
         found.update(place.ref for place in places)
         return False
 
-    yield from search(keys, tree, take, reading)
+    gone = Gone()
+    yield from search(keys, tree, take, reading, gone.read)
 
     def take_ended(records: Sequence[Record]) -> bool:
         return take([place_of(one) for one in records])
@@ -94,7 +96,7 @@ def count(keys: Keys, settings: Settings, query: str, reading: Reading) -> Flow[
     return Count(
         kinds.total(),
         {str(kind): n for kind, n in kinds.items()},
-        tuple(_not_searched(settings, tree, now_ms, history, why, reading)),
+        tuple(_not_searched(settings, tree, now_ms, history, why, reading, gone)),
         history,
     )
 
@@ -105,12 +107,14 @@ def _parsed(keys: Keys, query: str) -> Flow[tuple[Tree, int]]:
     return parse(query, now=datetime.fromtimestamp(now_ms / 1000, UTC)), now_ms
 
 
-def _not_searched(settings: Settings, tree: Tree, now_ms: int, history: str, why: str, reading: Reading) -> Iterator[str]:
+def _not_searched(settings: Settings, tree: Tree, now_ms: int, history: str, why: str, reading: Reading, gone: Gone) -> Iterator[str]:
     if reading.was_cut:
         yield (
             f"all intents of the ledger: {reading.read:,} were read, in no order, and there are more. Ask by id, by key and app, or by the state of what "
             "waits; or have all of them read (--all, most_read=None)"
         )
+    if gone.missing and history != AWAY:
+        yield f"{gone.missing:,} letters that are closed or discarded: they are in the history, which cannot be read here (WOOSHQ_HISTORY_URL)"
     since_ms = span(tree).since_ms
     is_long_ago = since_ms is None or since_ms < now_ms - settings.retention_s * 1000
     long_ago = f"ended longer ago than {settings.retention_s / 86400:g} days (WOOSHQ_RETENTION_S)"

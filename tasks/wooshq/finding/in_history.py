@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from wooshq.errors import SettingsInvalid
@@ -13,6 +13,7 @@ from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import moment
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, AskHistory, Flow, Steps
+from wooshq.letters.gone import LISTED, read_gone
 from wooshq.search.tree import Tree
 
 PAGE: Final = 1000
@@ -58,13 +59,28 @@ def _page(tree: Tree | None, limit: int, after: Record | None, in_doubt: bool) -
 
 
 def _not_in_ledger(keys: Keys, records: Sequence[Record], with_dead: bool) -> Steps[list[Record]]:
-    """Those that the ledger does not have."""
+    """Those that the ledger does not have. Of a letter that has left it still has the place: it is found there."""
     wanted = [one for one in records if with_dead or not (one.kind == "intent" and one.state == State.DEAD)]
     if not wanted:
         return []
-    key = {"intent": keys.intent, "letter": keys.letter, "job": keys.job}
-    there = yield Ask([("EXISTS", key[one.kind](one.id)) for one in wanted])
+    letters, key = keys.fixed("letters"), {"intent": keys.intent, "job": keys.job}
+    there = yield Ask([("ZSCORE", letters, one.id) if one.kind == "letter" else ("EXISTS", key[one.kind](one.id)) for one in wanted])
     return [one for one, is_there in zip(wanted, there, strict=True) if not is_there]
+
+
+class Gone:
+    """Reads letters that have left. missing: how many could not be read, because there is no history here or it is away."""
+
+    def __init__(self) -> None:
+        self.missing = 0
+
+    def read(self, ids: Sequence[str]) -> Flow[Mapping[str, Any]]:
+        """See `ReadGone`."""
+        try:
+            return (yield from read_gone(ids))
+        except (HistoryAway, HistoryNewer, SettingsInvalid):
+            self.missing += len(ids)
+            return {}
 
 
 def place_of(record: Record) -> Place:
@@ -74,4 +90,5 @@ def place_of(record: Record) -> Place:
 
 def found_of(record: Record) -> Found:
     """As it is shown."""
-    return Found(record.kind, record.id, record.state, moment(record.ended_ms), "history", str(place_of(record)), record.shown)
+    shown = {name: value for name, value in record.shown.items() if name != LISTED}
+    return Found(record.kind, record.id, record.state, moment(record.ended_ms), "history", str(place_of(record)), shown)

@@ -15,10 +15,11 @@ from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import LANES, Keys
 from wooshq.ledger.replies import moment, text
 from wooshq.ledger.states import HELD, State
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Ask, Flow, Steps
 from wooshq.letters.filter import Selection
 from wooshq.letters.find import each_page
-from wooshq.letters.read import ReadLetter, pages, read_letters
+from wooshq.letters.gone import ReadGone, read_kept
+from wooshq.letters.read import ReadLetter, pages
 from wooshq.search.narrow import one_of
 from wooshq.search.tree import Field, Tree
 
@@ -51,40 +52,41 @@ class Reading:
         return self.most is None or self.read < self.most
 
 
-def search(keys: Keys, tree: Tree, take: Take, reading: Reading) -> Steps[None]:
+def search(keys: Keys, tree: Tree, take: Take, reading: Reading, read: ReadGone) -> Flow[None]:
     """
     Give `take` the places of everything that fits, as far as `reading` allows. Letters come newest first; `take` can end their search.
+    read: gives those that have left for the history, whose places the ledger has.
     """
     if can_fit("job", tree):
         yield from _jobs(keys, tree, take)
     if can_fit("letter", tree):
-        yield from _letters(keys, tree, take)
+        yield from _letters(keys, tree, take, read)
     if can_fit("intent", tree):
         yield from _intents(keys, tree, take, reading)
 
 
-def shown(keys: Keys, places: Sequence[Place]) -> Steps[dict[bytes, Found]]:
+def shown(keys: Keys, places: Sequence[Place], read_gone: ReadGone) -> Flow[dict[bytes, Found]]:
     """Things at these places as they are now, by `Place.ref`. One that has left the ledger meanwhile is missing."""
 
     def ids(kind: Kind) -> list[str]:
         return [place.id for place in places if place.kind == kind]
 
-    found: dict[tuple[Kind, str], tuple[str, dict[str, object]]] = {}
+    found: dict[tuple[Kind, str], tuple[str, dict[str, object], str]] = {}
     if intents := ids("intent"):
         for status in (yield from statuses_of(keys, intents)):
             if status is not None:
-                found["intent", status.id] = status.state, dict(status)
+                found["intent", status.id] = status.state, dict(status), "ledger"
     if letters := ids("letter"):
-        for read in (yield from read_letters(keys, letters, bodies=False)):
+        for read in (yield from read_kept(keys, letters, bodies=False, read=read_gone)):
             if read is not None:
-                found["letter", read.letter.id] = read.letter.state, dict(read.letter)
+                found["letter", read.letter.id] = read.letter.state, dict(read.letter), read.kept_in
     if jobs := ids("job"):
         for job_id, (job, _) in (yield from read_jobs(keys, jobs)).items():
-            found["job", job_id] = job.state, dict(job)
+            found["job", job_id] = job.state, dict(job), "ledger"
     return {
-        place.ref: Found(place.kind, place.id, state, moment(place.at_ms), "ledger", str(place), thing)
+        place.ref: Found(place.kind, place.id, state, moment(place.at_ms), kept_in, str(place), thing)
         for place in places
-        for state, thing in [found.get((place.kind, place.id), ("", {}))]
+        for state, thing, kept_in in [found.get((place.kind, place.id), ("", {}, ""))]
         if thing
     }
 
@@ -98,11 +100,11 @@ def _jobs(keys: Keys, tree: Tree, take: Take) -> Steps[None]:
         take([Place.of("job", i, at_ms(row)) for i, (job, row) in jobs.items() if job_fits(i, row, job.state, tree)])
 
 
-def _letters(keys: Keys, tree: Tree, take: Take) -> Steps[None]:
+def _letters(keys: Keys, tree: Tree, take: Take, read: ReadGone) -> Flow[None]:
     def page(letters: Sequence[ReadLetter]) -> bool:
         return take([Place.of("letter", one.letter.id, one.letter.filed_ms) for one in letters])
 
-    yield from each_page(keys, Selection(tree=tree), page)
+    yield from each_page(keys, Selection(tree=tree), page, read=read)
 
 
 def _intents(keys: Keys, tree: Tree, take: Take, reading: Reading) -> Steps[None]:

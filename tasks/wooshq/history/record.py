@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, TypeAlias
 from wooshq.intents.status import attempts_of, ended_status
 from wooshq.jobs.show import ended_job
 from wooshq.ledger.states import State
+from wooshq.letters.gone import LISTED
+from wooshq.letters.letter import Letter
 from wooshq.letters.read import letter_of
 from wooshq.search.content import Content
 
@@ -26,7 +28,7 @@ class Record:
     `changed_ms` stays. accepted_ms: 0 if unknown. status, code: of the last answer; 0 and "" without one. job: the job that it came from.
     letter: of an intent, the letter that it became or that it is a replay of. key: the idempotency key. doubts: why a person may have got it
     twice, one cause each. body: the intent or the template, JSON; payload: of a letter, JSON; both "" if unknown or not kept.
-    shown: the JSON object of `status`, `dead show` (without intent and payload) or `bulk show`, with attempts.
+    shown: the JSON object of `status`, `dead show` (without intent and payload) or `bulk show`, with attempts; of a letter also LISTED.
     """
 
     kind: Kind
@@ -92,17 +94,35 @@ def letter_record(letter: Mapping[str, str], intents: Sequence[Mapping[str, str]
     and of its replays, oldest first; {} for one that is gone. changed_ms: when that happened.
     """
     found = letter_of(letter)
-    body = letter.get("edited") or next((row["body"] for row in reversed(intents) if row.get("body")), "")
+    died = dict(zip((found.id, *found.replays), intents, strict=False)).get(found.intent_id) or {}
+    body = letter.get("edited") or died.get("body") or next((row["body"] for row in reversed(intents) if row.get("body")), "")
     shown = {
         **found,
         "attempts": [attempt for row in intents for attempt in attempts_of(row)],
         "note": letter.get("note") or None,
         "message_code": letter.get("message_code"),
+        LISTED: _listed(letter, found, died),
     }
     return _record(
         "letter", found.id, letter, body, shown, ended_ms=changed_ms, changed_ms=changed_ms, accepted_ms=found.filed_ms, letter=found.id,
         payload=letter.get("payload", ""),
     )  # fmt: skip
+
+
+def _listed(row: Mapping[str, str], letter: Letter, died: Mapping[str, str]) -> dict[str, Any]:
+    """What lists and filters say of a letter, and `dead show` does not. died: the row of the intent that died last."""
+    attempts = attempts_of(died)
+    last = attempts[-1] if attempts else {}
+    return {
+        "attempts": letter.attempts,
+        "vain": letter.vain,
+        "held_by": letter.held_by,
+        "code": letter.code,
+        "http_status": str(last.get("http_status") or ""),
+        "error": last.get("error") or "",
+        "edited": "edited" in row,
+        "version": int((row if "edited" in row else died).get("v") or 1),
+    }
 
 
 def job_record(job_id: str, row: Mapping[str, str], *, changed_ms: int | None = None) -> Record:

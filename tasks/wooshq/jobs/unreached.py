@@ -104,7 +104,7 @@ def _of_chunk(data: bytes, marks: str) -> Iterator[Unreached]:
             yield Unreached(identifier, unit.to, unit.locale, dict(unit.placeholders), why)
 
 
-def dead_recipients(keys: Keys, job_id: str, doubted: frozenset[str]) -> Steps[list[Unreached]]:
+def dead_recipients(keys: Keys, job_id: str, doubted: frozenset[str]) -> Flow[list[Unreached]]:
     """Recipients of the job that have an open dead letter and are not in doubt."""
     kept = as_row((yield Ask([("HGETALL", keys.job(job_id))]))[0])
     columns = json.loads(kept.get("columns", "[]"))

@@ -140,6 +140,7 @@ FIXED: Mapping[str, str] = {
     "expiry": "zset: intent id → its expires_at, ms; only of intents that are not final",
     "cancels": "zset: intent id → when the API may be asked next to cancel its message, ms; only of sent intents",
     "letters": "zset: letter id → when it was filed last, ms",
+    "letters_gone": "zset: letter id → until when it is listed, see gone.lua; of letters that have left for the history",
     "causes": "zset: cause of letters → how many of them are open; see causes.lua",
     "counted": "string: until which letter those are counted by cause that the version before filed; see count.lua",
     "gates": "hash: `<gate>|<application>` → JSON; absent means open. `*`: all applications; `<application>/<lane>`: one lane of it",

@@ -10,7 +10,7 @@ from wooshq.gates.who import said
 from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.replies import Result
 from wooshq.ledger.states import LetterState
-from wooshq.ledger.steps import Steps
+from wooshq.ledger.steps import Flow
 from wooshq.letters.filter import Conditions, selection
 from wooshq.letters.find import find
 from wooshq.letters.read import pages
@@ -30,7 +30,7 @@ class Discarded(Result):
 
 def discard_letters(
     ledger: LetterLedger, ids: Sequence[str], conditions: Conditions, *, why: str, by: str | None, dry_run: bool
-) -> Steps[Discarded]:
+) -> Flow[Discarded]:
     """See `DeadLetters.discard`."""
     why, who = said(why, by)
     wanted = yield from selection({**conditions, "ids": ids}, only_open=not ids)

@@ -10,8 +10,8 @@ from wooshq.errors import IntentInvalid, LetterUnknown, Problem
 from wooshq.gates.who import said
 from wooshq.ledger.letters import LetterLedger
 from wooshq.ledger.replies import text_or_none
-from wooshq.ledger.steps import Ask, Steps
-from wooshq.letters.find import show_letter
+from wooshq.ledger.steps import Ask, Flow
+from wooshq.letters.find import find_letter
 from wooshq.settings import Settings
 from wooshq_schemas import Intent, parse_intent
 from wooshq_schemas.validation.json_text import loads
@@ -21,7 +21,7 @@ _OF_ONE_SENDING = ("id", "idempotency_key")
 
 def edit_letter(
     ledger: LetterLedger, settings: Settings, letter_id: str, patch: Mapping[str, Any], why: str, by: str | None
-) -> Steps[tuple[Any, Any]]:
+) -> Flow[tuple[Any, Any]]:
     """See `DeadLetters.edit`."""
     why, who = said(why, by)
     if not isinstance(patch, Mapping):
@@ -29,7 +29,7 @@ def edit_letter(
     forbidden = [name for name in _OF_ONE_SENDING if name in patch]
     if forbidden:
         raise IntentInvalid([Problem(name, "cannot be changed by an edit", "A replay gets its own id") for name in forbidden])
-    letter = yield from show_letter(ledger.keys, letter_id)
+    letter = yield from find_letter(ledger.keys, letter_id)
     edited = (yield Ask([("HGET", ledger.keys.letter(letter.id), "edited")]))[0]
     before = letter.intent if isinstance(letter.intent, dict) else {}
     after = merge(before, patch)

@@ -16,8 +16,9 @@ from wooshq.ledger.replies import as_pairs, as_row, text
 from wooshq.ledger.steps import Ask, Flow, Steps, in_history
 from wooshq.letters.causes import are_all_counted
 from wooshq.letters.filter import ConditionsAndIds, Selection, letter_fits, selection
+from wooshq.letters.gone import ReadGone, letters_of_intents, read_gone, read_kept, states_of_gone
 from wooshq.letters.letter import Letter, WholeLetter
-from wooshq.letters.read import ReadLetter, letter_of, pages, read_letters
+from wooshq.letters.read import ReadLetter, letter_of, pages
 from wooshq.search.narrow import Span, one_of, span
 from wooshq.search.tree import Field, Tree
 
@@ -27,9 +28,7 @@ _PAGE_OF_BODIES: Final = 200
 """Letters that are read in one round trip."""
 
 
-def list_letters(
-    keys: Keys, conditions: ConditionsAndIds, *, most: int | None, after: tuple[int, str] | None = None
-) -> Steps[list[Letter]]:
+def list_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None, after: tuple[int, str] | None = None) -> Flow[list[Letter]]:
     """See `DeadLetters.list`. after: only those behind this letter (when it was filed, ms; its id), for the next page of a list."""
     return (yield from find(keys, (yield from selection(conditions)), most=most, after=after))
 
@@ -55,7 +54,7 @@ class Reads:
 
 def look_for(
     keys: Keys, conditions: ConditionsAndIds, *, most: int, after: tuple[int, str] | None = None, reads: int
-) -> Steps[tuple[list[Letter], tuple[int, str] | None]]:
+) -> Flow[tuple[list[Letter], tuple[int, str] | None]]:
     """
     A page of letters, the newest first, at most `most`, and behind which letter the next page begins; None after the last one. No more than about
     `reads` letters are read: a page of something rare may be empty, and is not the last one.
@@ -72,7 +71,8 @@ def find_letter(keys: Keys, letter_id: str) -> Flow[WholeLetter]:
     try:
         return (yield from show_letter(keys, letter_id))
     except LetterUnknown:
-        kept = yield from in_history([letter_id], "letter")
+        gone = yield from states_of_gone(keys, [letter_id])
+        kept = (yield from read_gone([letter_id])) if gone else (yield from in_history([letter_id], "letter"))
         if letter_id not in kept and (intent := (yield from in_history([letter_id])).get(letter_id)) is not None and intent.letter:
             letter_id = intent.letter
             kept = yield from in_history([letter_id], "letter")
@@ -86,8 +86,8 @@ def find_letter(keys: Keys, letter_id: str) -> Flow[WholeLetter]:
     )
 
 
-def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
-    """See `DeadLetters.show`."""
+def show_letter(keys: Keys, letter_id: str) -> Flow[WholeLetter]:
+    """A letter of the ledger. Raises LetterUnknown."""
     letter_id = (yield from _letter_ids(keys, [letter_id]))[0]
     row = as_row((yield Ask([("HGETALL", keys.letter(letter_id))]))[0])
     if not row:
@@ -97,6 +97,8 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
     letter = letter_of(row)
     lineage = [letter_id, *letter.replays]
     rows = (yield from read_rows(keys, lineage)).rows
+    if not all(rows) and letter_id in (yield from states_of_gone(keys, [letter_id])):
+        raise LetterUnknown("it has left for the history just now")
     body = row.get("edited") or next((r["body"] for i, r in zip(lineage, rows, strict=True) if i == letter.intent_id and r), None)
     shown = {**letter, "attempts": [attempt for r in rows for attempt in attempts_of(r)]}
     return WholeLetter(
@@ -110,7 +112,7 @@ def show_letter(keys: Keys, letter_id: str) -> Steps[WholeLetter]:
 
 def find(
     keys: Keys, wanted: Selection, *, most: int | None = None, after: tuple[int, str] | None = None, reads: Reads | None = None
-) -> Steps[list[Letter]]:
+) -> Flow[list[Letter]]:
     """Letters of the selection, the newest first, at most `most`. Memory grows with the letters that are found, not with those that are kept."""
     found: list[Letter] = []
     if after is not None:
@@ -132,9 +134,11 @@ def each_page(
     oldest_first: bool = False,
     bodies: bool = False,
     reads: Reads | None = None,
-) -> Steps[None]:
+    read: ReadGone = read_gone,
+) -> Flow[None]:
     """
-    Give `take` the letters of the selection, page by page, until it returns True. bodies: with the intents that replays would send.
+    Give `take` the letters of the selection, page by page, until it returns True. bodies: with the intents that replays would send. read: gives those
+    that have left for the history. A letter that leaves meanwhile comes once: its place stays.
 
     Letters of ids that the caller gave come in the order of the ids.
     """
@@ -147,7 +151,7 @@ def each_page(
         for some in pages(in_order):
             some = [i for i in dict.fromkeys((yield from _letter_ids(keys, some))) if i not in seen]
             seen.update(some)
-            if take(_fitting((yield from read_letters(keys, some, bodies=bodies)), tree)):
+            if take(_fitting((yield from read_kept(keys, some, bodies=bodies, tree=tree, read=read)), tree)):
                 return
         return
     time = Span() if tree is None else span(tree)
@@ -162,7 +166,7 @@ def each_page(
         scored = [(text(i), float(score)) for i, score in as_pairs(flat)]
         if not scored:
             return
-        if take(_fitting((yield from read_letters(keys, [i for i, _ in scored], bodies=bodies)), tree)):
+        if take(_fitting((yield from read_kept(keys, [i for i, _ in scored], bodies=bodies, tree=tree, read=read)), tree)):
             return
         newest = scored[-1][1]
         if reads is not None:
@@ -179,10 +183,13 @@ def _fitting(letters: Sequence[ReadLetter | None], tree: Tree | None) -> list[Re
     return [read for read in letters if read is not None and (tree is None or letter_fits(read, tree))]
 
 
-def _letter_ids(keys: Keys, ids: Sequence[str]) -> Steps[list[str]]:
+def _letter_ids(keys: Keys, ids: Sequence[str]) -> Flow[list[str]]:
     """Letters' ids. The id of an intent becomes that of its letter: its own, or the one that it is a replay of."""
     rows = (yield from read_rows(keys, ids)).rows
-    return [row.get("letter", i) for i, row in zip(ids, rows, strict=True)]
+    without = [i for i, row in zip(ids, rows, strict=True) if not row]
+    places = (yield Ask([("ZSCORE", keys.fixed("letters"), i) for i in without])) if without else ()
+    others = yield from letters_of_intents(keys, [i for i, place in zip(without, places, strict=True) if place is None])
+    return [row.get("letter") or others.get(i, i) for i, row in zip(ids, rows, strict=True)]
 
 
 def json_or_text(body: str | None) -> Any:

@@ -13,20 +13,21 @@ from wooshq.ledger.gates import holds
 from wooshq.ledger.gates import read as read_gates
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import moment, ms
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Ask, Flow, Steps
 from wooshq.letters.acts import act_for
 from wooshq.letters.causes import HALF_HOUR_MS, Cause, CauseState, are_all_counted, largest_causes, line_of, read_causes
 from wooshq.letters.filter import ConditionsAndIds, Selection, cause_of, comparable, selection
 from wooshq.letters.find import each_page, json_or_text
+from wooshq.letters.gone import read_kept
 from wooshq.letters.letter import Group, Letter
-from wooshq.letters.read import ReadLetter, pages, read_letters
+from wooshq.letters.read import ReadLetter, pages
 from wooshq.search.tree import Condition, Field, Is, fits
 
 _MOST: Final = 2000
 """Causes that are read in one round trip."""
 
 
-def group_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None = None) -> Steps[list[Group]]:
+def group_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None = None) -> Flow[list[Group]]:
     """See `DeadLetters.groups`."""
     wanted = yield from selection(conditions, only_open=True)
     if wanted.is_about_causes and (yield from are_all_counted(keys)):
@@ -40,7 +41,7 @@ def group_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None 
     return (yield from _groups(keys, causes, found, whole=wanted.is_about_causes))
 
 
-def count_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None = None) -> Steps[int]:
+def count_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None = None) -> Flow[int]:
     """See `DeadLetters.count`."""
     wanted = yield from selection(conditions, only_open=True)
     if (counted := (yield from count_at_once(keys, conditions))) is not None:
@@ -64,7 +65,7 @@ def count_at_once(keys: Keys, conditions: ConditionsAndIds) -> Steps[int | None]
     return sum(cause.open for cause in (yield from _counted(keys, wanted, None)))
 
 
-def show_cause(keys: Keys, cause: str) -> Steps[Group]:
+def show_cause(keys: Keys, cause: str) -> Flow[Group]:
     """See `DeadLetters.cause`."""
     found = (yield from read_causes(keys, [cause]))[0]
     if not found.reason:
@@ -124,7 +125,7 @@ def _fits(cause: Cause, wanted: Selection) -> bool:
     return wanted.tree is None or fits(wanted.tree, meets)
 
 
-def _looked_at(keys: Keys, wanted: Selection) -> Steps[list[_Found]]:
+def _looked_at(keys: Keys, wanted: Selection) -> Flow[list[_Found]]:
     """Letters that fit, each of them read."""
     found: dict[str, _Found] = {}
 
@@ -149,7 +150,7 @@ def _with_letters(cause: Cause, found: _Found) -> Cause:
     )  # fmt: skip
 
 
-def _groups(keys: Keys, causes: Sequence[Cause], found: Sequence[_Found], *, whole: bool) -> Steps[list[Group]]:
+def _groups(keys: Keys, causes: Sequence[Cause], found: Sequence[_Found], *, whole: bool) -> Flow[list[Group]]:
     acts = yield from _acts(keys, found)
     return [_group(cause, acts[cause.id], whole=whole) for cause in causes]
 
@@ -176,13 +177,13 @@ def _group(cause: Cause, act: str | None, *, whole: bool) -> Group:
     )
 
 
-def _acts(keys: Keys, found: Sequence[_Found]) -> Steps[Mapping[str, str | None]]:
+def _acts(keys: Keys, found: Sequence[_Found]) -> Flow[Mapping[str, str | None]]:
     """Which act fits each group: by its reason, by its newest letter, and by the gates that are shut now."""
     acts: dict[str, str | None] = {}
     time, flat = yield Ask([("TIME",), ("HGETALL", keys.fixed("gates"))])
     now_ms, gates = ms(time), read_gates(flat, ms(time))
     for some in pages(found):
-        letters = yield from read_letters(keys, [one.newest for one in some], bodies=True)
+        letters = yield from read_kept(keys, [one.newest for one in some], bodies=True)
         for one, letter in zip(some, letters, strict=True):
             is_shut = holds(gates, one.application or "", letter.letter.lane if letter else None) is not None
             has_expired = letter is not None and _has_expired(letter, now_ms)

@@ -1,4 +1,4 @@
-"""Letters as the ledger has them, with the intents that replays of them would send."""
+"""Letters as the ledger has them, with the intents that replays of them would send. Those that have left for the history: see `gone`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import moment, read_kept
+from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import RunScript, Steps
 from wooshq.letters.letter import Letter
 
@@ -45,17 +46,21 @@ class ReadLetter:
     """
     A letter, and the intent that a replay of it would send: the edited one if there is one. kept: None if it was not asked for, or is gone.
 
-    http_status, error: of the last call, if the intent was asked for; '' without one.
+    http_status, error: of the last call, if the intent was asked for; '' without one. kept_in: `ledger` or `history`.
     """
 
     letter: Letter
     kept: Kept | None
     http_status: str = ""
     error: str = ""
+    kept_in: str = "ledger"
 
 
-def read_letters(keys: Keys, ids: Sequence[str], *, bodies: bool) -> Steps[list[ReadLetter | None]]:
-    """The letters with these ids, in their order; None for one that is no longer kept. bodies: with their intents."""
+def read_letters(keys: Keys, ids: Sequence[str], *, bodies: bool) -> Steps[list[ReadLetter | LetterState | None]]:
+    """
+    The letters with these ids, in their order; the state of one that has left for the history, and None for one that is no longer kept. bodies:
+    with their intents.
+    """
     if not ids:
         return []
     answer = yield RunScript("letters/read", (keys.fixed("letters"),), ("1" if bodies else "0", *ids))
@@ -63,9 +68,11 @@ def read_letters(keys: Keys, ids: Sequence[str], *, bodies: bool) -> Steps[list[
     return [_read(row) for row in json.loads(said)]
 
 
-def _read(row: Sequence[Any]) -> ReadLetter | None:
+def _read(row: Sequence[Any]) -> ReadLetter | LetterState | None:
     if not row[0]:
         return None
+    if len(row) == 1:
+        return LetterState(row[0])
     kept = None
     if len(row) > _BODY and row[_BODY] is not False:
         kept = Kept(row[_BODY], int(row[_VERSION] or 1), row[_EDITED] == "1")

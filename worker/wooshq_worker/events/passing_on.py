@@ -14,6 +14,7 @@ from wooshq.errors import LedgerUnavailable, ReplayUnknown
 from wooshq.events.ledger import GROUP, Facts, SubscriberLedger
 from wooshq.events.stored import to_store
 from wooshq.history.contract import History, HistoryAway, HistoryNewer
+from wooshq.history.record import Kind
 from wooshq.jobs.show import ended_job
 from wooshq.ledger.replies import moment
 from wooshq.ledger.states import FINAL
@@ -127,8 +128,8 @@ class PassingOn:
         ends = list(dict.fromkeys(one for entry in entries for one in entry.told if one.id not in entry.again))
         messages = [(one.kind, one.id) for one in ends if one.kind in FINAL]
         letters = [one.id for one in ends if one.kind == "letter"]
-        made = list(of_messages(messages, await self._facts_of_messages([one for _, one in messages])))
-        made += of_letters(letters, await self._facts("letter", letters))
+        made = list(of_messages(messages, await self._facts_of_ended("intent", [one for _, one in messages])))
+        made += of_letters(letters, await self._facts_of_ended("letter", letters))
         made += await self._jobs([one for one in ends if one.kind == "job"])
         for entry in entries:
             made += [one async for one in self._moves(entry)]
@@ -142,16 +143,16 @@ class PassingOn:
             found |= zip(part, facts, strict=True)
         return found
 
-    async def _facts_of_messages(self, ids: Sequence[str]) -> dict[str, Facts]:
+    async def _facts_of_ended(self, kind: Kind, ids: Sequence[str]) -> dict[str, Facts]:
         """Also of rows that the ledger has forgotten since, because the history has them."""
-        found = await self._facts("intent", ids)
+        found = await self._facts(kind, ids)
         gone = [one for one, facts in found.items() if not facts.state]
         if gone and self._history is not None:
             history = self._history
             try:
-                kept = await asyncio.get_running_loop().run_in_executor(None, history.read_many, gone)
+                kept = await asyncio.get_running_loop().run_in_executor(None, history.read_many, gone, kind)
             except (HistoryAway, HistoryNewer) as error:
-                log.warning("events_without_facts", messages=len(gone), why=str(error))
+                log.warning("events_without_facts", of=kind, n=len(gone), why=str(error))
             else:
                 found |= {one: Facts(record.state, record.app, record.lane, record.reason, record.ended_ms) for one, record in kept.items()}
         return found

@@ -11,7 +11,7 @@ from typing import Final
 from wooshq.errors import ReplayUnknown
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, as_row, ms, text
-from wooshq.ledger.steps import Ask, Steps
+from wooshq.ledger.steps import Ask, Flow, Steps
 from wooshq.letters.filter import Conditions, selection
 from wooshq.letters.find import Reads, each_page
 from wooshq.letters.read import ReadLetter, read_letters
@@ -45,7 +45,7 @@ class Preview(Result):
 
 def preview_letters(
     keys: Keys, settings: Settings, ids: Sequence[str], conditions: Conditions, recipe: Recipe, in_doubt: bool | None
-) -> Steps[Preview]:
+) -> Flow[Preview]:
     """See `DeadLetters.preview`."""
     wanted = yield from selection({**conditions, "ids": ids}, only_open=not ids)
     planner = Planner(settings, (yield from _now()), recipe, in_doubt, wanted)
@@ -83,7 +83,7 @@ def examples_of(keys: Keys, settings: Settings, replay_id: str) -> Steps[tuple[E
     found = (yield Ask([("LRANGE", part, place, min(place + _TOGETHER, sends) - 1) for place in places])) if places else []
     ids = [text(one) for some in found for one in some]
     for read in (yield from read_letters(keys, ids, bodies=True)):
-        if read is not None:
+        if isinstance(read, ReadLetter):  # those that have left are not sent any more
             examples.look(read.letter, planner.plan(read.letter, read.kept))
     return examples.most_different()
 

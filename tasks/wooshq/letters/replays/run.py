@@ -16,9 +16,9 @@ from typing import Final
 from wooshq.ledger.intents import read_rows
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import as_row, ms, text
-from wooshq.ledger.states import Outcome, ReplayState
+from wooshq.ledger.states import LetterState, Outcome, ReplayState
 from wooshq.ledger.steps import Ask, Steps
-from wooshq.letters.read import read_letters
+from wooshq.letters.read import ReadLetter, read_letters
 from wooshq.letters.replays.ledger import NewIntent, NextLetters, ReplayedLetter, ReplayLedger
 from wooshq.letters.replays.planning import LeftOut, LeftOutFor, Planner, ReadyLetter, together
 from wooshq.letters.replays.rules import Recipe
@@ -115,7 +115,7 @@ def _begin(ledger: ReplayLedger, settings: Settings, replay_id: str) -> Steps[bo
         read = yield from _read(keys, replay_id, places)
         page.new_call()
         for (place, letter_id), found in zip(read, (yield from read_letters(keys, [i for _, i in read], bodies=True)), strict=True):
-            page.take(place, letter_id, _GONE if found is None else planner.plan(found.letter, found.kept))
+            page.take(place, letter_id, _planned(planner, found))
         popped += 1
     at = int(row.get("next") or 0)
     if not popped:
@@ -147,7 +147,7 @@ def _take_next(ledger: ReplayLedger, planner: Planner, replay_id: str, page: _Pa
     while some:
         letters = yield from read_letters(keys, [letter_id for _, letter_id in some], bodies=True)
         for (place, letter_id), read in zip(some, letters, strict=True):
-            planned = _GONE if read is None else planner.plan(read.letter, read.kept)
+            planned = _planned(planner, read)
             if not page.has_room_for(planned):
                 return place
             page.take(place, letter_id, planned)
@@ -158,6 +158,13 @@ def _take_next(ledger: ReplayLedger, planner: Planner, replay_id: str, page: _Pa
 
 
 _GONE: Final = LeftOut(LeftOutFor.GONE, "it is no longer kept")
+
+
+def _planned(planner: Planner, read: ReadLetter | LetterState | None) -> ReadyLetter | LeftOut:
+    """read: as `read_letters` gives it; a letter that has left for the history was closed or discarded meanwhile."""
+    if isinstance(read, LetterState):
+        return LeftOut(LeftOutFor(read), f"is {read}")
+    return _GONE if read is None else planner.plan(read.letter, read.kept)
 
 
 def _read(keys: Keys, replay_id: str, places: Sequence[int]) -> Steps[list[tuple[int, str]]]:

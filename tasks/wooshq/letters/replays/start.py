@@ -103,7 +103,7 @@ def start_replay(ledger: ReplayLedger, settings: Settings, replay_id: str, by: s
     return (yield from _first_page(ledger, settings, replay_id))
 
 
-def _choose(keys: Keys, settings: Settings, wanted: Selection, rules: ReplayRules) -> Steps[tuple[Chosen, Examples]]:
+def _choose(keys: Keys, settings: Settings, wanted: Selection, rules: ReplayRules) -> Flow[tuple[Chosen, Examples]]:
     """Decide for every letter that the filter picks. The selection is fixed here: what is filed later is not in it."""
     now = datetime.fromtimestamp(ms((yield Ask([("TIME",)]))[0]) / 1000, UTC)
     if not wanted.ids:

@@ -38,7 +38,7 @@ class Desk:
 
     def __init__(self, redis_url: str, folder: Path, **settings: Any) -> None:
         self.url = redis_url
-        self.settings = some_settings(redis_url=redis_url, history_url=f"sqlite:///{folder / 'history.db'}", **settings)
+        self.settings = some_settings(**{"redis_url": redis_url, "history_url": f"sqlite:///{folder / 'history.db'}", **settings})
         self.wooshq = Wooshq(self.settings)
         self.ledger = self.wooshq.ledger
         self.events = EventLedger(self.settings)

@@ -102,6 +102,8 @@ class EventLedger:
         self._both = (self.keys.fixed("events"), self.keys.fixed("telling"))
         self._telling = (self.keys.fixed("telling"),)
         self._retention_ms = int(settings.retention_s * 1000)
+        # Otherwise lists would have less of a letter, or have it for less long, than while it is in the ledger.
+        self._letters_may_leave = settings.history_bodies and settings.history_retention_s >= settings.dead_retention_s
 
     def listen(self, most_bytes: int) -> Steps[tuple[int, int]]:
         """Have every end told from now on. Returns how many were not told, and the bytes of the stream."""
@@ -141,7 +143,8 @@ class EventLedger:
 
     def forget(self, entries: Sequence[str], kept: Sequence[Kept]) -> Steps[int]:
         """The history has these rows: forget them; and it has done these entries. Returns how many rows have gone."""
-        return int((yield RunScript("events/forget", self._both, (self._retention_ms, len(entries), *entries, *map(str, kept)))))
+        args: tuple[str | int, ...] = (self._retention_ms, int(self._letters_may_leave), len(entries), *entries, *map(str, kept))
+        return int((yield RunScript("events/forget", self._both, args)))
 
     def sweep(self, token: str, step: Literal["begin", "go on", "end"], untold: int = 0) -> Steps[tuple[bool, int]]:
         """Whether this consumer may begin a sweep, or still makes it; and how many ends were not told. untold: at its end, what `begin` gave."""

@@ -1,10 +1,11 @@
 -- read.lua: letters as they are, and the intents that replays of them would send. One answer for many letters: a pipeline of commands takes several
 --           times as long.
 -- uses row
+-- uses letters/gone
 -- KEYS[1]   letters  zset
 -- ARGV      '1' (with the intents) | '0', then letter ids
--- derived   letter:<letter>, intent:<id> (the one that died last)
--- returns   <JSON: [[id (null if it is gone), intent, reason, detail, filed, attempts, lane, application, bulk, replays, state, vain, held_by, code, body, its
+-- derived   letter:<letter>, intent:<id> (the one that died last), letters_gone
+-- returns   <JSON: [['closed' | 'discarded'] for a letter that has left for the history | [id (false if it is not there), intent, reason, detail, filed, attempts, lane, application, bulk, replays, state, vain, held_by, code, body, its
 --           version, 1 if it was edited, the last attempt of the intent that died last]…]; false for what is not there>
 -- cost      O(letters + size of the intents); the caller bounds how many
 -- moves     none
@@ -28,6 +29,7 @@ for i = 2, #ARGV do
       v[18] = row['a:' .. (row.n or '')] or false
     end
   end
-  out[i - 1] = cjson.encode(v)
+  local left = not v[1] and state_of_gone(prefix, ARGV[i])
+  out[i - 1] = cjson.encode(left and {left} or v)
 end
 return '[' .. table.concat(out, ',') .. ']'

@@ -1,11 +1,12 @@
 -- hold.lua: a replay is about to start: letters are held for it, so that no other replay has them. Those that may not be replayed are left out.
 -- uses letters
+-- uses letters/gone
 -- KEYS[1]   replay:<replay>           hash
 -- KEYS[2]   replay:<replay>:letters   list
 -- KEYS[3]   replay:<replay>:outcomes  string
 -- KEYS[4]   replay:<replay>:why       hash
 -- ARGV      replay, first place, last place
--- derived   letter:<letter>, replay:<replay> (another one, that holds a letter)
+-- derived   letter:<letter>, letters_gone, replay:<replay> (another one, that holds a letter)
 -- returns   <how many are held> | 'lost' (it does not wait to be started)
 -- cost      O(letters); the caller bounds how many
 -- moves     outcome waiting → left_out (leave_out)
@@ -27,6 +28,7 @@ for i, id in ipairs(ids) do
   if string.sub(outcomes, i, i) == '.' then
     local place = ARGV[2] + i - 1
     local v = redis.call('HMGET', prefix .. 'letter:' .. id, 'state', 'held_by')
+    v[1] = v[1] or state_of_gone(prefix, id)
     local other = v[2] and string.match(v[2], '^%S+')
     if not v[1] then
       left[#left + 1] = {place, 'gone: it is no longer kept'}

@@ -3,11 +3,12 @@
 -- uses history
 
 -- letters: [{id, body, locale?, app, lane, reason, detail, code, payload, traced?, attempts: […]}]. row_of(n): the key of the n-th letter's intent.
--- keys: { letters, expiry, counts }. A letter that was filed before is not touched.
+-- keys: { letters, expiry, counts }. A letter that was filed before is not touched,
+-- also if it has left for the history.
 local function file_dead_recipients(letters, row_of, keys, job, version, now, keep_ms)
   for i, letter in ipairs(letters) do
     local row = row_of(i)
-    if redis.call('EXISTS', row) == 0 then
+    if redis.call('EXISTS', row) == 0 and not redis.call('ZSCORE', keys[1], letter.id) then
       redis.call('HSET', row, 'body', letter.body, 'digest', '', 'state', 'queued', 'lane', 'bulk', 'app', letter.app, 'at', now,
         'v', version, 'bulk', job)
       if letter.locale then redis.call('HSET', row, 'locale', letter.locale) end
