@@ -65,6 +65,10 @@ class SettingsInvalid(WooshqError):
     """The configuration contradicts itself, or something is missing. Fix it and start again."""
 
 
+class HistoryMissing(SettingsInvalid):
+    """The whole answer needs the history, and this process has none. Set `WOOSHQ_HISTORY_URL` as the workers have it, or ask for less."""
+
+
 class EmbeddedRedisError(WooshqError):
     """The embedded Redis cannot be used. The message says why, and what to do."""
 

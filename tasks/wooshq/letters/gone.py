@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from wooshq.errors import SettingsInvalid
+from wooshq.errors import HistoryMissing
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Ask, AskHistory, Flow
@@ -25,15 +25,15 @@ ReadGone = Callable[[Sequence[str]], Flow[Mapping[str, Any]]]
 
 
 def read_gone(ids: Sequence[str]) -> Flow[Mapping[str, Any]]:
-    """Raises HistoryAway, and SettingsInvalid if this process has no history: an answer without them would be wrong."""
+    """Raises HistoryAway, and HistoryMissing if this process has no history: an answer without them would be wrong."""
     return (yield from asked(ids, "letter", f"{len(ids):,} of these letters are closed or discarded, and kept in the history"))
 
 
 def asked(ids: Sequence[str], kind: str, why: str) -> Flow[Mapping[str, Any]]:
-    """The records of these ids. why: what is asked for, for the error if there is no history here. Raises HistoryAway, SettingsInvalid."""
+    """The records of these ids. why: what is asked for, for the error if there is no history here. Raises HistoryAway, HistoryMissing."""
     found = yield AskHistory(lambda history: history.read_many(ids, kind))
     if found is None:
-        raise SettingsInvalid(
+        raise HistoryMissing(
             f"WOOSHQ_HISTORY_URL: there is no history here, but {why}. Set it as the workers have it, or ask for open letters (--state open)"
         )
     return found  # type: ignore[no-any-return]

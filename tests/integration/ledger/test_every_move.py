@@ -191,10 +191,17 @@ def what_has_ended_is_told_read_and_forgotten(walk: Walker) -> None:
     assert all(row for found in rows for row in found)
     kept = [Kept(one, row[0].get("changed") or row[0].get("ended") or row[0]["filed"]) for one, row in zip(told, rows, strict=True)]
     kept = [replace(one, until_ms=10**13) if one.ended.id == held.intent_id else one for one in kept]
-    assert walk.do(events.forget([entry.name for entry in entries], [Kept(told[0], "1"), *kept])) == 1
+    assert walk.do(events.forget([entry.name for entry in entries], [Kept(told[0], "1"), *kept])) == 4, (
+        "a message; a letter that is closed, its intent and its replay"
+    )
     assert walk.do(events.take("one", 100, lost_after_ms=0)) == []
     gone = [one.id for one in told if one.kind in FINAL and not walk.watched.redis.exists(walk.keys.intent(one.id))]
-    assert gone == [sent.intent_id]
+    assert {sent.intent_id, claim.intent_id} < {*gone}, "and the intent that died first"
+    assert len(gone) == 3
+    assert walk.watched.redis.exists(walk.keys.letter(dead)), "it is open"
+    (letter,) = {*gone} - {sent.intent_id, claim.intent_id}
+    assert walk.do(walk.ledger.letters.edit(letter, "{}", seen="")) == "taken closed"
+    assert walk.do(walk.ledger.letters.discard([letter], "")) == ["taken closed"]
     assert walk.do(walk.ledger.settle([Settlement(sent, Event.ACCEPTED, [ATTEMPT], message_code="M-1")])) == [True]
     assert not walk.do(walk.ledger.letters.file(sent.intent_id, "{}", Reason.INVALID, "no", lane="bulk"))
     walk.do(events.state())

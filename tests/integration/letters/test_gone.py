@@ -11,10 +11,11 @@ from pydantic import SecretStr
 
 from tests.integration.letters.dead_letters import letters_of, users
 from tests.integration.letters.gone import QUERIES, a_desk, answers, cli, left, letter_rows, letters_of_all_kinds, plain
+from tests.integration.worker.console.served import served
 from tests.integration.worker.history.test_consumer import KEYS, Desk
 from wooshq import Wooshq
 from wooshq.aio import AsyncWooshq
-from wooshq.errors import SettingsInvalid
+from wooshq.errors import HistoryMissing
 from wooshq.history.contract import HistoryAway
 from wooshq.letters.replays.ledger import ReplayLedger
 from wooshq.letters.replays.run import run_replay
@@ -75,6 +76,35 @@ class WhenTheCommandLineIsAsked:
                 assert one == was
 
 
+class WhenHttpIsAsked:
+    async def test_it_says_the_same_before_and_after(self, quick: None, redis_url: str, tmp_path: Path) -> None:
+        with a_desk("sqlite", redis_url, tmp_path) as desk, served(desk.settings) as http:
+            desk.listen()
+            made = letters_of_all_kinds(desk)
+            query = {"query": "state:closed OR state:discarded"}
+
+            def said() -> list[Any]:
+                found: list[Any] = []
+                for given in ({"total": "true"}, {"state": "closed", "total": "true"}, query):
+                    found.append(http.get("/v1/dead-letters", params=given).json())
+                    found.append(http.get("/v1/dead-letters", params=given, headers={"Accept": "application/x-ndjson"}).text)
+                    found.append(http.get("/v1/dead-letters", params={**given, "limit": 2}).json())
+                    found.append(http.get("/v1/dead-letters/groups", params=given if "state" in given else {"state": "discarded"}).json())
+                found += [http.get(f"/v1/dead-letters/{one}").json() for one in made.values()]
+                found += [http.patch(f"/v1/dead-letters/{made['closed']}", json={"lane": "bulk"}).json()]
+                return found
+
+            before = await asyncio.to_thread(said)
+            assert len(before[0]["data"]) == before[0]["total"] == len(made)
+            await left(desk, made)
+            for one, was in zip(await asyncio.to_thread(said), before, strict=True):
+                assert one == was
+        with served(desk.settings.model_copy(update={"history_url": SecretStr("off")})) as http:
+            refused = await asyncio.to_thread(http.get, "/v1/dead-letters", params={"state": "closed"})
+            assert (refused.status_code, refused.json()["type"]) == (503, "urn:wooshq:history-missing")
+            assert len((await asyncio.to_thread(http.get, "/v1/dead-letters", params={"state": "open"})).json()["data"]) == 2
+
+
 class WhenThereIsNoHistoryHere:
     async def test_a_call_says_so_instead_of_showing_fewer(self, desk: Desk, redis_url: str) -> None:
         made = letters_of_all_kinds(desk)
@@ -91,7 +121,7 @@ class WhenThereIsNoHistoryHere:
                 lambda: calls.replay(made["closed"]),
                 lambda: calls.preview(state="any"),
             ):
-                with pytest.raises(SettingsInvalid, match="WOOSHQ_HISTORY_URL"):
+                with pytest.raises(HistoryMissing, match="WOOSHQ_HISTORY_URL"):
                     call()
             assert len(calls.list(state="open")) == 2
             found = other.find("state:dead")

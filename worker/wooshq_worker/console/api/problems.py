@@ -12,14 +12,17 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wooshq.errors import QueryInvalid
-from wooshq.problem_details import EXPLAINED, MEDIA_TYPE, pointer_to, problem_details
+from wooshq.errors import HistoryMissing, QueryInvalid
+from wooshq.history.contract import HistoryAway, HistoryNewer
+from wooshq.problem_details import EXPLAINED, MEDIA_TYPE, RETRY_AFTER_S, pointer_to, problem_details
 from wooshq_schemas import Problem
 from wooshq_worker.console.access.refused import Refused
 
 _NAMED: Final = re.compile(r"^([a-z_]+): (.+)$", re.DOTALL)
 _PYDANTICS_WAY: Final = re.compile(r"^(?:Value error, |Input should |String should |List should )")
 _TITLES: Final = {404: "Nothing is here", 405: "This method is not allowed here"}
+
+_AWAY: Final = "A part of what was asked for is in the history, whose database does not answer. What is open is in the ledger: ask for that, or try again."
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +34,9 @@ def answer(error: Exception) -> Response:
         return Response(told.body, told.status, dict(told.headers), MEDIA_TYPE)
     if isinstance(error, Refused):
         return problem(error.status, error.kind, error.title, error.detail, errors=error.errors, headers=error.headers)
+    if isinstance(error, (HistoryAway, HistoryNewer, HistoryMissing)):
+        kind, detail = ("history-missing", str(error)) if isinstance(error, HistoryMissing) else ("history-away", _AWAY)
+        return problem(503, kind, "The history cannot be read", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
     if isinstance(error, QueryInvalid):
         errors = [{"field": "query", "column": error.column, "problem": error.problem, "hint": ""}]
         return problem(422, "query-invalid", "The query cannot be read", str(error), errors=errors)
