@@ -134,6 +134,20 @@ def letters_follow_the_end_of_their_call(walk: Walker) -> None:
     walk.settled(intent_id, Event.GIVEN_UP)
     assert walk.do(walk.replays.follow(replay_id, intent_id, 2, most=9, apart=["0", "1"])) == 0
     assert walk.part(replay_id, "again") == [b"0", b"1"]
+    stale = NextLetters(1, 2, 1, 1, 1, [])
+    assert walk.do(walk.replays.begin(replay_id, stale)) == (False, 0), "it has read the list as it was before"
+    assert walk.part(replay_id, "again") == [b"0", b"1"]
+
+
+def a_call_that_is_refused_after_a_cancel_is_not_split(walk: Walker) -> None:
+    replay_id, intent_id = walk.replayed_together()
+    walk.hold_replay(replay_id, "cancel")
+    walk.settled(intent_id, Event.GIVEN_UP)
+    assert walk.do(walk.replays.follow(replay_id, intent_id, 2, most=9, apart=["0", "1"])) == 0
+    assert walk.watched.redis.get(walk.keys.replay_part(replay_id, "outcomes")) == b"CCX"
+    assert walk.part(replay_id, "again") == []
+    assert walk.do(walk.replays.judge(replay_id)) == "cancelled"
+    assert walk.do(walk.replays.tidy(replay_id)), "it has ended"
 
 
 WALKS: list[Callable[[Any], None]] = [
@@ -145,4 +159,5 @@ WALKS: list[Callable[[Any], None]] = [
     a_replay_stops_by_itself,
     a_replay_is_taken_back,
     letters_follow_the_end_of_their_call,
+    a_call_that_is_refused_after_a_cancel_is_not_split,
 ]

@@ -34,7 +34,7 @@ def an_intent_is_sent(walk: Walker) -> None:
 
 
 def an_intent_is_sent_under_a_ceiling(walk: Walker) -> None:
-    walk = Walker(walk.watched, rate_per_s=2)
+    walk = Walker(walk.watched, rate_per_s=0.1)
     claims = [walk.taken_now(walk.accepted(lane="bulk")) for _ in range(4)]
     assert claims[0] is not None
     assert claims[-1] is None

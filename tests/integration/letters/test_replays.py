@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.integration.letters.dead_letters import MANY, letters_of, of_a_wrong_preset, replay_ledger, users
 from tests.rig import Rig, an_intent, wait_until
@@ -32,6 +33,14 @@ def preset_of(call: Call) -> str:
 
 def refuses_the_wrong_preset(call: Call, _: int) -> Reply | None:
     return refusal(400, 3, "the preset is not known") if preset_of(call) == "WRONG" else None
+
+
+def letters_shared_by(wooshq: Wooshq, server: redis.Redis, job: str, n: int) -> list[str]:
+    """Letters of one job, which share calls."""
+    ids = letters_of(wooshq, users(n))
+    for letter in ids:
+        server.hset(wooshq.ledger.keys.letter(letter), "bulk", job)
+    return ids
 
 
 def ended(rig: Rig, replay_id: str) -> Replay:
@@ -142,10 +151,7 @@ class WhenLettersShareCalls:
     @pytest.mark.settings(list_limit=10)
     def test_killed_workers_double_nobody_who_is_not_on_record(self, rig: Rig, api: StandIn) -> None:
         job, n = new_id(), 300
-        ids = letters_of(rig.wooshq, users(n))
-        server = rig.redis()
-        for letter in ids:
-            server.hset(rig.wooshq.ledger.keys.letter(letter), "bulk", job)
+        letters_shared_by(rig.wooshq, rig.redis(), job, n)
         plan = rig.wooshq.dead_letters.replay(bulk=job, dry_run=True)
         assert (plan.replayed, plan.calls) == (n, 30)
         done = rig.wooshq.dead_letters.replay(bulk=job, first=20)
@@ -164,11 +170,7 @@ class WhenLettersShareCalls:
 
     @pytest.mark.settings(list_limit=10)
     def test_a_pause_takes_them_back_and_they_share_calls_again(self, rig: Rig, api: StandIn) -> None:
-        job = new_id()
-        ids = letters_of(rig.wooshq, users(40))
-        server = rig.redis()
-        for letter in ids:
-            server.hset(rig.wooshq.ledger.keys.letter(letter), "bulk", job)
+        letters_shared_by(rig.wooshq, rig.redis(), job := new_id(), 40)
         rig.wooshq.pause()
         done = rig.wooshq.dead_letters.replay(bulk=job)
         paused = rig.wooshq.replays.pause(done.id or "")
@@ -179,6 +181,23 @@ class WhenLettersShareCalls:
         assert ended(rig, done.id or "").sent == 40
         assert sorted(len(call.recipients) for call in api.calls) == [10] * 4
         assert api.accepted == dict.fromkeys(users(40), 1)
+
+    @pytest.mark.stand_in(latency_s=0.5)
+    @pytest.mark.settings(list_limit=10)
+    def test_a_call_that_is_refused_after_a_cancel_ends_with_the_replay(self, rig: Rig, api: StandIn) -> None:
+        letters_shared_by(rig.wooshq, rig.redis(), job := new_id(), 4)
+        api.answer = lambda call, n: refusal(400, 3, "users.list[1]: is not valid")
+        done = rig.wooshq.dead_letters.replay(bulk=job)
+        rig.start_worker()
+        wait_until(lambda: api.under_way)
+        assert rig.wooshq.replays.cancel(done.id or "").sending == 4, "the call is in progress"
+
+        wait_until(lambda: rig.wooshq.replays.show(done.id or "").ended_at, saw=lambda: rig.wooshq.replays.show(done.id or ""))
+
+        replay = rig.wooshq.replays.show(done.id or "")
+        assert (replay.state, replay.cancelled, replay.waiting, replay.sending) == ("cancelled", 4, 0, 0)
+        assert len(api.calls) == 1
+        assert len(rig.wooshq.dead_letters.list(bulk=job, state="open")) == 4, "they can be replayed again"
 
 
 class WhenAReplayIsHeldBack:

@@ -31,6 +31,8 @@ if seen ~= tonumber(ARGV[3]) then return seen end
 local ids = redis.call('LRANGE', list, 0, ARGV[7] == 'apart' and -1 or ARGV[4] - 1)
 if #ids == 0 then return 0 end
 free_first(KEYS[1])
+-- What waits in a cancelled replay would wait for ever.
+local is_cancelled = redis.call('HGET', KEYS[1], 'state') == 'cancelled'
 local unknown = {}
 if ARGV[7] == 'each' then
   for i = 8, #ARGV do unknown[ARGV[i]] = true end
@@ -42,8 +44,8 @@ local function follow(letter)
   if is[1] ~= ARGV[2] then return end
   if ARGV[7] == 'apart' then
     redis.call('HINCRBY', key, 'attempts', tonumber(v.n or 0))
-    reopen_one(key, prefix, ARGV[2], 'its replay ' .. ARGV[2] .. ' was refused with others', ARGV[6], nil)
-    if is[2] then set_outcome(prefix, is[2], 'b', '.') end
+    reopen_one(key, prefix, ARGV[2], 'its replay ' .. ARGV[2] .. ' was refused with others', ARGV[6], is_cancelled and 'C' or nil)
+    if is[2] and not is_cancelled then set_outcome(prefix, is[2], 'b', '.') end
   elseif v.state == 'sent' then
     close_one(key, prefix, ARGV[2], v.code or '', v.n, now, ARGV[6], unknown[letter])
   elseif v.state == 'dead' then
@@ -58,8 +60,10 @@ end
 
 for _, letter in ipairs(ids) do follow(letter) end
 redis.call('LTRIM', list, #ids, -1)
-if ARGV[7] == 'apart' then
+if ARGV[7] == 'apart' and not is_cancelled then
   redis.call('HINCRBY', KEYS[1], 'gone', -#ids)
+  -- Whoever has read the first calls of the list must not take these off it instead.
+  redis.call('HINCRBY', KEYS[1], 'fence', 1)
   for i = #ARGV, 8, -1 do redis.call('LPUSH', KEYS[3], ARGV[i]) end
 end
 local left = redis.call('LLEN', list)
