@@ -45,8 +45,8 @@ class Marks:
         found |= {self.mark(Field.TAG, value, name) for name, value in content.tags}
         if key := content.key:
             found.add(self.mark(Field.KEY, key))
-        if campaign := content.campaign or sent.row.get("campaign"):
-            found.add(self.mark(Field.CAMPAIGN, campaign))
+        if sent.campaign:
+            found.add(self.mark(Field.CAMPAIGN, sent.campaign))
         return sorted(found)
 
     def mark(self, field: Field, value: str, name: str = "") -> int:

@@ -11,7 +11,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
+
+from pydantic_core import to_json
 
 from wooshq.history.record import Record
 from wooshq.history.sent import SentIntent
@@ -69,8 +72,8 @@ def pack_sent(sent: SentIntent, *, bare: bool) -> bytes:
     """`pack` of its record, without making it."""
     content = sent.content
     kept: dict[str, Any] = {}
-    if campaign := content.campaign or sent.row.get("campaign"):
-        kept["c"] = campaign
+    if sent.campaign:
+        kept["c"] = sent.campaign
     if tags := content.tags:
         kept["g"] = tags
     recipients = content.recipients
@@ -81,13 +84,13 @@ def pack_sent(sent: SentIntent, *, bare: bool) -> bytes:
             kept["k"] = content.key
         if recipients:
             kept["r"] = recipients
-        if body := sent.row.get("body"):
-            kept["b"] = body
+        if sent.body:
+            kept["b"] = sent.body
     if sent.accepted_ms:
         kept["t"] = sent.ended_ms - sent.accepted_ms
     shown: dict[str, Any] = {}
-    if code := sent.row.get("code"):
-        shown["m"] = [code]
+    if sent.code:
+        shown["m"] = [sent.code]
     if sent.attempts:
         shown["a"] = [_kept_attempt_packed(one, sent.ended_ms) for one in sent.attempts]
     if shown:
@@ -96,7 +99,10 @@ def pack_sent(sent: SentIntent, *, bare: bool) -> bytes:
 
 
 def _packed(kept: dict[str, Any]) -> bytes:
-    raw = _as_json(kept).encode("utf-8", "surrogatepass")
+    try:
+        raw = to_json(kept, inf_nan_mode="constants")
+    except (ValueError, TypeError):  # what only Python writes: lone surrogates
+        raw = _as_json(kept).encode("utf-8", "surrogatepass")
     if len(raw) < _WORTH_IT:
         return _PLAIN + raw
     deflate = zlib.compressobj(6, zlib.DEFLATED, -12 if len(raw) < 4096 else -15, 5, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
@@ -236,7 +242,16 @@ def _before(at: Any, ended_ms: int) -> Any:
     """A moment as ms before the end; as it is if it would not come back the same."""
     if not isinstance(at, str) or len(at) != 24 or at[10] != "T" or at[19] != "." or at[23] != "Z":  # as `moment` writes it
         return at
+    digits = at[17:19] + at[20:23]
+    if not digits.isascii() or not digits.isdecimal() or digits >= "6":
+        return at
     try:
-        return ended_ms - round(datetime.fromisoformat(at).timestamp() * 1000)
+        return ended_ms - _minute_ms(at[:17]) - int(digits)
     except ValueError:
         return at
+
+
+@lru_cache(64)
+def _minute_ms(minute: str) -> int:
+    """The ms since the epoch of a minute, as the beginning of a moment. Raises ValueError."""
+    return round(datetime.fromisoformat(f"{minute}00.000Z").timestamp() * 1000)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tests.unit.history.records import AT, WORDS, a_row, an_id
 from wooshq.history.marks import Marks
-from wooshq.history.sent import sent_intent
+from wooshq.history.record import intent_record
+from wooshq.history.sent import sent_in_text, sent_intent
 from wooshq.history.sql.rows import row_of, row_of_sent
-from wooshq.ledger.replies import as_kept
+from wooshq.ledger.replies import as_kept, as_row
 
 MARKS = Marks(b"secret")
 words = st.sampled_from(WORDS)
@@ -65,6 +66,33 @@ def test_both_ways_give_the_same_row(row: dict[str, str], keep_bodies: bool) -> 
     record = short.record()
     assert MARKS.of_sent(short) == MARKS.of(record)
     assert row_of_sent(short, [], keep_bodies=keep_bodies) == row_of(record, [], keep_bodies=keep_bodies)
+
+
+@given(
+    attempt=attempts(),
+    user=words,
+    more=st.sampled_from([{}, {"tags": {"order": "7"}}, {"idempotency_key": "k"}]),
+    keep_bodies=st.booleans(),
+)
+def test_a_row_that_is_one_text_gives_the_same_row_as_its_fields(
+    attempt: dict[str, Any], user: str, more: dict[str, Any], keep_bodies: bool
+) -> None:
+    body = json.dumps({"to": {"users": [user]}, "message": {"push": {"title": user}}, **more})
+    said = f"lease {AT - 60} {AT} M-1 {as_kept({**attempt, 'probe': False})}"
+    text = "\n".join([f"{AT - 800} -", "transactional", "AAAAA-BBBBB", "3", "", body, said])
+    short = sent_in_text(an_id(1), text)
+    assert short is not None
+    record = intent_record(an_id(1), as_row([text]), changed_ms=AT)
+    assert short.record() == record
+    assert MARKS.of_sent(short) == MARKS.of(record)
+    assert row_of_sent(short, [], keep_bodies=keep_bodies) == row_of(record, [], keep_bodies=keep_bodies)
+
+
+@pytest.mark.parametrize(
+    "last", [[], [f"lease {AT - 60}"], [f'lease {AT - 60} {AT} M-1 {{"outcome": "sent"}}']], ids=["queued", "sending", "an older attempt"]
+)
+def test_a_text_that_says_anything_else_goes_the_long_way(last: list[str]) -> None:
+    assert sent_in_text(an_id(1), "\n".join([f"{AT - 800} -", "transactional", "AAAAA-BBBBB", "3", "", "{}", *last])) is None
 
 
 @pytest.mark.parametrize(

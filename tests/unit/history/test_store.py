@@ -73,6 +73,15 @@ class WhenRecordsAreWritten:
             newest[name] = max(newest.get(name, 0), record.changed_ms)
         assert {(record.kind, record.id): record.changed_ms for record in ends[0]} == newest
 
+    def test_a_batch_may_have_any_size(self, history: History) -> None:
+        batch = [a_record(n, body={"to": {"users": [f"u{n % 3}"]}, "tags": {"n": str(n)}}) for n in range(1234)]
+        history.write(batch)
+        assert history.read_many([record.id for record in batch]) == {record.id: record for record in batch}
+        assert len(history.find(Is(Field.RECIPIENT, "u2"), limit=2000)) == 411
+        assert history.find(Is(Field.TAG, "1233", "n"), limit=2) == batch[1233:]
+        history.write(batch[::2])
+        assert len(history.find(None, limit=2000)) == 1234
+
     def test_many_writers_and_readers_do_not_disturb_each_other(self, history: History) -> None:
         def write(seed: int) -> None:
             for start in range(0, 200, 20):

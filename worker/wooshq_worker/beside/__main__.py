@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,8 @@ _PIPE: Final = 0
 _NICE: Final = 5
 """Where the CPU does not suffice for both, sending has most of it."""
 _END_WITHIN_S: Final = 10.0
+_COLLECT: Final = (50_000, 20, 20)
+"""When Python looks for garbage. Rows come and go by the thousand, and none of them needs it; as Python has it, the search took as long as the work."""
 _USED_WRONGLY: Final = 2
 
 
@@ -57,6 +60,8 @@ def main() -> int:
         log.critical("history_cannot_be_used", why=str(error))
         return _USED_WRONGLY
     wooshq = Wooshq(settings)
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
     try:
         asyncio.run(_work(given, wooshq, history))
     finally:

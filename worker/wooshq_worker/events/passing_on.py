@@ -159,7 +159,7 @@ class PassingOn:
 
     async def _jobs(self, ends: Sequence[Ended]) -> Iterator[Made]:
         rows = (await self._client.do(self._events.read(ends))) if ends else []
-        return iter([of_job(ended_job(one.id, row[0])) for one, row in zip(ends, rows, strict=False) if row[0]])
+        return iter([of_job(ended_job(one.id, row)) for one, (row,) in zip(ends, rows, strict=False) if row and isinstance(row, dict)])
 
     async def _moves(self, entry: Entry) -> AsyncIterator[Made]:
         for one in entry.moves:

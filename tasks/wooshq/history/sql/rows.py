@@ -14,6 +14,7 @@ from wooshq.history.sql.tables import NAMES, ORDER
 from wooshq.history.sql.where import folded
 from wooshq.ledger.states import State
 
+_SENT: Final = str(State.SENT)
 _ORDER: Final = tuple(NAMES.index(name) for name in ORDER)
 
 
@@ -58,7 +59,7 @@ def row_of(record: Record, marks: Sequence[int], *, keep_bodies: bool, recipient
 def row_of_sent(sent: SentIntent, marks: Sequence[int], *, keep_bodies: bool) -> Row:
     """`row_of` its record, without making it."""
     last = sent.attempts[-1] if sent.attempts else []
-    errors = "\n".join(dict.fromkeys(one[5] for one in sent.attempts if len(one) > 5 and one[5]))
+    errors = "\n".join(dict.fromkeys([one[5] for one in sent.attempts if len(one) > 5 and one[5]]))
     texts = "\n".join(sent.content.texts()) if keep_bodies else ""
     ref = ref_of("intent", sent.id)
     values = (
@@ -67,12 +68,12 @@ def row_of_sent(sent: SentIntent, marks: Sequence[int], *, keep_bodies: bool) ->
         sent.changed_ms,
         int((last[2] if len(last) > 2 else 0) or 0),
         0,
-        str(State.SENT),
+        _SENT,
         "",
         _clean((last[3] if len(last) > 3 else "") or ""),
-        _clean(sent.row.get("app", "")),
-        _clean(sent.row.get("lane", "")),
-        folded(f"{texts}\n{errors}".strip("\n") if keep_bodies else errors),
+        _clean(sent.app),
+        _clean(sent.lane),
+        folded(f"{texts}\n{errors}".strip("\n")) if texts or errors else "",
         pack_sent(sent, bare=not keep_bodies),
     )
     return Row(ref, values, marks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -23,8 +24,11 @@ _CACHE_KB: Final = 64 * 1024
 _CHECKPOINT_PAGES: Final = 20_000
 """How long the write-ahead log becomes (80 MB) before it goes into the file: a page that many batches change is then written once."""
 
-_INSERT: Final = f"INSERT INTO wooshq_history (n, {', '.join(NAMES)}) VALUES ({', '.join('?' * (len(NAMES) + 1))})"
-_TEXTS: Final = "INSERT INTO wooshq_history_texts (rowid, texts) VALUES (?, ?)"
+_INSERT: Final = f"INSERT INTO wooshq_history (n, {', '.join(NAMES)})"
+_MARKS: Final = "INSERT INTO wooshq_history_marks (mark, n)"
+_TEXTS: Final = "INSERT INTO wooshq_history_texts (rowid, texts)"
+_TOGETHER: Final = 500
+"""Rows in one statement. SQLite lets the interpreter go for each statement, and to get it back from a busy thread takes a while."""
 _UNTEXT: Final = "INSERT INTO wooshq_history_texts (wooshq_history_texts, rowid, texts) VALUES ('delete', ?, ?)"
 
 
@@ -118,11 +122,23 @@ class SqliteWriter(Writer):
         self._remove(instead_of)
         (last,) = self._raw.execute("SELECT coalesce(max(n), 0) FROM wooshq_history").fetchone()
         numbered = list(enumerate(rows, last + 1))
-        self._raw.executemany(_INSERT, [(n, *row.values, _packed(row.marks)) for n, row in numbered])
+        self._add(_INSERT, [(n, *row.values, _packed(row.marks)) for n, row in numbered])
         # In the order of their table, which is not that of the records.
         have = sorted((mark, n) for n, row in numbered for mark in row.marks)
-        self._raw.executemany("INSERT INTO wooshq_history_marks (mark, n) VALUES (?, ?)", have)
-        self._raw.executemany(_TEXTS, [(n, row.values[10]) for n, row in numbered if row.values[10]])
+        self._add(_MARKS, have)
+        self._add(_TEXTS, [(n, row.values[10]) for n, row in numbered if row.values[10]])
+
+    def _add(self, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, many in a statement."""
+        if not rows:
+            return
+        one = f"({','.join('?' * len(rows[0]))})"
+        together = min(_TOGETHER, self._raw.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(rows[0]))
+        whole = len(rows) - len(rows) % together
+        for start in range(0, whole, together):
+            values = tuple(itertools.chain.from_iterable(rows[start : start + together]))
+            self._raw.execute(f"{into} VALUES {','.join([one] * together)}", values)
+        self._raw.executemany(f"{into} VALUES {one}", rows[whole:])
 
     def _remove(self, numbers: Sequence[int]) -> None:
         for some in _parts(numbers):

@@ -59,7 +59,7 @@ class _Read:
 class Consumer:
     """
     Reads rows that have ended, writes them to the history in one transaction, and then has the ledger forget them. While one group is written,
-    the next one is read. Killed at any moment, it leaves events that another consumer takes; the history keeps one record of each row however
+    the next one is read, and the one before is forgotten. Killed at any moment, it leaves events that another consumer takes; the history keeps one record of each row however
     often it is written.
 
     Of all consumers of an installation one works, and the others only help if it does not keep up: see take.lua. name: of this one.
@@ -86,6 +86,7 @@ class Consumer:
         self._untold_at_begin = 0
         self._takes_own = True  #: what this name has taken before and not done: the last process of this worker died, or Redis was away
         self._writing: asyncio.Task[None] | None = None
+        self._forgetting: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._said = _Said()
         self.away_at: float | None = None  #: monotonic: since when the history does no work
@@ -118,7 +119,7 @@ class Consumer:
                 log.error("history_round_failed", exc_info=True)
             await self._wait(pause_s)
         try:
-            await self._written_before()
+            await self._done_before()
             await self._client.do(self._ledger.leave(self._name))
         except (LedgerUnavailable, _Stopped):
             pass
@@ -145,20 +146,33 @@ class Consumer:
         for group, names in _groups_of(entries):
             found = await self._read(group)
             await self._written_before()
-            self._writing = asyncio.create_task(self._finish(found, names))
+            self._writing = asyncio.create_task(self._write(found, names))
             n += len(group)
         if own or len(entries) == _ENTRIES:
             return 0.0  # the next one is read while this one is written
-        await self._written_before()
+        await self._done_before()
         if self._may_sweep and not entries and await self._sweep():
             return 0.0
         return 0.0 if n >= _GROUP else _GATHER_S if n else _LOOK_EVERY_S
 
     async def _written_before(self) -> None:
-        """Until the group before is written and forgotten. Raises _Stopped."""
+        """Until the group before is written. Raises _Stopped."""
         writing, self._writing = self._writing, None
         if writing is not None:
             await writing
+
+    async def _forgotten_before(self) -> None:
+        """Until all that was written before is forgotten."""
+        forgetting, self._forgetting = self._forgetting, None
+        if forgetting is not None:
+            await forgetting
+
+    async def _done_before(self) -> None:
+        """Until all groups before are written and forgotten. Raises _Stopped."""
+        try:
+            await self._written_before()
+        finally:
+            await self._forgotten_before()
 
     async def _listen(self) -> None:
         self._untold, self._bytes = await self._client.do(self._ledger.listen(self._most_bytes))
@@ -190,9 +204,14 @@ class Consumer:
             at += len(rows)
         return found
 
-    async def _finish(self, found: _Read, names: Sequence[str] = ()) -> None:
-        """Write a group, and have the ledger forget it, and its events. Raises _Stopped."""
+    async def _write(self, found: _Read, names: Sequence[str]) -> None:
+        """Write a group, and begin to have the ledger forget it, and its events. Raises _Stopped."""
         kept = await self._written(found.records, found.kept) if found.records else []
+        await self._forgotten_before()
+        self._forgetting = asyncio.create_task(self._finish(kept, names))
+
+    async def _finish(self, kept: Sequence[Kept], names: Sequence[str] = ()) -> None:
+        """Have the ledger forget what the history has, and the events."""
         for part in _parts(kept, _FORGET):
             await self._forget([], part)
         for some in _parts(names, _ENTRIES):
@@ -257,7 +276,8 @@ class Consumer:
             self._cursor = 0
         self._cursor, found = await self._client.do(self._ledger.page(self._cursor, _PAGE))
         for group in _parts(found, _GROUP):
-            await self._finish(await self._read(group))
+            read = await self._read(group)
+            await self._finish(await self._written(read.records, read.kept) if read.records else [])
         step: Final = "go on" if self._cursor else "end"
         may, _ = await self._client.do(self._ledger.sweep(self._token, step, self._untold_at_begin))
         if not may or not self._cursor:

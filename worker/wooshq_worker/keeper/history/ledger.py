@@ -132,10 +132,13 @@ class EventLedger:
         """This reader takes no more: another one need not wait to work alone."""
         yield RunScript("events/leave", self._telling, (self.group, reader))
 
-    def read(self, ended: Sequence[Ended]) -> Steps[list[list[dict[str, str]]]]:
-        """The rows of the first of these, see read.lua; {} for one that is gone."""
+    def read(self, ended: Sequence[Ended]) -> Steps[list[list[dict[str, str] | str]]]:
+        """The rows of the first of these, see read.lua: fields, or one text; {} for one that is gone."""
         found = yield RunScript("events/read", self._telling, (READ_BYTES, *map(str, ended)))
-        return [[as_row(flat) if flat else {} for flat in rows] for rows in found]
+        return [
+            [text(flat[0]) if len(flat) == 1 else as_row(flat) if flat else {} for flat in rows] if isinstance(rows, list) else [text(rows)]
+            for rows in found
+        ]
 
     def done(self, entries: Sequence[str]) -> Steps[None]:
         """This group has done these entries."""

@@ -5,6 +5,7 @@
 -- uses clock
 -- uses full
 -- uses row
+-- uses events/gone_ids
 -- uses letters/gone
 -- uses events/trim
 -- KEYS[1]   events   stream
@@ -22,25 +23,9 @@ local now = now_ms()
 local prefix = string.match(KEYS[1], '^[^}]*}:')
 local keep_ms, n = tonumber(ARGV[1]), tonumber(ARGV[3])
 local FINAL = {sent = true, dead = true, expired = true, cancelled = true}
-local gone, newest = 0, nil
-local is_full, is_kept = {}, {}
+local HEAD, TAIL = 511, 400
+local gone, over = 0, {}
 free_first(KEYS[2])
-
--- Keeps an id, see row.lua.
-local function keep_id(id, digest)
-  local set, plain, with, both = prefix .. 'gone:' .. string.sub(id, 1, 8), numbers_of(id, digest)
-  local depth = 36
-  while true do
-    if is_full[set] == nil then is_full[set] = redis.call('SCARD', set) >= GONE_FULL end
-    if not is_full[set] or depth < 25 then break end
-    is_kept[set] = true
-    set, depth = set .. string.sub(id, depth, depth), depth - 1
-  end
-  local n = both and redis.call('SADD', set, with, both) or redis.call('SADD', set, plain)
-  if n > 0 then is_full[set] = redis.call('SCARD', set) >= GONE_FULL end
-  is_kept[set] = true
-  if string.sub(id, 15, 15) == '7' and (not newest or id > newest) then newest = id end
-end
 
 -- Notes that the history has a row as it is now.
 local function note(key, changed)
@@ -61,7 +46,7 @@ end
 local function drop_intent(row, id)
   local v = fields_of(row, 'state', 'digest', 'share', 'bulk')
   if not v[1] or v[3] then return end
-  if not v[4] or v[4] == '' then keep_id(id, v[2] or nil) end
+  if not v[4] or v[4] == '' then keep_id(prefix, id, v[2] or nil) end
   redis.call('DEL', row)
   gone = gone + 1
 end
@@ -94,8 +79,23 @@ local function forget_ended(kind, id, changed)
   leave_letter(id)
 end
 
+-- Of a row that is one text: whether it was sent then, and its digest. Nearly all are that, and a large body need not be read for it.
+local function sent_text(key, changed)
+  local tail = redis.pcall('GETRANGE', key, -TAIL, -1) -- an error of a row that has fields
+  if type(tail) ~= 'string' or string.byte(tail, -1) ~= ENDS_SENT or not string.find(tail, ' ' .. changed .. ' ', 1, true) then return end
+  return true, string.match(redis.call('GETRANGE', key, 0, HEAD), '^[^\n]*\n[^\n]*\n[^\n]*\n[^\n]*\n([^\n]*)\n')
+end
+
 local function forget_intent(id, changed, till)
   local key = prefix .. 'intent:' .. id
+  if till <= now then
+    local is_sent, digest = sent_text(key, changed)
+    if is_sent and digest then
+      keep_id(prefix, id, digest)
+      over[#over + 1] = key
+      return
+    end
+  end
   local v = fields_of(key, 'state', 'changed', 'ended', 'cancel', 'letter', 'share', 'digest')
   if not v[1] or not FINAL[v[1]] or (v[2] or v[3]) ~= changed then return end
   local left = redis.call('PTTL', key)
@@ -105,14 +105,13 @@ local function forget_intent(id, changed, till)
     if v[1] == 'dead' or v[5] then leave_letter(v[5] or id) end
     return
   end
-  keep_id(id, v[7] or nil)
+  keep_id(prefix, id, v[7] or nil)
   if till > now then
     note(key, changed)
     redis.call('PEXPIRE', key, math.min(left, till - now))
     return
   end
-  redis.call('DEL', key)
-  gone = gone + 1
+  over[#over + 1] = key
 end
 
 for i = n + 4, #ARGV do
@@ -123,12 +122,8 @@ for i = n + 4, #ARGV do
     forget_intent(id, changed, tonumber(till))
   end
 end
-if next(is_kept) then
-  for set in pairs(is_kept) do redis.call('PEXPIRE', set, keep_ms) end
-  redis.call('HSET', KEYS[2], 'gone_till', now + keep_ms)
-  local before = redis.call('HGET', KEYS[2], 'gone_newest')
-  if newest and (not before or newest > before) then redis.call('HSET', KEYS[2], 'gone_newest', newest) end
-end
+if #over > 0 then gone = gone + redis.call('DEL', unpack(over)) end
+keep_ids(KEYS[2], now, keep_ms)
 
 local names = {}
 for i = 4, n + 3 do names[#names + 1] = ARGV[i] end

@@ -3,8 +3,8 @@
 -- KEYS[1]   telling  hash; only for the names of other keys
 -- ARGV      how many bytes of rows at most (those of one are always read), then '<kind> <id>' each
 -- derived   intent:<id>, letter:<letter>, job:<job>
--- returns   {{{<field or value> *} *} *}, the rows of the first ones that fit (a row that is one text: only that): of an intent or a job its row; of a letter its row, and then those
---            of its intent and of its replays; a row that is not there is empty
+-- returns   {<rows> *} of the first ones that fit: of an intent its row, if that is one text; otherwise {{<field or value> *} *} (a row that is one text: only
+--            that): of an intent or a job its row; of a letter its row, and then those of its intent and of its replays; a row that is not there is empty
 -- cost      O(size of the rows); the caller bounds it
 -- moves     none
 -- again     same answer, changes nothing
@@ -36,6 +36,7 @@ for i = 2, #ARGV do
     end
   else
     rows[1] = read(prefix .. 'intent:' .. id)
+    if #rows[1] == 1 then rows = rows[1][1] end
   end
   if bytes > most and i > 2 then break end
   out[i - 1] = rows

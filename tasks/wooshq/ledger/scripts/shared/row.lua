@@ -103,8 +103,11 @@ end
 
 -- What is left of a row that the history has: its id, as a number in a set. Redis keeps a set of numbers in eight bytes each, up to 512 of them
 -- (set-max-intset-entries). So the ids of some 65 seconds (their first eight letters) have a set; when it is full, the next ones go to one of sixteen
--- behind it, by the last letter of the id, then by the one before it, and so on. An id with a digest has a second number, for both together.
+-- behind it, by the next letter of their time, and so on: 4 s, 256 ms, 16 ms, 1 ms; what ends together is in few sets. Then by their last letters. An id
+-- with a digest has a second number, for both together.
 local GONE_FULL = 500
+local GONE_SPLIT = {10, 11, 12, 13, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25}
+local GONE_SPLIT_BEFORE = {36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25}
 local gone_newest
 
 -- A number below 2^63 as Redis reads it. hi: below 2^31, lo: below 2^32.
@@ -130,13 +133,20 @@ local function digest_of_gone(prefix, id, digest)
   if #id ~= 36 then return nil end -- ids of ours are UUIDs
   gone_newest = gone_newest or redis.call('HGET', prefix .. 'telling', 'gone_newest') or ''
   if string.sub(id, 15, 15) == '7' and id > gone_newest then return nil end -- nearly always: such an id begins with its time
-  local set, plain, with, both = prefix .. 'gone:' .. string.sub(id, 1, 8), numbers_of(id, digest)
-  for depth = 36, 25, -1 do
-    local has = redis.call('SMISMEMBER', set, plain, with, both or with)
-    if has[1] == 1 then return digest or '' end
-    if has[2] == 1 then return (not both or has[3] == 1) and (digest or '') or '!' end
-    if redis.call('SCARD', set) < GONE_FULL then return nil end
-    set = set .. string.sub(id, depth, depth)
+  local plain, with, both = numbers_of(id, digest)
+  -- As they are split, and as they were before: of sets that are full, both have the first one.
+  for _, split in ipairs({GONE_SPLIT, GONE_SPLIT_BEFORE}) do
+    local set = prefix .. 'gone:' .. string.sub(id, 1, 8)
+    for n = 0, #split do
+      if n > 0 then set = set .. string.sub(id, split[n], split[n]) end
+      local has = redis.call('SMISMEMBER', set, plain, with, both or with)
+      if has[1] == 1 then return digest or '' end
+      if has[2] == 1 then return (not both or has[3] == 1) and (digest or '') or '!' end
+      if redis.call('SCARD', set) < GONE_FULL then
+        if n == 0 then return nil end
+        break
+      end
+    end
   end
   return nil
 end
