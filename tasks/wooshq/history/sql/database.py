@@ -85,8 +85,9 @@ class Database(ABC):
         """Make the tables that are not there, in a transaction of its own. Two processes may do so at the same time."""
 
     def is_complete(self, connection: Connection) -> bool:
-        """Whether nothing is left to make for tables that are there: those of a version before have no acts."""
-        return inspect(connection).has_table("wooshq_history_act_ids")
+        """Whether nothing is left to make for tables that are there: those of versions before have no acts, or fewer indexes."""
+        found = inspect(connection)
+        return found.has_table("wooshq_history_act_ids") and found.has_index("wooshq_history", "wooshq_history_app")
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Writer]:

@@ -65,17 +65,21 @@ CREATE UNIQUE INDEX IF NOT EXISTS wooshq_history_ref ON wooshq_history (ref);
 CREATE INDEX IF NOT EXISTS wooshq_history_ended ON wooshq_history (ended_ms);
 CREATE INDEX IF NOT EXISTS wooshq_history_unsent ON wooshq_history (ended_ms) WHERE state <> 'sent';
 CREATE INDEX IF NOT EXISTS wooshq_history_in_doubt ON wooshq_history (ended_ms) WHERE in_doubt = 1;
+CREATE INDEX IF NOT EXISTS wooshq_history_status ON wooshq_history (status, ended_ms) WHERE status <> 200;
+CREATE INDEX IF NOT EXISTS wooshq_history_code ON wooshq_history (code, ended_ms) WHERE code <> 'OK';
 """
 
 _COLUMNS: Final = """ref {bytes} NOT NULL, ended_ms bigint NOT NULL, changed_ms bigint NOT NULL, status smallint NOT NULL, in_doubt smallint NOT NULL,
  state text NOT NULL, reason text NOT NULL, code text NOT NULL, app text NOT NULL, lane text NOT NULL, texts text NOT NULL, packed {bytes} NOT NULL"""
 
-# A number keeps the entries of the marks short. The texts' index has no copy of the texts, and only which records have a run of three letters:
+# SQLite would sort all records of an application that most have; PostgreSQL knows better, and keeps each application once if nothing follows it: 8 bytes a
+# record and not 73. A number keeps the entries of the marks short. The texts' index has no copy of the texts, and only which records have a run of three letters:
 # a fifth of the size; `where` looks at the texts that it finds.
 SQLITE: Final = (
     f"CREATE TABLE IF NOT EXISTS wooshq_history (n INTEGER PRIMARY KEY, {_COLUMNS}, marks {{bytes}} NOT NULL);\n".format(bytes="blob")
     + _INDEXES
     + """
+CREATE INDEX IF NOT EXISTS wooshq_history_app ON wooshq_history (app, ended_ms);
 CREATE TABLE IF NOT EXISTS wooshq_history_marks (mark bigint NOT NULL, n bigint NOT NULL, PRIMARY KEY (mark, n)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS wooshq_history_texts USING fts5
  (texts, content='wooshq_history', content_rowid='n', tokenize='trigram case_sensitive 1', detail='none', columnsize=0);
@@ -88,6 +92,7 @@ POSTGRESQL: Final = (
     f"CREATE TABLE IF NOT EXISTS wooshq_history ({_COLUMNS}, marks bigint[] NOT NULL);\n".format(bytes="bytea")
     + _INDEXES
     + "CREATE INDEX IF NOT EXISTS wooshq_history_marks ON wooshq_history USING gin (marks);\n"
+    + "CREATE INDEX IF NOT EXISTS wooshq_history_app ON wooshq_history (app);\n"
     + _META.format(bytes="bytea")
 )
 

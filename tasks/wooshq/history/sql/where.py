@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, assert_never
 
-from sqlalchemy import ColumnElement, and_, not_, or_
+from sqlalchemy import ColumnElement, and_, literal_column, not_, or_
 
 from wooshq.history.record import Kind
 from wooshq.history.sql.refs import KINDS, ref_of
@@ -18,9 +18,13 @@ _KINDS: Final[tuple[Kind, ...]] = tuple(KINDS)
 
 _DEAD: Final = (str(State.DEAD), *map(str, LetterState))
 
-UNSENT: Final = ended.c.state != str(State.SENT)
-IN_DOUBT: Final = ended.c.in_doubt == 1
-"""As the partial indexes have them: a condition that implies one says it, too, because SQLite does not find that out."""
+_STATUS_OK, _CODE_OK = 200, "OK"
+"""What nearly all records have: partial indexes have all others."""
+UNSENT: Final = ended.c.state != literal_column("'sent'")
+_STATUS_IS_RARE: Final = ended.c.status != literal_column("200")
+_CODE_IS_RARE: Final = ended.c.code != literal_column("'OK'")
+IN_DOUBT: Final = ended.c.in_doubt == literal_column("1")
+"""As the partial indexes have them: a condition that implies one says it, too, because databases do not find that out."""
 
 
 class Finder(Protocol):
@@ -73,7 +77,8 @@ def _is(condition: Is, finder: Finder) -> ColumnElement[bool]:
         case Field.TEXT:
             return finder.contains(folded(value))
         case Field.STATUS:
-            return ended.c.status == int(value)
+            is_it = ended.c.status == int(value)
+            return is_it if int(value) == _STATUS_OK else and_(is_it, _STATUS_IS_RARE)
         case Field.STATE:
             if value == State.SENT:
                 return ended.c.state == value
@@ -81,6 +86,8 @@ def _is(condition: Is, finder: Finder) -> ColumnElement[bool]:
             return and_(ended.c.state.in_(_DEAD) if value == State.DEAD else ended.c.state == value, UNSENT)
         case Field.REASON:
             return and_(ended.c.reason == value, UNSENT)
+        case Field.CODE if value != _CODE_OK:
+            return and_(ended.c.code == value, _CODE_IS_RARE)
         case Field.CODE | Field.APP | Field.LANE as field:
             return ended.c[str(field)] == value
         case _:
