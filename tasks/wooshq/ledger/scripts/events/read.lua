@@ -3,8 +3,8 @@
 -- KEYS[1]   telling  hash; only for the names of other keys
 -- ARGV      how many bytes of rows at most (those of one are always read), then '<kind> <id>' each
 -- derived   intent:<id>, letter:<letter>, job:<job>
--- returns   {<rows> *} of the first ones that fit: of an intent its row, if that is one text; otherwise {{<field or value> *} *} (a row that is one text: only
---            that): of an intent or a job its row; of a letter its row, and then those of its intent and of its replays; a row that is not there is empty
+-- returns   {<an intent's row that is one text> | {{<field or value> *} *} *}, the rows of the first ones that fit: of an intent or a job its row; of a letter
+--            its row, and then those of its intent and of its replays (of one that is one text only that); a row that is not there is empty
 -- cost      O(size of the rows); the caller bounds it
 -- moves     none
 -- again     same answer, changes nothing
