@@ -73,6 +73,13 @@ class WhenRecordsAreWritten:
             newest[name] = max(newest.get(name, 0), record.changed_ms)
         assert {(record.kind, record.id): record.changed_ms for record in ends[0]} == newest
 
+    @pytest.mark.parametrize("odd", ["NULL", "", '"', "\\", '\\"', "{a,b}", "',' ; --", "\n\t", "\\x41", "ü\u2028𝄞"])
+    def test_no_text_is_read_as_anything_else(self, history: History, odd: str) -> None:
+        odd_one = a_record(9, state="dead", reason=odd, app=odd, lane=odd, detail=f"said {odd}", body={"message": {"push": {"title": odd}}})
+        history.write([a_record(8), odd_one, a_record(10)])
+        assert history.read(odd_one.id) == odd_one
+        assert history.find(Is(Field.APP, odd), limit=5) == [odd_one]
+
     def test_a_batch_may_have_any_size(self, history: History) -> None:
         batch = [a_record(n, body={"to": {"users": [f"u{n % 3}"]}, "tags": {"n": str(n)}}) for n in range(1234)]
         history.write(batch)
