@@ -21,6 +21,7 @@ from wooshq.ledger import scripts
 from wooshq.ledger.chunks import ChunkName, Doubt
 from wooshq.ledger.gates import Heard, Shut
 from wooshq.ledger.intents import CancelOutcome, Claim, Settlement
+from wooshq.ledger.replies import as_row
 from wooshq.ledger.states import FINAL, Event, Mark, Reason
 from wooshq_worker.keeper.history.ledger import Ended, EventLedger, Kept
 
@@ -189,7 +190,8 @@ def what_has_ended_is_told_read_and_forgotten(walk: Walker) -> None:
     assert walk.do(events.take("another", 100, lost_after_ms=0)) == entries, "it may be lost"
     rows = walk.do(events.read(told))
     assert all(row for found in rows for row in found)
-    kept = [Kept(one, row[0].get("changed") or row[0].get("ended") or row[0]["filed"]) for one, row in zip(told, rows, strict=True)]
+    first = [as_row([row]) if isinstance(row, str) else row for row, *_ in rows]
+    kept = [Kept(one, row.get("changed") or row.get("ended") or row["filed"]) for one, row in zip(told, first, strict=True)]
     kept = [replace(one, until_ms=10**13) if one.ended.id == held.intent_id else one for one in kept]
     assert walk.do(events.forget([entry.name for entry in entries], [Kept(told[0], "1"), *kept])) == 4, (
         "a message; a letter that is closed, its intent and its replay"
