@@ -392,8 +392,8 @@ def a_job_s_calls_may_not_leave(walk: Walker) -> None:
 
 
 def a_job_waits_for_its_slots(walk: Walker) -> None:
-    walk = Walker(walk.watched, rate_per_s=2)
-    name = walk.job(4, rate=2.0)
+    walk = Walker(walk.watched, rate_per_s=0.1)
+    name = walk.job(4, rate=0.1)
     token = walk.taken(name)
     assert walk.begun(name, token, "0-0") == "go"
     assert [walk.begun(name, token, f"{place}-{place}") for place in (1, 2)][-1] == "wait"
