@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wooshq.history.record import Record, intent_record
-from wooshq.ledger.replies import as_row
+from wooshq.ledger.replies import as_row, without_letter
 from wooshq.ledger.states import State
 from wooshq.search.content import Content, read_json
 
@@ -65,6 +65,7 @@ def sent_in_text(intent_id: str, row: str) -> SentIntent | None:
     if not _is_usual(kept := read_json(attempt)):
         return None
     ended_ms = int(ended)
+    body = without_letter(body)
     content = Content(body)
     accepted_ms = int(moments.partition(" ")[0])
     campaign = content.campaign or ""

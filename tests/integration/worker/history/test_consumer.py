@@ -23,6 +23,7 @@ from wooshq.jobs.calls import sweep
 from wooshq.ledger.intents import Settlement
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.states import Event, Reason
+from wooshq.search.tree import Field, Is
 from wooshq_worker.keeper.history import consumer as consuming
 from wooshq_worker.keeper.history import ledger
 from wooshq_worker.keeper.history.consumer import Consumer
@@ -145,6 +146,19 @@ class WhenAnIntentHasEnded:
         assert [one.id for one in desk.wooshq.intents(state="sent", most=2)] == ids[:0:-1]
         assert [one.id for one in desk.wooshq.intents(in_doubt=True)] == ids[::-1]
         assert desk.wooshq.cancel(ids[0]) == "sent"
+
+    async def test_the_history_finds_it_by_what_was_accepted(self, desk: Desk) -> None:
+        desk.listen()
+        (sent,) = desk.settled(tags={"order": "77"}, idempotency_key="k")
+        (body,) = desk.wooshq.do(desk.ledger.bodies([sent]))
+        await desk.consumed(lambda: not desk.rows())
+        history = open_history(desk.settings)
+        assert history is not None
+        try:
+            for condition in (Is(Field.RECIPIENT, "u0"), Is(Field.TAG, "77", "order"), Is(Field.KEY, "k")):
+                assert [(one.id, one.body) for one in history.find(condition, limit=9)] == [(sent, body)]
+        finally:
+            history.close()
 
     async def test_its_id_and_its_key_are_still_recognised(self, desk: Desk) -> None:
         desk.listen()
