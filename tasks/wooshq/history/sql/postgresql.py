@@ -19,6 +19,9 @@ from wooshq.settings.patience import patience
 _LOCK: Final = 0x776F6F73687168
 """Of PostgreSQL's advisory locks: writers share it; whoever makes tables or forgets someone has it alone."""
 
+_STATEMENT: Final = 32 * 1024 * 1024
+"""Characters and bytes of the rows in one statement, unless one row alone has more."""
+
 _TYPES: Final = ("bytea", "bigint", "bigint", "smallint", "smallint", "text", "text", "text", "text", "text", "text", "bytea", "text")
 _GIVEN: Final = ", ".join(f"CAST(CAST(:{name} AS text) AS {kind}[])" for name, kind in zip(NAMES, _TYPES, strict=True))
 _SET: Final = ", ".join(f"{name} = excluded.{name}" for name in NAMES if name != "ref")
@@ -121,11 +124,10 @@ class PostgresqlWriter(Writer):
         super().forget(mark, at_ms)
 
     def _write(self, statement: str, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        columns: list[Sequence[Any]] = [*zip(*(row.values for row in rows), strict=True), [_numbers(row.marks) for row in rows]]
-        given = {name: _array(kind, column) for name, kind, column in zip(NAMES, _TYPES, columns, strict=True)}
-        self.connection.execute(text(statement), given)
+        for some in parts_of(rows):
+            columns: list[Sequence[Any]] = [*zip(*(row.values for row in some), strict=True), [_numbers(row.marks) for row in some]]
+            given = {name: _array(kind, column) for name, kind, column in zip(NAMES, _TYPES, columns, strict=True)}
+            self.connection.execute(text(statement), given)
 
 
 _REMOVE: Final = text("DELETE FROM wooshq_history WHERE ref IN :refs").bindparams(bindparam("refs", expanding=True))
@@ -144,6 +146,21 @@ def _numbers(values: Sequence[int]) -> str:
 
 def _quoted(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"') if "\\" in value or '"' in value else value
+
+
+def parts_of(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Rows in their order, as many as one statement may have: PostgreSQL ends a connection that sends a parameter of 1 GiB."""
+    some: list[Row] = []
+    size = 0
+    for row in rows:
+        n = sum(len(value) for value in row.values if isinstance(value, (str, bytes)))
+        if some and size + n > _STATEMENT:
+            yield some
+            some, size = [], 0
+        some.append(row)
+        size += n
+    if some:
+        yield some
 
 
 def _few_or(connection: Connection, condition: ColumnElement[bool]) -> ColumnElement[bool]:
