@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from wooshq.errors import LetterUnknown
 from wooshq.gates.limits import ceiling_of, list_limits
 from wooshq.intents.find import whereabouts
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
@@ -16,8 +17,9 @@ from wooshq.ledger.gates import EVERY, Gate, GateName, holds, read, waits_for_sl
 from wooshq.ledger.intents import IntentLedger, read_rows
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, moment, text_or_none
-from wooshq.ledger.states import State
+from wooshq.ledger.states import LetterState, State
 from wooshq.ledger.steps import Ask, Flow, Steps
+from wooshq.letters.find import find_letter
 from wooshq.overview.facts import read_pulse
 from wooshq.overview.workers import Worker, mark_of
 from wooshq.settings import Settings
@@ -77,7 +79,7 @@ def explain(ledger: IntentLedger, settings: Settings, name: str, application: st
     if found.state in (SPOOLED, SET_ASIDE):
         return _in_spool(found)
     if found.is_final and found.waiting_for is None:
-        return _ended(found)
+        return _ended(found, (yield from _letter_state(ledger.keys, found)))
     seen = yield from _look(ledger.keys, found)
     if seen is None:  # it has just ended, and left the ledger
         return _ended(found)
@@ -148,15 +150,30 @@ def _look(keys: Keys, found: Status) -> Steps[_Seen | None]:
     )
 
 
-def _ended(found: Status) -> Explained:
+def _letter_state(keys: Keys, found: Status) -> Flow[str]:
+    """What became of the letter of a message that is dead; "" without one."""
+    if found.state != State.DEAD:
+        return ""
+    try:
+        return (yield from find_letter(keys, found.id)).state
+    except LetterUnknown:
+        return ""
+
+
+def _ended(found: Status, letter: str = "") -> Explained:
+    dead = {
+        LetterState.CLOSED: f"It died ({found.reason}), and then a replay of it was sent.",
+        LetterState.DISCARDED: f"It is a dead letter ({found.reason}) that somebody discarded: it does not have to be sent.",
+        LetterState.REPLAYING: f"It is a dead letter ({found.reason}), and a replay of it is under way.",
+    }
     said = {
         State.SENT: "It was sent: Pushwoosh has accepted it.",
-        State.DEAD: f"It is a dead letter ({found.reason}): {found.detail}",
+        State.DEAD: f"It is a dead letter ({found.reason}): {found.detail}" if letter not in dead else dead[LetterState(letter)],
         State.EXPIRED: f"It expired before it could be sent: {found.detail}",
         State.CANCELLED: "It was cancelled before it was sent.",
     }
     act, command = {
-        State.DEAD: ("Fix it and replay it.", f"wooshq dead show {found.id}"),
+        State.DEAD: ("Fix it and replay it." if letter not in dead else "", f"wooshq dead show {found.id}"),
         State.EXPIRED: ("Enqueue it again if it still matters.", ""),
     }.get(State(found.state), ("", ""))
     return Explained(found.id, found.state, None, said[State(found.state)], since=found.ended_at, act=act, command=command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from wooshq.intents.status import attempts_of, ended_status
@@ -103,10 +103,12 @@ def letter_record(letter: Mapping[str, str], intents: Sequence[Mapping[str, str]
         "message_code": letter.get("message_code"),
         LISTED: _listed(letter, found, died),
     }
-    return _record(
+    record = _record(
         "letter", found.id, letter, body, shown, ended_ms=changed_ms, changed_ms=changed_ms, accepted_ms=found.filed_ms, letter=found.id,
         payload=letter.get("payload", ""),
     )  # fmt: skip
+    first = intents[0].get("body", "") if intents else ""
+    return record if record.key else replace(record, key=Content(first).key)  # a replay has no key of its own
 
 
 def _listed(row: Mapping[str, str], letter: Letter, died: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from tests.fan_outs import PERSONAL, TEMPLATE, people
 from tests.rig import GENEROUS_S, Rig, wait_until
 from tests.stand_in import Call, Reply, StandIn, refusal
-from wooshq import JobUnknown, Wooshq
+from wooshq import Conflict, JobUnknown, Wooshq
 from wooshq.ledger.steps import Ask
 
 pytestmark = pytest.mark.stand_in(latency_s=0.02)
@@ -92,6 +92,11 @@ class WhenAJobStandsStill:
         went_on = rig.wooshq.bulk.continue_job(job.id, patch={"message": {"push": {"title": "Nice"}}}).wait(GENEROUS_S)
         assert (went_on.state, went_on.sent) == ("done", 3000 - job.dead)
         assert rig.wooshq.bulk.show(job.id).state == "cancelled", "nobody resumes it"
+        calls = len(api.calls)
+        assert rig.wooshq.bulk.continue_job(job.id, patch={"message": {"push": {"title": "Nice"}}}).id == went_on.id
+        with pytest.raises(Conflict):  # a second job would send to the same people again
+            rig.wooshq.bulk.continue_job(job.id, patch={"message": {"push": {"title": "Nicer"}}})
+        assert len(api.calls) == calls
         done = rig.wooshq.bulk.retry_failed(job.id, dry_run=True)
         assert done.replayed == job.dead
 

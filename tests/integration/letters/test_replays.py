@@ -62,6 +62,7 @@ class WhenThousandsDiedOfOneWrongPreset:
         shown = rig.cli("replays", "show", replay_id)
 
         assert group["count"] == MANY
+        assert shown.returncode == 0, shown.stderr
         assert f"{MANY:,} letters match: {MANY:,} would be replayed in {MANY:,} calls".encode() in plan.stderr
         assert b'-    "preset": "WRONG"' in plan.stderr and b'+    "preset": "RIGHT"' in plan.stderr
         assert b"running" in shown.stdout

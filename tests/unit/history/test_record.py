@@ -81,14 +81,14 @@ class WhenALetterHasEnded:
             "app": "A",
             "state": "closed",
         }
-        first, replay = a_row(state="dead"), a_row(letter=an_id(1))
+        first, replay = a_row(state="dead", body={"idempotency_key": "order-7"}), a_row(letter=an_id(1))
         record = letter_record(
             {**letter, "replays": an_id(2), "message_code": "M", "payload": '{"x":1}'}, [first, {}, replay], changed_ms=AT + 9
         )
         assert (record.kind, record.id, record.state, record.ended_ms, record.changed_ms) == ("letter", an_id(1), "closed", AT + 9, AT + 9)
         assert [attempt["outcome"] for attempt in record.shown["attempts"]] == ["sent", "sent"]
         assert (record.shown["message_code"], record.shown["replays"], record.payload) == ("M", [an_id(2)], '{"x":1}')
-        assert record.recipients == ("u1",)
+        assert (record.recipients, record.key) == (("u1",), "order-7"), "a replay has no key of its own"
 
 
 class WhenAJobHasEnded:

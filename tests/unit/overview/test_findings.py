@@ -102,6 +102,9 @@ class WhenPeoplePausedSomething:
         assert told.acts[0].command == "wooshq resume --lane bulk"
         assert (told.acts[0].does, told.acts[0].named) == ("resume", {"application": "*", "lane": "bulk"})
 
+    def test_a_pause_of_everything_is_resumed_by_the_command_that_it_names(self) -> None:
+        assert the(gates=[a_gate("hand", "*", by="ana", why="an incident")]).acts[0].command == "wooshq resume --all"
+
     def test_many_pauses_are_one_finding(self) -> None:
         assert len(found(gates=[a_gate("hand", f"APP-{n}", by="ana") for n in range(50)])) == 1
 

@@ -154,7 +154,7 @@ def _whose(gate: Gate) -> str:
 
 def _pause(seen: Seen, gate: Gate) -> Finding:
     named = {"application": gate.application, **({"lane": gate.lane} if gate.lane else {})}
-    options = "".join(f" --{name} {value}" for name, value in named.items() if value != EVERY)
+    options = "".join(f" --{name} {value}" for name, value in named.items() if value != EVERY) or " --all"
     whose = _whose(gate)
     return Finding(
         Kind.PAUSED,

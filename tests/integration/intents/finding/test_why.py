@@ -205,6 +205,21 @@ class WhenItIsOver:
         rig.ended([intent_id])
         found = explained(rig.wooshq, intent_id)
         assert (found.reason, found.state, found.command) == (None, "dead", f"wooshq dead show {intent_id}")
+        assert found.act == "Fix it and replay it."
+
+    def test_a_dead_letter_that_is_done_with_asks_for_nothing(self, rig: Rig, api: StandIn) -> None:
+        api.answer = lambda call, n: Reply(400, {"code": 3, "message": "no", "status": "INVALID_ARGUMENT"})
+        sent_later, dropped = rig.wooshq.enqueue(an_intent("u1")), rig.wooshq.enqueue(an_intent("u2"))
+        rig.start_worker()
+        rig.ended([sent_later, dropped])
+        api.answer = lambda call, n: None
+        rig.wooshq.dead_letters.discard(dropped, why="a test")
+        rig.wooshq.dead_letters.replay(sent_later, dry_run=False, why="a test")
+        wait_until(lambda: rig.wooshq.dead_letters.show(sent_later).state == "closed", saw=rig.logs)
+        for one, said in ((sent_later, "a replay of it was sent"), (dropped, "somebody discarded")):
+            found = explained(rig.wooshq, one)
+            assert said in found.sentence
+            assert found.act == ""
 
     def test_an_unknown_id_has_no_answer(self, rig: Rig) -> None:
         assert rig.wooshq.why("nobody") is None

@@ -25,6 +25,7 @@ STARTED: dict[str, Any] = {
     "redis": "10.0.0.5:6379/0",
     "broker": "the same Redis",
     "history": "off",
+    "tells": "nobody",
     "push_platforms": ["IOS", "ANDROID"],
     "metrics": "off",
     "tracing": "http://collector:4318/v1/traces",
@@ -46,6 +47,7 @@ def test_a_start_is_a_few_lines_that_say_what_the_worker_is_and_does() -> None:
         "  redis         10.0.0.5:6379/0",
         "  broker        the same Redis",
         "  history       off",
+        "  tells         nobody",
         "  push goes to  IOS, ANDROID",
         "  is seen at    metrics off   tracing http://collector:4318/v1/traces   sentry on",
     ]

@@ -175,7 +175,7 @@ def pairs(record: Mapping[str, Any], *, skip: Sequence[str] = ()) -> None:
     for name, value in record.items():
         if name in skip or value in (None, "", [], {}):
             continue
-        if name.endswith("_at"):
+        if name.endswith("_at") and isinstance(value, str):  # `stop_at` of a replay is a share
             value = f"{short(value)} UTC"
         elif isinstance(value, list) and all(isinstance(one, str) for one in value):
             value = ", ".join(value)
