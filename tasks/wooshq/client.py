@@ -395,7 +395,8 @@ class Jobs:
 
         A job that is paused or stopped is cancelled first, so that nobody resumes it. patch: a JSON merge patch for its template. An
         `expires_at` that has come is left out. Called again, it goes on with the same new job: nobody is sent to twice. why, by: for the audit
-        log. Raises JobUnknown, ValueError (recipients are being sent to, or nobody is left), and what `fan_out` raises.
+        log. Raises JobUnknown, ValueError (recipients are being sent to, or nobody is left), Conflict (called again with another patch), and
+        what `fan_out` raises.
         """
         continued = self._w.do(prepare_continue(self.ledger, job_id, patch, why, by))
         recipients = (one.as_recipient for one in self.unreached(job_id, dead=False))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from wooshq.errors import LetterUnknown
 from wooshq.gates.limits import ceiling_of, list_limits
+from wooshq.gates.pause import resume_command
 from wooshq.intents.find import whereabouts
 from wooshq.intents.schedule import held_by_pushwoosh, schedule_in
 from wooshq.intents.status import Status
@@ -286,11 +287,18 @@ def _queued(found: Status, seen: _Seen, ceiling: float | None) -> Explained:
 def _behind(found: Status, gate: Gate, seen: _Seen) -> Explained:
     """What a gate holds back."""
     if gate.gate == GateName.HAND:
-        named = [f"--lane {gate.lane}"] if gate.lane else []
-        named += [f"--application {gate.application}"] if gate.application != EVERY else []
-        command = f"wooshq resume {' '.join(named) or '--all'}"
         sentence = f"Its {'lane' if gate.lane else 'application' if gate.application != EVERY else 'sending'} is {gate.in_words}."
-        return Explained(found.id, found.state, NotYet.PAUSED, sentence, gate.since, None, seen.before, "Resume it.", command)
+        return Explained(
+            found.id,
+            found.state,
+            NotYet.PAUSED,
+            sentence,
+            gate.since,
+            None,
+            seen.before,
+            "Resume it.",
+            resume_command(gate.application, gate.lane),
+        )
     reason = NotYet.RETRY_AFTER if gate.gate == GateName.NOT_BEFORE else NotYet.GATE
     sentence = f"{'The API asked us to wait' if reason is NotYet.RETRY_AFTER else f'The gate {gate.gate} is shut'}: {gate.why}."
     act, command = _ACTS[GateName(gate.gate)]

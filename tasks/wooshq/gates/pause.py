@@ -19,6 +19,13 @@ def resume(ledger: GateLedger, application: str, lane: str | None, why: str, by:
     return (yield from ledger.open(GateName.HAND, application, why=why, by=by, lane=lane))
 
 
+def resume_command(application: str, lane: str | None) -> str:
+    """The command that takes a pause back. application: `EVERY` for all."""
+    named = [f"--lane {lane}"] if lane else []
+    named += [f"--application {application}"] if application != EVERY else []
+    return f"wooshq resume {' '.join(named) or '--all'}"
+
+
 def shut_gate(ledger: GateLedger, name: str, application: str, why: str, by: str | None) -> Steps[Gate]:
     """See `Wooshq.shut_gate`."""
     why, by = said(why, by)

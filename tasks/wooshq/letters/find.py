@@ -23,9 +23,9 @@ from wooshq.search.narrow import Span, one_of, span
 from wooshq.search.tree import Field, Tree
 
 _PAGE: Final = 500
+"""Letters that are read in one round trip."""
 _PAGE_OF_BODIES: Final = 200
 """Whoever gets bodies checks each of them, 0.2 ms each: what else this process does waits no longer than for a page."""
-"""Letters that are read in one round trip."""
 
 
 def list_letters(keys: Keys, conditions: ConditionsAndIds, *, most: int | None, after: tuple[int, str] | None = None) -> Flow[list[Letter]]:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from wooshq.gates.limits import ceiling_of, rates_of
+from wooshq.gates.pause import resume_command
 from wooshq.gates.waiting import Why
 from wooshq.ledger.gates import EVERY, Gate, GateName
 from wooshq.ledger.replies import moment
@@ -154,7 +155,7 @@ def _whose(gate: Gate) -> str:
 
 def _pause(seen: Seen, gate: Gate) -> Finding:
     named = {"application": gate.application, **({"lane": gate.lane} if gate.lane else {})}
-    options = "".join(f" --{name} {value}" for name, value in named.items() if value != EVERY) or " --all"
+    command = resume_command(gate.application, gate.lane)
     whose = _whose(gate)
     return Finding(
         Kind.PAUSED,
@@ -162,7 +163,7 @@ def _pause(seen: Seen, gate: Gate) -> Finding:
         f"{gate.by or 'Somebody'} paused {whose}: {gate.why}. {_held(_behind(seen, [gate]))}",
         "It waits until you resume it. Waiting uses up no attempt and no age, but messages can expire.",
         gate.since,
-        (Act(f"Resume {whose}", f"wooshq resume{options}", page="/#gates", path="/v1/pauses/resume", does=Does.RESUME, named=named),),
+        (Act(f"Resume {whose}", command, page="/#gates", path="/v1/pauses/resume", does=Does.RESUME, named=named),),
         gate.since_ms,
     )
 

@@ -67,33 +67,26 @@ def _paused(seen: Seen, one: Webhook) -> Finding:
 
 
 def _failing(seen: Seen, one: Webhook) -> Finding:
-    is_hook = one.kind == "hook"
-    return Finding(
-        Kind.WEBHOOK_FAILING,
-        Severity.WARNING,
-        f"The {one.kind} {one.name} fails: {one.failing_why or 'it did not say why'}. {_waits_for(seen, one)}",
-        "The log of the workers has the error of the hook (hook_failed)."
-        if is_hook
-        else "Mend the receiver: what failed is delivered again by itself.",
-        one.failing_since,
-        (_ALL if is_hook else _look(one),),
-        _ms(one.failing_since),
-    )
+    what = f"fails: {one.failing_why or 'it did not say why'}. {_waits_for(seen, one)}"
+    mend = {
+        "hook": "The log of the workers has the error of the hook (hook_failed).",
+        "webhook": "Mend the receiver: what failed is delivered again by itself.",
+    }
+    return _wrong(Kind.WEBHOOK_FAILING, one, what, mend[one.kind], one.failing_since)
 
 
 def _behind(seen: Seen, one: Webhook) -> Finding:
-    is_hook = one.kind == "hook"
-    return Finding(
-        Kind.WEBHOOK_BEHIND,
-        Severity.WARNING,
-        f"The {one.kind} {one.name} is behind. {_waits_for(seen, one)}",
-        "Perhaps no worker has it any more, or it takes long. See the log of the workers."
-        if is_hook
-        else "Its deliveries say whether some events fail, or take long. The process beside each worker delivers: does a worker run?",
-        one.oldest_at,
-        (_ALL if is_hook else _look(one),),
-        _ms(one.oldest_at),
-    )
+    mend = {
+        "hook": "Perhaps no worker has it any more, or it takes long. See the log of the workers.",
+        "webhook": "Its deliveries say whether some events fail, or take long. The process beside each worker delivers: does a worker run?",
+    }
+    return _wrong(Kind.WEBHOOK_BEHIND, one, f"is behind. {_waits_for(seen, one)}", mend[one.kind], one.oldest_at)
+
+
+def _wrong(kind: Kind, one: Webhook, what: str, mend: str, since: str | None) -> Finding:
+    """What is wrong with a receiver. A hook has no page of its own."""
+    acts = (_ALL if one.kind == "hook" else _look(one),)
+    return Finding(kind, Severity.WARNING, f"The {one.kind} {one.name} {what}", mend, since, acts, _ms(since))
 
 
 def _not_made(seen: Seen) -> Iterator[Finding]:
@@ -127,17 +120,10 @@ def missed(seen: Seen) -> Iterator[Finding]:
         )
     dropped = [one for one in seen.receivers.webhooks if one.dropped and 0 < _for_s(seen, one.dropped_at) <= _NEWS_S]
     for one in dropped[:_NAMED]:
-        at_ms = _ms(one.dropped_at) or 0
-        yield Finding(
-            Kind.EVENTS_MISSED,
-            Severity.WARNING,
-            f"The {one.kind} {one.name} did not get {several(one.dropped, 'event')}, which {'was' if one.dropped == 1 else 'were'} given up; "
-            f"the last one {_ago(seen, at_ms)}.",
-            "They are not delivered any more. What became of a message: wooshq find, wooshq status.",
-            one.dropped_at,
-            (_ALL if one.kind == "hook" else _look(one),),
-            at_ms,
-        )
+        given_up = f"{several(one.dropped, 'event')}, which {'was' if one.dropped == 1 else 'were'} given up"
+        what = f"did not get {given_up}; the last one {_ago(seen, _ms(one.dropped_at) or 0)}."
+        mend = "They are not delivered any more. What became of a message: wooshq find, wooshq status."
+        yield _wrong(Kind.EVENTS_MISSED, one, what, mend, one.dropped_at)
     if more := dropped[_NAMED:]:
         says = f"{several(len(more), 'more receiver')} did not get all events."
         yield Finding(Kind.EVENTS_MISSED, Severity.WARNING, says, "Look at each of them.", None, (_ALL,))

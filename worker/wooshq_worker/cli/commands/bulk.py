@@ -278,7 +278,7 @@ def continue_(
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Start a job for those whom another job did not reach (without the dead: wooshq bulk retry-failed). Called again, it is the same job."""
+    """Start a job for those whom another job did not reach (without the dead: wooshq bulk retry-failed). Called again, it is the same job; with another patch it is refused."""
     continue_unread()
     change = None if patch is None else patch_of(patch)
     with open_wooshq() as wooshq:

@@ -135,7 +135,8 @@ async def continue_(call: Call, job_id: str, said: ContinueBecause) -> Response:
     """
     Start a job for those whom this one did not reach.
 
-    A job that is paused or stopped is cancelled first. Called again, it goes on with the same new job.
+    A job that is paused or stopped is cancelled first. Called again, it goes on with the same new job; with another
+    patch it is refused (422).
     """
     made = await call.client.bulk.continue_job(job_id, patch=said.patch, rate=said.rate, why=said.why, by=call.by)
     return answers.accepted("bulk", made.id)

@@ -206,7 +206,7 @@ class Consumer:
 
     async def _write(self, found: _Read, names: Sequence[str]) -> None:
         """Write a group, and begin to have the ledger forget it, and its events. Raises _Stopped."""
-        kept = await self._written(found.records, found.kept) if found.records else []
+        kept = await self._written(found.records, found.kept)
         await self._forgotten_before()
         self._forgetting = asyncio.create_task(self._finish(kept, names))
 
@@ -220,6 +220,8 @@ class Consumer:
 
     async def _written(self, records: Sequence[Record | SentIntent], kept: Sequence[Kept]) -> list[Kept]:
         """Write until it succeeds. What the database never takes, by a bug, is left out."""
+        if not records:
+            return []
         wait_s = _AWAY_FIRST_S
         while True:
             try:
@@ -277,7 +279,7 @@ class Consumer:
         self._cursor, found = await self._client.do(self._ledger.page(self._cursor, _PAGE))
         for group in _parts(found, _GROUP):
             read = await self._read(group)
-            await self._finish(await self._written(read.records, read.kept) if read.records else [])
+            await self._finish(await self._written(read.records, read.kept))
         step: Final = "go on" if self._cursor else "end"
         may, _ = await self._client.do(self._ledger.sweep(self._token, step, self._untold_at_begin))
         if not may or not self._cursor:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from wooshq import Wooshq
+from wooshq.gates.pause import resume_command
 from wooshq.ledger.gates import EVERY, GateName
 from wooshq_worker.cli.change_options import By, Why, check_application, check_lane, whose
 from wooshq_worker.cli.commands import bulk
@@ -55,7 +56,7 @@ def pause(
     if as_json:
         emit(gate)
     else:
-        say(f"Sending is paused for {whose(code, lane)}, by {gate.by}: {why}. To resume: {_resume(everything, lane, application)}")
+        say(f"Sending is paused for {whose(code, lane)}, by {gate.by}: {why}. To resume: {resume_command(code, lane)}")
 
 
 def resume(
@@ -95,14 +96,6 @@ def _which(everything: bool, lane: str | None, application: str | None, job: str
     code = EVERY if application is None else application
     check_application(code)
     return code
-
-
-def _resume(everything: bool, lane: str | None, application: str | None) -> str:
-    """The command that takes the pause back."""
-    options = ["--all"] if everything else []
-    options += [f"--lane {lane}"] if lane else []
-    options += [f"--application {application}"] if application else []
-    return f"wooshq resume {' '.join(options)}"
 
 
 def _still_paused(wooshq: Wooshq) -> list[str]:

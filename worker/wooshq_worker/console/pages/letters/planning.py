@@ -54,17 +54,13 @@ def _problem(work: Work | None) -> str:
     if (error := work.task.exception()) is not None:
         if isinstance(error, IntentInvalid):
             return "; ".join(map(str, error.problems))
-        return str(error) if isinstance(error, ValueError) else _of(told(_as_exception(error)).lines)
+        return str(error) if isinstance(error, ValueError) else " ".join(told(_as_exception(error)).lines)
     made: Replayed = work.task.result()
     return nothing_to_send(made) if made.id is None else ""
 
 
 def _as_exception(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
-
-
-def _of(lines: tuple[str, ...]) -> str:
-    return " ".join(lines)
 
 
 async def live(visit: Visit) -> Shown:

@@ -16,13 +16,11 @@ end
 -- Keeps an id of a row. digest: the row's, or nil.
 local function keep_id(prefix, id, digest)
   local set, plain, with, both = prefix .. 'gone:' .. string.sub(id, 1, 8), numbers_of(id, digest)
-  for n = 1, #GONE_SPLIT do
+  for n = 0, #GONE_SPLIT do
+    if n > 0 then set = set .. string.sub(id, GONE_SPLIT[n], GONE_SPLIT[n]) end
     is_kept[set] = true
     if has_room(set) then break end
-    set = set .. string.sub(id, GONE_SPLIT[n], GONE_SPLIT[n])
   end
-  if not room[set] then write_ids(set) end
-  is_kept[set] = true
   local ids = waiting[set]
   if both then
     ids[#ids + 1], ids[#ids + 2] = with, both
