@@ -60,11 +60,13 @@ class WhenTheApiFailsThenIsGoneThenLimits:
         api.answer = lambda call, n: refusal(503, 14, "unavailable")
         rig.start_worker()
         report = rig.wooshq.enqueue_many(an_intent(f"u{i}") for i in range(500))
+        settings = rig.wooshq.settings
         wait_until(lambda: rig.wooshq.counts()["now_held"] > 300, saw=rig.wooshq.counts)
+        # What had left before the circuit opened has come back.
+        wait_until(lambda: rig.wooshq.counts()["now_sending"] <= settings.probes, saw=rig.wooshq.counts)
         called, since = len(api.calls), time.monotonic()
         wait_until(lambda: len(api.calls) > called + 6, saw=rig.wooshq.gates)  # at least two probes
 
-        settings = rig.wooshq.settings
         wait_s = float(rig.env["WOOSHQ_BREAKER_OPEN_S"])
         assert len(api.calls) - called <= settings.probes * settings.short_tries * (1 + (time.monotonic() - since) / wait_s)
         api.answer = lambda call, n: None
