@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.letters.gone import a_desk
-from tests.integration.worker.history.test_consumer import Desk
+from tests.integration.worker.history.desk import Desk
 from wooshq_worker.keeper.history import consumer as consuming
 from wooshq_worker.keeper.history import ledger
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.databases import a_database
-from tests.integration.worker.history.test_consumer import ATTEMPT, KEYS, Desk
+from tests.integration.worker.history.desk import ATTEMPT, KEYS, Desk
 from tests.rig import APPLICATION, GENEROUS_S
 from wooshq.errors import IntentInvalid, LetterUnknown
 from wooshq.intents.entry import new_id

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from tests.integration.letters.dead_letters import letters_of, users
 from tests.integration.letters.gone import QUERIES, a_desk, answers, cli, left, letter_rows, letters_of_all_kinds, plain
 from tests.integration.worker.console.served import served
-from tests.integration.worker.history.test_consumer import KEYS, Desk
+from tests.integration.worker.history.desk import KEYS, Desk
 from wooshq import Wooshq
 from wooshq.aio import AsyncWooshq
 from wooshq.errors import HistoryMissing

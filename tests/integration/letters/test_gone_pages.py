@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.integration.letters.dead_letters import letters_of, users
 from tests.integration.letters.gone import letter_rows
-from tests.integration.worker.history.test_consumer import KEYS, Desk, until
+from tests.integration.worker.history.desk import KEYS, Desk, until
 from wooshq import Wooshq
 from wooshq.history.store import open_history
 from wooshq.ledger.steps import Ask, Steps

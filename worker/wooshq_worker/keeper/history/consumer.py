@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import structlog
@@ -19,7 +18,7 @@ from wooshq.history.sent import SentIntent
 from wooshq.settings import Settings
 from wooshq_worker.keeper.history.acts import ActKeeper
 from wooshq_worker.keeper.history.ledger import LOST_AFTER_MS, Ended, Entry, EventLedger, Kept
-from wooshq_worker.keeper.history.records import record_of
+from wooshq_worker.keeper.history.reading import Part, parts_of
 from wooshq_worker.ledger_client import LedgerClient
 
 T = TypeVar("T")
@@ -29,8 +28,6 @@ _ENTRIES: Final = 500
 """Entries of the stream in one take. Each tells the ends of one script: one, or up to as many as a settlement or a chunk has."""
 _GROUP: Final = 2000
 """Records in one transaction. The more, the less often the database waits for its disk."""
-_READ: Final = 250
-"""Rows in one read: Redis serves nobody else meanwhile."""
 _FORGET: Final = 500
 _PAGE: Final = 1000
 _GATHER_S: Final = 0.25
@@ -48,18 +45,10 @@ class _Stopped(Exception):
     """The process ends while the database is away: the events stay, and another consumer takes them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """Records of one group, and what the ledger may forget when the history has them."""
-
-    records: list[Record | SentIntent]
-    kept: list[Kept]
-
-
 class Consumer:
     """
     Reads rows that have ended, writes them to the history in one transaction, and then has the ledger forget them. While one group is written,
-    the next one is read, and the one before is forgotten. Killed at any moment, it leaves events that another consumer takes; the history keeps one record of each row however
+    the next one is read, and the one before is forgotten. A group of large messages is written in parts; its events leave with the last one. Killed at any moment, it leaves events that another consumer takes; the history keeps one record of each row however
     often it is written.
 
     Of all consumers of an installation one works, and the others only help if it does not keep up: see take.lua. name: of this one.
@@ -144,9 +133,9 @@ class Consumer:
             return 0.0
         n = 0
         for group, names in _groups_of(entries):
-            found = await self._read(group)
-            await self._written_before()
-            self._writing = asyncio.create_task(self._write(found, names))
+            async for part in parts_of(group, self._ledger, self._client):
+                await self._written_before()
+                self._writing = asyncio.create_task(self._write(part, names if part.is_last else ()))
             n += len(group)
         if own or len(entries) == _ENTRIES:
             return 0.0  # the next one is read while this one is written
@@ -186,27 +175,9 @@ class Consumer:
 
     # One group
 
-    async def _read(self, group: Sequence[Ended]) -> _Read:
-        """The records of these ends. Raises LedgerUnavailable."""
-        found = _Read([], [])
-        at = 0
-        while at < len(group):
-            rows = await self._client.do(self._ledger.read(group[at : at + _READ]))
-            for ended, row in zip(group[at:], rows, strict=False):
-                try:
-                    record = record_of(ended, row)
-                except Exception:  # one bad row must not stop the others; it stays in the ledger until its time is over
-                    log.error("history_record_failed", of=ended.kind, id=ended.id, exc_info=True)
-                    continue
-                if record is not None:
-                    found.records.append(record[0])
-                    found.kept.append(record[1])
-            at += len(rows)
-        return found
-
-    async def _write(self, found: _Read, names: Sequence[str]) -> None:
-        """Write a group, and begin to have the ledger forget it, and its events. Raises _Stopped."""
-        kept = await self._written(found.records, found.kept)
+    async def _write(self, part: Part, names: Sequence[str]) -> None:
+        """Write a part of a group, and begin to have the ledger forget it, and these events. Raises _Stopped."""
+        kept = await self._written(part.records, part.kept)
         await self._forgotten_before()
         self._forgetting = asyncio.create_task(self._finish(kept, names))
 
@@ -278,8 +249,8 @@ class Consumer:
             self._cursor = 0
         self._cursor, found = await self._client.do(self._ledger.page(self._cursor, _PAGE))
         for group in _parts(found, _GROUP):
-            read = await self._read(group)
-            await self._finish(await self._written(read.records, read.kept))
+            async for part in parts_of(group, self._ledger, self._client):
+                await self._finish(await self._written(part.records, part.kept))
         step: Final = "go on" if self._cursor else "end"
         may, _ = await self._client.do(self._ledger.sweep(self._token, step, self._untold_at_begin))
         if not may or not self._cursor:
