@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from wooshq.finding.found import Count, Found, FoundPage, Newest, Place
-from wooshq.finding.in_history import AWAY, OFF, SEARCHED, Gone, found_of, place_of, search_history
+from wooshq.finding.in_history import AWAY, OFF, SEARCHED, Gone, elsewhere, found_of, place_of, search_history
 from wooshq.finding.in_jobs import Recipients, recipients_of_jobs
 from wooshq.finding.in_ledger import Reading, search, shown
 from wooshq.history.record import Record
@@ -53,13 +53,14 @@ def find(keys: Keys, settings: Settings, query: str, most: int, after: str | Non
 
     # After the ledger: what leaves it meanwhile is in the history already.
     history, why = yield from search_history(keys, tree, place, take_ended, page=most + 1)
+    other_ms = (yield from elsewhere(keys)) if history == SEARCHED else 0
     newest.add(Place.read(one.place) for one in ended.values())
     places = newest.places()
     things = {**ended, **things}
     page = FoundPage(
         tuple(things[one.ref] for one in places[:most] if one.ref in things),
         str(places[most - 1]) if len(places) > most else None,
-        not_searched=tuple(_not_searched(settings, tree, now_ms, history, why, reading, gone)),
+        not_searched=tuple(_not_searched(settings, tree, now_ms, history, why, reading, gone, other_ms)),
         history=history,
     )
     wanted = one_of(tree, Field.RECIPIENT)
@@ -92,11 +93,12 @@ def count(keys: Keys, settings: Settings, query: str, reading: Reading) -> Flow[
         return take([place_of(one) for one in records])
 
     history, why = yield from search_history(keys, tree, None, take_ended)
+    other_ms = (yield from elsewhere(keys)) if history == SEARCHED else 0
     kinds = Counter(kind_and_id(ref)[0] for ref in found)
     return Count(
         kinds.total(),
         {str(kind): n for kind, n in kinds.items()},
-        tuple(_not_searched(settings, tree, now_ms, history, why, reading, gone)),
+        tuple(_not_searched(settings, tree, now_ms, history, why, reading, gone, other_ms)),
         history,
     )
 
@@ -107,12 +109,16 @@ def _parsed(keys: Keys, query: str) -> Flow[tuple[Tree, int]]:
     return parse(query, now=datetime.fromtimestamp(now_ms / 1000, UTC)), now_ms
 
 
-def _not_searched(settings: Settings, tree: Tree, now_ms: int, history: str, why: str, reading: Reading, gone: Gone) -> Iterator[str]:
+def _not_searched(
+    settings: Settings, tree: Tree, now_ms: int, history: str, why: str, reading: Reading, gone: Gone, other_ms: int
+) -> Iterator[str]:
     if reading.was_cut:
         yield (
             f"all intents of the ledger: {reading.read:,} were read, in no order, and there are more. Ask by id, by key and app, or by the state of what "
             "waits; or have all of them read (--all, most_read=None)"
         )
+    if other_ms:
+        yield "another database, which has what ended before or was written by another worker: WOOSHQ_HISTORY_URL names this one here. See wooshq doctor"
     if gone.missing and history != AWAY:
         yield f"{gone.missing:,} letters that are closed or discarded: they are in the history, which cannot be read here (WOOSHQ_HISTORY_URL)"
     since_ms = span(tree).since_ms

@@ -10,10 +10,11 @@ from wooshq.finding.found import Found, Place
 from wooshq.history.contract import HistoryAway, HistoryNewer
 from wooshq.history.record import Record
 from wooshq.ledger.keys import Keys
-from wooshq.ledger.replies import moment
+from wooshq.ledger.replies import as_row, moment, ms
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, AskHistory, Flow, Steps
-from wooshq.letters.gone import LISTED, read_gone
+from wooshq.letters.databases import others
+from wooshq.letters.gone import LISTED, ask_history
 from wooshq.search.tree import Tree
 
 PAGE: Final = 1000
@@ -69,18 +70,29 @@ def _not_in_ledger(keys: Keys, records: Sequence[Record], with_dead: bool) -> St
 
 
 class Gone:
-    """Reads letters that have left. missing: how many could not be read, because there is no history here or it is away."""
+    """Reads letters that have left. missing: how many could not be read, because there is no history here, or another one, or it is away."""
 
     def __init__(self) -> None:
         self.missing = 0
 
-    def read(self, ids: Sequence[str]) -> Flow[Mapping[str, Any]]:
+    def read(self, keys: Keys, ids: Sequence[str]) -> Flow[Mapping[str, Any]]:
         """See `ReadGone`."""
         try:
-            return (yield from read_gone(ids))
+            asked = yield from ask_history(keys, ids, "letter")
         except (HistoryAway, HistoryNewer, SettingsInvalid):
-            self.missing += len(ids)
-            return {}
+            asked = None
+        self.missing += len(ids) if asked is None else asked.missing
+        return {} if asked is None else asked.records
+
+
+def elsewhere(keys: Keys) -> Flow[int]:
+    """Until when the ledger names what only another database has, ms since the epoch; 0 if all has left for the one here. Raises HistoryAway."""
+    identity = yield AskHistory(lambda history: history.identity)
+    if identity is None:
+        return 0
+    telling, time = yield Ask([("HGETALL", keys.fixed("telling")), ("TIME",)])
+    found = others(as_row(telling), identity, ms(time))
+    return found[0].until_ms if found else 0
 
 
 def place_of(record: Record) -> Place:

@@ -55,6 +55,11 @@ class History(Protocol):
         """The database as it may be shown: without user and password."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """The same for everybody who uses this database, and another one for each other database, also for an empty one in its place."""
+        ...
+
     def write(self, records: Iterable[Record | SentIntent]) -> None:
         """
         Write records by kind and id; they are durable when it returns. Any record may come twice and in any order: the one with the newest

@@ -72,7 +72,7 @@ def find_letter(keys: Keys, letter_id: str) -> Flow[WholeLetter]:
         return (yield from show_letter(keys, letter_id))
     except LetterUnknown:
         gone = yield from states_of_gone(keys, [letter_id])
-        kept = (yield from read_gone([letter_id])) if gone else (yield from in_history([letter_id], "letter"))
+        kept = (yield from read_gone(keys, [letter_id])) if gone else (yield from in_history([letter_id], "letter"))
         if letter_id not in kept and (intent := (yield from in_history([letter_id])).get(letter_id)) is not None and intent.letter:
             letter_id = intent.letter
             kept = yield from in_history([letter_id], "letter")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from wooshq.errors import HistoryMissing
 from wooshq.ledger.keys import Keys
+from wooshq.ledger.replies import as_row, moment, ms
 from wooshq.ledger.states import LetterState
 from wooshq.ledger.steps import Ask, AskHistory, Flow
+from wooshq.letters.databases import others
 from wooshq.letters.letter import Letter
 from wooshq.letters.read import Kept, ReadLetter, read_letters
 from wooshq.search.narrow import one_of
@@ -20,23 +22,59 @@ LEAVE: Final = frozenset({str(LetterState.CLOSED), str(LetterState.DISCARDED)})
 LISTED: Final = "listed"
 """What lists and filters need of a letter, among what a record shows of it. See `letter_record`."""
 
-ReadGone = Callable[[Sequence[str]], Flow[Mapping[str, Any]]]
+ReadGone = Callable[[Keys, Sequence[str]], Flow[Mapping[str, Any]]]
 """Gives the records of letters that have left, by id. One that the history does not have (any more) is missing."""
 
 
-def read_gone(ids: Sequence[str]) -> Flow[Mapping[str, Any]]:
-    """Raises HistoryAway, and HistoryMissing if this process has no history: an answer without them would be wrong."""
-    return (yield from asked(ids, "letter", f"{len(ids):,} of these letters are closed or discarded, and kept in the history"))
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    records: by id. missing: how many are not in the database here, if something has left for another one. where: the one here. until_ms: until
+    when the ledger names what is only in another one.
+    """
+
+    records: Mapping[str, Any]
+    missing: int
+    where: str
+    until_ms: int = 0
 
 
-def asked(ids: Sequence[str], kind: str, why: str) -> Flow[Mapping[str, Any]]:
-    """The records of these ids. why: what is asked for, for the error if there is no history here. Raises HistoryAway, HistoryMissing."""
-    found = yield AskHistory(lambda history: history.read_many(ids, kind))
-    if found is None:
+def read_gone(keys: Keys, ids: Sequence[str]) -> Flow[Mapping[str, Any]]:
+    """Raises HistoryAway, and HistoryMissing if this process has no history, or another one: an answer without them would be wrong."""
+    return (yield from records_of(keys, ids, "letter", _closed(len(ids))))
+
+
+def records_of(keys: Keys, ids: Sequence[str], kind: str, why: str) -> Flow[Mapping[str, Any]]:
+    """The records of these ids. why: what is asked for, for the error. Raises HistoryAway, HistoryMissing."""
+    asked = yield from ask_history(keys, ids, kind)
+    if asked is None:
         raise HistoryMissing(
             f"WOOSHQ_HISTORY_URL: there is no history here, but {why}. Set it as the workers have it, or ask for open letters (--state open)"
         )
-    return found  # type: ignore[no-any-return]
+    if asked.missing:
+        raise HistoryMissing(
+            f"WOOSHQ_HISTORY_URL: {asked.where} is another database than letters have left for, and it does not have {asked.missing:,} of what was asked for, "
+            f"until {moment(asked.until_ms)}. Set the one that it was before, or ask for open letters (--state open), or for newer ones (since:)"
+        )
+    return asked.records
+
+
+def ask_history(keys: Keys, ids: Sequence[str], kind: str) -> Flow[Asked | None]:
+    """What the history here has of these ids; None if there is none. Raises HistoryAway."""
+    found = yield AskHistory(lambda history: (history.read_many(ids, kind), history.identity, history.where))
+    if found is None:
+        return None
+    records, identity, where = found
+    if len(records) >= len(set(ids)):
+        return Asked(records, 0, where)
+    # A person who was forgotten, or an id that was never there; unless there is another database.
+    telling, time = yield Ask([("HGETALL", keys.fixed("telling")), ("TIME",)])
+    elsewhere = others(as_row(telling), identity, ms(time))
+    return Asked(records, len(set(ids) - set(records)) if elsewhere else 0, where, elsewhere[0].until_ms if elsewhere else 0)
+
+
+def _closed(n: int) -> str:
+    return f"{n:,} of these letters are closed or discarded, and kept in the history"
 
 
 def may_be_gone(tree: Tree | None) -> bool:
@@ -55,7 +93,7 @@ def read_kept(
     found = yield from read_letters(keys, ids, bodies=bodies)
     gone = [one for one, letter in zip(ids, found, strict=True) if isinstance(letter, LetterState)]
     # After the ledger: what leaves it is in the history before.
-    records = (yield from read(gone)) if gone and may_be_gone(tree) else {}
+    records = (yield from read(keys, gone)) if gone and may_be_gone(tree) else {}
     out: list[ReadLetter | None] = []
     for one, letter in zip(ids, found, strict=True):
         out.append((letter_of_record(records[one]) if one in records else None) if isinstance(letter, LetterState) else letter)
@@ -72,7 +110,7 @@ def letters_of_intents(keys: Keys, ids: Sequence[str]) -> Flow[dict[str, str]]:
     """Those of these ids that are intents of letters that have left: the letter of each. ids: of no row in the ledger."""
     if not ids or not int((yield Ask([("ZCARD", keys.fixed("letters_gone"))]))[0]):
         return {}
-    records = yield from asked(ids, "intent", "some letters are kept in it, and these ids may be theirs")
+    records = yield from records_of(keys, ids, "intent", "some letters are kept in it, and these ids may be theirs")
     return {one: record.letter for one, record in records.items() if record.letter}
 
 

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     OUTBOX_BEHIND = "outbox_behind"
     SPOOL_BEHIND = "spool_behind"
     HISTORY_BEHIND = "history_behind"
+    HISTORY_ELSEWHERE = "history_elsewhere"  #: what has ended is in two databases, of which everybody reads one
     REDIS_FULL = "redis_full"  #: it is near its memory limit, or over it
     REDIS_EVICTS = "redis_evicts"  #: it may delete messages when its memory is full
     REDIS_NOT_DURABLE = "redis_not_durable"  #: it keeps nothing on disk, or cannot write it

@@ -193,7 +193,7 @@ def what_has_ended_is_told_read_and_forgotten(walk: Walker) -> None:
     first = [as_row([row]) if isinstance(row, str) else row for row, *_ in rows]
     kept = [Kept(one, row.get("changed") or row.get("ended") or row["filed"]) for one, row in zip(told, first, strict=True)]
     kept = [replace(one, until_ms=10**13) if one.ended.id == held.intent_id else one for one in kept]
-    assert walk.do(events.forget([entry.name for entry in entries], [Kept(told[0], "1"), *kept])) == 4, (
+    assert walk.do(events.forget([entry.name for entry in entries], [Kept(told[0], "1"), *kept], "one")) == 4, (
         "a message; a letter that is closed, its intent and its replay"
     )
     assert walk.do(events.take("one", 100, lost_after_ms=0)) == []

@@ -19,6 +19,7 @@ from wooshq.errors import HistoryMissing
 from wooshq.history.contract import HistoryAway
 from wooshq.letters.replays.ledger import ReplayLedger
 from wooshq.letters.replays.run import run_replay
+from wooshq_worker.doctor import history
 
 
 class WhenLettersHaveLeft:
@@ -139,6 +140,38 @@ class WhenThereIsNoHistoryHere:
                     other.dead_letters.list(state="closed")
                 assert len(other.dead_letters.list(state="open")) == 2
                 assert any(one.startswith("the history: ") for one in other.find("state:dead").not_searched)
+
+
+class WhenTheHistoryIsAnotherOne:
+    async def test_a_call_says_so_instead_of_showing_fewer(self, desk: Desk, tmp_path: Path) -> None:
+        made = letters_of_all_kinds(desk)
+        await left(desk, made)
+        empty = SecretStr(f"sqlite:///{tmp_path / 'another.db'}")
+        with Wooshq(desk.settings.model_copy(update={"history_url": empty})) as other:
+            calls = other.dead_letters
+            for call in (
+                lambda: calls.list(),
+                lambda: calls.count(state="closed"),
+                lambda: calls.groups(state="any"),
+                lambda: calls.show(made["closed"]),
+                lambda: calls.discard(made["closed"]),
+            ):
+                with pytest.raises(HistoryMissing, match="another database than letters have left for"):
+                    call()
+            assert len(calls.list(state="open")) == 2
+            for answer in (other.find("state:dead"), other.count("state:dead")):
+                assert any("5 letters that are closed or discarded" in one for one in answer.not_searched)
+                assert any("another database" in one for one in answer.not_searched)
+            assert ("bad", True) in [(one.level, "not the only one" in one.says) for one in history.check(other)]
+        assert not any("another database" in one for one in desk.wooshq.find("state:dead").not_searched)
+        assert ("ok", True) in [(one.level, one.says.endswith(" answers")) for one in history.check(desk.wooshq)]
+
+    async def test_one_that_was_forgotten_is_not_missed(self, desk: Desk) -> None:
+        made = letters_of_all_kinds(desk)
+        await left(desk, made)
+        before = len(desk.wooshq.dead_letters.list())
+        desk.wooshq.forget("u0", why="a test")
+        assert len(desk.wooshq.dead_letters.list()) < before
 
 
 class WhenTheHistoryWouldSayLess:

@@ -31,7 +31,7 @@ def leave_at_once(desk: Desk, letters: list[str]) -> None:
     assert history is not None
     history.write([record for record, _ in records])
     history.close()
-    desk.wooshq.do(desk.events.forget([], [kept for _, kept in records]))
+    desk.wooshq.do(desk.events.forget([], [kept for _, kept in records], "one"))
 
 
 def _score(desk: Desk, letter: str) -> Steps[float]:

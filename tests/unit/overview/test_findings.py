@@ -184,6 +184,12 @@ class WhenAStoreIsInTrouble:
     def test_redis_is_found_by_what_it_says(self, state: RedisState, expected: list[tuple[str, str]]) -> None:
         assert found(redis=state) == expected
 
+    def test_two_databases_with_what_has_ended_are_found_as_long_as_the_ledger_names_it(self) -> None:
+        here, there, before = (f"kept_in|{name}" for name in ("a", "b", "c"))
+        later, earlier = str(NOW_MS + 5000), str(NOW_MS - 1)
+        assert found(telling={here: later, before: earlier}) == []
+        assert found(telling={here: later, there: later, before: earlier}) == [("history_elsewhere", "warning")]
+
     @pytest.mark.parametrize(
         ("telling", "since_s", "expected"),
         [

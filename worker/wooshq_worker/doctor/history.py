@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from wooshq.client import Wooshq
 from wooshq.errors import SettingsInvalid
 from wooshq.history.store import HistoryAway, HistoryNewer, open_history
-from wooshq.ledger.replies import moment
+from wooshq.ledger.replies import as_row, moment, ms
+from wooshq.ledger.steps import Ask, Steps
+from wooshq.letters.databases import others
 from wooshq_worker.doctor.finding import Finding
 from wooshq_worker.keeper.history.ledger import EventLedger, Telling
 
@@ -32,7 +34,7 @@ def check(wooshq: Wooshq) -> Iterator[Finding]:
         return
     try:
         history.read(_NO_ID)
-        yield Finding("history", "ok", f"{history.where} answers")
+        yield of_database(history.where, history.identity, *wooshq.do(_telling(wooshq)))
     except (HistoryAway, HistoryNewer) as error:
         mend = "Bring the database back. What ends meanwhile stays in Redis for WOOSHQ_RETENTION_S and is written then"
         yield Finding("history", "bad", f"{history.where} does no work: {error}", mend)
@@ -43,6 +45,24 @@ def check(wooshq: Wooshq) -> Iterator[Finding]:
     yield of_events(telling, time.time(), is_running=is_running)
     if (finding := of_acts(telling)) is not None:
         yield finding
+
+
+def of_database(where: str, identity: str, telling: Mapping[str, str], now_ms: float) -> Finding:
+    """telling: the ledger's hash. identity: of the history here."""
+    elsewhere = others(telling, identity, now_ms)
+    if not elsewhere:
+        return Finding("history", "ok", f"{where} answers")
+    says = f"{where} answers, but it is not the only one: what has ended also went to another database"
+    mend = (
+        "Give all workers and programs the same WOOSHQ_HISTORY_URL. If the database was replaced or emptied, bring back the one before, with all its tables "
+        f"wooshq_history_*: until {moment(elsewhere[0].until_ms)} lists of letters that need it fail, and find does not show what is in it"
+    )
+    return Finding("history", "bad", says, mend)
+
+
+def _telling(wooshq: Wooshq) -> Steps[tuple[Mapping[str, str], float]]:
+    telling, time = yield Ask([("HGETALL", wooshq.ledger.keys.fixed("telling")), ("TIME",)])
+    return as_row(telling), ms(time)
 
 
 def of_events(telling: Telling, now: float, *, is_running: bool) -> Finding:

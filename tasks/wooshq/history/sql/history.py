@@ -41,6 +41,11 @@ class SqlHistory:
         self._keep_bodies = keep_bodies
         self._acts = Acts(installation)
 
+    @property
+    def identity(self) -> str:
+        """See `History.identity`."""
+        return self._database.identity
+
     def write(self, records: Iterable[Record | SentIntent]) -> None:
         """See `History.write`."""
         marks, given = Marks(self._database.secret), list(records)

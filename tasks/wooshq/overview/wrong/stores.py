@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from wooshq.ledger.replies import moment
+from wooshq.letters.databases import databases
 from wooshq.overview.finding import Act, Finding, Kind, Severity
 from wooshq.overview.words import duration, several, size
 from wooshq.overview.wrong.seen import Seen
@@ -64,8 +65,18 @@ def redis(seen: Seen) -> Iterator[Finding]:
 
 
 def history(seen: Seen) -> Iterator[Finding]:
-    """What has ended waits in Redis for the history."""
+    """What has ended waits in Redis for the history, or went to several of them."""
     telling = seen.facts.telling
+    if len(found := databases(telling, seen.now_ms)) > 1:
+        until = moment(min(one.until_ms for one in found))
+        yield Finding(
+            Kind.HISTORY_ELSEWHERE,
+            Severity.WARNING,
+            f"What has ended went to {len(found)} databases, and everybody reads only one of them: until {until} some of it is not shown, or not listed.",
+            "Give all workers and programs the same WOOSHQ_HISTORY_URL. If the database was replaced, bring back the one before.",
+            None,
+            (_DOCTOR,),
+        )
     if "most" not in telling or ("heard|outward" in telling and "heard|history" not in telling):
         return  # nobody keeps one; perhaps webhooks alone are told
     most, used, untold = (int(float(telling.get(name) or 0)) for name in ("most", "bytes", "untold"))

@@ -227,9 +227,10 @@ class Consumer:
 
     async def _forget(self, entries: Sequence[str], kept: Sequence[Kept]) -> None:
         """Until the ledger has done it: it may be done twice. Otherwise the same rows would be written again after a while."""
+        identity = self._history.identity if kept else ""  # it was written to, so this asks nothing
         while True:
             try:
-                await self._client.do(self._ledger.forget(entries, kept))
+                await self._client.do(self._ledger.forget(entries, kept, identity))
             except LedgerUnavailable:
                 if self._stopping.is_set():
                     return

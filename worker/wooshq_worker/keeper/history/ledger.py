@@ -144,9 +144,13 @@ class EventLedger:
         """This group has done these entries."""
         yield RunScript("events/done", self._both, (self.group, *entries))
 
-    def forget(self, entries: Sequence[str], kept: Sequence[Kept]) -> Steps[int]:
-        """The history has these rows: forget them; and it has done these entries. Returns how many rows have gone."""
-        args: tuple[str | int, ...] = (self._retention_ms, int(self._letters_may_leave), len(entries), *entries, *map(str, kept))
+    def forget(self, entries: Sequence[str], kept: Sequence[Kept], identity: str = "") -> Steps[int]:
+        """
+        The history has these rows: forget them; and it has done these entries. identity: of the history; "" without rows. Returns how many rows
+        have gone.
+        """
+        may_leave = int(self._letters_may_leave)
+        args: tuple[str | int, ...] = (self._retention_ms, may_leave, identity, len(entries), *entries, *map(str, kept))
         return int((yield RunScript("events/forget", self._both, args)))
 
     def sweep(self, token: str, step: Literal["begin", "go on", "end"], untold: int = 0) -> Steps[tuple[bool, int]]:

@@ -10,9 +10,9 @@
 -- uses events/trim
 -- KEYS[1]   events   stream
 -- KEYS[2]   telling  hash
--- ARGV      how long an id is recognised after its row has gone ms, '1' (the history keeps all that is said of a letter) | '0', how many events, then one
---           entry each, then '<kind> <id> <changed> <until ms>' for each row: when it had changed (or else ended, or was filed) as the history has it, and
---           until when it is needed anyway
+-- ARGV      how long an id is recognised after its row has gone ms, '1' (the history keeps all that is said of a letter) | '0', the identity of the database
+--           that has the rows ('' without rows), how many events, then one entry each, then '<kind> <id> <changed> <until ms>' for each row: when it had
+--           changed (or else ended, or was filed) as the history has it, and until when it is needed anyway
 -- derived   intent:<id>, letter:<letter>, job:<job>, gone:<time>, letters_gone
 -- returns   <rows that have gone>
 -- cost      O((rows + replays of letters) × log letters + events); the caller bounds how many
@@ -21,10 +21,11 @@
 -- memory    works in a full Redis: the first write is HDEL
 local now = now_ms()
 local prefix = string.match(KEYS[1], '^[^}]*}:')
-local keep_ms, n = tonumber(ARGV[1]), tonumber(ARGV[3])
+local keep_ms, n = tonumber(ARGV[1]), tonumber(ARGV[4])
 local FINAL = {sent = true, dead = true, expired = true, cancelled = true}
 local HEAD, TAIL = 511, 400
 local gone, over = 0, {}
+local named_till = now + keep_ms -- until when the ledger names something that leaves now
 free_first(KEYS[2])
 
 -- Notes that the history has a row as it is now.
@@ -66,6 +67,7 @@ local function leave_letter(letter)
   for _, id in ipairs(ids) do drop_intent(prefix .. 'intent:' .. id, id) end
   redis.call('DEL', key)
   redis.call('ZADD', prefix .. 'letters_gone', score_of_gone(v[1], now + left), letter)
+  named_till = math.max(named_till, now + left)
   gone = gone + 1
 end
 
@@ -114,7 +116,7 @@ local function forget_intent(id, changed, till)
   over[#over + 1] = key
 end
 
-for i = n + 4, #ARGV do
+for i = n + 5, #ARGV do
   local kind, id, changed, till = string.match(ARGV[i], '^(%S+) (%S+) (%S+) (%S+)$')
   if kind == 'job' or kind == 'letter' then
     forget_ended(kind, id, changed)
@@ -124,8 +126,13 @@ for i = n + 4, #ARGV do
 end
 if #over > 0 then gone = gone + redis.call('DEL', unpack(over)) end
 keep_ids(KEYS[2], now, keep_ms)
+if gone > 0 then -- another database does not have them
+  local kept_in = 'kept_in|' .. ARGV[3]
+  local before = tonumber(redis.call('HGET', KEYS[2], kept_in) or 0)
+  redis.call('HSET', KEYS[2], kept_in, string.format('%.0f', math.max(named_till, before)))
+end
 
 local names = {}
-for i = 4, n + 3 do names[#names + 1] = ARGV[i] end
+for i = 5, n + 4 do names[#names + 1] = ARGV[i] end
 done(KEYS[1], KEYS[2], HISTORY, names)
 return gone
