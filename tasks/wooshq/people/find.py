@@ -16,6 +16,7 @@ from wooshq.ledger.replies import as_row, text, text_or_none
 from wooshq.ledger.states import State
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.people.ledger import PeopleLedger
+from wooshq.people.words import forget_words
 from wooshq.settings import Settings
 
 _PAGE: Final = 500
@@ -65,6 +66,8 @@ class Finder:
         for job_id in jobs:
             yield from self._job(job_id)
         yield from self._acts()
+        if not self._only_count:
+            self._round.busy += yield from forget_words(self._ledger, self._person)
         return self._round
 
     def _read_intents(self, ids: Sequence[str]) -> Steps[list[dict[str, str]]]:

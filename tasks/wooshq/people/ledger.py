@@ -56,6 +56,10 @@ class PeopleLedger:
         keys = (self.keys.fixed("changes"), self.keys.fixed("telling"))
         return (yield from self._done("people/forget_act", keys, (entry, *_pairs(fields))))
 
+    def change_words(self, key: str, field: str, before: str, after: str) -> Steps[bool]:
+        """Write what an operator said without the person. key: of the row that says it. before: as it was read."""
+        return (yield from self._done("people/forget_words", (key,), (field, before, after)))
+
     def _letter(self, letter_id: str, args: Sequence[str]) -> Steps[bool]:
         keys = (self.keys.letter(letter_id), self.keys.fixed("letters"))
         return (yield from self._done("people/forget_letter", keys, (letter_id, *args)))

@@ -99,6 +99,29 @@ def test_a_job_that_continues_leaves_the_person_out(rig: Rig) -> None:
     assert [one.identifier for one in wooshq.bulk.unreached(job.id)] == ["bob"]
 
 
+def test_what_operators_said_of_the_person_is_forgotten(rig: Rig) -> None:
+    wooshq = rig.wooshq
+    dead = wooshq.enqueue(an_intent("bob"))
+    (claim,) = taken(rig)
+    assert wooshq.do(wooshq.ledger.settle([Settlement(claim, Event.GIVEN_UP, reason=Reason.REJECTED, detail="no")])) == [True]
+    patch = {"to": {"users": ["bob", ANN]}}
+    planned = wooshq.dead_letters.replay(where=f"reason:rejected NOT recipient:{ANN}", patch=patch, why=f"for {ANN}", start=False)
+    assert planned.id is not None
+    wooshq.dead_letters.replay(dead, dry_run=True, why=f"{ANN} asked")
+    wooshq.pause("CCCCC-DDDDD", why=f"{ANN} asked for it")
+    wooshq.limits.set("rate", 5, application="CCCCC-DDDDD", why=f"{ANN} again")
+    job = wooshq.fan_out(TEMPLATE, [{"user": "bob", "name": "x"}])
+    wooshq.bulk.pause(job.id, why=f"until {ANN} is back")
+    held = wooshq.do(forget_person(wooshq.settings, ANN, why="", by="ana", dry_run=False, within_s=0))
+    assert held.left == 1, "the recipe of a replay that may be started names the person"
+    wooshq.replays.cancel(planned.id)
+    assert wooshq.forget(ANN).left == 0
+    assert ANN.encode() not in everything_in(rig)
+    assert wooshq.replays.show(planned.id).why == "for (forgotten)"
+    assert next(gate for gate in wooshq.gates() if gate.application == "CCCCC-DDDDD").why == "(forgotten) asked for it"
+    assert next(one for one in wooshq.limits.list() if one.application == "CCCCC-DDDDD").value == 5
+
+
 def test_what_a_worker_sends_just_now_is_counted_as_left(rig: Rig) -> None:
     wooshq = rig.wooshq
     wooshq.enqueue(an_intent(ANN))

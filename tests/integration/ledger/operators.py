@@ -33,6 +33,9 @@ def a_person_sets_limits_and_pauses_a_lane(walk: Walker) -> None:
     assert walk.begun(name, token, "0-3") == "held"
     assert walk.taken_now(walk.accepted()) is not None
     assert walk.do(gates.open_all("hand", by="ana")), "of a lane, too"
+    walk.do(gates.set_limit("share", "*", "0.5", why="zoe asked", by="ana"))
+    assert (forgotten(walk, "zoe").acts, forgotten(walk, "zoe").busy) == (1, 0)
+    assert b"(forgotten) asked" in walk.watched.redis.hget(walk.keys.fixed("limits"), "share|*")
     assert [walk.do(walk.jobs.set_rate(i, 5.0, "", "ana")) for i in (name.job_id, "nobody")] == ["set", "gone"]
     walk.move(name, "cancel")
     walk.recorded(name, token, [(Mark.CANCELLED, 0, 3)], end="back")
