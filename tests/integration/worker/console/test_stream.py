@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.integration.worker.console.served import SECRET, served
 from tests.integration.worker.console.test_intents import gone
-from tests.rig import an_intent
+from tests.rig import GENEROUS_S, an_intent
 from wooshq import Wooshq
 from wooshq_worker.console.calls.accept.stream import Lines
 
@@ -98,6 +99,25 @@ class WhenLinesArePosted:
                 assert said
         assert wooshq.status(json.loads(said)["id"]) is not None
         assert http.get("/healthz").status_code == 200
+
+    def test_a_token_that_is_revoked_meanwhile_ends_it(self, http: httpx.Client, wooshq: Wooshq) -> None:
+        secret, url = wooshq.tokens.make("shop", ["send"]).secret, http.base_url
+        said: list[dict[str, Any]] = []
+        with socket.create_connection((url.host, url.port or 0), 60) as connection, connection.makefile("rb") as answer:
+            head = f"POST /v1/intents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/x-ndjson\r\n"
+            connection.sendall(f"{head}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode())
+            ends = time.monotonic() + GENEROUS_S
+            while not said or "done" not in said[-1]:  # the server refuses the token after five seconds at the latest
+                assert time.monotonic() < ends, said[-1]
+                line = lines(an_intent("u1"))
+                connection.sendall(b"%x\r\n%b\r\n" % (len(line), line))
+                while not (one := answer.readline()).startswith(b"{"):
+                    assert one
+                said.append(json.loads(one))
+                if len(said) == 1:
+                    wooshq.tokens.revoke("shop")
+        assert (said[-1]["done"], said[-1]["problem"]["status"]) == (False, 401)
+        assert said[-1]["accepted"] == len(said) - 1 == wooshq.counts()["accepted"]
 
     def test_a_key_of_the_header_is_of_one_message_only(self, http: httpx.Client) -> None:
         done = http.post("/v1/intents", content=lines(an_intent()), headers={**NDJSON, "Idempotency-Key": "k"})

@@ -12,7 +12,7 @@ from wooshq.aio import AsyncWooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.tokens.token import Scope, Token, hash_of, recognise
 from wooshq_worker.console.access.rate import Bucket
-from wooshq_worker.console.access.refused import forbidden, too_many, unauthorized
+from wooshq_worker.console.access.refused import Refused, forbidden, too_many, unauthorized
 
 FRESH_S: Final = 1.0
 """Tokens are read again after this time, while requests go on."""
@@ -68,6 +68,24 @@ class Callers:
         The caller of a request, by its header Authorization. Raises Refused (401 without a known token, 429 for too many requests), and
         LedgerUnavailable if the tokens were never read.
         """
+        found = await self._token(authorization)
+        if self._rate is not None:
+            now = self._clock()
+            wait_s = self._buckets.setdefault(found.name, Bucket(max(1.0, self._rate), now)).take(self._rate, now)
+            if wait_s:
+                raise too_many(wait_s)
+        return Caller(found.name, frozenset(found.scopes))
+
+    async def is_still_in(self, authorization: str | None, scope: Scope) -> bool:
+        """Whether the caller of a request that takes long still has its token. It is not a request more. Also True while Redis is away."""
+        try:
+            return scope in (await self._token(authorization)).scopes
+        except Refused:
+            return False
+        except LedgerUnavailable:
+            return True
+
+    async def _token(self, authorization: str | None) -> Token:
         scheme, _, secret = (authorization or "").partition(" ")
         secret = secret.strip()
         if scheme.lower() != "bearer" or not secret or len(secret) > _LONGEST:
@@ -75,12 +93,7 @@ class Callers:
         found = recognise(secret, (*self._fixed, *(await self._known())))
         if found is None:
             raise unauthorized("Nobody knows this token. It may have been revoked: wooshq tokens")
-        if self._rate is not None:
-            now = self._clock()
-            wait_s = self._buckets.setdefault(found.name, Bucket(max(1.0, self._rate), now)).take(self._rate, now)
-            if wait_s:
-                raise too_many(wait_s)
-        return Caller(found.name, frozenset(found.scopes))
+        return found
 
     async def _known(self) -> tuple[Token, ...]:
         """The ledger's tokens. While Redis is away, those that were read last."""

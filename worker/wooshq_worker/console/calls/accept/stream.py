@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Final
 
@@ -18,7 +18,7 @@ from wooshq.intents.entry import too_large
 from wooshq.intents.report import Report
 from wooshq.problem_details import RETRY_AFTER_S
 from wooshq_schemas import IntentInvalid
-from wooshq_worker.console.access.refused import Refused
+from wooshq_worker.console.access.refused import Refused, unauthorized
 from wooshq_worker.console.api.answers import Streamed, text_of
 from wooshq_worker.console.api.body import check_depth, within
 from wooshq_worker.console.api.problems import answer
@@ -28,16 +28,17 @@ _IN_MEMORY: Final = 256 * 1024
 _PIECE: Final = 64 * 1024
 
 
-async def accept_lines(request: Request, client: AsyncWooshq, most_bytes: int) -> Response:
+async def accept_lines(request: Request, client: AsyncWooshq, most_bytes: int, is_still_in: Callable[[], Awaitable[bool]]) -> Response:
     """
     Accept an intent a line. The answer begins when the first ones are accepted, so that a Redis that is away is a 503.
 
-    The client need not read before it has written everything: results wait. most_bytes: of the whole body.
+    The client need not read before it has written everything: results wait. most_bytes: of the whole body. is_still_in: whether the
+    token still counts: a body may take hours.
     """
     if "idempotency-key" in request.headers:
         detail = "Idempotency-Key is for one intent. Here each line has its own: the field idempotency_key"
         raise Refused(422, "invalid", "The request is not valid", detail)
-    work = _Work(client, Lines(client.settings.max_intent_bytes), Results())
+    work = _Work(client, Lines(client.settings.max_intent_bytes), Results(), is_still_in)
     body = within(request, most_bytes)
     goes_on = await work.one_piece(body)
     nothing = isinstance(work.lost, NotAccepted) and not work.accepted
@@ -136,6 +137,7 @@ class _Work:
     client: AsyncWooshq
     lines: Lines
     results: Results
+    is_still_in: Callable[[], Awaitable[bool]]
     accepted: int = 0
     refused: int = 0
     lost: Exception | None = field(default=None)
@@ -172,6 +174,8 @@ class _Work:
         return True
 
     async def _batch(self, found: Sequence[tuple[int, bytes | None]]) -> bool:
+        if not await self.is_still_in():
+            raise unauthorized("The token was revoked while the lines were read. Repeat the lines that have no result with another one")
         bad = {number: problems for number, line in found if (problems := self._problems(line))}
         good = [(number, line) for number, line in found if number not in bad and line is not None]
         try:

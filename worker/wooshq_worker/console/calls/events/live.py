@@ -7,11 +7,9 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.responses import Response
 
-from wooshq.errors import LedgerUnavailable
 from wooshq.events.event import check_types
 from wooshq.tokens.token import Scope
-from wooshq_worker.console.access.callers import Caller
-from wooshq_worker.console.access.refused import Refused
+from wooshq_worker.console.access.callers import Callers
 from wooshq_worker.console.api.operation import Call, Room
 from wooshq_worker.console.api.shapes import Asked
 from wooshq_worker.console.calls.events.streams import Streams
@@ -59,13 +57,7 @@ async def stream(call: Call, wanted: WhichEvents) -> Response:
     streams: Streams = call.request.app.state.streams
 
     async def is_still_in() -> bool:
-        try:
-            caller: Caller = await call.request.app.state.callers.caller(call.request.headers.get("authorization"))
-            caller.may(Scope.READ)
-        except Refused as refused:
-            return refused.status == 429
-        except LedgerUnavailable:
-            return True
-        return True
+        callers: Callers = call.request.app.state.callers
+        return await callers.is_still_in(call.request.headers.get("authorization"), Scope.READ)
 
     return await streams.stream(types, call.request.headers.get("last-event-id"), is_still_in)
