@@ -9,7 +9,22 @@ from typing import Final, NamedTuple
 
 from wooshq.history.person import Person
 
-KINDS: Final = ("intent", "letter", "cause", "replay", "job", "gate", "pause", "limit", "token", "recipient", "outbox", "spool", "doubles")
+KINDS: Final = (
+    "intent",
+    "letter",
+    "cause",
+    "replay",
+    "job",
+    "gate",
+    "pause",
+    "limit",
+    "token",
+    "recipient",
+    "outbox",
+    "spool",
+    "doubles",
+    "history",
+)
 """What an act can be about. A pause is a gate that only a person shuts."""
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -17,6 +17,10 @@ class HistoryAway(WooshqError):
     """The database cannot be reached, or refuses work for now. Nothing was changed; write the same records again later. Its text names no value."""
 
 
+class HistoryRefused(HistoryAway):
+    """The database answers, and refused this: a value that it does not take, or one statement. Others may succeed. Its text names no value."""
+
+
 class HistoryNewer(WooshqError):
     """A newer version of wooshq made the tables of the history. Update wooshq."""
 
@@ -64,7 +68,13 @@ class History(Protocol):
         """
         Write records by kind and id; they are durable when it returns. Any record may come twice and in any order: the one with the newest
         `changed_ms` stays. What the settings do not allow to be kept is left out, and so is who was forgotten.
+
+        Raises HistoryRefused if the database refused one of them, however often it is asked. None of them is written then.
         """
+        ...
+
+    def check(self) -> None:
+        """Write a record of its own, and remove it again: whether the database takes any record at all. Raises HistoryAway if it does not."""
         ...
 
     def read(self, record_id: str, kind: Kind = "intent") -> Record | None:

@@ -155,6 +155,7 @@ FIXED: Mapping[str, str] = {
     "outbox": "channel: after a commit an app tells the relays of its outbox that rows wait; messages have no content",
     "events": "stream: what has ended and the history does not have yet; see ended.lua. There only while somebody keeps a history",
     "telling": "hash: whether ends are told, how full `events` is, what was not told, and which acts the history has; see ended.lua, row.lua, history.lua",
+    "history_aside": "hash: `<intent, letter or job> <id>` → since when (ms) and why; what the history's database refused, see events/set_aside.lua",
     "outward": "stream: events for webhooks, hooks and open streams, one an entry: its type → its text without the id; the newest of a few days",
     "outward_state": "hash: bytes (of `outward`), begins (the place after which all events are there), tag (of their ids), streams_till (streams are open until then, ms)",
     "subscribers": "zset: subscriber → when it was added, or a hook was seen last, ms",

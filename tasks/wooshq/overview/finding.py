@@ -22,6 +22,7 @@ class Kind(StrEnum):
     SPOOL_BEHIND = "spool_behind"
     HISTORY_BEHIND = "history_behind"
     HISTORY_ELSEWHERE = "history_elsewhere"  #: what has ended is in two databases, of which everybody reads one
+    HISTORY_REFUSES = "history_refuses"  #: its database refuses records, which were set aside
     REDIS_FULL = "redis_full"  #: it is near its memory limit, or over it
     REDIS_EVICTS = "redis_evicts"  #: it may delete messages when its memory is full
     REDIS_NOT_DURABLE = "redis_not_durable"  #: it keeps nothing on disk, or cannot write it

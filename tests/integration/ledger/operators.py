@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.ledger.walker import HOUR_MS, Walker
 from tests.rig import APPLICATION
+from wooshq.history.aside import AsideLedger, NoHistory
 from wooshq.history.person import Person
 from wooshq.intents.entry import new_id
 from wooshq.ledger.chunks import Doubt
@@ -166,6 +169,24 @@ def what_was_tried_again_is_a_doubt(walk: Walker) -> None:
     assert not walk.watched.redis.exists(walk.keys.intent(gone))
 
 
+def what_the_history_refuses_is_set_aside_and_tried_again(walk: Walker) -> None:
+    aside, client = AsideLedger(walk.keys), walk.watched.redis
+    sent, gone = walk.accepted(), new_id()
+    walk.settled(sent, Event.ACCEPTED)
+    assert [walk.do(aside.put("sent", one, "too large")) for one in (sent, gone, sent)] == [True] * 3
+    assert [(one.kind, one.id, one.why) for one in walk.do(aside.list())] == [("intent", sent, "too large")], "the other one has no row"
+    listed = walk.do(aside.list())
+    assert walk.do(aside.retry(listed, "the disk has room", "ana")) == 1
+    assert walk.do(aside.list()) == []
+    client.hset(walk.keys.fixed("history_aside"), mapping={f"intent {n}": "1 full" for n in range(1000)})
+    assert not walk.do(aside.put("sent", sent, "too large")), "too many are listed"
+    assert walk.do(aside.retry(listed, "", "ana")) == 0
+    assert int(client.hget(walk.keys.fixed("telling"), "untold") or 0) > 0, "so all of the ledger is looked through"
+    client.hdel(walk.keys.fixed("telling"), "heard|history")
+    with pytest.raises(NoHistory):
+        walk.do(aside.retry(listed, "", "ana"))
+
+
 def a_letter_is_forgotten(walk: Walker) -> None:
     letter = walk.dead()
     walk.watched.redis.delete(walk.keys.letter(letter))
@@ -182,6 +203,7 @@ WALKS = [
     acts_are_noted_kept_and_cleaned_of_a_person,
     a_person_sets_limits_and_pauses_a_lane,
     tokens_are_made_and_revoked,
+    what_the_history_refuses_is_set_aside_and_tried_again,
     a_person_is_taken_out_of_messages,
     a_person_is_taken_out_of_letters,
     a_person_is_taken_out_of_jobs,

@@ -197,6 +197,7 @@ class WhenAStoreIsInTrouble:
             ({"most": "1000"}, 30, []),
             ({"most": "1000"}, 300, [("history_behind", "warning")]),
             ({"most": "1000", "bytes": "900", "untold": "3"}, 1, [("history_behind", "warning")]),
+            ({"most": "1000", "aside": "2"}, 1, [("history_refuses", "warning")]),
         ],
     )
     def test_the_history_is_behind_if_ends_wait_or_its_stream_is_full(self, telling: Any, since_s: int, expected: Any) -> None:

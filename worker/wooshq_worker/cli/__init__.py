@@ -22,7 +22,7 @@ from wooshq_worker.cli.commands.gates import show as gates
 from wooshq_worker.cli.commands.letters import dead, replays
 from wooshq_worker.cli.commands.outbox import relay, spool
 from wooshq_worker.cli.commands.outbox import rows as outbox
-from wooshq_worker.cli.commands.running import console, health, metrics, overview, processes, tokens, webhooks
+from wooshq_worker.cli.commands.running import console, health, history, metrics, overview, processes, tokens, webhooks
 from wooshq_worker.cli.terminal.help import Group
 from wooshq_worker.cli.terminal.out import (
     FIND_THE_CAUSE,
@@ -89,6 +89,7 @@ app.add_typer(limits.app, name="limits")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(spool.app, name="spool")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(history.app, name="history")
 app.add_typer(webhooks.app, name="webhooks")
 
 

@@ -43,8 +43,9 @@ def check(wooshq: Wooshq) -> Iterator[Finding]:
     is_running = wooshq.do(wooshq.ledger.has_keeper())
     telling = wooshq.do(EventLedger(wooshq.settings).state())
     yield of_events(telling, time.time(), is_running=is_running)
-    if (finding := of_acts(telling)) is not None:
-        yield finding
+    for finding in (of_acts(telling), of_refused(telling)):
+        if finding is not None:
+            yield finding
 
 
 def of_database(where: str, identity: str, telling: Mapping[str, str], now_ms: float) -> Finding:
@@ -101,3 +102,11 @@ def of_acts(telling: Telling) -> Finding | None:
         says = f"{telling.acts_bytes:,} of {most:,} bytes of acts of operators are in Redis"
         return Finding("audit", "warn", says, "Bring the history's database back. Above the limit the oldest acts are lost")
     return None
+
+
+def of_refused(telling: Telling) -> Finding | None:
+    """Of records that were set aside; None without one."""
+    if not telling.aside:
+        return None
+    says = f"the history's database refuses {telling.aside:,} records, which stay in Redis until their time is over"
+    return Finding("refused", "bad", says, "Run wooshq history, mend the database, then run wooshq history retry")

@@ -9,12 +9,13 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, bindparam, inspect, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
-from wooshq.history.contract import HistoryAway, HistoryNewer
+from wooshq.history.contract import HistoryAway, HistoryNewer, HistoryRefused
+from wooshq.history.sql.refusal import is_refused
 from wooshq.history.sql.rows import Row
 from wooshq.history.sql.tables import VERSION
 
@@ -71,10 +72,10 @@ class Writer(ABC):
 
 
 class Database(ABC):
-    """A database with a history. Every use of `connected` and `writing` raises HistoryAway if it does no work. Makes its tables at the first use."""
-
-    RECORD_ERRORS: ClassVar[tuple[str, ...]] = ("DataError", "IntegrityError", "NotSupportedError")
-    """Errors of the driver that say that a value is wrong."""
+    """
+    A database with a history. Every use of `connected` and `writing` raises HistoryAway if it does no work, or HistoryRefused. Makes its tables
+    at the first use.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -144,20 +145,11 @@ class Database(ABC):
             with self._engine.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            if error.orig is None or self._is_of_a_record(error.orig):
-                raise
-            raise HistoryAway(_why(error.orig)) from error
+            raise _said(error.orig) from error
         except TimeoutError as error:  # no connection of the pool became free
             raise HistoryAway(_why(error)) from error
         except self._engine.dialect.loaded_dbapi.Error as error:  # SQLite's writer uses the driver itself
-            if self._is_of_a_record(error):
-                raise
-            raise HistoryAway(_why(error)) from error
-
-    def _is_of_a_record(self, error: BaseException) -> bool:
-        """Whether a value is wrong. Every other error is the database's: no record is at fault, and none may be given up for it."""
-        driver = self._engine.dialect.loaded_dbapi
-        return isinstance(error, tuple(getattr(driver, name) for name in self.RECORD_ERRORS))
+            raise _said(error) from error
 
 
 def _meta(connection: Connection) -> dict[str, bytes]:
@@ -179,6 +171,13 @@ def _made(connection: Connection) -> dict[str, bytes]:
         connection.execute(keep, {"name": name, "value": value})
     connection.commit()
     return _meta(connection)
+
+
+def _said(error: BaseException | None) -> HistoryAway:
+    """What is raised for an error of the driver."""
+    if error is None or not is_refused(error):
+        return HistoryAway(_why(error))
+    return HistoryRefused(f"The database of the history refused it ({type(error).__name__}). Nothing was changed")
 
 
 def _why(error: BaseException | None) -> str:

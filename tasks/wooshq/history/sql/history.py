@@ -27,6 +27,8 @@ _PAGE: Final = 500
 _COLUMNS: Final = tuple(column for column in ended.c if column.name not in ("n", "marks", "texts", "in_doubt"))
 _MARKS: Final[ColumnElement[Any]] = literal_column("marks")
 """As the database has them, see `Database.marks_in`."""
+_OWN: Final = Record(kind="intent", id="00000000-0000-0000-0000-000000000000", state="sent", ended_ms=0, changed_ms=0, shown={})
+"""A record that nobody ever sees."""
 
 
 class SqlHistory:
@@ -74,6 +76,13 @@ class SqlHistory:
                 if not record.recipients:
                     return None
         return record
+
+    def check(self) -> None:
+        """See `History.check`."""
+        rows = [row_of(_OWN, (), keep_bodies=self._keep_bodies)]
+        with self._database.writing() as writer:
+            writer.replace(rows)
+            writer.remove([row.ref for row in rows])
 
     def read(self, record_id: str, kind: Kind = "intent") -> Record | None:
         """See `History.read`."""

@@ -48,7 +48,10 @@ class Postgresql(Database):
     """See `Database`."""
 
     def __init__(self, url: URL) -> None:
-        super().__init__(create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", pool_size=2, connect_args=patience(url)))
+        engine = create_engine(
+            url, pool_pre_ping=True, isolation_level="READ COMMITTED", pool_size=2, connect_args=patience(url), hide_parameters=True
+        )
+        super().__init__(engine)
 
     def make_tables(self, connection: Connection) -> None:
         """See `Database`."""

@@ -35,8 +35,6 @@ _UNTEXT: Final = "INSERT INTO wooshq_history_texts (wooshq_history_texts, rowid,
 class Sqlite(Database):
     """See `Database`."""
 
-    RECORD_ERRORS = (*Database.RECORD_ERRORS, "InterfaceError", "ProgrammingError")
-
     def __init__(self, url: URL) -> None:
         """url: of a file, which is made if it is not there, with its folder."""
         self._file = Path(url.database or "")
@@ -158,7 +156,7 @@ class SqliteWriter(Writer):
 
 
 def _engine(url: URL, file: Path) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": _WAITS_S}, isolation_level="AUTOCOMMIT")
+    engine = create_engine(url, connect_args={"timeout": _WAITS_S}, isolation_level="AUTOCOMMIT", hide_parameters=True)
 
     @event.listens_for(engine, "do_connect")
     def _private_file(*_: Any) -> None:

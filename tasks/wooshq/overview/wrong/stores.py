@@ -79,6 +79,16 @@ def history(seen: Seen) -> Iterator[Finding]:
         )
     if "most" not in telling or ("heard|outward" in telling and "heard|history" not in telling):
         return  # nobody keeps one; perhaps webhooks alone are told
+    if aside := int(telling.get("aside") or 0):
+        yield Finding(
+            Kind.HISTORY_REFUSES,
+            Severity.WARNING,
+            f"The history's database refuses {several(aside, 'record')}. {'It stays' if aside == 1 else 'They stay'} in Redis, but only until "
+            f"{'its' if aside == 1 else 'their'} time there is over.",
+            "See why, mend the database, and have them tried again.",
+            None,
+            (Act("Look at what was refused", "wooshq history"), _DOCTOR),
+        )
     most, used, untold = (int(float(telling.get(name) or 0)) for name in ("most", "bytes", "untold"))
     since_ms = seen.facts.stream_since_ms
     lag_s = 0.0 if since_ms is None else seen.ago_s(since_ms)

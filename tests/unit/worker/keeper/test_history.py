@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wooshq_worker.doctor.history import of_acts, of_events
+from wooshq_worker.doctor.history import of_acts, of_events, of_refused
 from wooshq_worker.keeper.history.ledger import Telling
 
 NOW = 1_795_000_000.0
@@ -56,3 +56,10 @@ def test_without_a_worker_nobody_need_have_read_them() -> None:
 def test_the_doctor_says_if_acts_are_lost_or_will_be(found: Telling, level: str | None) -> None:
     finding = of_acts(found)
     assert (finding and finding.level) == level
+
+
+def test_the_doctor_says_how_many_records_the_database_refuses() -> None:
+    assert of_refused(telling()) is None
+    finding = of_refused(telling(aside=3))
+    assert finding is not None
+    assert (finding.level, "refuses 3 records" in finding.says, "wooshq history retry" in finding.mend) == ("bad", True, True)

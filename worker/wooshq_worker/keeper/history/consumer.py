@@ -12,13 +12,13 @@ from typing import Final, TypeVar
 import structlog
 
 from wooshq.errors import LedgerUnavailable
+from wooshq.history.aside import AsideLedger
 from wooshq.history.contract import History, HistoryAway, HistoryNewer
-from wooshq.history.record import Record
-from wooshq.history.sent import SentIntent
 from wooshq.settings import Settings
 from wooshq_worker.keeper.history.acts import ActKeeper
 from wooshq_worker.keeper.history.ledger import LOST_AFTER_MS, Ended, Entry, EventLedger, Kept
 from wooshq_worker.keeper.history.reading import Part, parts_of
+from wooshq_worker.keeper.history.writing import Stopped, Writing
 from wooshq_worker.ledger_client import LedgerClient
 
 T = TypeVar("T")
@@ -34,15 +34,10 @@ _GATHER_S: Final = 0.25
 """How long to wait for more if there were few: a transaction for each message would cost many times as much."""
 _LISTEN_EVERY_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.5
-_AWAY_FIRST_S: Final = 0.5
-_AWAY_MOST_S: Final = 30.0
 _LEDGER_AWAY_S: Final = 0.5
+_AFTER_ERROR_S: Final = 0.5
 _NEARLY_FULL: Final = 0.8
 _SAY_EVERY_S: Final = 60.0
-
-
-class _Stopped(Exception):
-    """The process ends while the database is away: the events stay, and another consumer takes them."""
 
 
 class Consumer:
@@ -78,7 +73,10 @@ class Consumer:
         self._forgetting: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._said = _Said()
-        self.away_at: float | None = None  #: monotonic: since when the history does no work
+        self._aside = AsideLedger(self._ledger.keys)
+        self._records = Writing(
+            history, self._aside, client, self._stopping, in_thread=self._in_thread, wait=self._wait, meanwhile=self._listen_if_due
+        )
 
     def stop(self) -> None:
         """End when what was taken is written. While the database is away, end at once: another consumer takes it."""
@@ -93,7 +91,7 @@ class Consumer:
         """Until `stop`."""
         failed = 0
         while not self._stopping.is_set():
-            pause_s = _AWAY_FIRST_S
+            pause_s = _AFTER_ERROR_S
             try:
                 pause_s = await self._round()
                 failed = 0
@@ -102,7 +100,7 @@ class Consumer:
                 failed = min(failed + 1, 5)
                 self._takes_own = True
                 pause_s = _LEDGER_AWAY_S * 2**failed
-            except _Stopped:
+            except Stopped:
                 return
             except Exception:  # a bug must not end this process
                 log.error("history_round_failed", exc_info=True)
@@ -110,7 +108,7 @@ class Consumer:
         try:
             await self._done_before()
             await self._client.do(self._ledger.leave(self._name))
-        except (LedgerUnavailable, _Stopped):
+        except (LedgerUnavailable, Stopped):
             pass
 
     async def _wait(self, seconds: float) -> None:
@@ -124,7 +122,7 @@ class Consumer:
         """How long to rest after it, in seconds. Raises LedgerUnavailable."""
         if time.monotonic() - self._listened_at > _LISTEN_EVERY_S:
             await self._listen()
-            await self._acts.move()
+            await self._acts.move(self._records.works)
         own, self._takes_own = self._takes_own, False
         entries = await self._client.do(self._ledger.take(self._name, _ENTRIES, self._lost_after_ms, own=own, alone=True))
         if entries is None:
@@ -145,7 +143,7 @@ class Consumer:
         return 0.0 if n >= _GROUP else _GATHER_S if n else _LOOK_EVERY_S
 
     async def _written_before(self) -> None:
-        """Until the group before is written. Raises _Stopped."""
+        """Until the group before is written. Raises Stopped."""
         writing, self._writing = self._writing, None
         if writing is not None:
             await writing
@@ -157,7 +155,7 @@ class Consumer:
             await forgetting
 
     async def _done_before(self) -> None:
-        """Until all groups before are written and forgotten. Raises _Stopped."""
+        """Until all groups before are written and forgotten. Raises Stopped."""
         try:
             await self._written_before()
         finally:
@@ -172,14 +170,25 @@ class Consumer:
             hint = "the history does not keep up, or its database is away. Above the limit ends are not told at once, and swept later"
             log.warning("events_nearly_full", bytes=self._bytes, most=self._most_bytes, untold=self._untold, hint=hint)
         self._full_told = is_full
+        await self._client.do(self._aside.list())  # so that nobody is told of what the history has by now
+
+    async def _listen_if_due(self) -> None:
+        if time.monotonic() - self._listened_at > _LISTEN_EVERY_S:
+            await self._listen()
 
     # One group
 
     async def _write(self, part: Part, names: Sequence[str]) -> None:
-        """Write a part of a group, and begin to have the ledger forget it, and these events. Raises _Stopped."""
-        kept = await self._written(part.records, part.kept)
+        """Write a part of a group, and begin to have the ledger forget it, and these events. Raises Stopped."""
+        kept = await self._kept(part)
         await self._forgotten_before()
         self._forgetting = asyncio.create_task(self._finish(kept, names))
+
+    async def _kept(self, part: Part) -> list[Kept]:
+        """What the history has of a part, after it was written. Raises Stopped."""
+        for ended, why in part.unread:
+            await self._records.set_aside(ended, why)
+        return await self._records.written(part.records, part.kept)
 
     async def _finish(self, kept: Sequence[Kept], names: Sequence[str] = ()) -> None:
         """Have the ledger forget what the history has, and the events."""
@@ -188,39 +197,6 @@ class Consumer:
         for some in _parts(names, _ENTRIES):
             await self._forget(some, [])
         self._said.note(len(kept))
-
-    async def _written(self, records: Sequence[Record | SentIntent], kept: Sequence[Kept]) -> list[Kept]:
-        """Write until it succeeds. What the database never takes, by a bug, is left out."""
-        if not records:
-            return []
-        wait_s = _AWAY_FIRST_S
-        while True:
-            try:
-                await self._in_thread(lambda: self._history.write(records))
-            except (HistoryAway, HistoryNewer) as error:
-                if self.away_at is None:
-                    self.away_at = time.monotonic()
-                    log.warning("history_away", where=self._history.where, why=str(error))
-                if self._stopping.is_set():
-                    raise _Stopped from None
-                await self._wait(wait_s)
-                wait_s = min(2 * wait_s, _AWAY_MOST_S)
-                if time.monotonic() - self._listened_at > _LISTEN_EVERY_S:
-                    await self._listen()
-            except Exception:
-                if self._stopping.is_set():  # also a thread that is not there any more
-                    raise _Stopped from None
-                if len(records) == 1:
-                    log.error("history_record_failed", of=kept[0].ended.kind, id=kept[0].ended.id, exc_info=True)
-                    return []
-                half = len(records) // 2
-                first = await self._written(records[:half], kept[:half])
-                return first + await self._written(records[half:], kept[half:])
-            else:
-                if self.away_at is not None:
-                    log.info("history_back", after_s=round(time.monotonic() - self.away_at, 1))
-                    self.away_at = None
-                return list(kept)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
@@ -251,7 +227,7 @@ class Consumer:
         self._cursor, found = await self._client.do(self._ledger.page(self._cursor, _PAGE))
         for group in _parts(found, _GROUP):
             async for part in parts_of(group, self._ledger, self._client):
-                await self._finish(await self._written(part.records, part.kept))
+                await self._finish(await self._kept(part))
         step: Final = "go on" if self._cursor else "end"
         may, _ = await self._client.do(self._ledger.sweep(self._token, step, self._untold_at_begin))
         if not may or not self._cursor:

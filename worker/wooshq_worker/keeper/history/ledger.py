@@ -76,7 +76,8 @@ class Telling:
     """
     How the stream of events is. is_on: ends are told. most, now: bytes. untold: ends that were not told because it was full, since
     `untold_at_ms`. missed: ends whose events left before this group had done them. heard_at_ms: when a reader of this group last spoke. reader: the
-    one that works alone. acts_bytes: of the audit log. acts_lost: acts that had to go before the history had them. Times are ms since the epoch, 0 for
+    one that works alone. acts_bytes: of the audit log. acts_lost: acts that had to go before the history had them. aside: records that its database
+    refuses. Times are ms since the epoch, 0 for
     never.
     """
 
@@ -91,6 +92,7 @@ class Telling:
     reader: str = ""
     acts_bytes: int = 0
     acts_lost: int = 0
+    aside: int = 0
 
 
 class EventLedger:
@@ -201,6 +203,6 @@ def _entry(name: str, flat: Sequence[Any]) -> Entry:
 def _telling(row: Mapping[str, str], group: str) -> Telling:
     names = ("most", "bytes", "untold", "untold_at", f"heard|{group}", "swept_at", f"missed|{group}")
     most, now, untold, untold_at, heard_at, swept_at, missed = (int(float(row.get(name) or 0)) for name in names)
-    acts_bytes, acts_lost = (int(row.get(name) or 0) for name in ("acts_bytes", "acts_lost"))
+    acts_bytes, acts_lost, aside = (int(row.get(name) or 0) for name in ("acts_bytes", "acts_lost", "aside"))
     reader = row.get(f"lead|{group}", "").partition(" ")[0]
-    return Telling("most" in row, most, now, untold, untold_at, heard_at, swept_at, missed, reader, acts_bytes, acts_lost)
+    return Telling("most" in row, most, now, untold, untold_at, heard_at, swept_at, missed, reader, acts_bytes, acts_lost, aside)

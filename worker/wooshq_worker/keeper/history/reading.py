@@ -24,10 +24,11 @@ PART_BYTES: Final = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Part:
-    """Some records of a group, and what the ledger may forget when the history has them. is_last: the group has no more."""
+    """Some records of a group, and what the ledger may forget when the history has them. unread: ends whose rows cannot be read, and why. is_last: the group has no more."""
 
     records: list[Record | SentIntent] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
+    unread: list[tuple[Ended, str]] = field(default_factory=list)
     is_last: bool = False
 
 
@@ -40,8 +41,9 @@ async def parts_of(group: Sequence[Ended], ledger: EventLedger, client: LedgerCl
             size += sum(map(_size, row))
             try:
                 record = record_of(ended, row)
-            except Exception:  # one bad row must not stop the others; it stays in the ledger until its time is over
+            except Exception as error:  # one bad row must not stop the others
                 log.error("history_record_failed", of=ended.kind, id=ended.id, exc_info=True)
+                part.unread.append((ended, f"its row cannot be read ({type(error).__name__})"))
                 continue
             if record is not None:
                 part.records.append(record[0])

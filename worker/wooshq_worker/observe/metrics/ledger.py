@@ -95,3 +95,4 @@ def _history(ledger: Facts) -> Iterator[Family]:
     yield one(names.HISTORY_LAG, 0.0 if since_ms is None else max(0.0, (ledger.backlog.now_ms - since_ms) / 1000))
     yield one(names.HISTORY_WAITING, ledger.stream_length)
     yield one(names.HISTORY_UNTOLD, float(telling.get("untold") or 0))
+    yield one(names.HISTORY_REFUSED, float(telling.get("aside") or 0))

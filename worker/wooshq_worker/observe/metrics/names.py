@@ -171,6 +171,7 @@ HISTORY_LAG: Final = Metric(
     "wooshq_history_lag_seconds", "gauge", "Age of the oldest end that the history does not have yet. Missing without a history."
 )
 HISTORY_WAITING: Final = Metric("wooshq_history_waiting", "gauge", "Entries of the event stream that the history does not have yet.")
+HISTORY_REFUSED: Final = Metric("wooshq_history_refused", "gauge", "Records that the history's database refuses, and that were set aside.")
 HISTORY_UNTOLD: Final = Metric("wooshq_history_untold", "gauge", "Ends that were not told because the stream was full. A sweep finds them.")
 WEBHOOKS: Final = Metric(
     "wooshq_webhooks", "gauge", "Webhooks, and hooks of apps: active, failing (nothing came since a failure) or paused.", ("state",)
@@ -222,6 +223,7 @@ OF_THE_LEDGER: Final = (
     HISTORY_LAG,
     HISTORY_WAITING,
     HISTORY_UNTOLD,
+    HISTORY_REFUSED,
     WEBHOOKS,
     WEBHOOK_OLDEST,
     DELIVERIES,
