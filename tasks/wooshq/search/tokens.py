@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ LONGEST: Final = 10_000
 _NAME: Final = re.compile(r"[A-Za-z_]+")
 _WORD: Final = re.compile(r'[^\s()"]+')
 _TAG: Final = re.compile(r'[^\s():"]+')
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
-_ESCAPED: Final = re.compile(r'\\(["\\])')
-_BAD_ESCAPE: Final = re.compile(r'"(?:[^"\\]|\\["\\])*(?=\\[^"\\])')
+_ESCAPE: Final = r'["\\/bfnrt]|u[0-9A-Fa-f]{4}'
+_INSIDE: Final = rf'"(?:[^"\\]|\\(?:{_ESCAPE}))*'
+_QUOTED: Final = re.compile(_INSIDE + '"')
+"""As a string of JSON, so that one can copy what wooshq shows; line breaks and tabs may also stand in it as they are."""
+_BAD_ESCAPE: Final = re.compile(_INSIDE + rf"(?=\\(?!{_ESCAPE}).)")
 
 
 class Kind(StrEnum):
@@ -92,9 +95,12 @@ def _value(query: str, at: int, word: re.Pattern[str]) -> tuple[str, int]:
     if query[at : at + 1] == '"':
         quoted = _QUOTED.match(query, at)
         if quoted is not None:
-            return _ESCAPED.sub(r"\1", quoted[1]), quoted.end()
+            return json.loads(quoted[0], strict=False), quoted.end()
         if bad := _BAD_ESCAPE.match(query, at):
-            raise QueryInvalid('After a backslash in quotes, only \\" and \\\\ are possible', bad.end() + 1)
+            raise QueryInvalid(
+                'After a backslash in quotes stands what JSON has there: \\" or \\\\, \\n for a line break, \\u and four digits',
+                bad.end() + 1,
+            )
         raise QueryInvalid("This quote is not closed", at + 1)
     found = word.match(query, at)
     return (found[0], found.end()) if found is not None else ("", at)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
 from wooshq.search.tree import And, Field, Is, Not, Or, Since, Tree, Until
 
-_PLAIN: Final = re.compile(r'[^\s():"]+')
+_PLAIN: Final = re.compile(r'[^\s():"\x00-\x1f\x7f-\x9f]+')
+_UNSEEN: Final = re.compile(r"[\x7f-\x9f\u2028\u2029]")
+"""What JSON leaves as it is, and a terminal or an input field of a page does not."""
 _PERSONAL: Final = (Field.RECIPIENT, Field.KEY, Field.TEXT)
 
 
@@ -40,7 +43,7 @@ def written(tree: Tree, *, hide_personal: bool = False) -> str:
 def _quoted(value: str) -> str:
     if _PLAIN.fullmatch(value):
         return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def _time(at: datetime) -> str:

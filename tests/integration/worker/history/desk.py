@@ -58,6 +58,13 @@ class Desk:
         assert all(self.wooshq.do(self.ledger.settle([Settlement(claim, event, [ATTEMPT], **given) for claim in claims])))
         return ids
 
+    def settle_all(self) -> None:
+        """Everything that waits is sent."""
+        while claims := self.wooshq.do(self.ledger.take("transactional", 500, token=new_id(), taker="a")).claims:
+            assert all(
+                self.wooshq.do(self.ledger.settle([Settlement(one, Event.ACCEPTED, [ATTEMPT], message_code="M-1") for one in claims]))
+            )
+
     def rows(self) -> list[str]:
         """The intents that the ledger has."""
         return [key.decode().rpartition(":")[2] for key in self.redis.keys(KEYS.intent("*"))]
