@@ -27,6 +27,7 @@ SECTIONS: Final = {
     "outbox": "databases.outbox",
     "history": "databases.history",
     "ending": "databases.ending",
+    "staying": "databases.staying",
     "http": "compared.http",
     "pages": "compared.pages",
 }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from tests.rig import some_settings
 from wooshq import Wooshq
 from wooshq.gates.audit import Act
-from wooshq.history.acts import WhichActs
+from wooshq.history.acts import KeptAct, WhichActs
+from wooshq.history.contract import HistoryRefused
 from wooshq.history.store import History, HistoryAway, open_history
 from wooshq.ledger.gates import note_act
 from wooshq.ledger.keys import Keys
@@ -103,6 +105,41 @@ class WhenThereIsNoHistory:
         desk.act(3)
         assert desk.in_stream() == LAST
         assert [act.why for act in desk.wooshq.audit(most=3).found] == ["w2", "w1", "w0"]
+
+
+class WhenTheHistoryRefusesAnAct:
+    async def test_the_others_are_kept_and_it_stays_among_the_last_of_the_ledger(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        desk.listen()
+        desk.act(5)
+        written = desk.history.write_acts
+
+        def write(acts: Iterable[KeptAct]) -> None:
+            given = list(acts)
+            if any(act.row["why"] == "w2" for act in given):
+                raise HistoryRefused("the database refused it")
+            written(given)
+
+        monkeypatch.setattr(desk.history, "write_acts", write)
+        with capture_logs() as logs:
+            await desk.move()
+        assert sorted(act.row["why"] for act in desk.history.find_acts(WhichActs(), 9)) == ["w0", "w1", "w3", "w4"]
+        assert [one["event"] for one in logs] == ["history_act_refused"]
+        assert "w2" in [act.why for act in desk.wooshq.audit(most=9).found]
+
+    async def test_if_it_takes_nothing_all_acts_wait(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        desk.listen()
+        desk.act(3)
+
+        def refuse(*_: object) -> None:
+            raise HistoryRefused("the database refused it")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(desk.history, "write_acts", refuse)
+            patched.setattr(desk.history, "check", refuse)
+            await desk.move()
+        assert desk.in_history() == 0
+        await desk.move()
+        assert desk.in_history() == 3
 
 
 class WhenTheHistoryIsAway:

@@ -27,6 +27,7 @@ from tests.rig import APPLICATION, an_intent, some_settings
 from wooshq import Wooshq
 from wooshq.gates.audit import Act
 from wooshq.history.acts import KINDS, KeptAct
+from wooshq.history.aside import AsideLedger
 from wooshq.intents.entry import entry_of, new_id
 from wooshq.ledger.intents import Settlement
 from wooshq.ledger.keys import Keys
@@ -39,6 +40,7 @@ from wooshq.spool.record import Record
 from wooshq.tokens.token import Scope
 from wooshq_worker.cli import app
 from wooshq_worker.console.app import ROOMS
+from wooshq_worker.keeper.history.ledger import EventLedger
 
 OUTBOX = outbox_table(MetaData())
 COUNTLESS = ("cause", "gate", "pause", "limit", "token")
@@ -109,6 +111,13 @@ class Desk:
         folder.set_aside([aside_of_record(Record(entry, 1, False), "refused", 1).to_line()])
         return entry.intent_id
 
+    def refused(self) -> str:
+        """A record that the history's database refused."""
+        self.wooshq.do(EventLedger(self.settings).listen(10**6))
+        sent = self.settled(Event.ACCEPTED)
+        self.wooshq.do(AsideLedger(self.wooshq.ledger.keys).put("sent", sent, "too large"))
+        return sent
+
     def paused(self) -> None:
         self.wooshq.pause("*", by="setup")
 
@@ -166,6 +175,7 @@ COMMANDS: Mapping[str, Callable[[Desk], list[str]]] = {
     "spool discard": lambda desk: [desk.aside()],
     "tokens make": lambda desk: ["shop", "--scope", "read"],
     "tokens revoke": lambda desk: [desk.token()],
+    "history retry": lambda desk: [desk.refused()],
 }
 """Command → its arguments, when everything is there that it needs."""
 
@@ -188,6 +198,7 @@ LOOK: frozenset[str] = frozenset(
         "tokens",
         "overview",
         "webhooks",
+        "history",
     ]
 ) | frozenset(
     f"{noun} {verb}"

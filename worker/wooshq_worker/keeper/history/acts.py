@@ -12,6 +12,7 @@ import structlog
 from wooshq.history.acts import KeptAct
 from wooshq.history.contract import History, HistoryAway, HistoryNewer, HistoryRefused
 from wooshq_worker.keeper.history.ledger import EventLedger
+from wooshq_worker.keeper.history.writing import takes_a_record
 from wooshq_worker.ledger_client import LedgerClient
 
 log = structlog.get_logger("wooshq.history")
@@ -33,22 +34,22 @@ class ActKeeper:
         self._history = history
         self._in_thread = in_thread
 
-    async def move(self, works: Callable[[], Awaitable[bool]]) -> None:
-        """Write all that the history does not have. works: whether its database takes anything. Raises LedgerUnavailable."""
+    async def move(self) -> None:
+        """Write all that the history does not have. Raises LedgerUnavailable."""
         while found := await self._client.do(self._ledger.acts(PAGE)):
-            if not await self._written([act for _, act in found], works):
+            if not await self._written([act for _, act in found]):
                 return
             await self._client.do(self._ledger.acts_are_kept(found[-1][0], len(found)))
 
-    async def _written(self, acts: Sequence[KeptAct], works: Callable[[], Awaitable[bool]]) -> bool:
+    async def _written(self, acts: Sequence[KeptAct]) -> bool:
         """Write these but for those that the database refuses, which the ledger keeps among its last ten thousand. False if it is away."""
         try:
             await self._in_thread(partial(self._history.write_acts, acts))
         except HistoryRefused as error:
             if len(acts) > 1:
                 half = len(acts) // 2
-                return await self._written(acts[:half], works) and await self._written(acts[half:], works)
-            if not await works():
+                return await self._written(acts[:half]) and await self._written(acts[half:])
+            if not await takes_a_record(self._history, self._in_thread):
                 return False
             log.error("history_act_refused", act=str(acts[0].place), why=str(error))
         except (HistoryAway, HistoryNewer):

@@ -122,7 +122,7 @@ class Consumer:
         """How long to rest after it, in seconds. Raises LedgerUnavailable."""
         if time.monotonic() - self._listened_at > _LISTEN_EVERY_S:
             await self._listen()
-            await self._acts.move(self._records.works)
+            await self._acts.move()
         own, self._takes_own = self._takes_own, False
         entries = await self._client.do(self._ledger.take(self._name, _ENTRIES, self._lost_after_ms, own=own, alone=True))
         if entries is None:

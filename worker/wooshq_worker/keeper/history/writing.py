@@ -30,6 +30,15 @@ class Stopped(Exception):
     """The process ends while the database is away: the events stay, and another consumer takes them."""
 
 
+async def takes_a_record(history: History, in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]) -> bool:
+    """Whether its database works, so that what it refused is at fault. in_thread: carries out what blocks."""
+    try:
+        await in_thread(history.check)
+    except Exception:  # whatever it is: nothing else is at fault then
+        return False
+    return True
+
+
 class Writing:
     """
     Tells a database that is away from a record that is refused: of a group that fails, halves are written until the record stands alone, and the
@@ -71,12 +80,12 @@ class Writing:
                 if self._stopping.is_set():  # also a thread that is not there any more
                     raise Stopped from None
                 is_away = isinstance(error, (HistoryAway, HistoryNewer)) and not isinstance(error, HistoryRefused)
-                if not is_away or (tries % _SAME_TRIES == 0 and await self.works()):
+                if not is_away or (tries % _SAME_TRIES == 0 and await takes_a_record(self._history, self._in_thread)):
                     if len(records) > 1:
                         half = len(records) // 2
                         first = await self.written(records[:half], kept[:half])
                         return first + await self.written(records[half:], kept[half:])
-                    if await self.works():
+                    if await takes_a_record(self._history, self._in_thread):
                         await self._refused(kept[0].ended, error)
                         return []
                 self._say_away(error)
@@ -86,14 +95,6 @@ class Writing:
             else:
                 self._say_back()
                 return list(kept)
-
-    async def works(self) -> bool:
-        """Whether the database takes a record."""
-        try:
-            await self._in_thread(self._history.check)
-        except Exception:  # whatever it is: a record alone is not at fault
-            return False
-        return True
 
     async def set_aside(self, ended: Ended, why: str) -> None:
         """Until the ledger has noted it. Raises Stopped."""

@@ -36,6 +36,6 @@ end
 tell_all(now)
 if n > 0 then
   redis.call('HSET', KEYS[1], 'aside', redis.call('HLEN', KEYS[2]))
-  note_change(KEYS[3], now, 'retry', 'history', ARGV[1], ARGV[2], '', '', {n = n})
+  note_change(KEYS[3], now, 'retry', 'history', ARGV[1], ARGV[2], '', '', {n = n, result = 'told again'})
 end
 return n
