@@ -103,6 +103,10 @@ class History(Protocol):
         """
         ...
 
+    def count_person(self, recipient: str) -> Forgotten:
+        """What `forget` would do. Changes nothing."""
+        ...
+
     def write_acts(self, acts: Iterable[KeptAct]) -> None:
         """Write acts of operators; they are durable when it returns. Any of them may come twice."""
         ...

@@ -28,7 +28,8 @@ class Forgotten(Result):
     the person alone, and shared with others. job_recipients: places in jobs. acts: acts in the audit log that named the person. history_removed,
     history_changed: records and acts of the history.
 
-    left: places that are left, counted by a last look at everything: 0, unless a worker still sends to the person.
+    left: places that are left, counted by a last look at everything: 0, unless a worker still sends to the person. A dry run leaves all of them, and
+    counts each as the call itself would.
     """
 
     cancelled: int
@@ -51,8 +52,11 @@ def forget_person(
     why = Person(recipient).scrubbed(why)
     now_ms = ms((yield Ask([("TIME",)]))[0])
     if dry_run:
+        kept = yield AskHistory(lambda history: history.count_person(recipient))
         found = yield from Finder(settings, Person(recipient), now_ms, only_count=True).round()
-        return Forgotten(0, found.removed, found.changed, found.recipients, found.acts, 0, 0, found.found)
+        removed, changed = (kept.removed, kept.changed + kept.acts) if kept is not None else (0, 0)
+        left = found.found + removed + changed
+        return Forgotten(found.cancelled, found.removed, found.changed, found.recipients, found.acts, removed, changed, left)
     first = yield AskHistory(lambda history: history.forget(recipient))
     done = yield from _forget(Finder(settings, Person(recipient), now_ms), within_s)
     removed, changed, left = 0, 0, done.busy

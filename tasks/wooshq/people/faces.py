@@ -13,8 +13,8 @@ class PeopleCalls(GateCalls):
         """
         Remove a person from messages, letters, jobs and the history, and count what is left. What was not sent yet is cancelled.
 
-        recipient: an exact identifier. What is accepted after the call began is kept: stop sending to the person first. dry_run: only count
-        what is in the ledger. why, by: in the audit log, which does not name the person; by: None for the user and host. Calls in progress are
+        recipient: an exact identifier. What is accepted after the call began is kept: stop sending to the person first. dry_run: count
+        what the call would find, and change nothing. why, by: in the audit log, which does not name the person; by: None for the user and host. Calls in progress are
         waited for, for a minute. Raises ValueError for an empty recipient, LedgerUnavailable and HistoryAway; then call again.
         """
         return self.do(forget_person(self.settings, recipient, why=why, by=by, dry_run=dry_run))
@@ -27,8 +27,8 @@ class AsyncPeopleCalls(AsyncGateCalls):
         """
         Remove a person from messages, letters, jobs and the history, and count what is left. What was not sent yet is cancelled.
 
-        recipient: an exact identifier. What is accepted after the call began is kept: stop sending to the person first. dry_run: only count
-        what is in the ledger. why, by: in the audit log, which does not name the person; by: None for the user and host. Calls in progress are
+        recipient: an exact identifier. What is accepted after the call began is kept: stop sending to the person first. dry_run: count
+        what the call would find, and change nothing. why, by: in the audit log, which does not name the person; by: None for the user and host. Calls in progress are
         waited for, for a minute. Raises ValueError for an empty recipient, LedgerUnavailable and HistoryAway; then call again.
         """
         return await self.do(forget_person(self.settings, recipient, why=why, by=by, dry_run=dry_run))

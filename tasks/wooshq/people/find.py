@@ -55,10 +55,12 @@ class Finder:
         self._until_ms = until_ms
         self._only_count = only_count
         self._round = Round()
+        self._counted: set[str] = set()  #: letters that are counted with their intents
 
     def round(self) -> Steps[Round]:
         """Go through the ledger once."""
         self._round = Round()
+        self._counted.clear()
         yield from self._through(self._keys.intent(""), self._read_intents, self._intent)
         yield from self._through(self._keys.letter(""), self._read_letters, self._letter)
         yield from self._causes()
@@ -100,13 +102,24 @@ class Finder:
         if others is None and not changed:
             return
         if self._only_count:
-            self._count(bool(others), done=True)
+            self._count(bool(others) or others is None, done=True)
+            if others == 0:
+                yield from self._count_as_removed(intent_id, row)
         elif others == 0:
             done = yield from self._remove(intent_id, row)
             self._count(False, done=done)
         else:
             done = yield from self._ledger.change_intent(intent_id, row, self._person.without(body) if others else body, changed)
             self._count(True, done=done)
+
+    def _count_as_removed(self, intent_id: str, row: Mapping[str, str]) -> Steps[None]:
+        """What `_remove` would do besides: cancel the intent, and remove its letter, whatever that says itself."""
+        if row["state"] in (State.QUEUED, State.RETRYING):
+            self._round.cancelled += 1
+        letter_id = _letter_of(intent_id, row)
+        if letter_id is not None and letter_id not in self._counted and (yield Ask([("EXISTS", self._keys.letter(letter_id))]))[0]:
+            self._counted.add(letter_id)
+            self._round.removed += 1
 
     def _remove(self, intent_id: str, row: Mapping[str, str]) -> Steps[bool]:
         """An intent about the person alone, with its letter."""
@@ -115,7 +128,7 @@ class Finder:
                 return False
             self._round.cancelled += 1
             row = {**row, "state": State.CANCELLED.value}
-        letter_id = row.get("letter") or (intent_id if row["state"] == State.DEAD else None)
+        letter_id = _letter_of(intent_id, row)
         if letter_id is not None:
             letter = as_row((yield Ask([("HGETALL", self._keys.letter(letter_id))]))[0])
             if letter:
@@ -126,7 +139,7 @@ class Finder:
 
     def _letter(self, letter_id: str, row: Mapping[str, str]) -> Steps[None]:
         """A letter of others, too, or whose intent is gone: what it says itself."""
-        if int(float(row.get("filed") or 0)) > self._until_ms:
+        if letter_id in self._counted or int(float(row.get("filed") or 0)) > self._until_ms:
             return
         edited, payload = row.get("edited", ""), row.get("payload", "")
         others = [n for n in (self._person.others_in(edited), self._person.others_in_payload(payload)) if n is not None]
@@ -192,7 +205,7 @@ class Finder:
         """Identifiers that the API did not know."""
         key = self._keys.job_part(job_id, "unknown")
         if self._only_count:
-            self._round.recipients += (yield Ask([("LPOS", key, self._person.recipient)]))[0] is not None
+            self._round.recipients += len((yield Ask([("LPOS", key, self._person.recipient, "COUNT", 0)]))[0])
         else:
             self._round.recipients += int((yield Ask([("LREM", key, 0, self._person.recipient)]))[0])
 
@@ -231,6 +244,11 @@ class Finder:
             if len(raw) < _PAGE:
                 return
             after = f"({text(raw[-1][0])}"
+
+
+def _letter_of(intent_id: str, row: Mapping[str, str]) -> str | None:
+    """The id of an intent's letter; None if it has none."""
+    return row.get("letter") or (intent_id if row["state"] == State.DEAD else None)
 
 
 def _is_said(field: str) -> bool:

@@ -21,7 +21,7 @@ from wooshq.ledger.states import Reason
 from wooshq.letters.causes import CauseState
 from wooshq.letters.filter import cause_of
 from wooshq.letters.replays.rules import TYPED_ABOVE
-from wooshq_worker.console.pages.letters import recipe
+from wooshq_worker.console.pages.letters import recipe, replay
 
 DETAIL = "payload.preset: the preset WRONG is not known"
 CAUSE = cause_of("rejected", DETAIL, APPLICATION)
@@ -238,6 +238,28 @@ class WhenAPlanIsMade:
         assert desk.newest.state == "planned"
         assert visitor.post(f"{plan}/start", data={"typed": "1 001"}).status_code == 303
         assert desk.newest.state == "running"
+
+    def test_a_wrong_number_is_said_and_stays_while_the_page_is_live(
+        self, browser: Browser, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(replay, "TYPED_ABOVE", 1)
+        desk.letters(2)
+        with window(browser, desk.url, SECRET) as shown:
+            page = shown.open(f"/replays/new?q=cause:{CAUSE}")
+            page.get_by_label("Recipe").fill(PATCH)
+            page.get_by_label("Why").fill("INC-7")
+            page.get_by_role("button", name="Plan it").click()
+            page.get_by_label("Type 2").fill("20")
+            page.get_by_role("button", name="Start: send 2 letters").click()
+            page.wait_for_url("**/start?back=*")
+            page.wait_for_selector('.age[data-state="live"]')  # the stream has sent the live part
+            expect(page.locator("main")).to_contain_text("Type 2: this many letters would be sent. Nothing was started.")
+            page.goto(page.url)
+            page.wait_for_url(re.compile(r"/replays/[0-9a-f-]{36}\?back="))
+            expect(page.get_by_label("Type 2")).to_be_visible()
+            page.get_by_role("button", name="Change the recipe").click()
+            expect(page.get_by_label("Recipe")).to_have_value(PATCH)
+        assert desk.api.calls == []
 
     def test_what_is_wrong_is_said_at_its_field_and_nothing_is_planned(self, visitor: httpx.Client, desk: Desk) -> None:
         desk.letters(1)

@@ -52,6 +52,11 @@ def test_every_macro_is_accessible_and_fits(
         assert not shown.is_too_wide()
 
 
+def led(visitor: httpx.Client, wanted: str) -> str:
+    """Where the search box leads."""
+    return visitor.get("/search", params={"q": wanted}).headers["location"]
+
+
 class WhenAPersonUsesTheKeyboard:
     def test_g_and_a_letter_go_to_each_page_and_nothing_happens_in_a_field(self, shown: Window) -> None:
         page = shown.open("/settings")
@@ -123,13 +128,59 @@ class WhenAPersonSearches:
             (seeded.job, f"/jobs/{seeded.job}"),
             ("order-77-shipped", f"/messages/{seeded.sent}"),
         ):
-            assert visitor.get("/search", params={"q": f" {wanted} "}).headers["location"] == path
+            assert led(visitor, f" {wanted} ") == path
+
+    def test_the_id_of_anything_that_exists_jumps_to_its_page(self, console: Console, visitor: httpx.Client) -> None:
+        wooshq, seeded = console.rig.wooshq, console.seeded
+        [outcome] = wooshq.replays.outcomes(seeded.replay)
+        replayed = wooshq.status(outcome.letter)
+        assert replayed is not None
+        assert replayed.replays, "it was replayed, so a search for its id finds several things"
+        cause = wooshq.dead_letters.groups()[0].cause
+        job = wooshq.fan_out({"message": {"push": {"title": "Sale"}}}, [{"user": "customer-refused-in-a-job"}])
+        wait_until(lambda: job.show().state == "done", saw=lambda: job.show().to_json())
+        [of_job] = wooshq.dead_letters.list(where=f"job:{job.id}")
+        for wanted, path in (
+            (replayed.id, f"/messages/{replayed.id}"),
+            (replayed.id.upper(), f"/messages/{replayed.id}"),
+            (replayed.replays[0], f"/messages/{replayed.replays[0]}"),
+            (seeded.replay, f"/replays/{seeded.replay}"),
+            (cause, f"/causes/{cause}"),
+            (job.id, f"/jobs/{job.id}"),
+            (of_job.id, f"/messages/{of_job.id}"),
+        ):
+            assert led(visitor, wanted) == path
+            assert visitor.get(path).status_code == 200
+
+    def test_a_key_jumps_to_its_message_also_if_it_was_replayed_or_looks_like_a_query(
+        self, console: Console, visitor: httpx.Client
+    ) -> None:
+        wooshq = console.rig.wooshq
+        message = {"message": {"push": {"title": "Sale"}}}
+        keys = ("order-78", "order:79", "order 80 (second)", 'state"81')
+        ids = [wooshq.enqueue({"to": {"users": ["customer-refused-by-key"]}, "idempotency_key": key, **message}) for key in keys]
+        console.rig.ended(ids)
+        replay = wooshq.dead_letters.replay(ids[0], why="a test of keys", by="ana@ops-1")
+        assert replay.id is not None
+        wooshq.replays.wait(replay.id)
+        for key, intent_id in zip(keys, ids, strict=True):
+            assert led(visitor, key) == f"/messages/{intent_id}"
+
+    def test_a_key_of_two_applications_leads_to_both_messages(self, console: Console, visitor: httpx.Client) -> None:
+        wooshq = console.rig.wooshq
+        intent = {"to": {"users": ["customer-9"]}, "idempotency_key": "shared-key", "message": {"push": {"title": "Sale"}}}
+        console.rig.ended([wooshq.enqueue({**intent, "application": code}) for code in ("EEEEE-11111", "EEEEE-22222")])
+        assert led(visitor, "shared-key") == "/messages?q=key%3Ashared-key"
 
     def test_anything_else_is_a_query_for_the_list(self, console: Console, visitor: httpx.Client) -> None:
         has_list = any(page.name == "messages" for page in PAGES)
-        for wanted, query in (("state:dead since:2h", "state:dead since:2h"), ("customer-1", "recipient:customer-1")):
-            location = visitor.get("/search", params={"q": wanted}).headers["location"]
-            assert location.replace("+", "%20") == (f"/messages?q={quote(query, safe='')}" if has_list else "/")
+        for wanted, query in (
+            ("state:dead since:2h", "state:dead since:2h"),
+            ("customer-1", "recipient:customer-1"),
+            ("stat:dead", "stat:dead"),
+            ("0" * 12, f"recipient:{'0' * 12}"),
+        ):
+            assert led(visitor, wanted).replace("+", "%20") == (f"/messages?q={quote(query, safe='')}" if has_list else "/")
 
 
 class WhenAPersonChangesTheTheme:
@@ -170,7 +221,6 @@ class WhenAnActIsDone:
         assert "rate: is not a number above 0" in answer.text
         assert "Nothing was changed" in answer.text
         assert visitor.post("/settings/set-limit", content="{}", headers={"Content-Type": "application/json"}).status_code == 415
-        assert visitor.get("/settings/set-limit", headers={"Accept": "text/html"}).status_code == 405
         assert visitor.post("/settings/pause", data={"why": "x" * 9_000_000}).status_code == 413
         assert (
             visitor.post("/settings/pause", content=b"why=%ff", headers={"Content-Type": "application/x-www-form-urlencoded"}).status_code
@@ -179,6 +229,20 @@ class WhenAnActIsDone:
 
 
 class WhenSomethingIsWrong:
+    def test_the_address_of_every_act_leads_to_its_page(self, console: Console, visitor: httpx.Client) -> None:
+        paths = console.seeded.paths()
+        for page in PAGES:
+            for act in page.acts:
+                answer = visitor.get(f"{paths[page.name].rstrip('/')}/{act.name}?back=here", headers={"Accept": "text/html"})
+                assert answer.status_code == 303, (page.name, act.name)
+                assert answer.headers["location"] == f"{paths[page.name]}?back=here"
+
+    def test_an_address_that_only_takes_forms_is_a_page_for_a_browser(self, visitor: httpx.Client) -> None:
+        answer = visitor.get("/logout", headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (405, "text/html")
+        assert "This address is not a page" in answer.text
+        assert visitor.get("/logout", headers={"Accept": "*/*"}).json()["status"] == 405
+
     def test_an_address_that_is_none_is_a_page_for_a_browser_and_a_problem_for_a_program(self, visitor: httpx.Client) -> None:
         answer = visitor.get("/nowhere", headers={"Accept": "text/html"})
         assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (404, "text/html")

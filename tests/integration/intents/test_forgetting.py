@@ -70,7 +70,7 @@ def test_a_person_is_forgotten_everywhere_and_nobody_else_is(rig: Rig, history: 
 
     dry = json.loads(rig.cli("forget", "--recipient", ANN, "--dry-run", "--json").stdout)
     in_ledger = {"removed": 3, "changed": 2, "job_recipients": 1, "acts": 1}
-    assert dry == {"cancelled": 0, **in_ledger, "history_removed": 0, "history_changed": 0, "left": 7}
+    assert dry == {"cancelled": 1, **in_ledger, "history_removed": 1, "history_changed": 2, "left": 10}
     done = rig.cli("forget", "--recipient", ANN, "--why", "asked for it", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"cancelled": 1, **in_ledger, "history_removed": 1, "history_changed": 2, "left": 0}
@@ -146,6 +146,27 @@ def test_what_workers_sent_and_brought_to_the_history_is_forgotten(rig: Rig, his
     assert ANN.encode() not in everything_in(rig)
     assert [record.id for record in history.find(Is(Field.RECIPIENT, "bob"), limit=9)] == [ids[2], ids[1]]
     assert ANN not in repr(history.find(None, limit=9))
+
+
+def test_a_dry_run_counts_as_the_call_does_also_where_the_letter_says_nothing_and_a_list_names_the_person_twice(
+    rig: Rig, history: History
+) -> None:
+    wooshq = rig.wooshq
+    wooshq.enqueue_many([an_intent(ANN), an_intent(to={"users": [ANN, "bob"]})])
+    mine, _ = taken(rig)
+    assert wooshq.do(wooshq.ledger.settle([Settlement(mine, Event.GIVEN_UP, [], reason=Reason.INVALID, detail="no payload was made")])) == [
+        True
+    ]
+    wooshq.enqueue(an_intent(ANN))
+    job = wooshq.fan_out(TEMPLATE, [{"user": who, "name": "x"} for who in ("bob", ANN)])
+    with rig.redis() as server:
+        server.rpush(wooshq.ledger.keys.job_part(job.id, "unknown"), ANN, "bob", ANN)
+    dry = wooshq.forget(ANN, dry_run=True)
+    assert (dry.cancelled, dry.job_recipients) == (1, 3)
+    assert ANN.encode() in everything_in(rig), "nothing was changed"
+    done = wooshq.do(forget_person(wooshq.settings, ANN, why="", by="ana", dry_run=False, within_s=0))
+    assert done.left == 1, "the other call is in progress"
+    assert {**dict(done), "changed": done.changed + 1, "left": 0} == {**dict(dry), "left": 0}
 
 
 def test_an_identifier_that_is_a_part_of_numbers_is_forgotten_once(wooshq: Wooshq) -> None:

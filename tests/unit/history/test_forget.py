@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.history.records import KINDS, a_history, a_record, an_id
+from tests.unit.history.records import KINDS, a_history, a_record, act_row, an_id
+from wooshq.history.acts import ActPlace, KeptAct
 from wooshq.history.contract import Forgotten, History
 from wooshq.search.tree import Field, Is
 
@@ -42,6 +43,15 @@ class WhenAPersonIsForgotten:
         assert "ann" not in (both.body + both.key + "".join(both.recipients))
         assert history.find(Is(Field.TEXT, "ann is"), limit=9) == []
         assert history.find(Is(Field.TEXT, "is unknown"), limit=9) == [both]
+
+    def test_a_count_says_the_same_and_changes_nothing(self, history: History) -> None:
+        history.write([ALONE, BOTH, OTHER])
+        history.write_acts(KeptAct(ActPlace(1, n), act_row(selection="tag.customer:ann")) for n in range(600))
+        said = history.count_person("ann")
+        assert (said.removed, said.changed, said.left, said.acts) == (1, 1, 0, 600)
+        assert (history.count_person("ann"), history.size().records) == (said, 3)
+        assert history.forget("ann") == said
+        assert history.count_person("ann") == Forgotten(0, 0, 0)
 
     def test_the_last_other_one_takes_the_record_along(self, history: History) -> None:
         history.write([BOTH])

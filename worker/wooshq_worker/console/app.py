@@ -74,8 +74,9 @@ def make_app(settings: Settings, fixed: Sequence[Token] = (), spans: RequestSpan
 
     async def not_here(request: Request, error: Exception) -> Response:
         is_a_browser = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
-        if is_a_browser and getattr(error, "status_code", 500) == 404:
-            return console.not_found(request)
+        status = getattr(error, "status_code", 500)
+        if is_a_browser and status in (404, 405):
+            return console.not_found(request) if status == 404 else console.not_a_page(request)
         return await of_the_framework(request, error)
 
     app.add_exception_handler(HTTPException, not_here)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -81,14 +81,23 @@ class Acts:
     def naming(self, connection: Connection, person: Person) -> list[KeptAct]:
         """Some of the acts that name a person, without the person."""
         found: dict[ActPlace, KeptAct] = {}
+        for left in self._naming(connection, person):
+            found[left.place] = left
+            if len(found) >= _PAGE:
+                break
+        return list(found.values())
+
+    def count_naming(self, connection: Connection, person: Person) -> int:
+        """How many acts name a person."""
+        return len({left.place for left in self._naming(connection, person)})
+
+    def _naming(self, connection: Connection, person: Person) -> Iterator[KeptAct]:
+        """The acts that name a person, without the person. One may come twice."""
+        query = "SELECT ms, n, said FROM wooshq_history_acts WHERE installation = :installation AND said LIKE :form ESCAPE '!'"
         for form in person.written:
-            query = "SELECT ms, n, said FROM wooshq_history_acts WHERE installation = :installation AND said LIKE :form ESCAPE '!'"
             for row in connection.execute(text(query), {**self._of, "form": f"%{_escaped(form)}%"}).tuples():
                 if (left := _act(*row).without(person)) is not None:
-                    found[left.place] = left
-                if len(found) >= _PAGE:
-                    return list(found.values())
-        return list(found.values())
+                    yield left
 
     def _row(self, act: KeptAct) -> dict[str, Any]:
         row = {name: value for name, value in act.row.items() if value and name != "was"}

@@ -129,6 +129,19 @@ class SqlHistory:
                 return Forgotten(removed, changed, self._count(mark), self._forget_in_acts(Person(recipient)))
             removed, changed = removed + alone, changed + others
 
+    def count_person(self, recipient: str) -> Forgotten:
+        """See `History.count_person`."""
+        mark = Marks(self._database.secret).mark(Field.RECIPIENT, recipient)
+        removed = changed = 0
+        with self._database.connected() as connection:
+            wanted = select(ended.c.packed).where(self._database.marked(connection, mark)).execution_options(yield_per=_PAGE)
+            for packed in connection.scalars(wanted):
+                if _is_alone(packed):
+                    removed += 1
+                else:
+                    changed += 1
+            return Forgotten(removed, changed, 0, self._acts.count_naming(connection, Person(recipient)))
+
     def _forget_in_acts(self, person: Person) -> int:
         """Take a person out of what operators said. How many acts named the person."""
         changed = 0
@@ -147,10 +160,10 @@ class SqlHistory:
         found = writer.connection.execute(select(*_COLUMNS, _MARKS).where(having).limit(_PAGE)).mappings().all()
         alone, others = [], []
         for row in found:
-            recipients = count_recipients(bytes(row["packed"]))
-            if recipients <= 1:
+            if _is_alone(row["packed"]):
                 alone.append(bytes(row["ref"]))
                 continue
+            recipients = count_recipients(bytes(row["packed"]))
             record = record_of(dict(row))
             left = Person(recipient).without_in_record(record)
             stay = set(self._database.marks_in(row["marks"])) - {mark} - (set(marks.of(record)) - set(marks.of(left)))
@@ -186,6 +199,11 @@ class SqlHistory:
     def close(self) -> None:
         """See `History.close`."""
         self._database.close()
+
+
+def _is_alone(packed: Any) -> bool:
+    """Whether a record that names somebody is about this person alone."""
+    return count_recipients(bytes(packed)) <= 1
 
 
 class _Finder:

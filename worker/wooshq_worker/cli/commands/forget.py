@@ -37,7 +37,9 @@ def forget(
     recipient: Annotated[str, typer.Option(metavar="ID", help="The recipient: a user id, HWID or push token, exactly as it was sent to.")],
     why: Why = "",
     by: By = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what is in the ledger; change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count, in the ledger, the history and the outbox; change nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """

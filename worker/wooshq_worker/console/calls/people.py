@@ -22,7 +22,7 @@ class Who(Because):
     recipient: Annotated[str, Field(min_length=1, max_length=4000)]
     """A user id, HWID or push token, exactly as it was sent to."""
     dry_run: bool = False
-    """Only count what is in the ledger; change nothing."""
+    """Only count, in the ledger and the history; change nothing."""
 
 
 @room.call(

@@ -75,7 +75,7 @@ async def live(visit: Visit) -> Shown:
     """What changes of it."""
     replay_id = visit.parameter("replay").lower()
     replay = await visit.shared(f"replay {replay_id}", lambda: visit.client.replays.show(replay_id))
-    return Shown({**_context(replay), "problem": "", "back": _back(visit)})
+    return Shown({**_context(replay), "back": _back(visit)})
 
 
 async def start(visit: Visit, form: Form) -> Done | Shown:
@@ -84,7 +84,7 @@ async def start(visit: Visit, form: Form) -> Done | Shown:
     planned = await visit.client.replays.show(replay_id)
     sends = planned.total - planned.left_out
     if sends > TYPED_ABOVE and "".join(char for char in form["typed"] if char.isdecimal()) != str(sends):
-        return await _shown(visit, problem=f"Type {sends}: so many letters are sent.", status=422)
+        return await _shown(visit, problem=f"Type {sends}: this many letters would be sent. Nothing was started.", status=422)
     started = await visit.client.replays.start(replay_id, by=visit.by)
     first = f" The first {number(min(started.first, sends))} go first." if 0 < started.first < sends else ""
     return Done(page.url(replay=replay_id), f"Running: {plural(sends, 'letter')}.{first}")

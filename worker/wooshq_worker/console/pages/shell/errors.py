@@ -22,6 +22,9 @@ class Told:
 
 
 NOT_FOUND = Told(404, "Nothing is here", ("No page has this address, or what it showed is gone.",), "Check the address, or search for it.")
+NOT_A_PAGE = Told(
+    405, "This address is not a page", ("It takes what a form of the console sends, and shows nothing.",), "Go to the overview, or search."
+)
 
 
 def told(error: Exception) -> Told:

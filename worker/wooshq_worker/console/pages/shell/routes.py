@@ -6,24 +6,24 @@ import base64
 import binascii
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Router
+from starlette.routing import Match, Route, Router
 
 from wooshq.aio import AsyncWooshq
-from wooshq.errors import QueryInvalid
 from wooshq.search.words import words
 from wooshq.tokens.token import Scope
 from wooshq_worker.console.access.callers import Caller, Callers
 from wooshq_worker.console.access.refused import Refused
+from wooshq_worker.console.pages.jump import place_of
 from wooshq_worker.console.pages.shell import session
 from wooshq_worker.console.pages.shell.assets import AT, Assets
-from wooshq_worker.console.pages.shell.errors import NOT_FOUND, Told, told
+from wooshq_worker.console.pages.shell.errors import NOT_A_PAGE, NOT_FOUND, Told, told
 from wooshq_worker.console.pages.shell.headers import OF_A_PAGE
 from wooshq_worker.console.pages.shell.live import Live
 from wooshq_worker.console.pages.shell.registry import Act, File, Page, Shown, checked
@@ -50,6 +50,9 @@ class Console:
         self._everybody = Shared()
         self._wrong = session.WrongTokens()
         self.live = Live(self._templates)
+        self._of_acts = [
+            (Route(_path_of(page, act), self._guarded(self._to_page(page)), methods=["GET"]), page) for page, act in _acts(pages)
+        ]
 
     def add_to(self, router: Router) -> None:
         """Add every route."""
@@ -64,12 +67,34 @@ class Console:
             router.add_route(path, self._guarded(handler), [method])
         for page in self.pages:
             self._add(router, page)
+        for route, _ in self._of_acts:  # last, so that they hide no page
+            router.routes.append(route)
         if all(page.path != "/" for page in self.pages):
             router.add_route("/", self._guarded(self._to_first), ["GET"])
 
     def not_found(self, request: Request) -> Response:
         """A page for an address that is none."""
         return self._error(request, NOT_FOUND)
+
+    def not_a_page(self, request: Request) -> Response:
+        """A page for an address that takes forms, or calls, and shows nothing."""
+        return self._error(request, NOT_A_PAGE)
+
+    def _page_of_act(self, request: Request) -> Response | None:
+        """For the address of an act that a page with a parameter took for its own, such as `/causes/ignore`."""
+        for route, page in self._of_acts:
+            found, scope = route.matches(request.scope)
+            if found is Match.FULL:
+                return _to(page.url(**scope["path_params"]), request)
+        return None
+
+    def _to_page(self, page: Page) -> Handler:
+        """From the address of an act, which a browser shows after an act that was refused, to its page."""
+
+        async def run(request: Request) -> Response:
+            return _to(page.url(**request.path_params), request)
+
+        return run
 
     def _add(self, router: Router, page: Page) -> None:
         async def show(request: Request) -> Response:
@@ -91,7 +116,7 @@ class Console:
             return await self.live.once(page, await self._visit(request, page))
 
         for act in page.acts:
-            router.add_route(f"{page.path.rstrip('/')}/{act.name}", self._guarded(self._act(page, act)), ["POST"])
+            router.add_route(_path_of(page, act), self._guarded(self._act(page, act)), ["POST"])
         for file in page.files:
             router.add_route(f"{page.path.rstrip('/')}/files/{file.name}", self._guarded(self._file(page, file)), ["GET"])
         router.add_route(page.path, self._guarded(show), ["GET"])
@@ -155,10 +180,12 @@ class Console:
             began = time.perf_counter()
             try:
                 answer = await handler(request)
-            except Refused as error:
-                answer = self._to_login(request) if error.status == 401 else self._error(request, told(error))
             except Exception as error:
-                answer = self._error(request, told(error))
+                said = told(error)
+                if isinstance(error, Refused) and error.status == 401:
+                    answer = self._to_login(request)
+                else:
+                    answer = (self._page_of_act(request) if said.status == 404 else None) or self._error(request, said)
             answer.headers["Server-Timing"] = f"total;dur={(time.perf_counter() - began) * 1000:.1f}"
             return answer
 
@@ -236,26 +263,19 @@ class Console:
         """The search box: an id or a key jumps to its page, a query to the list."""
         (await self._caller(request)).may(Scope.READ)
         wanted = request.query_params.get("q", "").strip()
-        return RedirectResponse(await self._place_of(wanted), 303, OF_A_PAGE)
+        return RedirectResponse(await place_of(self._client, wanted), 303, OF_A_PAGE)
 
-    async def _place_of(self, wanted: str) -> str:
-        if wanted and ":" not in wanted and not any(char.isspace() or char in '()"' for char in wanted):
-            for field in ("id", "key"):
-                try:
-                    found = (await self._client.find(f"{field}:{wanted}", most=2)).found
-                except QueryInvalid:
-                    break
-                if len(found) == 1:
-                    return self._page_of(found[0].kind, found[0].id)
-            if self._has("messages"):
-                return f"/messages?{urlencode({'q': f'recipient:{wanted}'})}"
-        return f"/messages?{urlencode({'q': wanted})}" if self._has("messages") else "/"
 
-    def _page_of(self, kind: str, found_id: str) -> str:
-        return f"/{'jobs' if kind == 'job' else 'messages'}/{quote(found_id, safe='')}"
+def _acts(pages: Sequence[Page]) -> Iterator[tuple[Page, Act]]:
+    yield from ((page, act) for page in pages for act in page.acts)
 
-    def _has(self, name: str) -> bool:
-        return any(page.name == name for page in self.pages)
+
+def _to(path: str, request: Request) -> Response:
+    return RedirectResponse(f"{path}?{request.url.query}" if request.url.query else path, 303, OF_A_PAGE)
+
+
+def _path_of(page: Page, act: Act) -> str:
+    return f"{page.path.rstrip('/')}/{act.name}"
 
 
 def _said(request: Request) -> str:
