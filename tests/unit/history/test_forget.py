@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +31,15 @@ BOTH = a_record(
     2, body={"to": {"users": ["ann", "bob"]}, "idempotency_key": "order-of-ann"}, unknown='["ann"]', detail="users.list: ann is unknown"
 )
 OTHER = a_record(3, body={"to": {"users": ["annabel"]}})
+
+
+def test_a_second_connection_of_a_process_does_not_let_another_process_delete_the_log_of_the_first(tmp_path: Path) -> None:
+    with a_history("sqlite", tmp_path) as first, a_history("sqlite", tmp_path) as second:
+        first.write([ALONE])
+        assert second.read(an_id(1)) is not None, "its connection is the second one of this process"
+        look = "import sqlite3, sys; one = sqlite3.connect(sys.argv[1]); one.execute('SELECT count(*) FROM wooshq_history'); one.close()"
+        subprocess.run([sys.executable, "-c", look, first.where], check=True)
+        assert Path(f"{first.where}-wal").exists()
 
 
 class WhenAPersonIsForgotten:

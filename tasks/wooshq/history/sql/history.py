@@ -134,8 +134,7 @@ class SqlHistory:
         mark = Marks(self._database.secret).mark(Field.RECIPIENT, recipient)
         removed = changed = 0
         with self._database.connected() as connection:
-            wanted = select(ended.c.packed).where(self._database.marked(connection, mark)).execution_options(yield_per=_PAGE)
-            for packed in connection.scalars(wanted):
+            for packed in connection.scalars(select(ended.c.packed).where(self._database.marked(connection, mark))):
                 if _is_alone(packed):
                     removed += 1
                 else:

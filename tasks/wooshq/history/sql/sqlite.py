@@ -160,10 +160,16 @@ def _engine(url: URL, file: Path) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def _private_file(*_: Any) -> None:
-        """Nobody else on this machine may read it. SQLite gives its other files the same rights."""
+        """
+        Nobody else on this machine may read it. SQLite gives its other files the same rights.
+
+        A file that is there is never opened here: closing it would drop the locks that this process's other connections have on it. Another
+        process that closes the database would then think that it is the last one, and delete the log under them: what they write is lost.
+        """
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise sqlite3.OperationalError("the file cannot be opened") from error
 
