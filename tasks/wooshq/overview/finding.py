@@ -26,8 +26,10 @@ class Kind(StrEnum):
     REDIS_FULL = "redis_full"  #: it is near its memory limit, or over it
     REDIS_EVICTS = "redis_evicts"  #: it may delete messages when its memory is full
     REDIS_NOT_DURABLE = "redis_not_durable"  #: it keeps nothing on disk, or cannot write it
-    PAUSED = "paused"  #: a person paused an application, a lane or a job
+    PAUSED = "paused"  #: a person paused an application, a lane, a job or a replay
     JOB_STOPPED = "job_stopped"  #: a job stopped by itself
+    REPLAY_STOPPED = "replay_stopped"  #: a replay stopped by itself
+    NEXT_STEP = "next_step"  #: a roll-out waits between two of its steps
     WEBHOOK_PAUSED = "webhook_paused"  #: a webhook gets no events: wooshq paused it, or a person
     WEBHOOK_FAILING = "webhook_failing"  #: a webhook or a hook of an app takes no events
     WEBHOOK_BEHIND = "webhook_behind"  #: events wait for a webhook or a hook, or are not made at all
@@ -53,6 +55,7 @@ class Does(StrEnum):
     OPEN_GATE = "open_gate"  #: gate, application
     RESUME = "resume"  #: application, lane
     RESUME_JOB = "resume_job"  #: job
+    RESUME_REPLAY = "resume_replay"  #: replay
     RESUME_WEBHOOK = "resume_webhook"  #: webhook
 
 

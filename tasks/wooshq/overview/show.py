@@ -10,22 +10,25 @@ from typing import Final
 
 from wooshq.gates.waiting import Why
 from wooshq.jobs.show import Job, read_jobs
-from wooshq.ledger.gates import Gate
+from wooshq.ledger.gates import EVERY, Gate, GateName
 from wooshq.ledger.intents import IntentLedger
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.replies import Result, moment
 from wooshq.ledger.steps import Steps
+from wooshq.letters.replays.show import standing_replays
 from wooshq.overview.facts import RedisState, read_facts, read_pulse, read_receivers, read_redis
-from wooshq.overview.finding import Finding, Severity
+from wooshq.overview.finding import Finding, Kind, Severity
 from wooshq.overview.lanes import LaneNow, lane_now
 from wooshq.overview.words import duration, several
 from wooshq.overview.workers import Worker, WorkerState
-from wooshq.overview.wrong import held_back, outward, stores, work
+from wooshq.overview.wrong import held_back, outward, standing, stores, work
 from wooshq.overview.wrong.seen import Seen
 from wooshq.settings import Settings
 
 MOST_JOBS: Final = 20
 """Jobs that are shown: the newest of those that have not ended."""
+MOST_REPLAYS: Final = 100
+"""Replays that are looked at, whether they are paused or stopped: the newest."""
 _MOST_CEILINGS: Final = 5
 _REDIS_KEPT_S: Final = 10.0
 """Redis is asked for its own state this often: memory grows slowly, and some users of Redis may not ask."""
@@ -43,9 +46,12 @@ _RULES: Final = (
     outward.webhooks,
     outward.missed,
     work.keeper_late,
-    held_back.jobs_stopped,
+    standing.jobs_stopped,
+    standing.replays_stopped,
     held_back.ceilings,
     held_back.paused,
+    standing.paused,
+    standing.between_steps,
 )
 
 
@@ -118,7 +124,7 @@ def read_overview(ledger: IntentLedger, settings: Settings, kept: Kept) -> Steps
 
 
 def read_all(ledger: IntentLedger, settings: Settings, kept: Kept) -> Steps[Seen]:
-    """Nine round trips, and two more if anybody receives events; their number does not depend on how much there is."""
+    """Twelve round trips, and two more if anybody receives events; their number does not depend on how much there is."""
     keys = ledger.keys
     facts = yield from read_facts(keys)
     pulse = yield from read_pulse(keys, facts.backlog.now_ms)
@@ -127,9 +133,10 @@ def read_all(ledger: IntentLedger, settings: Settings, kept: Kept) -> Steps[Seen
     slowed = list(dict.fromkeys(found.application for found in facts.backlog.waiting if found.why is Why.SLOT))[:_MOST_CEILINGS]
     learned = {app: rate for app, (rate, _) in (yield from ledger.gates.learned(slowed)).items()}
     receivers = yield from read_receivers(settings, pulse.subscribers, facts.backlog.now_ms)
+    replays = yield from standing_replays(keys, MOST_REPLAYS)
     redis = yield from kept.redis()
     lanes = [lane_now(lane, facts.backlog, facts.jobs, pulse.rates[lane], pulse.workers, settings) for lane in LANES]
-    return Seen(facts, pulse, redis, jobs, lanes, settings, learned, receivers)
+    return Seen(facts, pulse, redis, jobs, lanes, settings, learned, receivers, replays)
 
 
 def findings_of(seen: Seen) -> list[Finding]:
@@ -145,7 +152,7 @@ def overview_of(seen: Seen) -> Overview:
     return Overview(
         at=moment(seen.now_ms),
         is_well=not wrong,
-        says=". ".join(_sentences(seen, wrong)) + ".",
+        says=". ".join(_sentences(seen, findings, wrong)) + ".",
         findings=tuple(findings),
         lanes=tuple(seen.lanes),
         gates=tuple(facts.gates),
@@ -162,11 +169,11 @@ def overview_of(seen: Seen) -> Overview:
     )
 
 
-def _sentences(seen: Seen, wrong: Sequence[Finding]) -> Iterator[str]:
+def _sentences(seen: Seen, findings: Sequence[Finding], wrong: Sequence[Finding]) -> Iterator[str]:
     """Whether all is well, and how one can tell."""
     critical = sum(finding.severity == Severity.CRITICAL for finding in wrong)
     if not wrong:
-        yield "All is well"
+        yield _well(seen, findings)
     elif not critical:
         yield f"{several(len(wrong), 'thing')} {'needs' if len(wrong) == 1 else 'need'} a look"
     else:
@@ -186,6 +193,17 @@ def _sentences(seen: Seen, wrong: Sequence[Finding]) -> Iterator[str]:
         yield f"{several(waiting, 'message')} {'waits' if waiting == 1 else 'wait'}, {due}"
     fine = sum(worker.state == WorkerState.FINE for worker in seen.pulse.workers)
     yield f"{several(fine, 'worker')} {'is' if fine == 1 else 'are'} ready" if fine else "No worker is ready"
+
+
+def _well(seen: Seen, findings: Sequence[Finding]) -> str:
+    """Nothing is wrong. Whether anything is sent at all: people may have paused it."""
+    if any(gate.gate == GateName.HAND and gate.application == EVERY and gate.lane is None for gate in seen.facts.gates):
+        return "Nothing is sent: people paused everything"
+    waiting = sum(lane.waiting for lane in seen.lanes)
+    held = sum(found.n for found in seen.facts.backlog.waiting if found.why is Why.PAUSED)
+    if waiting and held == waiting:
+        return "Nothing that waits is sent: people paused it"
+    return "Nothing is wrong, and something is paused" if any(one.kind == Kind.PAUSED for one in findings) else "All is well"
 
 
 def _running(job: Job) -> RunningJob:

@@ -13,6 +13,7 @@ from wooshq.jobs.show import Job
 from wooshq.ledger.gates import Gate
 from wooshq.ledger.keys import LANES
 from wooshq.ledger.replies import moment
+from wooshq.letters.replays.show import Replay
 from wooshq.overview.facts import Facts, Pulse, Receivers, RedisState
 from wooshq.overview.finding import Finding
 from wooshq.overview.lanes import lane_now
@@ -53,6 +54,23 @@ def a_worker(state: WorkerState = WorkerState.FINE, **changes: Any) -> Worker:
 def a_job(state: str, **changes: Any) -> Job:
     known: dict[str, Any] = dict.fromkeys(("total", "sent", "dead", "retrying", "unknown", "unknown_identifiers", "expired", "calls"), 0)
     return Job(**{"id": "01a21ff7-5bc0", "state": state, "rate": 0.0, "accepted_at": None, "ended_at": None, **known, **changes})
+
+
+def a_replay(state: str, **changes: Any) -> Replay:
+    """Of 20 letters, of which 12 wait."""
+    numbers = {**dict.fromkeys(("sending", "dead", "expired", "cancelled", "left_out", "calls"), 0), "total": 20, "waiting": 12, "sent": 8}
+    said: dict[str, Any] = {
+        "selection": "",
+        "why": "INC-7",
+        "by": "ana",
+        "note": "",
+        "recipe": None,
+        "rate": None,
+        "first": 0,
+        "stop_at": 0.1,
+    }
+    times: dict[str, Any] = dict.fromkeys(("planned_at", "started_at", "ended_at"))
+    return Replay(**{"id": "01b21ff7-5bc0-7000", "state": state, **numbers, **said, **times, **changes})
 
 
 def a_gate(name: str = "circuit", application: str = APPLICATION, *, since_s: float = 60, **changes: Any) -> Gate:
@@ -104,6 +122,7 @@ def seen(
     learned: Mapping[str, float] | None = None,
     webhooks: Sequence[Webhook] = (),
     lag_s: float = 0.0,
+    replays: Sequence[Replay] = (),
     **facts: Any,
 ) -> Seen:
     """facts: over those of a ledger that is well."""
@@ -115,7 +134,8 @@ def seen(
     lanes = [lane_now(lane, backlog, (), rates[lane], there, settings) for lane in LANES]
     pulse = Pulse(there, rates, outboxes, limits or {})
     well = RedisState(10**6, 0, "noeviction", True)
-    return Seen(Facts(backlog, (), gates, **known), pulse, redis or well, jobs, lanes, settings, learned or {}, Receivers(webhooks, lag_s))
+    receivers = Receivers(webhooks, lag_s)
+    return Seen(Facts(backlog, (), gates, **known), pulse, redis or well, jobs, lanes, settings, learned or {}, receivers, replays)
 
 
 def found(**what: Any) -> list[tuple[str, str]]:

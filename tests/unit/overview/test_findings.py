@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.overview.seen import APPLICATION, NOW_MS, a_gate, a_job, a_worker, ended, found, seen, the, waiting
+from tests.unit.overview.seen import APPLICATION, NOW_MS, a_gate, a_job, a_replay, a_worker, ended, found, seen, the, waiting
 from wooshq.gates.waiting import Why
 from wooshq.overview.facts import RedisState
 from wooshq.overview.finding import Finding, Kind, Severity
@@ -118,6 +118,41 @@ class WhenPeoplePausedSomething:
         many = findings_of(seen(jobs=[a_job(state, id=f"j{n}") for n in range(20) for state in ("paused", "stopped")]))
         assert len(many) == 8
 
+    def test_a_replay_that_stopped_is_a_warning_and_one_that_is_paused_a_notice_each_with_its_act(self) -> None:
+        replays = [a_replay("paused", note="lunch"), a_replay("stopped", note="40 % failed again", waiting=1), a_replay("running")]
+        stopped, paused = findings_of(seen(replays=replays))
+        assert (stopped.kind, stopped.severity) == (Kind.REPLAY_STOPPED, Severity.WARNING)
+        assert stopped.says == "The replay 01b21ff7-5bc0 stopped by itself: 40 % failed again. 1 letter is left."
+        assert [act.command for act in stopped.acts] == [
+            "wooshq replays show 01b21ff7-5bc0-7000",
+            "wooshq replays resume 01b21ff7-5bc0-7000",
+        ]
+        assert (paused.kind, paused.severity) == (Kind.PAUSED, Severity.NOTICE)
+        assert paused.says == "The replay 01b21ff7-5bc0 is paused: lunch. 12 letters are left."
+        assert (paused.acts[0].does, paused.acts[0].named) == ("resume_replay", {"replay": "01b21ff7-5bc0-7000"})
+        assert len(findings_of(seen(replays=[a_replay(state, id=f"r{n}") for n in range(20) for state in ("paused", "stopped")]))) == 8
+
+    def test_a_roll_out_between_its_steps_is_not_told_as_if_a_person_had_paused_it(self) -> None:
+        why = "step 1 of 3 has ended: 0 of 50 recipients were refused or are in doubt; 950 wait for the next step"
+        told = the(jobs=[a_job("paused", step="1 of 3", why=why)])
+        assert (told.kind, told.severity) == (Kind.NEXT_STEP, Severity.NOTICE)
+        assert told.says == f"The roll-out of the job 01a21ff7-5bc0 is between its steps: {why}."
+        assert "The next step waits for you." in told.hint
+        assert (told.acts[0].label, told.acts[0].command) == ("Start the next step", "wooshq bulk resume 01a21ff7-5bc0")
+        alone = the(jobs=[a_job("paused", step="1 of 3", why=why, goes_on_at="2026-05-01T09:30:00.000Z")])
+        assert "starts by itself at 09:30:00 UTC" in alone.hint
+        assert the(jobs=[a_job("paused", step="1 of 3", why="noon", by="ana")]).says.startswith("ana paused the job")
+
+    def test_nobody_says_that_all_is_well_while_it_is_paused(self) -> None:
+        def says(**what: Any) -> str:
+            return overview_of(seen(**what)).says.partition(".")[0]
+
+        assert says(gates=[a_gate("hand", "*", by="ana")]) == "Nothing is sent: people paused everything"
+        one = a_gate("hand", by="ana", lane="bulk")
+        assert says(gates=[one], waits=[waiting(Why.PAUSED, 7, lane="bulk")]) == "Nothing that waits is sent: people paused it"
+        assert says(gates=[one]) == "Nothing is wrong, and something is paused"
+        assert says(jobs=[a_job("paused", step="1 of 3", why="x")]) == "All is well"
+
 
 class WhenAWorkerIsUnwell:
     @pytest.mark.parametrize(
@@ -158,14 +193,14 @@ class WhenMoreMessagesDie:
 
     def test_more_than_before_are_with_their_share(self) -> None:
         told = the(minutes=ended((1, Ends(sent=80, dead=15, job_dead=5)), *((ago, Ends(dead=1)) for ago in range(10, 60))))
-        assert told.says == "20 messages died in the last 5 minutes, 20% of those that ended. In the hour before it were 5 in 5 minutes."
+        assert told.says == "20 messages died in the last 5 minutes, 20% of those that ended. In the hour before, 5 died in 5 minutes."
         assert told.severity == Severity.WARNING
         assert told.acts[0].page == "/causes"
 
     def test_a_third_of_all_is_critical(self) -> None:
         told = the(minutes=ended((1, Ends(sent=10, dead=10))))
         assert told.severity == Severity.CRITICAL
-        assert told.says.endswith("50% of those that ended. In the hour before it were none.")
+        assert told.says.endswith("50% of those that ended. In the hour before, none died.")
 
 
 class WhenAStoreIsInTrouble:

@@ -111,6 +111,15 @@ def list_replays(keys: Keys, *, most: int | None) -> Steps[list[Replay]]:
     return found[:most]
 
 
+def standing_replays(keys: Keys, most: int) -> Steps[list[Replay]]:
+    """Of the newest `most` replays, those that wait until somebody resumes them. Two round trips."""
+    ids = [text(i) for i in (yield Ask([("ZREVRANGE", keys.fixed("replays"), 0, most - 1)]))[0]]
+    states = (yield Ask([("HGET", keys.replay(i), "state") for i in ids])) if ids else ()
+    still = [i for i, state in zip(ids, states, strict=True) if text_or_none(state) in (ReplayState.PAUSED, ReplayState.STOPPED)]
+    rows = (yield Ask([("HGETALL", keys.replay(i)) for i in still])) if still else ()
+    return [_replay(i, row) for i, flat in zip(still, rows, strict=True) if (row := as_row(flat))]
+
+
 def outcomes_page(
     keys: Keys, replay_id: str, outcome: str | None, start: int, left_out_for: Collection[str] = ()
 ) -> Steps[tuple[list[LetterOutcome], int | None]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
@@ -117,7 +116,7 @@ def _held(n: int) -> str:
 
 
 def paused(seen: Seen) -> Iterator[Finding]:
-    """What people paused: applications, lanes of them, and jobs."""
+    """What people paused: applications, and lanes of them. Jobs and replays have rules of their own."""
     gates = [gate for gate in seen.facts.gates if gate.gate == GateName.HAND]
     for gate in gates if len(gates) <= _NAMED else ():
         yield _pause(seen, gate)
@@ -133,18 +132,6 @@ def paused(seen: Seen) -> Iterator[Finding]:
             first.since,
             (Act("Show them", "wooshq gates", page="/#gates"),),
             first.since_ms,
-        )
-    jobs = [job for job in seen.jobs if job.state == "paused"]
-    for job in jobs[:_NAMED]:
-        yield _paused_job(job.id, job.left, job.why, job.by)
-    if more := jobs[_NAMED:]:
-        yield Finding(
-            Kind.PAUSED,
-            Severity.NOTICE,
-            f"{several(len(more), 'more job')} {'is' if len(more) == 1 else 'are'} paused: {some_of([job.id[:13] for job in more])}.",
-            "They wait until you resume them.",
-            None,
-            (Act("Show the jobs", "wooshq bulk list", page="/jobs?state=paused"),),
         )
 
 
@@ -165,52 +152,6 @@ def _pause(seen: Seen, gate: Gate) -> Finding:
         gate.since,
         (Act(f"Resume {whose}", command, page="/#gates", path="/v1/pauses/resume", does=Does.RESUME, named=named),),
         gate.since_ms,
-    )
-
-
-def _paused_job(job_id: str, left: int, why: str, by: str) -> Finding:
-    return Finding(
-        Kind.PAUSED,
-        Severity.NOTICE,
-        f"{by or 'Somebody'} paused the job {job_id[:13]}: {why}. {several(left, 'recipient')} {'is' if left == 1 else 'are'} left.",
-        "It waits until you resume it.",
-        None,
-        (_resume_job(job_id),),
-    )
-
-
-def jobs_stopped(seen: Seen) -> Iterator[Finding]:
-    """Jobs that stopped by themselves: the API refuses too much."""
-    jobs = [job for job in seen.jobs if job.state == "stopped"]
-    for job in jobs[:_NAMED]:
-        yield Finding(
-            Kind.JOB_STOPPED,
-            Severity.WARNING,
-            f"The job {job.id[:13]} stopped by itself: {job.why}. {several(job.left, 'recipient')} {'is' if job.left == 1 else 'are'} left.",
-            "Mend what the API refuses. Then resume it, or cancel it.",
-            None,
-            (Act("Look at the job", f"wooshq bulk show {shlex.quote(job.id)}", page=f"/jobs/{job.id}"), _resume_job(job.id)),
-        )
-    if len(jobs) > _NAMED:
-        n = len(jobs) - _NAMED
-        yield Finding(
-            Kind.JOB_STOPPED,
-            Severity.WARNING,
-            f"{several(n, 'more job')} stopped by {'itself' if n == 1 else 'themselves'}.",
-            "Look at each of them.",
-            None,
-            (Act("Show the jobs", "wooshq bulk list", page="/jobs?state=stopped"),),
-        )
-
-
-def _resume_job(job_id: str) -> Act:
-    return Act(
-        "Resume the job",
-        f"wooshq bulk resume {shlex.quote(job_id)}",
-        page=f"/jobs/{job_id}",
-        path=f"/v1/bulk/{job_id}/resume",
-        does=Does.RESUME_JOB,
-        named={"job": job_id},
     )
 
 

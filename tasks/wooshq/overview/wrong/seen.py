@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wooshq.jobs.show import Job
+from wooshq.letters.replays.show import Replay
 from wooshq.overview.facts import Facts, Pulse, Receivers, RedisState
 from wooshq.overview.lanes import LaneNow
 from wooshq.settings import Settings
@@ -13,7 +14,7 @@ from wooshq.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Everything that was read at one moment. jobs: those that have not ended. learned: application → the ceiling learned from answers 429."""
+    """Everything that was read at one moment. jobs: those that have not ended. replays: those that are paused or stopped. learned: application → the ceiling learned from answers 429."""
 
     facts: Facts
     pulse: Pulse
@@ -23,6 +24,7 @@ class Seen:
     settings: Settings
     learned: Mapping[str, float] = field(default_factory=dict)
     receivers: Receivers = field(default_factory=Receivers)
+    replays: Sequence[Replay] = ()
 
     @property
     def now_ms(self) -> int:

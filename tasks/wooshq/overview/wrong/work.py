@@ -151,11 +151,11 @@ def dead_rising(seen: Seen) -> Iterator[Finding]:
     share = dead / ended if ended else 0.0
     if not many:
         return
-    usual = f"{before:,.0f} in 5 minutes" if before >= 1 else "hardly any" if before else "none"
+    usual = f"{before:,.0f} died in 5 minutes" if before >= 1 else "hardly any died" if before else "none died"
     yield Finding(
         Kind.DEAD_RISING,
         Severity.CRITICAL if share >= _A_THIRD else Severity.WARNING,
-        f"{several(dead, 'message')} died in the last 5 minutes, {share:.0%} of those that ended. In the hour before it were {usual}.",
+        f"{several(dead, 'message')} died in the last 5 minutes, {share:.0%} of those that ended. In the hour before, {usual}.",
         "Look at the causes: each one says what the API answered, and what fits.",
         None,
         (

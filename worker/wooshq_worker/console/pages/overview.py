@@ -72,6 +72,12 @@ async def resume_job(visit: Visit, form: Form) -> Done:
     return Done("/", f"The job {job.id[:13]} is {job.state}.")
 
 
+async def resume_replay(visit: Visit, form: Form) -> Done:
+    """Let a replay go on."""
+    replay = await visit.client.replays.resume(form["replay"], form["why"], by=visit.by)
+    return Done("/", f"The replay {replay.id[:13]} is {replay.state}.")
+
+
 async def resume_webhook(visit: Visit, form: Form) -> Done:
     """Let a webhook go on."""
     found = await visit.client.webhooks.resume(form["webhook"], why=form["why"], by=visit.by)
@@ -91,6 +97,7 @@ page = Page(
         Act("shut-gate", shut_gate),
         Act("resume", resume),
         Act("resume-job", resume_job),
+        Act("resume-replay", resume_replay),
         Act("resume-webhook", resume_webhook),
     ),
 )
