@@ -4,36 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from wooshq.gates.changes import change_of, is_change
+from wooshq.gates.changes import DID, change_of, is_change
 from wooshq.gates.who import said
 from wooshq.ledger.gates import note_act
 from wooshq.ledger.keys import Keys
 from wooshq.ledger.replies import Result, moment
 from wooshq.ledger.steps import Steps
-
-_DID: Final = {
-    "start": "started",
-    "pause": "paused",
-    "resume": "resumed",
-    "cancel": "cancelled",
-    "discard": "discarded",
-    "edit": "edited",
-    "ignore": "ignored",
-    "reopen": "reopened",
-    "resend": "resent",
-    "continue": "continued",
-    "make": "made",
-    "revoke": "revoked",
-    "forget": "forgotten",
-    "try_now": "hastened",
-    "add": "added",
-    "remove": "removed",
-    "rotate": "rotated",
-    "retry": "retried",
-    "export": "exported",
-}
 
 
 @dataclass(frozen=True)
@@ -61,7 +38,7 @@ def act_of(act_id: str, row: Mapping[str, str]) -> Act:
     """The act of an entry of the stream `changes`."""
     count = int(row["n"]) if row.get("n") else None
     rest = (row.get("selection", ""), row["why"], count, row.get("result", ""))
-    did = _DID.get(row["did"], row["did"])
+    did = DID.get(row["did"], row["did"])
     if not is_change(row):
         return Act(act_id, moment(row["at"]), row["by"], did, row["what"], *rest)
     change = change_of(row)

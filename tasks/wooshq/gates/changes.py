@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from wooshq.gates.limits import number
 from wooshq.ledger.gates import EVERY, GateLedger, GateName
@@ -11,13 +12,34 @@ from wooshq.ledger.replies import Result, as_row, moment, text
 from wooshq.ledger.steps import Ask, Steps
 
 _PAGE = 500
-_DID = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}
+DID: Final = {
+    "start": "started",
+    "pause": "paused",
+    "resume": "resumed",
+    "cancel": "cancelled",
+    "discard": "discarded",
+    "edit": "edited",
+    "ignore": "ignored",
+    "reopen": "reopened",
+    "resend": "resent",
+    "continue": "continued",
+    "make": "made",
+    "revoke": "revoked",
+    "forget": "forgotten",
+    "try_now": "hastened",
+    "add": "added",
+    "remove": "removed",
+    "rotate": "rotated",
+    "retry": "retried",
+    "export": "exported",
+}
+"""What people did, as they read it. Gates and limits have words of their own."""
 
 
 @dataclass(frozen=True)
 class Change(Result):
     """
-    A change by a person. did: `paused`, `resumed`, `cancelled` (a job), `shut`, `opened` (a gate), `set`, `unset` (a limit).
+    A change by a person. did: `paused`, `resumed`, `cancelled`, `continued` (a job), `shut`, `opened` (a gate), `set`, `unset` (a limit).
 
     gate, limit, job: what was changed; of a pause of a lane or an application none of them. application: `*` for all; None for a job.
     lane: None for both. value, before: of a limit, in calls a second or as a share; None for no ceiling, or for the environment's.
@@ -74,8 +96,8 @@ def change_of(row: Mapping[str, str]) -> Change:
     gate, limit, job = None, None, None
     if did == "limit":
         did, limit = ("set" if row["value"] else "unset"), name
-    elif did in _DID:
-        did = _DID[did]
+    elif did in DID:
+        did = DID[did]
     elif name == GateName.HAND:
         did = "paused" if did == "shut" else "resumed"
     else:

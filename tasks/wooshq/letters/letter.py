@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from wooshq.ledger.replies import Result
+
+EXACT_PEOPLE: Final = 100
+"""The people of a cause up to which their number is not only an estimate."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Group(Result):
     """
     Letters with the same cause. An incident is a few of these. act: what fits, see `wooshq.letters.acts`. example: id of the newest letter.
 
-    cause: its id, for a query (`cause:…`), and to ignore it. people: how many these letters are about, roughly; None if only some letters of
+    cause: its id, for a query (`cause:…`), and to ignore it. people: about how many people these letters name: above `EXACT_PEOPLE` an estimate, to some 2 %; None if only some letters of
     the cause were asked for. line: letters that were filed in each half hour of the last day, the oldest first. state: `open`, `ignored` (until
     ignored_until, by ignored_by, ignored_why), `back again` (since back_at: there were none, or somebody ignored them) or `empty`.
     """

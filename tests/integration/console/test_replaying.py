@@ -355,6 +355,19 @@ class WhenACauseIsLookedAt:
         desk.letters(1)
         assert "back again" in visitor.get("/causes").text
 
+    def test_its_row_fits_on_a_telephone_also_when_it_is_back_again(self, browser: Browser, desk: Desk) -> None:
+        ids = desk.letters(2)
+        desk.rig.wooshq.dead_letters.discard(*ids)
+        desk.letters(1)
+        with window(browser, desk.url, SECRET, width=390) as shown:
+            page = shown.open("/causes")
+            expect(page.locator("main")).to_contain_text("back again")
+            assert not shown.is_too_wide()
+            right = page.evaluate("document.documentElement.clientWidth")
+            boxes = [one.bounding_box() for one in page.locator(".act-cell .actions > *").all()]
+            assert len(boxes) > 1
+            assert all(box["x"] + box["width"] <= right for box in boxes if box is not None)
+
     def test_all_that_match_means_the_query_and_not_the_page(self, visitor: httpx.Client, desk: Desk) -> None:
         desk.letters(55)
         page = visitor.get(f"/causes/{CAUSE}").text

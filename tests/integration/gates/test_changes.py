@@ -57,3 +57,10 @@ def test_more_than_a_page_of_them_is_kept(wooshq: Wooshq) -> None:
         wooshq.pause(why=str(n))
     assert [change.why for change in wooshq.changes()] == [str(n) for n in range(504, -1, -1)]
     assert [change.why for change in wooshq.changes(most=2)] == ["504", "503"]
+
+
+def test_a_job_that_is_continued_is_told_in_words(wooshq: Wooshq) -> None:
+    job = wooshq.fan_out(PERSONAL, personal(2))
+    job.cancel("wrong text", by=ANA)
+    wooshq.bulk.continue_job(job.id, why="right text", by=ANA)
+    assert {"cancelled", "continued"} <= {one.did for one in wooshq.changes()}

@@ -74,3 +74,8 @@ def test_a_long_id_keeps_its_beginning_and_its_end() -> None:
 def test_plurals() -> None:
     assert [plain(words.plural(count, "message")) for count in (0, 1, 2000)] == ["0 messages", "1 message", "2 000 messages"]
     assert words.plural(2, "reply", "replies") == "2 replies"
+
+
+def test_what_stands_in_backticks_is_code_and_nothing_of_a_text_is_markup() -> None:
+    assert words.coded('A JSON object: `{"A": "<b>"}`.') == "A JSON object: <code>{&#34;A&#34;: &#34;&lt;b&gt;&#34;}</code>."
+    assert words.coded("one ` alone <b>") == "one ` alone &lt;b&gt;"

@@ -124,11 +124,16 @@ def groups(
     table(title, GROUP_COLUMNS, [_row(group) for group in found], empty=_NONE)
 
 
+def _people(n: int | None) -> str:
+    """The ledger counts people without keeping them: above a hundred, to some 2 %."""
+    return "" if n is None else f"{'≈' if n > letters.EXACT_PEOPLE else ''}{n:,}"
+
+
 def _row(group: letters.Group) -> tuple[object, ...]:
     times = (short(group.first_at), short(group.last_at))
     return (
         group.count,
-        group.people,
+        _people(group.people),
         group.reason,
         group.application,
         *times,

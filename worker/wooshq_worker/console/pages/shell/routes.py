@@ -20,7 +20,7 @@ from wooshq.search.words import words
 from wooshq.tokens.token import Scope
 from wooshq_worker.console.access.callers import Caller, Callers
 from wooshq_worker.console.access.refused import Refused
-from wooshq_worker.console.pages.jump import place_of
+from wooshq_worker.console.jump import place_of
 from wooshq_worker.console.pages.shell import session
 from wooshq_worker.console.pages.shell.assets import AT, Assets
 from wooshq_worker.console.pages.shell.errors import NOT_A_PAGE, NOT_FOUND, Told, told

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from wooshq.ledger.replies import Result
 
@@ -33,6 +33,14 @@ def number(value: float | None, digits: int | None = None) -> str:
 def sentence(text: str) -> str:
     """A sentence of the rules, with thin spaces between thousands as everywhere else."""
     return _THOUSANDS.sub(_THIN, text)
+
+
+def coded(text: str) -> Markup:
+    """A text of the docs as HTML: what stands in backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts))
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -133,6 +141,7 @@ FILTERS: Final = {
     "number": number,
     "percent": percent,
     "sentence": sentence,
+    "coded": coded,
     "duration": duration,
     "size": size,
     "ago": ago,
