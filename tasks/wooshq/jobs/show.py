@@ -48,9 +48,9 @@ class Job(Result):
     ended_at: str | None
     workers_lost: int = field(default=0, metadata={"shown": False})
     """How often a worker was lost while calls were in progress. `calls` does not count those calls: there were at least so many."""
-    cancelled: int = field(default=0, metadata={"shown": False})
+    cancelled: int = 0
     sending: int = field(default=0, metadata={"shown": False})
-    left: int = field(default=0, metadata={"shown": False})
+    left: int = 0
     """Recipients that have not ended: waiting, being sent to, or to be retried."""
     calls_needed: int = field(default=0, metadata={"shown": False})
     """The minimum number of calls that reach all recipients."""
@@ -60,10 +60,10 @@ class Job(Result):
     """Recipients that came more than once; each was taken once."""
     application: str = field(default="", metadata={"shown": False})
     campaign: str = field(default="", metadata={"shown": False})
-    why: str = field(default="", metadata={"shown": False})
-    """Why it is paused or stopped."""
+    why: str = ""
+    """Why it is paused or stopped, or was cancelled."""
     by: str = field(default="", metadata={"shown": False})
-    """Who paused it."""
+    """Who paused or cancelled it."""
     limit: float | None = field(default=None, metadata={"shown": False})
     """Its own limit, in calls a second; None for none."""
     waiting_for: str = field(default="", metadata={"shown": False})

@@ -99,7 +99,10 @@ class WhenAJobIsStartedFromAsyncio:
 
 def test_the_json_of_a_job_has_the_fields_of_the_design(rig: Rig) -> None:
     job = rig.wooshq.fan_out(TEMPLATE, people(3)).show()
-    assert list(json.loads(job.to_json())) == [
+    ended = rig.wooshq.bulk.cancel(rig.wooshq.fan_out(TEMPLATE, people(3)).id, "wrong text", by="ana").to_json()
+    assert {"cancelled": 3, "left": 0, "why": "wrong text"}.items() <= json.loads(ended).items()
+    design = [
         "id", "state", "total", "sent", "dead", "retrying", "unknown", "unknown_identifiers", "expired", "calls", "rate", "accepted_at", "ended_at",
     ]  # fmt: skip
+    assert list(json.loads(job.to_json())) == [*design, "cancelled", "left", "why"]
     assert job.application == APPLICATION

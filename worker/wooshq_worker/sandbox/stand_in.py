@@ -19,6 +19,7 @@ from wooshq_worker.sandbox.call_log import RECORDINGS, Call, CallLog, Double, Re
 from wooshq_worker.sandbox.faults.effects import NormalAnswer, answer_in_steps, status_on_wire, whole_answer
 from wooshq_worker.sandbox.faults.fault import Fault, read_fault
 from wooshq_worker.sandbox.faults.plan import FaultPlan, Injection
+from wooshq_worker.sandbox.faults.said import Said
 from wooshq_worker.sandbox.messages import Cancel, Messages, code_in
 from wooshq_worker.sandbox.tokens import Tokens, token_of
 from wooshq_worker.sandbox.wire import Connection, Request
@@ -264,7 +265,7 @@ class StandIn:
         at = time.time() + self._ahead_s()
         with self._lock:
             judgement = self._judge(request)
-            injection = self._plan.injection_for(judgement.address.application, judgement.address.recipients)
+            injection = self._plan.injection_for(judgement.address.application, judgement.address.recipients, said=Said(request.body))
             fault = injection.fault
             normal, code = self._normal_answer(request, judgement, fault)
             status = normal.status if fault is None else status_on_wire(fault, normal)

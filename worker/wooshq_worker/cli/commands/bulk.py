@@ -179,11 +179,18 @@ def resume(job_id: JobId, why: Why = "", by: By = None, as_json: Json = False) -
 
 @app.command(cls=Command, epilog=examples(f"wooshq bulk cancel {EXAMPLE_ID}"))
 def cancel(job_id: JobId, why: Why = "", by: By = None, as_json: Json = False) -> None:
-    """Cancel a job. Recipients not yet sent to are skipped."""
+    """
+    Cancel a job. Recipients not yet sent to are skipped: wooshq bulk unreached lists them, and wooshq bulk continue starts a job for them.
+    """
     continue_unread()
     with open_wooshq() as wooshq:
         _or_end(wooshq, job_id)
-        _moved(_at_rest(wooshq, wooshq.bulk.cancel(job_id, why, by=by)), ("cancelled",), as_json)
+        job = _at_rest(wooshq, wooshq.bulk.cancel(job_id, why, by=by))
+        if job.cancelled:
+            say(
+                f"{job.cancelled:,} were not reached. List them: wooshq bulk unreached {job_id}. Send to them: wooshq bulk continue {job_id}"
+            )
+        _moved(job, ("cancelled",), as_json)
 
 
 @app.command("retry-failed", cls=Command, epilog=examples(f"wooshq bulk retry-failed {EXAMPLE_ID} --dry-run"))

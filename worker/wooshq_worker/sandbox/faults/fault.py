@@ -48,6 +48,8 @@ _EVERY_RULE = frozenset(
         "call",
         "application",
         "recipient",
+        "preset",
+        "text",
         "nth",
         "skip",
         "first",
@@ -79,6 +81,10 @@ class Fault:
     application: str | None = None
     recipient: str | None = None
     """Only calls that include this recipient. For a `cancel`: its message code."""
+    preset: str | None = None
+    """Only calls that send this preset."""
+    text: str | None = None
+    """Only calls in which a string has this part: a title, a recipient, a placeholder."""
     nth: int | None = None
     """Every nth call of those that match: 3 means the 3rd, 6th, …"""
     skip: int | None = None
@@ -147,6 +153,11 @@ class Fault:
         return self.effect == "cut_before" and self.way == "accept"
 
     @property
+    def reads(self) -> bool:
+        """Whether the rule looks at what a call says."""
+        return self.preset is not None or self.text is not None
+
+    @property
     def accepts_message(self) -> bool:
         """Whether the API accepts the message of a valid call."""
         if self.accepted is not None:
@@ -189,7 +200,19 @@ def _problems_of(fault: Fault) -> Iterable[str]:
             yield f"{name}: must be seconds, 0 or more"
     if fault.probability is not None and not (_is_seconds(fault.probability) and fault.probability <= 1):
         yield "probability: must be a number from 0 to 1"
-    for name in ("name", "application", "recipient", "message", "body", "content_type", "location", "message_code", "how"):
+    for name in (
+        "name",
+        "application",
+        "recipient",
+        "preset",
+        "text",
+        "message",
+        "body",
+        "content_type",
+        "location",
+        "message_code",
+        "how",
+    ):
         value = getattr(fault, name)
         if value is not None and not isinstance(value, str):
             yield f"{name}: must be a string"
@@ -199,8 +222,8 @@ def _problems_of(fault: Fault) -> Iterable[str]:
         yield "accepted: must be true or false"
     if fault.how is not None and fault.how not in WAYS.get(fault.effect, (fault.how,)):
         yield f"how: must be one of {', '.join(WAYS[fault.effect])}"
-    if fault.at_accept and (fault.call or fault.application is not None or fault.recipient is not None or fault.accepted):
-        yield "how: do not combine accept with call, application, recipient or accepted; nothing was read yet"
+    if fault.at_accept and (fault.call or fault.application is not None or fault.recipient is not None or fault.accepted or fault.reads):
+        yield "how: do not combine accept with call, application, recipient, preset, text or accepted; nothing was read yet"
     yield from _problems_of_answer(fault)
 
 

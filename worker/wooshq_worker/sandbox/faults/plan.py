@@ -6,9 +6,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from wooshq_worker.sandbox.faults.fault import Fault
+from wooshq_worker.sandbox.faults.said import Said
+
+NOTHING: Final = Said()
 
 
 @dataclass(slots=True)
@@ -47,15 +50,17 @@ class FaultPlan:
         self._set_at = clock()
         self.is_empty = not self._rules
 
-    def injection_for(self, application: str | None, recipients: Iterable[str], call: str = "notify") -> Injection:
-        """Decides what happens to this call, and counts it. call: `notify` or `cancel`; a cancel's recipient is its message code."""
+    def injection_for(self, application: str | None, recipients: Iterable[str], call: str = "notify", said: Said = NOTHING) -> Injection:
+        """
+        Decides what happens to this call, and counts it. call: `notify` or `cancel`; a cancel's recipient is its message code, and it says nothing.
+        """
         if self.is_empty:
             return NO_INJECTION
         now = self._clock()
         delay_s, labels = 0.0, []
         for rule in self._rules:
             fault = rule.fault
-            if fault.at_accept or not self._matches(rule, now, application, recipients, call):
+            if fault.at_accept or not self._matches(rule, now, application, recipients, call, said):
                 continue
             wait_s = 0.0
             if fault.effect == "rate_limit":
@@ -81,7 +86,9 @@ class FaultPlan:
                 return True
         return False
 
-    def _matches(self, rule: _RuleState, now: float, application: str | None, recipients: Iterable[str], call: str | None) -> bool:
+    def _matches(
+        self, rule: _RuleState, now: float, application: str | None, recipients: Iterable[str], call: str | None, said: Said = NOTHING
+    ) -> bool:
         fault = rule.fault
         since = now - self._set_at
         if fault.from_s is not None and since < fault.from_s:
@@ -93,6 +100,8 @@ class FaultPlan:
         if fault.application is not None and fault.application != application:
             return False
         if fault.recipient is not None and fault.recipient not in recipients:
+            return False
+        if (fault.preset is not None and not said.names_preset(fault.preset)) or (fault.text is not None and not said.contains(fault.text)):
             return False
         rule.seen += 1
         if fault.first is not None and rule.hits >= fault.first:

@@ -58,6 +58,7 @@ elseif ARGV[2] == 'cancel' and state ~= 'cancelled' and state ~= 'done' then
   redis.call('SREM', KEYS[5], ARGV[1])
   redis.call('SADD', KEYS[4], ARGV[1])
   end_job(KEYS[1], now_ms(), ARGV[4], {KEYS[1], KEYS[6], KEYS[7]})
+  redis.call('HSET', KEYS[1], 'why', ARGV[3], 'by', ARGV[5])
 end
 tell_all(now_ms())
 if moved == 1 then

@@ -66,7 +66,9 @@ local function end_job(job, now, keep_ms, keys)
   if v[5] or v[3] ~= v[4] or (not v[2] and v[1] ~= 'cancelled') then return end
   if v[1] ~= 'cancelled' then redis.call('HSET', job, 'state', 'done') end
   redis.call('HSET', job, 'ended', now)
-  redis.call('HDEL', job, 'why', 'by', 'goes_on')
+  redis.call('HDEL', job, 'goes_on')
+  -- Why somebody cancelled it stays; why it was paused is over.
+  if redis.call('HGET', job, 'state') ~= 'cancelled' then redis.call('HDEL', job, 'why', 'by') end
   tell('job', string.match(job, 'job:(.*)$'))
   for _, key in ipairs(keys) do redis.call('PEXPIRE', key, keep_ms) end
 end
