@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.letters.gone import a_desk
+from tests.integration.worker.history.conftest import quick
 from tests.integration.worker.history.desk import Desk
-from wooshq_worker.keeper.history import consumer as consuming
-from wooshq_worker.keeper.history import ledger
 
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_LOOK_EVERY_S", "_GATHER_S", "_AWAY_FIRST_S", "_AWAY_MOST_S", "_LEDGER_AWAY_S", "_LISTEN_EVERY_S"):
-        monkeypatch.setattr(consuming, name, 0.01)
-    monkeypatch.setattr(ledger, "_SWEEPER_LOST_MS", 100)
+__all__ = ["quick"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
