@@ -147,7 +147,8 @@ class WhenAMessageIsToBeStopped:
 class WhenNothingIsThere:
     def test_an_unknown_path_or_method_is_a_problem(self, http: httpx.Client) -> None:
         assert (http.get("/v1/nothing").status_code, http.get("/v1/nothing").json()["type"]) == (404, "urn:wooshq:no-such-call")
-        assert http.delete("/v1/intents").status_code == 405
+        answer = http.delete("/v1/intents")
+        assert (answer.status_code, answer.json()["type"], answer.headers["allow"]) == (405, "urn:wooshq:no-such-call", "POST")
         assert http.delete("/v1/intents").headers["content-type"] == "application/problem+json"
 
     def test_a_parameter_that_is_not_known_is_422(self, http: httpx.Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -147,11 +148,23 @@ def _say(done: Replayed, dry_run: bool, *, to_file: bool) -> None:
     for kind, n in done.left_out.items():
         say(f"  {n:,} left out: {MEANS[LeftOutFor(kind)]}")
     if done.why and not to_file:
-        for letter_id, why in list(done.why.items())[:_MOST_NAMED]:
-            say(f"  {letter_id}: {why}")
-        if len(done.why) > _MOST_NAMED:
-            say(f"  … and {len(done.why) - _MOST_NAMED:,} more (--left-out FILE writes all of them)")
+        for line in why_left_out(done.why):
+            say(f"  {line}")
     _say_examples(done)
+
+
+def why_left_out(why: Mapping[str, str]) -> Iterator[str]:
+    """A line for each reason: letters that share one are a number, and are listed elsewhere. why: letter → why it is left out."""
+    alike: dict[str, list[str]] = {}
+    for letter_id, reason in why.items():
+        alike.setdefault(reason, []).append(letter_id)
+    shown = sorted(alike.items(), key=lambda one: -len(one[1]))[:_MOST_NAMED]
+    for reason, ids in shown:
+        yield f"{ids[0]}: {reason}" if len(ids) == 1 else f"{len(ids):,} letters: {reason}"
+    if rest := len(why) - sum(len(ids) for _, ids in shown):
+        yield f"… and {rest:,} more for other reasons"
+    if len(why) > len(shown):
+        yield "(--left-out FILE writes all of them)"
 
 
 def _say_state(replay_id: str, state: str) -> None:
