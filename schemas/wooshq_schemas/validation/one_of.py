@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Final, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, GetJsonSchemaHandler, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from wooshq_schemas.validation.problem import RULE, refusal
 
 Location: TypeAlias = tuple[int | str, ...]
 """Where in a model's data something is: names of fields and indexes."""
+
+_MADE_BY_TYPE: Final = frozenset(get_args(core_schema.ErrorType))
+"""Types of errors that a ValidationError can be made of."""
 
 
 class OneOf(BaseModel):
@@ -96,7 +99,11 @@ class OneOf(BaseModel):
 
 def _again(line: Any) -> InitErrorDetails:
     """One of pydantic's errors in the form that a new ValidationError takes."""
-    kind: Any = PydanticCustomError(RULE, "{problem}", line["ctx"]) if line["type"] == RULE else line["type"]
+    kind: Any = line["type"]
+    if kind == RULE:
+        kind = PydanticCustomError(RULE, "{problem}", line["ctx"])
+    elif kind not in _MADE_BY_TYPE:  # pydantic's own code makes some as a custom error: `invalid-json-value`
+        kind = PydanticCustomError(kind, line["msg"])
     return InitErrorDetails(type=kind, loc=line["loc"], input=line["input"], ctx=line.get("ctx", {}))
 
 

@@ -62,7 +62,19 @@ def checked(data: Any, settings: Settings) -> Intent:
 
     The schedule is not compared with the clock: a schedule in the past means "send at once".
     """
-    return checked_values(loads(json.dumps(data, ensure_ascii=False)), settings)
+    return checked_values(as_read(data), settings)
+
+
+def as_read(data: Any) -> Any:
+    """Values that a program gave, as strictly as if they had been read from a text. Raises IntentInvalid."""
+    try:
+        return loads(json.dumps(data, ensure_ascii=False))
+    except RecursionError:
+        raise IntentInvalid([Problem("", "is nested too deeply", "Flatten it")]) from None
+    except (TypeError, ValueError) as error:  # it contains itself, or something that JSON does not have
+        if isinstance(error, IntentInvalid):
+            raise
+        raise IntentInvalid([Problem("", "has a value that JSON does not have", "Use texts, numbers, lists and objects")]) from None
 
 
 def checked_values(data: Any, settings: Settings) -> Intent:

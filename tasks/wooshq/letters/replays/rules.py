@@ -11,9 +11,8 @@ from typing import Any, Final
 from wooshq.errors import IntentInvalid, Problem
 from wooshq.ledger.gates import EVERY, check_application
 from wooshq.ledger.keys import LANES
-from wooshq.letters.edit import merge
+from wooshq.letters.edit import as_read, merge
 from wooshq.settings import Settings
-from wooshq_schemas.validation.json_text import loads
 
 OF_ONE_SENDING: Final = ("id", "idempotency_key")
 """Fields that a replay does not take over."""
@@ -54,7 +53,7 @@ class Recipe:
         if not isinstance(self.patch, Mapping):
             raise IntentInvalid([Problem("", "must be an object", "A merge patch names the fields that change")])
         # What every letter's text is merged with is read once, as strictly as a text: `checked_values` does not look again.
-        object.__setattr__(self, "patch", loads(json.dumps(self.patch, ensure_ascii=False)))
+        object.__setattr__(self, "patch", as_read(self.patch))
         forbidden = [name for name in OF_ONE_SENDING if name in self.patch]
         if forbidden:
             raise IntentInvalid([Problem(name, "cannot be changed by a recipe", "Every replay gets its own id") for name in forbidden])
