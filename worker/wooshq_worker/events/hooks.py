@@ -87,7 +87,7 @@ def _called(name: str, function: Function, events: Sequence[Event]) -> str:
         answer = function(events)
         if inspect.iscoroutine(answer):
             asyncio.run(answer)
-    except Exception as error:  # an app's own code
+    except BaseException as error:  # an app's own code; after sys.exit it would look as if it hung
         log.error("hook_failed", hook=name, events=len(events), exc_info=True)
         return type(error).__name__
     return ""

@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.integration.worker.events.conftest import KEYS, Post, until
+from tests.rig import GENEROUS_S
 from wooshq.events.event import Event, Messages
 from wooshq.events.ledger import HOOKS
 from wooshq_worker.events.hooks import Hooks, find_hooks
@@ -87,6 +88,13 @@ async def test_a_hook_that_hangs_holds_up_nothing_and_is_not_called_a_second_tim
     await until(lambda: hooks.may_call("mine"))
     assert not hooks.may_call("another")
     assert len(calls) == 1
+
+
+async def test_a_hook_that_ends_its_thread_has_failed_and_is_called_again() -> None:
+    hooks = Hooks({"mine": lambda events: sys.exit(3)}, within_s=GENEROUS_S)
+    for _ in range(2):
+        assert hooks.may_call("mine")
+        assert await hooks.call("mine", []) == "SystemExit"
 
 
 def test_hooks_are_found_by_entry_points_and_a_broken_one_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
