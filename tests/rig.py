@@ -46,6 +46,7 @@ class Rig:
             "data_dir": folder / "data",
             "health_dir": folder / "health",
             "accept_within_s": 30.0,  # a slow machine must not look like a Redis that hangs
+            **_patience(settings.get("http_total_s", 30.0)),
             "backoff_base_s": 0.2,
             "breaker_open_s": 0.5,
             "breaker_ceiling_s": 2.0,
@@ -188,6 +189,11 @@ def _a_redis(names: Mapping[str, Any]) -> dict[str, Any]:
     """The embedded Redis, unless the settings name another one."""
     named = names.get("redis_url") or is_redis_url(names.get("broker_url") or "")
     return {} if named else {"redis_url": EMBEDDED}
+
+
+def _patience(total_s: float) -> dict[str, float]:
+    """Each time limit of a call as long as the whole call's: a stand-in on a busy machine must not look like a host that is gone."""
+    return {"http_connect_s": total_s, "http_read_s": total_s}
 
 
 # ── Rows of intents, whichever form they have; see row.lua ──────────────────────────────────────────────────────────────────────────────

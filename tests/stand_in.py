@@ -14,6 +14,10 @@ from typing import Any
 from aiohttp import web
 
 
+_BACKLOG = 1024
+"""Connections that wait to be accepted: a worker opens 256 at once, and the kernel drops those that find no place, for a second or more."""
+
+
 @dataclass
 class Call:
     """One call as it arrived. at: monotonic."""
@@ -98,7 +102,7 @@ class StandIn:
         app.router.add_route("*", "/{path:.*}", self._called)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True)
+        self._site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True, backlog=_BACKLOG)
         await self._site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
