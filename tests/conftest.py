@@ -33,8 +33,8 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.upper().startswith(("PUSHWOOSH_", "WOOSHQ_", "SENTRY_", "CELERY_", "OTEL_")) and name != OTHER_REDIS:
             del os.environ[name]
-    # A limit of 200 ms for each example depends on the speed of the machine.
-    hypothesis.settings.register_profile("wooshq", deadline=None)
+    # A limit of 200 ms for each example depends on the speed of the machine, and so does how soon the first examples are drawn.
+    hypothesis.settings.register_profile("wooshq", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
     hypothesis.settings.load_profile("wooshq")
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
         # Every process that a test starts would compile all of wooshq again: half a second of CPU, more than a thousand times.

@@ -13,7 +13,6 @@ from typing import Any
 
 from aiohttp import web
 
-
 _BACKLOG = 1024
 """Connections that wait to be accepted: a worker opens 256 at once, and the kernel drops those that find no place, for a second or more."""
 
