@@ -133,7 +133,6 @@ class WhenTheDashboardIsOpened:
             "wooshq_worker_history_starts_total",
             "wooshq_history_waiting",
             "wooshq_history_untold",
-            "wooshq_history_refused",
             "wooshq_webhook_oldest_seconds",
             "wooshq_event_deliveries_total",
         }

@@ -12,6 +12,7 @@ from wooshq.history.store import HistoryAway, HistoryNewer, open_history
 from wooshq.ledger.replies import as_row, moment, ms
 from wooshq.ledger.steps import Ask, Steps
 from wooshq.letters.databases import others
+from wooshq.overview.words import several
 from wooshq_worker.doctor.finding import Finding
 from wooshq_worker.keeper.history.ledger import EventLedger, Telling
 
@@ -88,7 +89,7 @@ def of_events(telling: Telling, now: float, *, is_running: bool) -> Finding:
             "events", "warn", f"no worker has read them since {moment(telling.heard_at_ms)}", "Give the workers WOOSHQ_HISTORY_URL"
         )
     if telling.untold:
-        return Finding("events", "warn", f"{telling.untold:,} ends are being swept since {moment(telling.untold_at_ms)}; {says}")
+        return Finding("events", "warn", f"{several(telling.untold, 'end')} to be swept since {moment(telling.untold_at_ms)}; {says}")
     return Finding("events", "ok", says)
 
 

@@ -57,6 +57,11 @@ class WhenARequestComes:
         assert (done.status_code, done.json()["type"]) == (401, "urn:wooshq:unauthorized")
         assert done.headers["www-authenticate"].startswith("Bearer")
 
+    def test_with_two_tokens_it_is_401_although_one_of_them_is_known(self, http: httpx.Client) -> None:
+        for one, other in ((SECRET, "wq_nobody"), ("wq_nobody", SECRET), (SECRET, SECRET)):
+            done = http.get("/v1/intents/x", headers=[("Authorization", f"Bearer {one}"), ("Authorization", f"Bearer {other}")])
+            assert (done.status_code, done.json()["detail"]) == (401, "Send one header Authorization, not several")
+
     def test_what_it_may_not_do_is_403_and_names_the_scope(self, http: httpx.Client, wooshq: Wooshq) -> None:
         made = {scope: bearer(wooshq.tokens.make(scope, [scope]).secret) for scope in ("read", "send", "operate")}
         tries = {

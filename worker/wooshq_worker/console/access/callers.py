@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.requests import Request
+
 from wooshq.aio import AsyncWooshq
 from wooshq.errors import LedgerUnavailable
 from wooshq.tokens.token import Scope, Token, hash_of, recognise
@@ -33,6 +35,14 @@ class Caller:
         """Raises Refused (403) if the token does not have the scope."""
         if scope not in self.scopes:
             raise forbidden(scope)
+
+
+def authorization_of(request: Request) -> str:
+    """The header Authorization of a request; '' without one. Raises Refused (401) if there are several: nobody could say which one counts."""
+    given = request.headers.getlist("authorization")
+    if len(given) > 1:
+        raise unauthorized("Send one header Authorization, not several")
+    return given[0] if given else ""
 
 
 def fixed_token(name: str, secret: str) -> Token:
@@ -63,9 +73,9 @@ class Callers:
         self._reading: asyncio.Task[None] | None = None
         self._buckets: dict[str, Bucket] = {}
 
-    async def caller(self, authorization: str | None) -> Caller:
+    async def caller(self, authorization: str) -> Caller:
         """
-        The caller of a request, by its header Authorization. Raises Refused (401 without a known token, 429 for too many requests), and
+        The caller of a request, by what `authorization_of` finds. Raises Refused (401 without a known token, 429 for too many requests), and
         LedgerUnavailable if the tokens were never read.
         """
         found = await self._token(authorization)
@@ -76,7 +86,7 @@ class Callers:
                 raise too_many(wait_s)
         return Caller(found.name, frozenset(found.scopes))
 
-    async def is_still_in(self, authorization: str | None, scope: Scope) -> bool:
+    async def is_still_in(self, authorization: str, scope: Scope) -> bool:
         """Whether the caller of a request that takes long still has its token. It is not a request more. Also True while Redis is away."""
         try:
             return scope in (await self._token(authorization)).scopes
@@ -85,8 +95,8 @@ class Callers:
         except LedgerUnavailable:
             return True
 
-    async def _token(self, authorization: str | None) -> Token:
-        scheme, _, secret = (authorization or "").partition(" ")
+    async def _token(self, authorization: str) -> Token:
+        scheme, _, secret = authorization.partition(" ")
         secret = secret.strip()
         if scheme.lower() != "bearer" or not secret or len(secret) > _LONGEST:
             raise unauthorized("Send the header Authorization: Bearer TOKEN. Make a token: wooshq tokens make NAME --scope read")

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from wooshq.aio import AsyncWooshq
 from wooshq_schemas import Problem
-from wooshq_worker.console.access.callers import Caller, Callers
+from wooshq_worker.console.access.callers import Caller, Callers, authorization_of
 from wooshq_worker.console.access.refused import Refused
 from wooshq_worker.console.api import problems
 from wooshq_worker.console.api.body import read_json
@@ -85,7 +85,7 @@ class Calls:
             operation = operations.get("GET" if request.method == "HEAD" else request.method)
             if operation is None:
                 raise _no_such_method(operations)
-            caller = await self._callers.caller(request.headers.get("authorization"))
+            caller = await self._callers.caller(authorization_of(request))
             caller.may(operation.scope)
             return await self._carry_out(operation, caller, request)
         except Exception as error:

@@ -16,7 +16,7 @@ from wooshq.intents.status import Status
 from wooshq.tokens.token import Scope
 from wooshq_schemas import Intent, IntentInvalid
 from wooshq_schemas.validation.json_text import loads
-from wooshq_worker.console.access.callers import Callers
+from wooshq_worker.console.access.callers import Callers, authorization_of
 from wooshq_worker.console.access.refused import Refused
 from wooshq_worker.console.api import answers
 from wooshq_worker.console.api.body import JSON, NDJSON, check_depth, check_media_type, read_bytes
@@ -110,7 +110,7 @@ async def accept(call: Call) -> Response:
     request, settings = call.request, call.client.settings
     if check_media_type(request, JSON, NDJSON) == NDJSON:
         callers: Callers = request.app.state.callers
-        is_still_in = partial(callers.is_still_in, request.headers.get("authorization"), Scope.SEND)
+        is_still_in = partial(callers.is_still_in, authorization_of(request), Scope.SEND)
         return await accept_lines(request, call.client, request.app.state.most_stream_bytes, is_still_in)
     raw = await read_bytes(request, max(call.most_bytes, settings.max_intent_bytes))
     check_depth(raw)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from wooshq.events.event import check_types
 from wooshq.tokens.token import Scope
-from wooshq_worker.console.access.callers import Callers
+from wooshq_worker.console.access.callers import Callers, authorization_of
 from wooshq_worker.console.api.operation import Call, Room
 from wooshq_worker.console.api.shapes import Asked
 from wooshq_worker.console.calls.events.streams import Streams
@@ -58,6 +58,6 @@ async def stream(call: Call, wanted: WhichEvents) -> Response:
 
     async def is_still_in() -> bool:
         callers: Callers = call.request.app.state.callers
-        return await callers.is_still_in(call.request.headers.get("authorization"), Scope.READ)
+        return await callers.is_still_in(authorization_of(call.request), Scope.READ)
 
     return await streams.stream(types, call.request.headers.get("last-event-id"), is_still_in)
