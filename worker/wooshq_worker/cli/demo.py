@@ -247,7 +247,7 @@ class _Tour:
                 f"{several(self._sandbox.count, 'call')}; {several(retried, 'message')} sent after a retry",
                 f"{several(unknown, 'call')} without an answer (in doubt); {several(self._sandbox.doubled, 'message')} received twice",
                 f"{several(dead, 'dead letter')}, {replayed} replayed and closed",
-                f"identifiers unknown to the API: {', '.join(unknown_identifiers) or 'none'}",
+                f"unknown to the API, besides those of the fan-out: {', '.join(unknown_identifiers) or 'none'}",
                 f"took {seconds:.0f} s",
             )
             self._say("The demo has deleted its messages. Next steps:")
