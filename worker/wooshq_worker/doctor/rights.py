@@ -28,6 +28,7 @@ _OF_THE_LEDGER: Final[tuple[tuple[Any, ...], ...]] = (
     ("HGETALL", "KEY"),
     ("HINCRBY", "KEY", "f", 1),
     ("HKEYS", "KEY"),
+    ("HLEN", "KEY"),
     ("HMGET", "KEY", "f"),
     ("HSET", "KEY", "f", "v"),
     ("HSETNX", "KEY", "f", "v"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, create_engine, event, func, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, and_, create_engine, event, func, literal_column, select, text
 from sqlalchemy.engine import URL
 
 from wooshq.history.sql.database import RARE, Database, Writer
@@ -73,7 +73,7 @@ class Sqlite(Database):
         found = (
             select(text("rowid"))
             .select_from(text("wooshq_history_texts"))
-            .where(text("wooshq_history_texts MATCH :runs").bindparams(runs=runs))
+            .where(literal_column("wooshq_history_texts").op("MATCH")(runs))
         )
         return and_(ended.c.n.in_(found), is_in) if _is_rare(connection, found) else is_in
 

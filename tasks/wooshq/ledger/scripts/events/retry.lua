@@ -15,7 +15,7 @@
 -- again     another answer, changes only telling
 -- memory    works in a full Redis: the first write is HDEL
 local MOST = 1000
-if redis.call('HEXISTS', KEYS[1], 'heard|history') == 0 then return 'off' end
+if not redis.call('HGET', KEYS[1], 'heard|history') then return 'off' end
 free_first(KEYS[1])
 local prefix, now, n = string.match(KEYS[1], '^[^}]*}:'), now_ms(), 0
 -- More than are listed may have been refused: a sweep finds them.
