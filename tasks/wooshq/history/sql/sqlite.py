@@ -71,9 +71,7 @@ class Sqlite(Database):
             return is_in
         runs = " ".join(f'"{run}"' for run in sorted({value[i : i + 3].replace('"', '""') for i in range(len(value) - 2)}))
         found = (
-            select(text("rowid"))
-            .select_from(text("wooshq_history_texts"))
-            .where(literal_column("wooshq_history_texts").op("MATCH")(runs))
+            select(text("rowid")).select_from(text("wooshq_history_texts")).where(literal_column("wooshq_history_texts").op("MATCH")(runs))
         )
         return and_(ended.c.n.in_(found), is_in) if _is_rare(connection, found) else is_in
 
