@@ -103,8 +103,7 @@ end
 
 -- Nearly all: the API accepted the only call of an intent whose row is one text. said: message code and attempt.
 local function sent_at_once(row, id, text, said)
-  redis.call('APPEND', row, ' ' .. now_text .. ' ' .. said)
-  redis.call('PEXPIRE', row, ARGV[1])
+  redis.call('SET', row, text .. ' ' .. now_text .. ' ' .. said, 'PX', ARGV[1])
   if expires_of(text) then redis.call('ZREM', KEYS[3], id) end
   tell('sent', id)
   count('sent')
