@@ -24,7 +24,7 @@ _CAUSE: Final = re.compile(r"[0-9a-f]{12}", re.ASCII)
 
 
 async def place_of(client: AsyncWooshq, wanted: str) -> str:
-    """The path of the page for what was typed. Raises LedgerUnavailable."""
+    """The path of the page for what was typed. Raises LedgerUnavailable; HistoryAway for an id that the ledger does not have."""
     if not wanted:
         return "/messages"
     if _is_query(wanted):
@@ -59,7 +59,7 @@ async def _page_of_id(client: AsyncWooshq, wanted: str) -> str | None:
 
 
 async def _path(look: Callable[[], Awaitable[object]], path: str) -> str | None:
-    """The path, if something is there. A history that is away has nothing for a jump; the list says that it was not searched."""
+    """The path, if something is there. Raises HistoryAway."""
     try:
         return path if await look() is not None else None
     except (CauseUnknown, JobUnknown, LetterUnknown, ReplayUnknown):

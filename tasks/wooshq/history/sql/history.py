@@ -135,7 +135,7 @@ class SqlHistory:
         removed = changed = 0
         with self._database.connected() as connection:
             for packed in connection.scalars(select(ended.c.packed).where(self._database.marked(connection, mark))):
-                if _is_alone(packed):
+                if _is_alone(count_recipients(bytes(packed))):
                     removed += 1
                 else:
                     changed += 1
@@ -159,10 +159,10 @@ class SqlHistory:
         found = writer.connection.execute(select(*_COLUMNS, _MARKS).where(having).limit(_PAGE)).mappings().all()
         alone, others = [], []
         for row in found:
-            if _is_alone(row["packed"]):
+            recipients = count_recipients(bytes(row["packed"]))
+            if _is_alone(recipients):
                 alone.append(bytes(row["ref"]))
                 continue
-            recipients = count_recipients(bytes(row["packed"]))
             record = record_of(dict(row))
             left = Person(recipient).without_in_record(record)
             stay = set(self._database.marks_in(row["marks"])) - {mark} - (set(marks.of(record)) - set(marks.of(left)))
@@ -200,9 +200,9 @@ class SqlHistory:
         self._database.close()
 
 
-def _is_alone(packed: Any) -> bool:
+def _is_alone(recipients: int) -> bool:
     """Whether a record that names somebody is about this person alone."""
-    return count_recipients(bytes(packed)) <= 1
+    return recipients <= 1
 
 
 class _Finder:

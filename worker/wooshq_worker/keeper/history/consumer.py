@@ -43,8 +43,8 @@ _SAY_EVERY_S: Final = 60.0
 class Consumer:
     """
     Reads rows that have ended, writes them to the history in one transaction, and then has the ledger forget them. While one group is written,
-    the next one is read, and the one before is forgotten. A group of large messages is written in parts; its events leave with the last one. Killed at any moment, it leaves events that another consumer takes; the history keeps one record of each row however
-    often it is written.
+    the next one is read, and the one before is forgotten. A group of large messages is written in parts; its events leave with the last one.
+    Killed at any moment, it leaves events that another consumer takes; the history keeps one record of each row however often it is written.
 
     Of all consumers of an installation one works, and the others only help if it does not keep up: see take.lua. name: of this one.
     """

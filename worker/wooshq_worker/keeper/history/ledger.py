@@ -77,8 +77,7 @@ class Telling:
     How the stream of events is. is_on: ends are told. most, now: bytes. untold: ends that were not told because it was full, since
     `untold_at_ms`. missed: ends whose events left before this group had done them. heard_at_ms: when a reader of this group last spoke. reader: the
     one that works alone. acts_bytes: of the audit log. acts_lost: acts that had to go before the history had them. aside: records that its database
-    refuses. Times are ms since the epoch, 0 for
-    never.
+    refuses. Times are ms since the epoch, 0 for never.
     """
 
     is_on: bool

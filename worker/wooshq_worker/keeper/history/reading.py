@@ -28,7 +28,10 @@ PART_BYTES: Final = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Part:
-    """Some records of a group, and what the ledger may forget when the history has them. unread: ends whose rows cannot be read, and why. is_last: the group has no more."""
+    """
+    Some records of a group, and what the ledger may forget when the history has them. unread: ends whose rows cannot be read, and why. is_last:
+    the group has no more.
+    """
 
     records: list[Record | SentIntent] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
@@ -66,13 +69,16 @@ async def parts_of(group: Sequence[Ended], ledger: EventLedger, client: LedgerCl
 
 async def _reads(group: Sequence[Ended], ledger: EventLedger, client: LedgerClient) -> AsyncGenerator[Sequence[Row], None]:
     """The rows of these ends, in their order. While the caller works on some of them, Redis reads the next ones. Raises LedgerUnavailable."""
-    at = 0
-    coming = asyncio.create_task(client.do(ledger.read(group[:_READ]))) if group else None
+
+    def begin(at: int) -> asyncio.Task[list[list[dict[str, str] | str]]] | None:
+        return asyncio.create_task(client.do(ledger.read(group[at : at + _READ]))) if at < len(group) else None
+
+    at, coming = 0, begin(0)
     try:
         while coming is not None:
             rows = await coming
             at += len(rows)
-            coming = asyncio.create_task(client.do(ledger.read(group[at : at + _READ]))) if at < len(group) else None
+            coming = begin(at)
             await asyncio.sleep(0)  # the next request leaves now, and not when the caller waits
             yield rows
     finally:
